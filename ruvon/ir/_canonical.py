@@ -1,0 +1,383 @@
+"""Definitions as JSON: one exact tree, its canonical bytes, and the digest that names a definition.
+
+The tree is derived from the node classes themselves, so a field cannot be forgotten: a dataclass is an object of all its
+fields with defaults written out, an enum its value, an expression its canonical text, a member of a union an object with
+its `kind`. The canonical bytes sort every key and carry only what changes behaviour; `dump` adds what people want to see
+(descriptions, positions, contracts, schemas) in a part of its own that takes no part in the digest.
+
+Loading is strict: an unknown key, a wrong type or a later `ir_version` is an `IRError` that says where.
+"""
+
+import dataclasses
+import hashlib
+import types
+import typing
+from collections.abc import Callable, Mapping
+from enum import Enum
+from functools import cache
+from typing import Any, cast
+
+import orjson
+
+from ruvon.ir import _nodes as nodes
+from ruvon.ir._errors import IRError
+from ruvon.ir._nodes import Definition, Display, Graph, Loop, Node, Parallel, Try
+from ruvon.ir._spans import Position, Span
+from ruvon.ir.expr import Expr, ExpressionError, parse, print_expr
+from ruvon.ir.types._entries import FieldEntry, TypeEntry
+
+__all__ = ["canonical_json", "digest", "dump", "from_tree", "graphs_of", "load", "to_tree", "walk_nodes"]
+
+FORMAT = "ruvon-definition"
+
+_KINDS: Mapping[str, type] = {
+    "call": nodes.Call,
+    "wait": nodes.Wait,
+    "start": nodes.Start,
+    "assign": nodes.Assign,
+    "decision": nodes.Decision,
+    "loop": nodes.Loop,
+    "parallel": nodes.Parallel,
+    "try": nodes.Try,
+    "return": nodes.Return,
+    "fail": nodes.Fail,
+    "timer": nodes.TimerSource,
+    "signal": nodes.SignalSource,
+    "human": nodes.HumanSource,
+}
+_KIND_OF: Mapping[type, str] = {cls: kind for kind, cls in _KINDS.items()}
+_EXPR_CLASSES: tuple[type, ...] = typing.get_args(Expr)
+_UNIONS: Mapping[object, tuple[type, ...]] = {
+    nodes.Action: typing.get_args(nodes.Action),
+    nodes.WaitSource: typing.get_args(nodes.WaitSource),
+}
+
+
+# --- tree out ---------------------------------------------------------------------------------------------------------
+
+
+def to_tree(definition: Definition) -> dict[str, object]:
+    """The digested part of a definition as plain JSON values, every default written out."""
+    return cast("dict[str, object]", _plain(definition))
+
+
+def canonical_json(definition: Definition) -> bytes:
+    """The canonical bytes: `to_tree` with sorted keys and no spaces. Equal definitions have equal bytes."""
+    return orjson.dumps(to_tree(definition), option=orjson.OPT_SORT_KEYS)
+
+
+def digest(definition: Definition) -> bytes:
+    """SHA-256 of the canonical bytes: 32 bytes that name the definition."""
+    return hashlib.sha256(canonical_json(definition)).digest()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, _EXPR_CLASSES):
+        return print_expr(cast("Expr", value))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        tree: dict[str, object] = {"kind": _KIND_OF[type(value)]} if type(value) in _KIND_OF else {}
+        for name, is_float in _digested_fields(type(value)).items():
+            item = getattr(value, name)
+            tree[name] = float(item) if is_float else _plain(item)
+        return tree
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in cast("Mapping[str, object]", value).items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in cast("tuple[object, ...]", value)]
+    return value
+
+
+@cache
+def _digested_fields(cls: type) -> Mapping[str, bool]:
+    """The fields that are part of the digest, each with whether it is a float (`2` and `2.0` are one value there)."""
+    hints = typing.get_type_hints(cls)
+    return {field.name: hints[field.name] is float for field in dataclasses.fields(cls) if field.compare}
+
+
+# --- file form --------------------------------------------------------------------------------------------------------
+
+
+def dump(definition: Definition, *, indent: bool = False) -> bytes:
+    """The file form: the digested tree, the digest as text, and beside them what is for people and for checks."""
+    tree = {
+        "format": FORMAT,
+        "digest": digest(definition).hex(),
+        "definition": to_tree(definition),
+        "beside": {
+            "description": definition.description,
+            "tags": list(definition.tags),
+            "owner": definition.owner,
+            "contracts": {path: _plain(item) for path, item in sorted(definition.contracts.items())},
+            "schemas": dict(sorted(definition.schemas.items())),
+            "display": {node.id: shown for node in walk_nodes(definition.graph) if (shown := _display(node.display))},
+        },
+    }
+    return orjson.dumps(tree, option=orjson.OPT_SORT_KEYS | (orjson.OPT_INDENT_2 if indent else 0))
+
+
+def load(data: bytes | str) -> Definition:
+    """Read the file form back.
+
+    Raises:
+        IRError: the text is not a definition, was made by a later version, or does not have the digest it claims.
+    """
+    try:
+        tree = orjson.loads(data)
+    except orjson.JSONDecodeError as exc:
+        raise IRError([f"this is not JSON: {exc}"]) from None
+    if not isinstance(tree, dict) or tree.get("format") != FORMAT:
+        raise IRError([f'this is not a Ruvon definition: `"format": "{FORMAT}"` is missing'])
+    beside = tree.get("beside") or {}
+    definition = from_tree(tree.get("definition"), display=beside.get("display") or {})
+    claimed = tree.get("digest")
+    if claimed is not None and digest(definition).hex() != claimed:
+        raise IRError([f"the definition was changed after it was written: it does not have the digest {claimed}"])
+    try:
+        contracts = {path: _build(nodes.Contract, item, path) for path, item in beside.get("contracts", {}).items()}
+    except _Mismatch as exc:
+        raise IRError([str(exc)]) from None
+    return dataclasses.replace(
+        definition,
+        contracts=types.MappingProxyType(contracts),
+        schemas=types.MappingProxyType(beside.get("schemas", {})),
+        description=beside.get("description"),
+        tags=tuple(beside.get("tags", ())),
+        owner=beside.get("owner"),
+    )
+
+
+def _display(display: Display) -> dict[str, object]:
+    shown: dict[str, object] = {}
+    if display.source is not None:
+        start, end = display.source.start, display.source.end
+        shown["source"] = [display.source.file, start.line, start.column, end.line, end.column]
+    for name in ("description", "prompt"):
+        if (text := getattr(display, name)) is not None:
+            shown[name] = text
+    if display.tags:
+        shown["tags"] = list(display.tags)
+    return shown
+
+
+def _display_from(tree: Mapping[str, Any]) -> Display:
+    source = tree.get("source")
+    span = Span(source[0], Position(source[1], source[2]), Position(source[3], source[4])) if source else None
+    return Display(
+        source=span,
+        description=tree.get("description"),
+        prompt=tree.get("prompt"),
+        tags=tuple(tree.get("tags", ())),
+    )
+
+
+# --- tree in ----------------------------------------------------------------------------------------------------------
+
+
+class _Mismatch(Exception):
+    """A tree does not have the shape of a definition; the text says where."""
+
+
+def from_tree(tree: object, *, display: Mapping[str, Mapping[str, Any]] | None = None) -> Definition:
+    """Build a definition from its tree.
+
+    Raises:
+        IRError: the tree does not have the shape of a definition.
+    """
+    if isinstance(tree, dict):
+        version = tree.get("ir_version")
+        if isinstance(version, int) and version > nodes.IR_VERSION:
+            raise IRError([f"the definition has ir_version {version}; this Ruvon reads up to {nodes.IR_VERSION}: upgrade"])
+    try:
+        definition = cast("Definition", _build(Definition, tree, "definition"))
+    except _Mismatch as exc:
+        raise IRError([str(exc)]) from None
+    if display:
+        shown = {name: _display_from(item) for name, item in display.items()}
+        definition = dataclasses.replace(definition, graph=_with_display(definition.graph, shown))
+    return definition
+
+
+def _build(hint: object, tree: object, where: str) -> Any:
+    return _builder(hint)(tree, where)
+
+
+@cache
+def _builder(hint: object) -> Callable[[object, str], object]:
+    if hint == Expr:
+        return _build_expr
+    for union, members in _UNIONS.items():
+        if hint == union:
+            return _union_builder(members)
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return _optional_builder(args)
+    if origin is tuple:
+        return _tuple_builder(args)
+    if origin is typing.Literal:
+        return _literal_builder(args)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return _mapping_builder(args[1])
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return _dataclass_builder(hint)
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return _enum_builder(hint)
+    return _scalar_builder(cast("type", hint))
+
+
+def _build_expr(tree: object, where: str) -> object:
+    if not isinstance(tree, str):
+        raise _Mismatch(f"{where}: an expression is a text, not {type(tree).__name__}")
+    try:
+        return parse(tree, file=where)
+    except ExpressionError as exc:
+        raise _Mismatch(f"{where}: {exc}") from None
+
+
+def _union_builder(members: tuple[type, ...]) -> Callable[[object, str], object]:
+    by_kind = {_KIND_OF[member]: member for member in members}
+
+    def build(tree: object, where: str) -> object:
+        kind = tree.get("kind") if isinstance(tree, dict) else None
+        if not isinstance(tree, dict) or kind not in by_kind:
+            raise _Mismatch(f"{where}: `kind` is {kind!r}, expected one of {', '.join(sorted(by_kind))}")
+        return _build(by_kind[kind], {key: item for key, item in tree.items() if key != "kind"}, where)
+
+    return build
+
+
+def _optional_builder(args: tuple[object, ...]) -> Callable[[object, str], object]:
+    members = [arg for arg in args if arg is not type(None)]
+    inner = Expr if set(members) == set(_EXPR_CLASSES) else members[0]
+    build_inner = _builder(inner)
+    return lambda tree, where: None if tree is None else build_inner(tree, where)
+
+
+def _tuple_builder(args: tuple[object, ...]) -> Callable[[object, str], object]:
+    variadic = len(args) == 2 and args[1] is Ellipsis
+
+    def build(tree: object, where: str) -> object:
+        if not isinstance(tree, list) or not (variadic or len(tree) == len(args)):
+            raise _Mismatch(f"{where}: a list is expected")
+        items = cast("list[object]", tree)
+        hints = [args[0]] * len(items) if variadic else list(args)
+        return tuple(_build(hint, item, f"{where}[{i}]") for i, (hint, item) in enumerate(zip(hints, items, strict=True)))
+
+    return build
+
+
+def _literal_builder(args: tuple[object, ...]) -> Callable[[object, str], object]:
+    def build(tree: object, where: str) -> object:
+        if tree not in args:
+            raise _Mismatch(f"{where}: {tree!r} is none of {args}")
+        return tree
+
+    return build
+
+
+def _mapping_builder(value_hint: object) -> Callable[[object, str], object]:
+    def build(tree: object, where: str) -> object:
+        if not isinstance(tree, dict):
+            raise _Mismatch(f"{where}: an object is expected")
+        items = cast("dict[str, object]", tree)
+        return types.MappingProxyType({key: _build(value_hint, item, f"{where}.{key}") for key, item in items.items()})
+
+    return build
+
+
+def _dataclass_builder(cls: type) -> Callable[[object, str], object]:
+    hints = typing.get_type_hints(cls)
+    names = _digested_fields(cls)
+    # A plain default means that an older file may lack the field; a factory or no default means that it is always there.
+    required = {f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING and f.compare}
+
+    def build(tree: object, where: str) -> object:
+        if not isinstance(tree, dict):
+            raise _Mismatch(f"{where}: an object is expected")
+        items = cast("dict[str, object]", tree)
+        if unknown := sorted(items.keys() - set(names)):
+            raise _Mismatch(f"{where}: unknown field `{unknown[0]}`")
+        if missing := sorted(required - items.keys()):
+            raise _Mismatch(f"{where}: the field `{missing[0]}` is missing")
+        return cls(**{name: _build(hints[name], item, f"{where}.{name}") for name, item in items.items()})
+
+    return build
+
+
+def _enum_builder(cls: type[Enum]) -> Callable[[object, str], object]:
+    def build(tree: object, where: str) -> object:
+        try:
+            return cls(tree)
+        except ValueError:
+            raise _Mismatch(f"{where}: {tree!r} is none of {[item.value for item in cls]}") from None
+
+    return build
+
+
+def _scalar_builder(cls: type) -> Callable[[object, str], object]:
+    def build(tree: object, where: str) -> object:
+        if cls is object:
+            return tree
+        fits = type(tree) is cls or (cls is float and type(tree) is int)
+        if not fits:
+            raise _Mismatch(f"{where}: {cls.__name__} is expected, not {type(tree).__name__}")
+        return float(cast("int", tree)) if cls is float else tree
+
+    return build
+
+
+# --- walks ------------------------------------------------------------------------------------------------------------
+
+
+def graphs_of(node: Node) -> tuple[tuple[str, Graph], ...]:
+    """The graphs nested in a node, each with the name of its part (`body`, `finally`, a branch label, ...)."""
+    match node.action:
+        case Loop(body=body):
+            return (("body", body),)
+        case Parallel(branches=branches, body=body):
+            return (*((branch.label, branch.graph) for branch in branches), *((("body", body),) if body else ()))
+        case Try(body=body, handlers=handlers, final=final):
+            parts = [("body", body), *((f"except {i}", handler.graph) for i, handler in enumerate(handlers))]
+            return (*parts, *((("finally", final),) if final else ()))
+        case _:
+            return ()
+
+
+def walk_nodes(graph: Graph) -> list[Node]:
+    """All nodes of a graph and of the graphs nested in it, each before the nodes inside it."""
+    found: list[Node] = []
+    for node in graph.nodes.values():
+        found.append(node)
+        for _, inner in graphs_of(node):
+            found.extend(walk_nodes(inner))
+    return found
+
+
+def _with_display(graph: Graph, shown: Mapping[str, Display]) -> Graph:
+    return dataclasses.replace(graph, nodes={name: _node_with_display(node, shown) for name, node in graph.nodes.items()})
+
+
+def _node_with_display(node: Node, shown: Mapping[str, Display]) -> Node:
+    action = node.action
+    match action:
+        case Loop(body=body):
+            action = dataclasses.replace(action, body=_with_display(body, shown))
+        case Parallel(branches=branches, body=body):
+            action = dataclasses.replace(
+                action,
+                branches=tuple(dataclasses.replace(b, graph=_with_display(b.graph, shown)) for b in branches),
+                body=_with_display(body, shown) if body else None,
+            )
+        case Try(body=body, handlers=handlers, final=final):
+            action = dataclasses.replace(
+                action,
+                body=_with_display(body, shown),
+                handlers=tuple(dataclasses.replace(h, graph=_with_display(h.graph, shown)) for h in handlers),
+                final=_with_display(final, shown) if final else None,
+            )
+        case _:
+            pass
+    return dataclasses.replace(node, action=action, display=shown.get(node.id, node.display))
+
+

@@ -1,0 +1,156 @@
+"""What an annotation says, with its wrappings taken off.
+
+Python spells one type in many ways: `Optional[X]`, `X | None`, `Annotated[X, ...]`, a `NewType`, an alias. The texts, the
+tables, the lints and the value codec all have to see through them in the same way, so the seeing-through is here, once.
+"""
+
+import datetime
+import types
+import typing
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Final, ForwardRef, Literal, NewType, NotRequired, Required, TypeVar, Union
+
+import pydantic
+
+from ruvon.ir._errors import RuvonError
+
+__all__ = [
+    "UnresolvedTypeError",
+    "is_union",
+    "literal_values",
+    "parameters_of",
+    "substitution_of",
+    "union_members",
+    "unwrap",
+]
+
+_WRAPPERS: Final[tuple[object, ...]] = (Annotated, Required, NotRequired, Final, ClassVar)
+_WRAPPER_NAMES: Final = frozenset({"Annotated", "ReadOnly", "Required", "NotRequired"})
+_STAND_INS: Final[Mapping[object, object]] = {
+    pydantic.AwareDatetime: datetime.datetime,
+    pydantic.NaiveDatetime: datetime.datetime,
+    pydantic.FutureDatetime: datetime.datetime,
+    pydantic.PastDatetime: datetime.datetime,
+    pydantic.FutureDate: datetime.date,
+    pydantic.PastDate: datetime.date,
+    pydantic.EmailStr: str,
+}
+
+
+class UnresolvedTypeError(RuvonError):
+    """A type is written as text, and the name in it cannot be found where the class was defined."""
+
+    def __init__(self, owner: str, text: str) -> None:
+        self.owner = owner
+        self.text = text
+        super().__init__(
+            f"the type `{text}` in `{owner}` cannot be resolved at run time; import the name outside "
+            "`if TYPE_CHECKING:` and define the class at module level"
+        )
+
+
+def unwrap(annotation: object, substitution: Mapping[object, object] | None = None) -> object:
+    """The annotation that says the same without wrappings, aliases, new types and type variables.
+
+    Only the outermost layer is treated; arguments of a generic are left for the caller. `Any` becomes `object`, the
+    annotation of a missing type variable its bound, the union of its constraints, or `object`.
+
+    Args:
+        annotation: Any annotation object.
+        substitution: What the type variables of a generic stand for (see `substitution_of`).
+
+    Raises:
+        UnresolvedTypeError: The annotation is text that nobody resolved.
+    """
+    while True:
+        following = _peel(annotation, substitution or {})
+        if following is annotation:
+            return annotation
+        annotation = following
+
+
+def _peel(annotation: object, substitution: Mapping[object, object]) -> object:
+    origin = typing.get_origin(annotation)
+    if annotation is None or annotation is types.NoneType:
+        return None
+    if annotation is Any:
+        return object
+    if annotation is typing.Tuple:  # noqa: UP006 - the bare old spelling, which is not `tuple[()]`
+        return tuple
+    if origin in _WRAPPERS or getattr(origin, "_name", None) in _WRAPPER_NAMES:
+        return typing.get_args(annotation)[0]
+    if isinstance(annotation, NewType):
+        return annotation.__supertype__
+    if isinstance(annotation, TypeVar):
+        return substitution[annotation] if annotation in substitution else _bound(annotation)
+    if isinstance(annotation, str | ForwardRef):
+        raise UnresolvedTypeError("an annotation", getattr(annotation, "__forward_arg__", str(annotation)))
+    if _is_alias(annotation):
+        return getattr(annotation, "__value__")  # noqa: B009 - a protocol of two unrelated classes
+    if _is_alias(origin):
+        return _applied(origin, typing.get_args(annotation))
+    return _STAND_INS.get(annotation, annotation) if isinstance(annotation, type) else annotation
+
+
+def _bound(variable: TypeVar) -> object:
+    if variable.__constraints__:
+        return Union[variable.__constraints__]  # noqa: UP007 - built from a tuple
+    return object if variable.__bound__ is None else variable.__bound__
+
+
+def _is_alias(annotation: object) -> bool:
+    return type(annotation).__name__ == "TypeAliasType" and hasattr(annotation, "__value__")
+
+
+def _applied(alias: object, arguments: tuple[object, ...]) -> object:
+    value: object = getattr(alias, "__value__", object)
+    free: tuple[object, ...] = getattr(value, "__parameters__", ())
+    given = dict(zip(getattr(alias, "__type_params__", ()), arguments, strict=False))
+    if not free:
+        return given.get(value, value)
+    subscriptable: Any = value
+    return subscriptable[tuple(given.get(item, object) for item in free)]
+
+
+def is_union(annotation: object) -> bool:
+    """Whether an unwrapped annotation is a union, in either spelling."""
+    origin = typing.get_origin(annotation)
+    return origin is Union or origin is types.UnionType
+
+
+def union_members(annotation: object, substitution: Mapping[object, object] | None = None) -> tuple[object, ...]:
+    """The members of an unwrapped annotation: itself, or those of a union, unwrapped, flat, each once, `None` last."""
+    if not is_union(annotation):
+        return (annotation,)
+    found: list[object] = []
+    for argument in typing.get_args(annotation):
+        for member in union_members(unwrap(argument, substitution), substitution):
+            if member not in found:
+                found.append(member)
+    return tuple(item for item in found if item is not None) + ((None,) if None in found else ())
+
+
+def literal_values(annotation: object) -> tuple[object, ...] | None:
+    """The values of a `Literal[...]`, or None for any other annotation."""
+    return typing.get_args(annotation) if typing.get_origin(annotation) is Literal else None
+
+
+def parameters_of(annotation: object) -> tuple[object, tuple[object, ...]]:
+    """Class and arguments of an unwrapped annotation: `list[int]` gives `(list, (int,))`, `int` gives `(int, ())`.
+
+    A parametrised pydantic model is a class of its own and is returned as it is, without arguments.
+    """
+    origin = typing.get_origin(annotation)
+    if origin is None:
+        return annotation, ()
+    return origin, typing.get_args(annotation)
+
+
+def substitution_of(
+    annotation: object, outer: Mapping[object, object] | None = None
+) -> tuple[object, dict[object, object]]:
+    """The class of an annotation and what its type variables stand for in it: `Box[int]` gives `(Box, {T: int})`."""
+    origin, arguments = parameters_of(annotation)
+    variables: tuple[object, ...] = getattr(origin, "__parameters__", ()) if arguments else ()
+    applied = (unwrap(item, outer) for item in arguments)
+    return origin, dict(zip(variables, applied, strict=False))

@@ -1,0 +1,196 @@
+"""What a step function may know about its run: `StepContext`.
+
+The engine makes one context per attempt, on its hot path. So building one stores a few references, and whatever costs
+something (the idempotency key is a hash, the previous result may lie in the log) is computed when it is read. Everything
+behind it is one small Protocol, `ContextServices`, that the engine, the workers and `.local` implement.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol, TypeVar, final
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from ruvon.ir._errors import RuvonError
+
+__all__ = ["ContextServices", "ContextUnavailableError", "StepContext"]
+
+M = TypeVar("M")
+
+
+class ContextUnavailableError(RuvonError):
+    """A step asked its context for something that this run was not given.
+
+    Args:
+        step_name: the step that asked.
+        what: what it asked for.
+        remedy: how to give it.
+    """
+
+    def __init__(self, step_name: str, what: str, remedy: str) -> None:
+        self.step_name = step_name
+        self.what = what
+        super().__init__(f"the step `{step_name}` asks its context for {what}, which is not there; {remedy}")
+
+
+class ContextServices(Protocol):
+    """What stands behind a `StepContext`; one object may serve all attempts of an activation."""
+
+    def idempotency_key(self) -> str:
+        """The key of the activation, the same for all its attempts."""
+        ...
+
+    def previous_step_result(self) -> Mapping[str, Any] | None:
+        """The result of the last finished step of the same frame, or None."""
+        ...
+
+    def resource(self, kind: type[M], /) -> M:
+        """The resource of this class that the builder was given; `ContextUnavailableError` where there is none."""
+        ...
+
+    def publish(self, topic: str, event: BaseModel, /) -> None:
+        """Put an event into the outbox, written in the same commit as the step."""
+        ...
+
+    def now(self) -> datetime:
+        """The present moment of the run's clock, aware, in UTC."""
+        ...
+
+    def new_id(self) -> UUID:
+        """A fresh identifier of the run's id source."""
+        ...
+
+    def random(self) -> float:
+        """A random number of the run's id source, at least 0.0 and below 1.0."""
+        ...
+
+    def heartbeat(self, progress: Mapping[str, Any], /) -> None:
+        """Tell that the step is alive and how far it is; kept for the next attempt, no part of the workflow's truth."""
+        ...
+
+    def last_progress(self) -> Mapping[str, Any] | None:
+        """What the previous attempt told last with `heartbeat`, or None."""
+        ...
+
+
+@final
+class StepContext:
+    """What a step function is given as `context`; made by the engine, or by a test by naming what it needs.
+
+    Args:
+        workflow_id: the running instance.
+        step_name: the name of this step.
+        services: what the engine offers; without it (a test) the computed fields are the plain values given.
+        attempt: which attempt this is, from 1.
+        loop_index: the turn of the innermost loop, from 0, or None outside loops.
+        loop_item: the item of that turn.
+        validated_input: the input of a step with an input model, validated.
+        step_result: in a compensation, the recorded result of the step to undo.
+        scheduled_for: the planned time of a run started by a schedule, aware.
+        previous_step_result: for tests; the engine computes it.
+        idempotency_key: for tests; the engine computes it.
+    """
+
+    __slots__ = (
+        "_key",
+        "_previous",
+        "_services",
+        "attempt",
+        "loop_index",
+        "loop_item",
+        "scheduled_for",
+        "step_name",
+        "step_result",
+        "validated_input",
+        "workflow_id",
+    )
+
+    def __init__(
+        self,
+        workflow_id: str,
+        step_name: str,
+        services: ContextServices | None = None,
+        *,
+        attempt: int = 1,
+        loop_index: int | None = None,
+        loop_item: Any = None,
+        validated_input: Any = None,
+        step_result: Any = None,
+        scheduled_for: datetime | None = None,
+        previous_step_result: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> None:
+        self.workflow_id = workflow_id
+        self.step_name = step_name
+        self.attempt = attempt
+        self.loop_index = loop_index
+        self.loop_item = loop_item
+        self.validated_input = validated_input
+        self.step_result = step_result
+        self.scheduled_for = scheduled_for
+        self._services = services
+        self._previous = previous_step_result
+        self._key = idempotency_key
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same text for all attempts of this activation, crash, retry and operator retry included.
+
+        Give it to whatever you call, so that a repeated call has one effect.
+        """
+        if self._key is None:
+            self._key = (
+                self._services.idempotency_key() if self._services else f"{self.workflow_id}/{self.step_name}"
+            )
+        return self._key
+
+    @property
+    def previous_step_result(self) -> Mapping[str, Any] | None:
+        """The result of the last finished step of the same frame: a dict as returned, a model by its fields."""
+        if self._previous is None and self._services is not None:
+            self._previous = self._services.previous_step_result()
+        return self._previous
+
+    @property
+    def last_progress(self) -> Mapping[str, Any] | None:
+        """What the previous attempt of this step told last with `heartbeat`, or None."""
+        return self._services.last_progress() if self._services else None
+
+    def get(self, kind: type[M], /) -> M:
+        """The resource of the concrete class `kind` that the builder (or the test's world) was given.
+
+        Raises:
+            ContextUnavailableError: there is none.
+        """
+        return self._need(f"a resource of the class {kind.__qualname__}").resource(kind)
+
+    def publish(self, topic: str, event: BaseModel, /) -> None:
+        """Put `event` into the outbox under `topic`; it is written in the same commit as the step, or not at all."""
+        self._need("the outbox").publish(topic, event)
+
+    def now(self) -> datetime:
+        """The present moment of the run's clock, aware, in UTC."""
+        return self._need("the time").now()
+
+    def new_id(self) -> UUID:
+        """A fresh identifier of the run's id source."""
+        return self._need("a new id").new_id()
+
+    def random(self) -> float:
+        """A random number of the run's id source, at least 0.0 and below 1.0."""
+        return self._need("a random number").random()
+
+    def heartbeat(self, **progress: Any) -> None:
+        """Tell that the step is alive and how far it is; the next attempt reads it as `last_progress`."""
+        self._need("the heartbeat").heartbeat(progress)
+
+    def _need(self, what: str) -> ContextServices:
+        if self._services is None:
+            raise ContextUnavailableError(
+                self.step_name, what, "this context was made by hand: run the step with `.local(...)` or in the engine"
+            )
+        return self._services
+
+    def __repr__(self) -> str:
+        return f"StepContext({self.workflow_id!r}, {self.step_name!r}, attempt={self.attempt})"

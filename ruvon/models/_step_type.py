@@ -1,0 +1,55 @@
+"""`WorkflowStep`: the base class of custom step types.
+
+A custom type is a pydantic model: its fields are the keys that authors write under the step, so a wrong key or a value
+of the wrong type is found when the definition is loaded. An instance is made from the evaluated fields each time the
+step runs, and `execute` does the work.
+"""
+
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from ruvon.models._context import StepContext
+
+__all__ = ["WorkflowStep"]
+
+
+class WorkflowStep(BaseModel):
+    """One use of a step type; subclass it, give `type` a literal of its own, and write `execute`.
+
+    Example:
+        >>> class GreetStep(WorkflowStep):
+        ...     type: Literal["GREET"] = "GREET"
+        ...     greeting: str = "Hello"
+        ...
+        ...     async def execute(self, state: BaseModel, context: StepContext) -> dict[str, object]:
+        ...         return {"message": self.greeting}
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    """The step's name, unique in its workflow."""
+    type: str
+    """The name of the step type; a subclass narrows it to its own literal."""
+    function: str | None = None
+    """Path of a function that the type calls, `module:name`, where it takes one."""
+    compensate_function: str | None = None
+    """Path of the function that undoes the step."""
+    description: str | None = None
+    """Words for people; no part of the definition's digest."""
+
+    is_retryable: ClassVar[bool] = True
+    """Whether a retry policy may repeat `execute`."""
+
+    async def execute(self, state: Any, context: StepContext) -> Any:
+        """Do the work of the step.
+
+        Args:
+            state: a copy of the workflow's state; assignments merge when the call returns.
+            context: what the step may know about its run.
+
+        Returns:
+            A dict whose declared keys merge into the state, or any other storable value, which is only bound.
+        """
+        raise TypeError(f"the step type {type(self).__qualname__} has no `execute`; write `async def execute(self, state, context)`")
