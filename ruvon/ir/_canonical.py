@@ -1,9 +1,9 @@
 """Definitions as JSON: one exact tree, its canonical bytes, and the digest that names a definition.
 
-The tree is derived from the node classes themselves, so a field cannot be forgotten: a dataclass is an object of all its
-fields with defaults written out, an enum its value, an expression its canonical text, a member of a union an object with
-its `kind`. The canonical bytes sort every key and carry only what changes behaviour; `dump` adds what people want to see
-(descriptions, positions, contracts, schemas) in a part of its own that takes no part in the digest.
+The tree is derived from the node classes themselves, so a field cannot be forgotten: a dataclass is an object of all
+its fields with defaults written out, an enum its value, an expression its canonical text, a member of a union an object
+with its `kind`. The canonical bytes sort every key and carry only what changes behaviour; `dump` adds what people want
+to see (descriptions, positions, contracts, schemas) in a part of its own that takes no part in the digest.
 
 Loading is strict: an unknown key, a wrong type or a later `ir_version` is an `IRError` that says where.
 """
@@ -15,7 +15,7 @@ import typing
 from collections.abc import Callable, Mapping
 from enum import Enum
 from functools import cache
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import orjson
 
@@ -24,13 +24,12 @@ from ruvon.ir._errors import IRError
 from ruvon.ir._nodes import Definition, Display, Graph, Loop, Node, Parallel, Try
 from ruvon.ir._spans import Position, Span
 from ruvon.ir.expr import Expr, ExpressionError, parse, print_expr
-from ruvon.ir.types._entries import FieldEntry, TypeEntry
 
 __all__ = ["canonical_json", "digest", "dump", "from_tree", "graphs_of", "load", "to_tree", "walk_nodes"]
 
-FORMAT = "ruvon-definition"
+FORMAT: Final = "ruvon-definition"
 
-_KINDS: Mapping[str, type] = {
+KINDS: Final[Mapping[str, type]] = {
     "call": nodes.Call,
     "wait": nodes.Wait,
     "start": nodes.Start,
@@ -45,9 +44,10 @@ _KINDS: Mapping[str, type] = {
     "signal": nodes.SignalSource,
     "human": nodes.HumanSource,
 }
-_KIND_OF: Mapping[type, str] = {cls: kind for kind, cls in _KINDS.items()}
+_KIND_OF: Mapping[type, str] = {cls: kind for kind, cls in KINDS.items()}
 _EXPR_CLASSES: tuple[type, ...] = typing.get_args(Expr)
-_UNIONS: Mapping[object, tuple[type, ...]] = {
+_CONTRACTS: Final = Mapping[str, nodes.Contract]
+_UNIONS: Final[Mapping[object, tuple[type, ...]]] = {
     nodes.Action: typing.get_args(nodes.Action),
     nodes.WaitSource: typing.get_args(nodes.WaitSource),
 }
@@ -84,7 +84,7 @@ def _plain(value: object) -> object:
         return value.value
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in cast("Mapping[str, object]", value).items()}
-    if isinstance(value, tuple | list):
+    if isinstance(value, tuple):
         return [_plain(item) for item in cast("tuple[object, ...]", value)]
     return value
 
@@ -124,28 +124,29 @@ def load(data: bytes | str) -> Definition:
         IRError: the text is not a definition, was made by a later version, or does not have the digest it claims.
     """
     try:
-        tree = orjson.loads(data)
+        tree = _object(orjson.loads(data), "the file")
+        if tree.get("format") != FORMAT:
+            raise IRError([f'this is not a Ruvon definition: `"format": "{FORMAT}"` is missing'])
+        beside = _object(tree.get("beside") or {}, "beside")
+        definition = from_tree(tree.get("definition"), display=_object(beside.get("display") or {}, "display"))
+        contracts = cast("Mapping[str, nodes.Contract]", _build(_CONTRACTS, beside.get("contracts") or {}, "contracts"))
+        schemas = cast("Mapping[str, Mapping[str, object]]", _object(beside.get("schemas") or {}, "schemas"))
+        definition = dataclasses.replace(
+            definition,
+            contracts=contracts,
+            schemas=types.MappingProxyType(schemas),
+            description=_build(str | None, beside.get("description"), "description"),
+            tags=_build(tuple[str, ...], beside.get("tags") or [], "tags"),
+            owner=_build(str | None, beside.get("owner"), "owner"),
+        )
     except orjson.JSONDecodeError as exc:
         raise IRError([f"this is not JSON: {exc}"]) from None
-    if not isinstance(tree, dict) or tree.get("format") != FORMAT:
-        raise IRError([f'this is not a Ruvon definition: `"format": "{FORMAT}"` is missing'])
-    beside = tree.get("beside") or {}
-    definition = from_tree(tree.get("definition"), display=beside.get("display") or {})
+    except _MismatchError as exc:
+        raise IRError([str(exc)]) from None
     claimed = tree.get("digest")
     if claimed is not None and digest(definition).hex() != claimed:
         raise IRError([f"the definition was changed after it was written: it does not have the digest {claimed}"])
-    try:
-        contracts = {path: _build(nodes.Contract, item, path) for path, item in beside.get("contracts", {}).items()}
-    except _Mismatch as exc:
-        raise IRError([str(exc)]) from None
-    return dataclasses.replace(
-        definition,
-        contracts=types.MappingProxyType(contracts),
-        schemas=types.MappingProxyType(beside.get("schemas", {})),
-        description=beside.get("description"),
-        tags=tuple(beside.get("tags", ())),
-        owner=beside.get("owner"),
-    )
+    return definition
 
 
 def _display(display: Display) -> dict[str, object]:
@@ -161,42 +162,54 @@ def _display(display: Display) -> dict[str, object]:
     return shown
 
 
-def _display_from(tree: Mapping[str, Any]) -> Display:
-    source = tree.get("source")
-    span = Span(source[0], Position(source[1], source[2]), Position(source[3], source[4])) if source else None
+def _display_from(tree: dict[str, object], where: str) -> Display:
+    source: tuple[str, int, int, int, int] | None = None
+    if tree.get("source") is not None:
+        source = _build(tuple[str, int, int, int, int], tree["source"], f"{where}.source")
     return Display(
-        source=span,
-        description=tree.get("description"),
-        prompt=tree.get("prompt"),
-        tags=tuple(tree.get("tags", ())),
+        source=Span(source[0], Position(source[1], source[2]), Position(source[3], source[4])) if source else None,
+        description=_build(str | None, tree.get("description"), f"{where}.description"),
+        prompt=_build(str | None, tree.get("prompt"), f"{where}.prompt"),
+        tags=_build(tuple[str, ...], tree.get("tags") or [], f"{where}.tags"),
     )
 
 
 # --- tree in ----------------------------------------------------------------------------------------------------------
 
 
-class _Mismatch(Exception):
+class _MismatchError(Exception):
     """A tree does not have the shape of a definition; the text says where."""
 
 
-def from_tree(tree: object, *, display: Mapping[str, Mapping[str, Any]] | None = None) -> Definition:
+def from_tree(tree: object, *, display: Mapping[str, object] | None = None) -> Definition:
     """Build a definition from its tree.
 
     Raises:
         IRError: the tree does not have the shape of a definition.
     """
-    if isinstance(tree, dict):
-        version = tree.get("ir_version")
-        if isinstance(version, int) and version > nodes.IR_VERSION:
-            raise IRError([f"the definition has ir_version {version}; this Ruvon reads up to {nodes.IR_VERSION}: upgrade"])
     try:
+        version = _object(tree, "definition").get("ir_version")
+        if isinstance(version, int) and version > nodes.IR_VERSION:
+            known = nodes.IR_VERSION
+            raise IRError([f"the definition has ir_version {version}; this Ruvon reads up to {known}: upgrade"])
         definition = cast("Definition", _build(Definition, tree, "definition"))
-    except _Mismatch as exc:
+        if display:
+            shown = {name: _display_from(_object(item, name), name) for name, item in display.items()}
+            definition = dataclasses.replace(definition, graph=_with_display(definition.graph, shown))
+    except _MismatchError as exc:
         raise IRError([str(exc)]) from None
-    if display:
-        shown = {name: _display_from(item) for name, item in display.items()}
-        definition = dataclasses.replace(definition, graph=_with_display(definition.graph, shown))
     return definition
+
+
+def _object(tree: object, where: str) -> dict[str, object]:
+    if not isinstance(tree, dict):
+        raise _MismatchError(f"{where}: an object is expected")
+    return cast("dict[str, object]", tree)
+
+
+def is_expression_hint(hint: object) -> bool:
+    """Whether a field's type is an expression (the union of all its node classes)."""
+    return hint == Expr
 
 
 def _build(hint: object, tree: object, where: str) -> Any:
@@ -205,7 +218,7 @@ def _build(hint: object, tree: object, where: str) -> Any:
 
 @cache
 def _builder(hint: object) -> Callable[[object, str], object]:
-    if hint == Expr:
+    if is_expression_hint(hint):
         return _build_expr
     for union, members in _UNIONS.items():
         if hint == union:
@@ -228,21 +241,22 @@ def _builder(hint: object) -> Callable[[object, str], object]:
 
 def _build_expr(tree: object, where: str) -> object:
     if not isinstance(tree, str):
-        raise _Mismatch(f"{where}: an expression is a text, not {type(tree).__name__}")
+        raise _MismatchError(f"{where}: an expression is a text, not {type(tree).__name__}")
     try:
         return parse(tree, file=where)
     except ExpressionError as exc:
-        raise _Mismatch(f"{where}: {exc}") from None
+        raise _MismatchError(f"{where}: {exc}") from None
 
 
 def _union_builder(members: tuple[type, ...]) -> Callable[[object, str], object]:
     by_kind = {_KIND_OF[member]: member for member in members}
 
     def build(tree: object, where: str) -> object:
-        kind = tree.get("kind") if isinstance(tree, dict) else None
-        if not isinstance(tree, dict) or kind not in by_kind:
-            raise _Mismatch(f"{where}: `kind` is {kind!r}, expected one of {', '.join(sorted(by_kind))}")
-        return _build(by_kind[kind], {key: item for key, item in tree.items() if key != "kind"}, where)
+        items = _object(tree, where)
+        kind = items.get("kind")
+        if not isinstance(kind, str) or kind not in by_kind:
+            raise _MismatchError(f"{where}: `kind` is {kind!r}, expected one of {', '.join(sorted(by_kind))}")
+        return _build(by_kind[kind], {key: item for key, item in items.items() if key != "kind"}, where)
 
     return build
 
@@ -258,11 +272,12 @@ def _tuple_builder(args: tuple[object, ...]) -> Callable[[object, str], object]:
     variadic = len(args) == 2 and args[1] is Ellipsis
 
     def build(tree: object, where: str) -> object:
-        if not isinstance(tree, list) or not (variadic or len(tree) == len(args)):
-            raise _Mismatch(f"{where}: a list is expected")
-        items = cast("list[object]", tree)
+        items = cast("list[object]", tree) if isinstance(tree, list) else None
+        if items is None or not (variadic or len(items) == len(args)):
+            raise _MismatchError(f"{where}: a list is expected")
         hints = [args[0]] * len(items) if variadic else list(args)
-        return tuple(_build(hint, item, f"{where}[{i}]") for i, (hint, item) in enumerate(zip(hints, items, strict=True)))
+        pairs = zip(hints, items, strict=True)
+        return tuple(_build(hint, item, f"{where}[{i}]") for i, (hint, item) in enumerate(pairs))
 
     return build
 
@@ -270,7 +285,7 @@ def _tuple_builder(args: tuple[object, ...]) -> Callable[[object, str], object]:
 def _literal_builder(args: tuple[object, ...]) -> Callable[[object, str], object]:
     def build(tree: object, where: str) -> object:
         if tree not in args:
-            raise _Mismatch(f"{where}: {tree!r} is none of {args}")
+            raise _MismatchError(f"{where}: {tree!r} is none of {args}")
         return tree
 
     return build
@@ -278,9 +293,7 @@ def _literal_builder(args: tuple[object, ...]) -> Callable[[object, str], object
 
 def _mapping_builder(value_hint: object) -> Callable[[object, str], object]:
     def build(tree: object, where: str) -> object:
-        if not isinstance(tree, dict):
-            raise _Mismatch(f"{where}: an object is expected")
-        items = cast("dict[str, object]", tree)
+        items = _object(tree, where)
         return types.MappingProxyType({key: _build(value_hint, item, f"{where}.{key}") for key, item in items.items()})
 
     return build
@@ -293,13 +306,11 @@ def _dataclass_builder(cls: type) -> Callable[[object, str], object]:
     required = {f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING and f.compare}
 
     def build(tree: object, where: str) -> object:
-        if not isinstance(tree, dict):
-            raise _Mismatch(f"{where}: an object is expected")
-        items = cast("dict[str, object]", tree)
+        items = _object(tree, where)
         if unknown := sorted(items.keys() - set(names)):
-            raise _Mismatch(f"{where}: unknown field `{unknown[0]}`")
+            raise _MismatchError(f"{where}: unknown field `{unknown[0]}`")
         if missing := sorted(required - items.keys()):
-            raise _Mismatch(f"{where}: the field `{missing[0]}` is missing")
+            raise _MismatchError(f"{where}: the field `{missing[0]}` is missing")
         return cls(**{name: _build(hints[name], item, f"{where}.{name}") for name, item in items.items()})
 
     return build
@@ -310,7 +321,7 @@ def _enum_builder(cls: type[Enum]) -> Callable[[object, str], object]:
         try:
             return cls(tree)
         except ValueError:
-            raise _Mismatch(f"{where}: {tree!r} is none of {[item.value for item in cls]}") from None
+            raise _MismatchError(f"{where}: {tree!r} is none of {[item.value for item in cls]}") from None
 
     return build
 
@@ -321,7 +332,7 @@ def _scalar_builder(cls: type) -> Callable[[object, str], object]:
             return tree
         fits = type(tree) is cls or (cls is float and type(tree) is int)
         if not fits:
-            raise _Mismatch(f"{where}: {cls.__name__} is expected, not {type(tree).__name__}")
+            raise _MismatchError(f"{where}: {cls.__name__} is expected, not {type(tree).__name__}")
         return float(cast("int", tree)) if cls is float else tree
 
     return build
@@ -355,7 +366,8 @@ def walk_nodes(graph: Graph) -> list[Node]:
 
 
 def _with_display(graph: Graph, shown: Mapping[str, Display]) -> Graph:
-    return dataclasses.replace(graph, nodes={name: _node_with_display(node, shown) for name, node in graph.nodes.items()})
+    found = {name: _node_with_display(node, shown) for name, node in graph.nodes.items()}
+    return dataclasses.replace(graph, nodes=found)
 
 
 def _node_with_display(node: Node, shown: Mapping[str, Display]) -> Node:
@@ -379,5 +391,3 @@ def _node_with_display(node: Node, shown: Mapping[str, Display]) -> Node:
         case _:
             pass
     return dataclasses.replace(node, action=action, display=shown.get(node.id, node.display))
-
-

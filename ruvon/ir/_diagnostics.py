@@ -80,4 +80,4 @@ class CodeInfo:
     good: str
     """The same program, mended; it compiles without findings."""
     language: Literal["python", "yaml", "expression", "declaration"] = "python"
-    """What `bad` and `good` are: a module with one workflow, a YAML file, an expression, or a module that fails at import."""
+    """What `bad` and `good` are: a module with one workflow, a YAML file, an expression, a module that fails at import."""

@@ -56,8 +56,8 @@ __all__ = [
     "Node",
     "OnFailure",
     "Parallel",
-    "Return",
     "RetryPolicy",
+    "Return",
     "Route",
     "SignalSource",
     "Start",
@@ -181,7 +181,7 @@ class Merge:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """Run a function or a registered step type. Labels: STANDARD, ASYNC (a queue is set), HTTP, AI_INFERENCE, WASM, custom."""
+    """Run a function or a registered step type. Labels: STANDARD, ASYNC (with a queue), HTTP, AI_INFERENCE, WASM, custom."""
 
     type: str = "STANDARD"
     function: TypePath | None = None

@@ -5,8 +5,8 @@ that lead to it (back edges aside) and a DECISION's arms stand in the order of i
 files all use this one order. Nodes that only a jump can reach come last, by id.
 """
 
-from ruvon.ir._nodes import Graph, Node, Target, Try
 from ruvon.ir._canonical import graphs_of
+from ruvon.ir._nodes import Graph, Node, Target, Try
 from ruvon.ir._verify import targets_of
 
 __all__ = ["ordered", "successors"]
@@ -64,5 +64,3 @@ def _leaving(node: Node) -> list[Target]:
             found.extend(targets_of(inner))
             found.extend(_leaving(inner))
     return found
-
-

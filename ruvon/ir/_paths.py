@@ -1,7 +1,7 @@
 """Objects by path (`module:Qualname`), resolved only inside allowed import roots.
 
-A definition may name code, never choose it freely: a path is imported only when its module lies in an allowed package or
-below an allowed folder. The standard library is never allowed, except for the exception classes that handlers and
+A definition may name code, never choose it freely: a path is imported only when its module lies in an allowed package
+or below an allowed folder. The standard library is never allowed, except for the exception classes that handlers and
 `raise` may name. (Law 7 of the design.)
 """
 
@@ -63,8 +63,8 @@ def canonical_path(target: object) -> str | None:
 class ImportRoots:
     """The packages and folders that definitions may take code from; folders are put on `sys.path` when first used."""
 
-    packages: set[str] = field(default_factory=set)
-    folders: list[Path] = field(default_factory=list)
+    packages: set[str] = field(default_factory=set[str])
+    folders: list[Path] = field(default_factory=list[Path])
 
     @classmethod
     def from_environment(cls, packages: Iterable[str] = (), folders: Iterable[Path] = ()) -> "ImportRoots":

@@ -26,7 +26,9 @@ class Span:
     end: Position
 
     @classmethod
-    def at(cls, file: str, line: int, column: int, end_line: int | None = None, end_column: int | None = None) -> "Span":
+    def at(
+        cls, file: str, line: int, column: int, end_line: int | None = None, end_column: int | None = None
+    ) -> "Span":
         """Build a span from plain numbers; without an end it covers one character."""
         end = Position(end_line if end_line is not None else line, end_column if end_column is not None else column + 1)
         return cls(file, Position(line, column), end)

@@ -1,9 +1,12 @@
-"""A definition as text, for reading, reviewing and golden tests. Print-only: YAML is the readable form with a parser."""
+"""A definition as text, for reading, reviewing and golden tests.
+
+Print-only: YAML is the readable form that has a parser.
+"""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
 from enum import Enum
-from typing import Final, assert_never
+from typing import Any, Final, assert_never, cast
 
 from ruvon.ir._labels import label
 from ruvon.ir._nodes import (
@@ -29,7 +32,14 @@ from ruvon.ir.expr import Expr, print_expr
 
 __all__ = ["duration_text", "print_graph", "print_text"]
 
-_UNITS: Final = ((86_400_000_000, "d"), (3_600_000_000, "h"), (60_000_000, "m"), (1_000_000, "s"), (1_000, "ms"), (1, "us"))
+_UNITS: Final = (
+    (86_400_000_000, "d"),
+    (3_600_000_000, "h"),
+    (60_000_000, "m"),
+    (1_000_000, "s"),
+    (1_000, "ms"),
+    (1, "us"),
+)
 
 
 def print_text(definition: Definition) -> str:
@@ -106,22 +116,24 @@ def _head(node: Node) -> str:
             assert_never(node.action)
 
 
-def _fields(action: object) -> Iterator[str]:
-    for field in dataclasses.fields(action):  # type: ignore[arg-type]
+def _fields(action: Any) -> Iterator[str]:
+    for field in dataclasses.fields(action):
         value: object = getattr(action, field.name)
+        items = _items(value)
         nested = field.name in {"body", "branches", "type", "mode", "on_break"}
-        if nested or value == field.default or value in ((), None) or (isinstance(value, Mapping) and not value):
+        if nested or value == field.default or value in ((), None) or items == []:
             continue
         if field.name == "source":
             yield from _fields(value)
-        elif field.name in {"args", "config"} and isinstance(value, Mapping):
-            items = ", ".join(f"{key}={_text(item)}" for key, item in sorted(value.items()))
-            yield f"({items})" if field.name == "args" else f"{{{items}}}"
+        elif field.name in {"args", "config"} and items is not None:
+            shown = ", ".join(f"{key}={_text(item)}" for key, item in items)
+            yield f"({shown})" if field.name == "args" else f"{{{shown}}}"
         elif field.name in {"function", "child"}:
             yield str(value)
         else:
             name = field.name.removesuffix("_us")
-            yield f"{name}={duration_text(value) if isinstance(value, int) and field.name.endswith('_us') else _text(value)}"
+            shown = duration_text(value) if isinstance(value, int) and name != field.name else _text(value)
+            yield f"{name}={shown}"
 
 
 def _text(value: object) -> str:
@@ -130,19 +142,23 @@ def _text(value: object) -> str:
             return str(value)
         case Enum():
             return str(value.value)
-        case tuple():
-            return f"[{', '.join(_text(item) for item in value)}]"
         case RetryPolicy() | Compensation() | Merge():
             return f"({' '.join(_fields(value))})"
-        case Mapping():
-            return f"({', '.join(f'{key}={_text(item)}' for key, item in sorted(value.items()))})"
         case _:
-            return _expression(value)
+            return _listed(value)
 
 
-def _expression(value: object) -> str:
-    expression: Expr = value  # type: ignore[assignment]
-    return print_expr(expression)
+def _listed(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(_text(item) for item in cast('tuple[object, ...]', value))}]"
+    if (items := _items(value)) is not None:
+        return f"({', '.join(f'{key}={_text(item)}' for key, item in items)})"
+    return print_expr(cast("Expr", value))
+
+
+def _items(value: object) -> list[tuple[str, object]] | None:
+    """The sorted items of a mapping, None for anything else."""
+    return sorted(cast("Mapping[str, object]", value).items()) if isinstance(value, Mapping) else None
 
 
 def duration_text(microseconds: int) -> str:

@@ -106,9 +106,7 @@ class _Verifier:
         yield from self._graph(definition.graph, _Region(frozenset(), in_loop=False, outermost=True), "the workflow")
 
     def _graph(self, graph: Graph, around: _Region, where: str) -> Iterator[str]:
-        region = _Region(
-            around.reachable | frozenset(graph.nodes), around.in_loop, around.outermost, around.in_final
-        )
+        region = _Region(around.reachable | frozenset(graph.nodes), around.in_loop, around.outermost, around.in_final)
         yield from self._target(graph.entry, region, f"the entry of {where}")
         for name, node in graph.nodes.items():
             if name != node.id:

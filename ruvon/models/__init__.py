@@ -3,6 +3,7 @@
 Stands on `ruvon.ir` alone, so that a step module can be imported on a device or in a worker without any front end.
 """
 
+from ruvon.ir.values import InvalidValueError
 from ruvon.models._context import ContextServices, ContextUnavailableError, StepContext
 from ruvon.models._directives import (
     SagaWorkflowException,
@@ -18,7 +19,6 @@ from ruvon.models._errors import (
     ChildFailed,
     ExecutionError,
     HttpError,
-    InvalidValueError,
     JumpTargetError,
     LoopLimitError,
     MergeConflictError,

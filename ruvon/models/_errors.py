@@ -10,12 +10,12 @@
         ├── MergeConflictError       two branches wrote one field
         ├── JumpTargetError          a jump to a step that cannot be reached from here
         ├── LoopLimitError           `max_iterations` exceeded: an engine limit, no handler sees it
-        ├── UndeclaredKeyError       strict_results: a returned key is no field of the state
-        └── InvalidValueError        a value does not fit the type it enters: a result, an assignment, a merge
+        └── UndeclaredKeyError       strict_results: a returned key is no field of the state
     TimedOut (TimeoutError)          every `timeout=`
     Offline (ConnectionError)        the device has no network
 
-`TimedOut` and `Offline` are subclasses of Python's own errors, so that `except TimeoutError` means what it says.
+A value that does not fit the type it enters raises the value codec's `InvalidValueError` (`ruvon.ir.values`). `TimedOut`
+and `Offline` are subclasses of Python's own errors, so that `except TimeoutError` means what it says.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,6 @@ __all__ = [
     "ChildFailed",
     "ExecutionError",
     "HttpError",
-    "InvalidValueError",
     "JumpTargetError",
     "LoopLimitError",
     "MergeConflictError",
@@ -209,17 +208,3 @@ class UndeclaredKeyError(ExecutionError):
         near = get_close_matches(key, fields, n=1)
         hint = f" (did you mean `{near[0]}`?)" if near else ""
         super().__init__(f"`{step}` returned the key `{key}`, but `{model}` has no such field{hint}")
-
-
-class InvalidValueError(ExecutionError, ValueError):
-    """A value does not fit the type that it enters.
-
-    Args:
-        place: what it enters, such as `the result of charge` or `state.total`.
-        problem: what is wrong with it.
-    """
-
-    def __init__(self, place: str, problem: str) -> None:
-        self.place = place
-        self.problem = problem
-        super().__init__(f"{place}: {problem}")

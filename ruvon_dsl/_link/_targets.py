@@ -85,6 +85,11 @@ class StepTarget:
     timeout_us: int | None = None
     queue: str | None = None
     compensation: Compensation | None = None
+    named: bool = False
+    """`name` was given by the author and is not the function's own."""
+    automate_next: bool | None = None
+    input_model: object = None
+    """The model of the input that the step waits for, or None."""
     defined: "Site | None" = None
 
 

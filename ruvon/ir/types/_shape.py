@@ -10,8 +10,6 @@ import typing
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final, ForwardRef, Literal, NewType, NotRequired, Required, TypeVar, Union
 
-import pydantic
-
 from ruvon.ir._errors import RuvonError
 
 __all__ = [
@@ -26,15 +24,16 @@ __all__ = [
 
 _WRAPPERS: Final[tuple[object, ...]] = (Annotated, Required, NotRequired, Final, ClassVar)
 _WRAPPER_NAMES: Final = frozenset({"Annotated", "ReadOnly", "Required", "NotRequired"})
-_STAND_INS: Final[Mapping[object, object]] = {
-    pydantic.AwareDatetime: datetime.datetime,
-    pydantic.NaiveDatetime: datetime.datetime,
-    pydantic.FutureDatetime: datetime.datetime,
-    pydantic.PastDatetime: datetime.datetime,
-    pydantic.FutureDate: datetime.date,
-    pydantic.PastDate: datetime.date,
-    pydantic.EmailStr: str,
+_STAND_INS: Final[Mapping[str, object]] = {
+    "pydantic.types:AwareDatetime": datetime.datetime,
+    "pydantic.types:NaiveDatetime": datetime.datetime,
+    "pydantic.types:FutureDatetime": datetime.datetime,
+    "pydantic.types:PastDatetime": datetime.datetime,
+    "pydantic.types:FutureDate": datetime.date,
+    "pydantic.types:PastDate": datetime.date,
+    "pydantic.networks:EmailStr": str,
 }
+"""Pydantic's classes that only validate: their values are of these types. By path, so that nothing is imported for it."""
 
 
 class UnresolvedTypeError(RuvonError):
@@ -89,7 +88,9 @@ def _peel(annotation: object, substitution: Mapping[object, object]) -> object:
         return getattr(annotation, "__value__")  # noqa: B009 - a protocol of two unrelated classes
     if _is_alias(origin):
         return _applied(origin, typing.get_args(annotation))
-    return _STAND_INS.get(annotation, annotation) if isinstance(annotation, type) else annotation
+    if isinstance(annotation, type) and annotation.__module__.startswith("pydantic."):
+        return _STAND_INS.get(f"{annotation.__module__}:{annotation.__qualname__}", annotation)
+    return annotation
 
 
 def _bound(variable: TypeVar) -> object:

@@ -1,0 +1,144 @@
+"""`@compensate(step)`: the function that undoes a step.
+
+It stands in the step's own module, so that importing the step always brings it along. What it makes is opaque: the
+engine calls it, never a body. Where a body must undo something by itself, make the function a step first and register
+that: `compensate(reserve)(release)` leaves `release` callable, and calling it marks the entry undone.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import replace
+from functools import update_wrapper
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, cast, final, overload
+
+from ruvon.authoring._checks import check_compensation, place_of
+from ruvon.authoring._declarations import CompensationDeclaration, StepDeclaration, parameters_of, path_of
+from ruvon.authoring._retry import Retry
+from ruvon.authoring._step import StateStep, Step
+from ruvon.models import StepContext
+
+__all__ = ["Compensation", "compensate", "compensation_from_function"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+S = TypeVar("S")
+
+
+@final
+class Compensation:
+    """A registered compensation; opaque, because only the engine may call it."""
+
+    __wrapped__: Callable[..., Any]
+
+    def __init__(self, declaration: CompensationDeclaration) -> None:
+        self.__ruvon_compensation__ = declaration
+        update_wrapper(cast("Any", self), declaration.function, updated=())
+
+    def __repr__(self) -> str:
+        return f"<compensation {self.__ruvon_compensation__.path}>"
+
+
+class _Undo(Generic[P, R]):
+    """Takes the compensation of a value step; the fullest overload last, because pyright reports against the last."""
+
+    def __init__(self, step: Step[..., Any], retry: Retry | None, attempted: bool) -> None:
+        self._register = _Register(step, retry, attempted)
+
+    @overload
+    def __call__(self, fn: Callable[[R], object], /) -> Compensation: ...
+    @overload
+    def __call__(self, fn: Callable[Concatenate[StepContext, R, P], object], /) -> Compensation: ...
+    @overload
+    def __call__(self, fn: Callable[Concatenate[R, P], object], /) -> Compensation: ...  # type: ignore[overload-cannot-match]
+    def __call__(self, fn: Callable[..., Any], /) -> Compensation:
+        """Register `fn`, which is given the step's result and its arguments."""
+        return self._register(fn)
+
+
+class _UndoState(Generic[S, P, R]):
+    """Takes the compensation of a state step."""
+
+    def __init__(self, step: Step[..., Any], retry: Retry | None, attempted: bool) -> None:
+        self._register = _Register(step, retry, attempted)
+
+    @overload
+    def __call__(self, fn: Callable[[S, StepContext], object], /) -> Compensation: ...
+    @overload
+    def __call__(self, fn: Callable[[S, StepContext, R], object], /) -> Compensation: ...
+    @overload
+    def __call__(self, fn: Callable[Concatenate[S, StepContext, R, P], object], /) -> Compensation: ...  # type: ignore[overload-cannot-match]
+    def __call__(self, fn: Callable[..., Any], /) -> Compensation:
+        """Register `fn`, which is given the state, the context, the step's result and its arguments."""
+        return self._register(fn)
+
+
+@final
+class _Register:
+    __slots__ = ("_attempted", "_retry", "_step")
+
+    def __init__(self, step: Step[..., Any], retry: Retry | None, attempted: bool) -> None:
+        self._step, self._retry, self._attempted = step, retry, attempted
+
+    def __call__(self, fn: Callable[..., Any]) -> Compensation:
+        declared = self._step.__ruvon_step__
+        function = fn.__ruvon_step__.function if isinstance(fn, Step) else fn
+        declaration = compensation_from_function(function, declared)
+        found = replace(declaration, retry=self._retry, attempted=self._attempted)
+        self._step._register(found)  # noqa: SLF001 - the two modules are one seam
+        return Compensation(found)
+
+
+def compensation_from_function(function: Callable[..., Any], step: StepDeclaration) -> CompensationDeclaration:
+    """Describe a function as the compensation of a step.
+
+    Raises:
+        DeclarationError: it lies in another module, or its parameters cannot be given.
+    """
+    check_compensation(function, step.function, step.parameters)
+    parameters = parameters_of(function)
+    names = [item.name for item in parameters]
+    rest = [item for item in parameters if item.name not in {"state", "context"}]
+    result = rest.pop(0).name if rest and rest[0].kind != "rest" else None
+    file, line = place_of(function)
+    return CompensationDeclaration(
+        function=function,
+        path=path_of(function),
+        step_path=step.path,
+        is_async=inspect.iscoroutinefunction(function),
+        takes_state="state" in names,
+        takes_context="context" in names,
+        result_parameter=result,
+        parameters=tuple(rest),
+        file=file,
+        line=line,
+    )
+
+
+@overload
+def compensate(step: StateStep[S, P, R], /, *, retry: Retry | None = None) -> _UndoState[S, P, R]: ...  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
+@overload
+def compensate(  # type: ignore[overload-overlap]
+    step: StateStep[S, P, R], /, *, retry: Retry | None = None, attempted: Literal[True]
+) -> _UndoState[S, P, R | None]: ...  # pyright: ignore[reportOverlappingOverload]
+@overload
+def compensate(step: Step[P, R], /, *, retry: Retry | None = None) -> _Undo[P, R]: ...
+@overload
+def compensate(step: Step[P, R], /, *, retry: Retry | None = None, attempted: Literal[True]) -> _Undo[P, R | None]: ...
+def compensate(step: Step[..., Any], /, *, retry: Retry | None = None, attempted: bool = False) -> Any:
+    """Register the function that undoes a completed step.
+
+    A value step's compensation is given `(result, *the step's arguments)`, with `context` first where it declares one; a
+    state step's `(state, context)`, then the result and the arguments where it declares them. The state is the current
+    one, result and arguments are those recorded.
+
+    Args:
+        step: the step to undo.
+        retry: when and how often a failed compensation is repeated; never by default.
+        attempted: also run it when the outcome is unknown (timeout, crash, cancelled attempt); the result may be None
+            then. For money this is the one to use.
+
+    Raises:
+        DeclarationError: the function lies in another module, or its parameters cannot be given.
+    """
+    made: type[_UndoState[Any, ..., Any]] | type[_Undo[..., Any]] = _UndoState if isinstance(step, StateStep) else _Undo
+    return made(step, retry, attempted)

@@ -1,0 +1,167 @@
+"""Notation without nodes of its own: `flow` for graphs that statements cannot express, names, scopes, marks.
+
+Everything here runs unchanged under CPython. A `flow` is a flat graph written as one `case` per stage: `at.go(name)` names
+the next stage, and a turn without `go` ends it.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from enum import Enum
+from typing import Final, ParamSpec, TypeVar, final
+
+from ruvon.authoring._checks import check_pure
+from ruvon.authoring._work import Work, driver_of
+from ruvon.ir._errors import RuvonError
+
+__all__ = [
+    "BREAK",
+    "CONTINUE",
+    "END",
+    "FlowError",
+    "Leave",
+    "Stage",
+    "block",
+    "flow",
+    "is_block",
+    "is_pure",
+    "node",
+    "pure",
+    "saga",
+]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Leave(Enum):
+    """Where a flow may go besides its stages."""
+
+    END = "END"
+    """The flow is done."""
+    BREAK = "BREAK"
+    """Leave the loop around the flow."""
+    CONTINUE = "CONTINUE"
+    """Go on with the next turn of the loop around the flow."""
+
+
+END: Final = Leave.END
+BREAK: Final = Leave.BREAK
+CONTINUE: Final = Leave.CONTINUE
+
+
+class FlowError(RuvonError):
+    """A flow is written in a way that its graph cannot have.
+
+    Args:
+        problem: what is wrong, and what to do.
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+
+
+@final
+class Stage:
+    """Where a flow stands: `at.step` is the stage to run, `at.go` names the next."""
+
+    __slots__ = ("_left", "_next", "_step")
+
+    def __init__(self, entry: str) -> None:
+        self._step = entry
+        self._next: str | Leave = entry
+        self._left: Leave | None = None
+
+    @property
+    def step(self) -> str:
+        """The label of the stage to run."""
+        return self._step
+
+    def go(self, target: str | Leave, /) -> None:
+        """Go on at another stage, or leave: the last statement of a path.
+
+        Raises:
+            FlowError: this turn has named its next stage before.
+        """
+        if self._next is not END:
+            raise FlowError(f"the stage `{self._step}` calls `go` twice in one turn; it is the last statement of a path")
+        self._next = target
+
+    def left(self, how: Leave, /) -> bool:
+        """Whether the flow was left by `how`; asked directly after it: `if at.left(BREAK): break`."""
+        return self._left is how
+
+    def _turn(self) -> bool:
+        """Begin the next turn; False when the flow is over."""
+        target, self._next = self._next, END
+        if isinstance(target, Leave):
+            self._left = target
+            return False
+        self._step = target
+        return True
+
+
+async def _stages(at: Stage) -> AsyncIterator[Stage]:
+    while at._turn():  # noqa: SLF001 - the iterator is the other half of `Stage`
+        yield at
+
+
+def flow(entry: str, /) -> AsyncIterator[Stage]:
+    """Run a flat graph: `async for at in flow("Route"): match at.step: ...`.
+
+    Args:
+        entry: the label of the first stage.
+    """
+    return _stages(Stage(entry))
+
+
+def node(name: str, /, *, max_iterations: int | None = None, automate_next: bool | None = None) -> None:
+    """Name the compound statement on the next line, and give it options; CPython does nothing here.
+
+    Args:
+        name: the name of the `if`, `for`, `while`, `match`, `try` or `gather` that follows.
+        max_iterations: longest run of a loop, in turns.
+        automate_next: whether the workflow goes on by itself after it.
+    """
+
+
+@final
+class saga:  # noqa: N801 - used as a statement: `async with saga():`
+    """A scope that is undone as a whole: on an error what completed inside is undone, then the error goes on."""
+
+    __slots__ = ("_scope",)
+
+    def __init__(self) -> None:
+        self._scope: object = None
+
+    async def __aenter__(self) -> None:
+        self._scope = driver_of("`saga()`", "use `async with saga():` in a `@workflow` body").enter_scope()
+
+    async def __aexit__(self, *exc: object) -> None:
+        error = exc[1] if len(exc) > 1 and isinstance(exc[1], BaseException) else None
+        await driver_of("`saga()`", "use it in a `@workflow` body").leave_scope(self._scope, error)
+
+
+def block(fn: Callable[P, Work[R]], /) -> Callable[P, Work[R]]:
+    """Mark an `async def` as a reusable part of bodies: it is inlined where it is called."""
+    fn.__ruvon_block__ = True  # type: ignore[attr-defined]  # pyright: ignore[reportFunctionMemberAccess]
+    return fn
+
+
+def pure(fn: Callable[P, R], /) -> Callable[P, R]:
+    """Mark a function as free of I/O and of state, so that expressions may call it.
+
+    Raises:
+        DeclarationError: it is asynchronous, or not at the top level of its module.
+    """
+    check_pure(fn)
+    fn.__ruvon_pure__ = True  # type: ignore[attr-defined]  # pyright: ignore[reportFunctionMemberAccess]
+    return fn
+
+
+def is_pure(function: object) -> bool:
+    """Whether `pure` marks this function."""
+    return getattr(function, "__ruvon_pure__", False) is True
+
+
+def is_block(function: object) -> bool:
+    """Whether `block` marks this function."""
+    return getattr(function, "__ruvon_block__", False) is True

@@ -1,0 +1,232 @@
+"""`@step`: a module-level function becomes a step that bodies call and workers find by its path.
+
+The overloads go over callback protocols and not over `Callable[Concatenate[...]]`, because the parameter *names*
+`state` and `context` must take part in matching: the structural form would swallow any second parameter typed `Any`.
+There are four shapes, each synchronous and asynchronous, the fullest last, because pyright reports against the last.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from enum import Enum
+from functools import update_wrapper
+from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, Protocol, Self, TypeVar, cast, overload
+
+from pydantic import BaseModel
+
+from ruvon.authoring._checks import check_step, place_of
+from ruvon.authoring._declarations import CompensationDeclaration, StepDeclaration, path_of
+from ruvon.authoring._retry import Retry
+from ruvon.authoring._work import Pending, StepRequest, Work
+from ruvon.models import StepContext
+
+if TYPE_CHECKING:
+    from ruvon.authoring._compensate import Compensation
+
+__all__ = ["UNSET", "StateStep", "Step", "StepMaker", "Unset", "step", "step_from_function"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+S = TypeVar("S")
+Rc = TypeVar("Rc", covariant=True)
+Sc = TypeVar("Sc", contravariant=True)
+
+
+class Unset(Enum):
+    """The default of an option where None means something else: leave it as declared."""
+
+    UNSET = "unset"
+
+
+UNSET: Final = Unset.UNSET
+
+
+class _StateCtx(Protocol[Sc, P, Rc]):
+    def __call__(self, state: Sc, context: StepContext, *a: P.args, **k: P.kwargs) -> Rc: ...
+
+
+class _State(Protocol[Sc, P, Rc]):
+    def __call__(self, state: Sc, *a: P.args, **k: P.kwargs) -> Rc: ...
+
+
+class _Ctx(Protocol[P, Rc]):
+    def __call__(self, context: StepContext, *a: P.args, **k: P.kwargs) -> Rc: ...
+
+
+class Step(Generic[P, R]):
+    """A step: call it in a body and await the call. Its result is bound, never merged (see `StateStep`)."""
+
+    __wrapped__: Callable[..., Any]
+    __name__: str
+    __qualname__: str
+
+    def __init__(self, declaration: StepDeclaration, shared: "dict[str, CompensationDeclaration]") -> None:
+        self._declaration = declaration
+        self._shared = shared
+        update_wrapper(cast("Any", self), declaration.function, updated=())
+
+    @property
+    def __ruvon_step__(self) -> StepDeclaration:
+        """What the linker and the engine read, with options and compensation as they are now."""
+        declared = self._declaration
+        if declared.compensation_given or "compensation" not in self._shared:
+            return declared
+        return replace(declared, compensation=self._shared["compensation"])
+
+    @property
+    def name(self) -> str:
+        """The step's name: the function's, or what `name=` says."""
+        return self._declaration.name
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Work[R]:
+        """The call, to be awaited in a workflow body; outside one, awaiting it raises `OutsideRunError`."""
+        return Pending[R](StepRequest(self.__ruvon_step__, args, kwargs))
+
+    def queued(self, *args: P.args, **kwargs: P.kwargs) -> Work[R]:
+        """The call, run by a worker of the queue `default` (or of the step's own queue)."""
+        declared = self.__ruvon_step__
+        return Pending[R](StepRequest(replace(declared, queue=declared.queue or "default"), args, kwargs))
+
+    def local(self, *args: P.args, **kwargs: P.kwargs) -> Work[R]:
+        """Run the function now, without any engine, under the engine's rules for one step.
+
+        Arguments go by value, the result is validated, retries and timeouts run on a virtual clock. Changes of a state
+        step are merged into the object that was passed. `async with world:` around it supplies resources and the rest.
+        """
+        from ruvon.authoring._local import local_step
+
+        return local_step(self.__ruvon_step__, args, kwargs)
+
+    def with_(
+        self,
+        *,
+        name: str | Unset = UNSET,
+        retry: Retry | None | Unset = UNSET,
+        timeout: timedelta | None | Unset = UNSET,
+        queue: str | None | Unset = UNSET,
+        compensate: "Compensation | None | Unset" = UNSET,
+        automate_next: bool | Unset = UNSET,
+        input_model: type[BaseModel] | None | Unset = UNSET,
+    ) -> Self:
+        """The same step with other options at this call; None switches off what the declaration gives.
+
+        Args:
+            name: the name of the step in the graph, in logs, jumps and repairs.
+            retry: when and how often a failed attempt is repeated.
+            timeout: longest time of one attempt.
+            queue: workers of this queue run it.
+            compensate: another compensation.
+            automate_next: whether the workflow goes on by itself after this step.
+            input_model: the model of the input that the step waits for.
+        """
+        given = {"retry": retry, "timeout": timeout, "queue": queue, "input_model": input_model}
+        changes: dict[str, Any] = {key: value for key, value in given.items() if value is not UNSET}
+        if not isinstance(name, Unset):
+            changes |= {"name": name, "named": True}
+        if not isinstance(automate_next, Unset):
+            changes["automate_next"] = automate_next
+        if not isinstance(compensate, Unset):
+            found = compensate.__ruvon_compensation__ if compensate is not None else None
+            changes |= {"compensation": found, "compensation_given": True}
+        return type(self)(replace(self._declaration, **changes), self._shared)
+
+    def _register(self, compensation: CompensationDeclaration) -> None:
+        """Keep a compensation for all uses of the step; called by `compensate`."""
+        self._shared["compensation"] = compensation
+
+    def __repr__(self) -> str:
+        return f"<step {self._declaration.path}>"
+
+
+class StateStep(Step[Concatenate[S, P], R], Generic[S, P, R]):
+    """A step whose first parameter is `state`: its changes and the keys of a returned dict merge into the state."""
+
+
+class StepMaker:
+    """The decorator `step`, plain or with options."""
+
+    def __init__(self, options: dict[str, Any] | None = None) -> None:
+        self._options = options or {}
+
+    @overload
+    def __call__(
+        self,
+        *,
+        name: str = ...,
+        retry: Retry = ...,
+        timeout: timedelta = ...,
+        queue: str = ...,
+        blocking: bool = ...,
+        transaction: bool = ...,
+        strict: bool = ...,
+        automate_next: bool = ...,
+        input_model: type[BaseModel] = ...,
+    ) -> "StepMaker": ...
+    @overload
+    def __call__(self, fn: _StateCtx[S, P, Work[R]], /) -> StateStep[S, P, R]: ...
+    @overload
+    def __call__(self, fn: _StateCtx[S, P, R], /) -> StateStep[S, P, R]: ...
+    @overload
+    def __call__(self, fn: _State[S, P, Work[R]], /) -> StateStep[S, P, R]: ...
+    @overload
+    def __call__(self, fn: _State[S, P, R], /) -> StateStep[S, P, R]: ...
+    @overload
+    def __call__(self, fn: _Ctx[P, Work[R]], /) -> Step[P, R]: ...
+    @overload
+    def __call__(self, fn: _Ctx[P, R], /) -> Step[P, R]: ...
+    @overload
+    def __call__(self, fn: Callable[P, Work[R]], /) -> Step[P, R]: ...
+    @overload
+    def __call__(self, fn: Callable[P, R], /) -> Step[P, R]: ...
+    def __call__(self, fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+        """Make a step of a function, or a decorator with options.
+
+        Args:
+            fn: a module-level function, synchronous or not.
+            name: the step's name; the function's own by default.
+            retry: when and how often a failed attempt is repeated; never by default.
+            timeout: longest time of one attempt; none by default.
+            queue: workers of this queue run it; by default the process that drives the workflow does.
+            blocking: a synchronous body that blocks; it runs in a thread.
+            transaction: the step's SQL runs in the database transaction of the engine's commit.
+            strict: undeclared keys of a returned dict are errors; by default as the workflow says.
+            automate_next: whether the workflow goes on by itself after this step.
+            input_model: the model of the input that the step waits for.
+
+        Raises:
+            DeclarationError: the function cannot be a step.
+        """
+        if fn is None:
+            return StepMaker({**self._options, **options})
+        return step_from_function(fn, **self._options)
+
+
+def step_from_function(fn: Callable[..., Any], *, name: str | None = None, **options: Any) -> Step[..., Any]:
+    """Make a step of a function; `state` as the name of its first parameter makes it a `StateStep`.
+
+    Raises:
+        DeclarationError: the function cannot be a step.
+    """
+    parameters = check_step(fn)
+    names = {item.name for item in parameters}
+    file, line = place_of(fn)
+    declaration = StepDeclaration(
+        function=fn,
+        path=path_of(fn),
+        name=name or fn.__name__,
+        named=name is not None,
+        is_async=inspect.iscoroutinefunction(fn),
+        takes_state="state" in names,
+        takes_context="context" in names,
+        parameters=tuple(item for item in parameters if item.name not in {"state", "context"}),
+        file=file,
+        line=line,
+        **options,
+    )
+    made: type[Step[..., Any]] = StateStep if declaration.takes_state else Step
+    return made(declaration, {})
+
+
+step: Final = StepMaker()
+"""Decorate a module-level function to make it a step: `@step` or `@step(retry=..., timeout=...)`."""

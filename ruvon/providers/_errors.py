@@ -1,0 +1,127 @@
+"""Typed errors of the provider seams: what a store, a queue or a peer can answer instead of doing what it was asked.
+
+    RuvonError
+    ├── PersistenceError (RuntimeError)        the operator must act
+    │   ├── WorkflowNotFoundError (ValueError)
+    │   ├── DuplicateIdempotencyKeyError
+    │   ├── DefinitionNotFoundError
+    │   ├── TaskNotFoundError
+    │   └── StaleWorkflowError                 somebody else changed the workflow first
+    │       └── WorkflowBusyError              somebody else is driving it right now
+    ├── TransportError (RuntimeError)          the operator must act
+    └── ProtocolError (RuntimeError)           the peer must act
+
+An unknown workflow is a `ValueError` too, because the documented `load_workflow` promises one.
+"""
+
+from uuid import UUID
+
+from ruvon.ir._errors import RuvonError
+
+__all__ = [
+    "DefinitionNotFoundError",
+    "DuplicateIdempotencyKeyError",
+    "EvaluationError",
+    "PersistenceError",
+    "ProtocolError",
+    "StaleWorkflowError",
+    "TaskNotFoundError",
+    "TemplateError",
+    "TransportError",
+    "WorkflowBusyError",
+    "WorkflowNotFoundError",
+]
+
+
+class PersistenceError(RuvonError, RuntimeError):
+    """A store could not do what it was asked; nothing was changed unless the subclass says otherwise."""
+
+
+class WorkflowNotFoundError(PersistenceError, ValueError):
+    """No workflow has this id in this store."""
+
+    def __init__(self, workflow_id: UUID | str) -> None:
+        self.workflow_id = str(workflow_id)
+        super().__init__(
+            f"there is no workflow with the id {workflow_id} in this store; "
+            "check the id, and that this process uses the store that it was created in"
+        )
+
+
+class DuplicateIdempotencyKeyError(PersistenceError):
+    """A workflow with this idempotency key exists already; it was left as it is."""
+
+    def __init__(self, idempotency_key: str, workflow_id: UUID | str | None = None) -> None:
+        self.idempotency_key = idempotency_key
+        self.workflow_id = str(workflow_id) if workflow_id is not None else None
+        where = f" (it is {workflow_id})" if workflow_id is not None else ""
+        super().__init__(
+            f"a workflow with the idempotency key {idempotency_key!r} exists already{where}; "
+            "load that one, or use another key"
+        )
+
+
+class DefinitionNotFoundError(PersistenceError):
+    """The store has no definition with this digest."""
+
+    def __init__(self, digest: bytes) -> None:
+        self.digest = digest
+        super().__init__(
+            f"there is no definition with the digest {digest.hex()} in this store; "
+            "it is written together with the first workflow that uses it, so the store is incomplete: restore it"
+        )
+
+
+class TaskNotFoundError(PersistenceError):
+    """No task has this id."""
+
+    def __init__(self, task_id: str) -> None:
+        self.task_id = task_id
+        super().__init__(f"there is no task with the id {task_id}; it was never queued here, or it was cleaned up")
+
+
+class StaleWorkflowError(PersistenceError):
+    """The workflow was changed by somebody else since it was read; nothing of this change was written."""
+
+    def __init__(self, workflow_id: UUID | str, message: str = "") -> None:
+        self.workflow_id = str(workflow_id)
+        super().__init__(
+            message
+            or f"the workflow {workflow_id} was changed by somebody else since it was read; load it again and repeat"
+        )
+
+
+class WorkflowBusyError(StaleWorkflowError):
+    """Somebody else drives the workflow right now; nothing was run and nothing was written."""
+
+    def __init__(self, workflow_id: UUID | str) -> None:
+        super().__init__(
+            workflow_id,
+            f"the workflow {workflow_id} is being driven by somebody else; wait until that call returns, "
+            "or send a signal, an answer or a cancel, which need no turn",
+        )
+
+
+class TransportError(RuvonError, RuntimeError):
+    """A peer or a broker cannot be reached."""
+
+
+class ProtocolError(RuvonError, RuntimeError):
+    """A peer sent what cannot be accepted."""
+
+
+class EvaluationError(RuvonError, ValueError):
+    """An expression given to an evaluator is not in the language, or fails on the values it was given."""
+
+    def __init__(self, expression: str, reason: str) -> None:
+        self.expression = expression
+        self.reason = reason
+        super().__init__(f"the expression `{expression}` cannot be evaluated: {reason}")
+
+
+class TemplateError(RuvonError, ValueError):
+    """A template is malformed, unsafe, too large, or names something that is not there."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the template cannot be rendered: {reason}")

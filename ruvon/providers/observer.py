@@ -1,0 +1,78 @@
+"""`WorkflowObserver`: who is told what happened, after it was committed.
+
+Subclass it and override the hooks you need, or pass any object that has one. The engine calls hooks by keyword with
+those arguments that the hook's signature accepts, so documents that show fewer or more arguments all work. What a hook
+raises is logged and never touches a workflow.
+"""
+
+from abc import ABC
+from collections.abc import Mapping
+from typing import Any, Final
+
+__all__ = ["HOOKS", "NoopObserver", "WorkflowObserver"]
+
+HOOKS: Final = (
+    "on_child_workflow_started",
+    "on_compensation_completed",
+    "on_compensation_started",
+    "on_step_executed",
+    "on_step_failed",
+    "on_workflow_completed",
+    "on_workflow_failed",
+    "on_workflow_paused",
+    "on_workflow_resumed",
+    "on_workflow_started",
+    "on_workflow_status_changed",
+)
+"""The names of all hooks."""
+
+
+class WorkflowObserver(ABC):  # noqa: B024 - nothing is abstract: every hook has a no-op
+    """Base class with a no-op for every hook."""
+
+    async def on_workflow_started(
+        self, workflow_id: str, workflow_type: str, initial_state: Mapping[str, Any] | None = None
+    ) -> None:
+        """A workflow was created."""
+
+    async def on_step_executed(
+        self, workflow_id: str, step_name: str, result: Any, duration_ms: float | None = None
+    ) -> None:
+        """A step completed; `duration_ms` is None where a worker measures it."""
+
+    async def on_step_failed(self, workflow_id: str, step_name: str, error: BaseException, attempt: int = 1) -> None:
+        """An attempt of a step failed."""
+
+    async def on_workflow_completed(
+        self, workflow_id: str, final_state: Mapping[str, Any] | None = None, duration_ms: float | None = None
+    ) -> None:
+        """A workflow ended well."""
+
+    async def on_workflow_failed(self, workflow_id: str, error: BaseException, step_name: str | None = None) -> None:
+        """A workflow ended with an error, or was cancelled."""
+
+    async def on_workflow_status_changed(self, workflow_id: str, old_status: str, new_status: str) -> None:
+        """The status changed."""
+
+    async def on_workflow_paused(self, workflow_id: str, step_name: str, reason: str) -> None:
+        """A workflow waits for a person, a signal or a moment."""
+
+    async def on_workflow_resumed(
+        self, workflow_id: str, step_name: str, resume_data: Mapping[str, Any] | None = None
+    ) -> None:
+        """What a workflow waited for arrived."""
+
+    async def on_compensation_started(self, workflow_id: str, step_name: str, step_index: int = 0) -> None:
+        """A completed step is about to be undone; `step_index` counts from the last completed one, from 0."""
+
+    async def on_compensation_completed(
+        self, workflow_id: str, step_name: str, success: bool = True, error: BaseException | None = None
+    ) -> None:
+        """A compensation was tried, and worked or not."""
+
+    async def on_child_workflow_started(self, parent_id: str, child_id: str, child_type: str) -> None:
+        """A child was created."""
+
+
+class NoopObserver(WorkflowObserver):
+    """Does nothing; the default."""

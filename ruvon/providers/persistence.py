@@ -1,0 +1,248 @@
+"""`PersistenceProvider`: where workflows live.
+
+A provider is anything with these methods; it need not import Ruvon or inherit from anything. The engine writes through
+`commit` alone. The documented methods around it (`save_workflow`, `load_workflow`, ...) serve applications, tools and
+third-party code. `ThirdPartyPersistence` in `ruvon.implementations` adapts a provider that has only those.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+from uuid import UUID
+
+from ruvon.providers._errors import (
+    DefinitionNotFoundError,
+    DuplicateIdempotencyKeyError,
+    PersistenceError,
+    StaleWorkflowError,
+    TaskNotFoundError,
+    WorkflowBusyError,
+    WorkflowNotFoundError,
+)
+from ruvon.providers._records import (
+    DefinitionRecord,
+    InboxEntry,
+    InboxKind,
+    InstanceRecord,
+    LogEntry,
+    OutboxRecord,
+    TaskKind,
+    TaskRecord,
+    Transition,
+    WorkflowSummary,
+)
+
+__all__ = [
+    "DefinitionNotFoundError",
+    "DefinitionRecord",
+    "DuplicateIdempotencyKeyError",
+    "EngineStore",
+    "Hold",
+    "InboxEntry",
+    "InboxKind",
+    "InstanceRecord",
+    "LogEntry",
+    "OutboxRecord",
+    "PersistenceError",
+    "PersistenceProvider",
+    "StaleWorkflowError",
+    "TaskKind",
+    "TaskNotFoundError",
+    "TaskRecord",
+    "Transition",
+    "WorkflowBusyError",
+    "WorkflowNotFoundError",
+    "WorkflowSummary",
+]
+
+
+class Hold(Protocol):
+    """The right to drive one instance; it dies with the process that has it."""
+
+    @property
+    def token(self) -> bytes:
+        """Unique to this hold; the head of the ids of its transitions."""
+        ...
+
+    def listen(self, notify: Callable[[], None] | None, /) -> None:
+        """Call `notify` (on the loop's thread) when an entry was appended to the inbox; None stops that."""
+        ...
+
+    async def release(self) -> None:
+        """Give the instance free; a second call is harmless."""
+        ...
+
+
+class EngineStore(Protocol):
+    """The part of a store that the engine itself uses."""
+
+    async def commit(self, transition: Transition, /) -> None:
+        """Write one transition completely, or not at all; on return it is durable.
+
+        Raises:
+            StaleWorkflowError: the row's revision is not `transition.expected`.
+            DuplicateIdempotencyKeyError: an instance to insert has a key that is taken.
+            PersistenceError: the store failed; whether it was written is told by the row's `transition_id`.
+        """
+        ...
+
+    async def hold(self, workflow_id: UUID, /) -> Hold:
+        """Take the right to drive the instance, at once or not at all.
+
+        Raises:
+            WorkflowBusyError: somebody else has it.
+        """
+        ...
+
+    async def load_instance(self, workflow_id: UUID, /) -> InstanceRecord:
+        """The row of an instance, a copy of its own; `WorkflowNotFoundError` where there is none."""
+        ...
+
+    async def find_by_idempotency_key(self, key: str, /) -> InstanceRecord | None:
+        """The instance that was created with this key."""
+        ...
+
+    async def read_log(
+        self, workflow_id: UUID, /, *, after: int = 0, saga: bool = False, limit: int | None = None
+    ) -> Sequence[LogEntry]:
+        """Log entries with `seq` above `after`, in order; with `saga` only those that hold or undo a saga entry."""
+        ...
+
+    async def append_inbox(self, entry: InboxEntry, /) -> bool:
+        """Append a message and wake the holder, if any; False when its `dedup` key was there already."""
+        ...
+
+    async def read_inbox(self, workflow_id: UUID, /, *, after: int = 0) -> Sequence[InboxEntry]:
+        """The messages not consumed yet, in order of `seq`."""
+        ...
+
+    async def put_definition(self, record: DefinitionRecord, /) -> None:
+        """Store a definition; one whose digest is known is left alone."""
+        ...
+
+    async def get_definition(self, digest: bytes, /) -> DefinitionRecord:
+        """The definition with this digest; `DefinitionNotFoundError` where there is none."""
+        ...
+
+
+@runtime_checkable
+class PersistenceProvider(EngineStore, Protocol):
+    """Where workflows live: the engine's own part plus the documented methods.
+
+    Ids are UUIDs or their text. Methods that only a device's store supports (`get_pending_sync_workflows`,
+    `get_audit_logs_for_workflows`, `delete_synced_workflows`, `get_edge_sync_state`, `set_edge_sync_state`) raise
+    `NotImplementedError` elsewhere, as documented.
+    """
+
+    async def initialize(self) -> None:
+        """Open connections and bring the schema up to date; a second call is harmless."""
+        ...
+
+    async def close(self) -> None:
+        """Release every connection; a second call is harmless."""
+        ...
+
+    async def save_workflow(self, workflow_id: UUID | str, data: Mapping[str, Any], /) -> None:
+        """Store a complete state dictionary of the caller's own under an id; not for engine-driven workflows."""
+        ...
+
+    async def load_workflow(self, workflow_id: UUID | str, /) -> dict[str, Any]:
+        """The stored dictionary, or the row of an engine-driven workflow as a dictionary.
+
+        Raises:
+            WorkflowNotFoundError: there is none (it is a `ValueError` too).
+        """
+        ...
+
+    async def list_workflows(
+        self,
+        *,
+        status: str | None = None,
+        workflow_type: str | None = None,
+        owner_id: str | None = None,
+        limit: int = 20,
+        offset: int = 0,
+    ) -> list[dict[str, Any]]:
+        """Summaries, newest first, without state."""
+        ...
+
+    async def log_execution(
+        self,
+        workflow_id: UUID | str,
+        step_name: str | None = None,
+        level: str = "INFO",
+        message: str = "",
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        log_level: str | None = None,
+    ) -> None:
+        """Append a line of text log (DEBUG, INFO, WARNING, ERROR); no part of a workflow's truth."""
+        ...
+
+    async def record_metric(
+        self,
+        workflow_id: UUID | str,
+        step_name: str | None,
+        name: str,
+        value: float,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Record a number, such as `duration_ms`."""
+        ...
+
+    async def claim_next_task(self, worker_id: str, *, queues: Sequence[str] = (), lease_us: int = 60_000_000) -> (
+        dict[str, Any] | None
+    ):
+        """Claim the most urgent task that is due, or None; a task is given to one worker at a time."""
+        ...
+
+    async def release_task(self, task_id: str, /, *, available_us: int = 0) -> None:
+        """Give a claimed task back."""
+        ...
+
+    async def set_task_status(self, task_id: str, status: str, /) -> None:
+        """Record where a task stands; `TaskNotFoundError` where there is none."""
+        ...
+
+    async def get_task(self, task_id: str, /) -> TaskRecord:
+        """The task; `TaskNotFoundError` where there is none."""
+        ...
+
+    async def heartbeat_update(
+        self,
+        workflow_id: UUID | str,
+        worker_id: str,
+        current_step: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Tell that a worker is alive and where it is; one row per workflow."""
+        ...
+
+    async def scan_stale_heartbeats(self, threshold_seconds: float, /) -> list[dict[str, Any]]:
+        """The heartbeats older than the threshold."""
+        ...
+
+    async def delete_workflow(self, workflow_id: UUID | str, /) -> bool:
+        """Delete a workflow with its log and inbox; False where there is none."""
+        ...
+
+    async def get_pending_sync_workflows(self, limit: int = 100) -> list[dict[str, Any]]:
+        """Finished workflows that the cloud has not seen yet, oldest first (devices only)."""
+        ...
+
+    async def get_audit_logs_for_workflows(
+        self, workflow_ids: Sequence[UUID | str], limit_per_workflow: int = 50
+    ) -> list[dict[str, Any]]:
+        """The newest log rows of each of these workflows (devices only)."""
+        ...
+
+    async def delete_synced_workflows(self, workflow_ids: Sequence[UUID | str]) -> int:
+        """Delete workflows that the cloud has; the number deleted (devices only)."""
+        ...
+
+    async def get_edge_sync_state(self, key: str) -> str | None:
+        """A plain text kept by the device (devices only)."""
+        ...
+
+    async def set_edge_sync_state(self, key: str, value: str) -> None:
+        """Keep a plain text (devices only)."""
+        ...

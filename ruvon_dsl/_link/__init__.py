@@ -1,0 +1,55 @@
+"""The linker shared by both front ends: names, arguments, types and data flow of a draft, to a linked definition."""
+
+from ruvon_dsl._link._arguments import bind_arguments, opaque_arguments
+from ruvon_dsl._link._codes import CODES
+from ruvon_dsl._link._constants import constant_expr
+from ruvon_dsl._link._describe import compensation_of, describe, duration_us, plain_function, retry_policy, site_of
+from ruvon_dsl._link._names import ModuleLookup, bind_names, language_name
+from ruvon_dsl._link._targets import (
+    BlockTarget,
+    ChildTarget,
+    ClassTarget,
+    ConstantTarget,
+    Lookup,
+    Missing,
+    MissingType,
+    OtherTarget,
+    Parameter,
+    ParameterKind,
+    PlainFunctionTarget,
+    PureTarget,
+    Site,
+    StepTarget,
+    Target,
+)
+
+__all__ = [
+    "CODES",
+    "BlockTarget",
+    "ChildTarget",
+    "ClassTarget",
+    "ConstantTarget",
+    "Lookup",
+    "Missing",
+    "MissingType",
+    "ModuleLookup",
+    "OtherTarget",
+    "Parameter",
+    "ParameterKind",
+    "PlainFunctionTarget",
+    "PureTarget",
+    "Site",
+    "StepTarget",
+    "Target",
+    "bind_arguments",
+    "bind_names",
+    "compensation_of",
+    "constant_expr",
+    "describe",
+    "duration_us",
+    "language_name",
+    "opaque_arguments",
+    "plain_function",
+    "retry_policy",
+    "site_of",
+]

@@ -1,0 +1,131 @@
+"""One parsed module: its libcst tree and where every node lies.
+
+Only the position provider is used; libcst's scope and name providers cost more than everything else together. Texts of
+nodes are slices of the source, so that comments, odd spacing and line numbers are exactly the author's.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final, final
+
+import libcst as cst
+from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
+
+from ruvon.ir._spans import Position, Span
+from ruvon_dsl._draft import SourceText
+from ruvon_dsl.python import _codes as codes
+from ruvon_dsl.python._findings import Findings
+
+__all__ = ["Source", "read_source"]
+
+_NEWLINE: Final = re.compile(r"\r\n?|\n")
+_TOKENS: Final = re.compile(
+    r"""#[^\r\n]*|[rRbBuUfFtT]{0,2}(?:'''(?:\\.|[^\\])*?'''|\"{3}(?:\\.|[^\\])*?\"{3}|'(?:\\.|[^\\'\r\n])*'|"(?:\\.|[^\\"\r\n])*")|[()\[\]{}]""",
+    re.DOTALL,
+)
+_MAX_TEXT: Final = 5_000_000
+_MAX_DEPTH: Final = 100
+
+
+@final
+class Source:
+    """A module's tree with positions and the text they point into."""
+
+    __slots__ = ("_ranges", "_starts", "file", "findings", "module", "text")
+
+    def __init__(
+        self, file: str, text: str, module: cst.Module, ranges: Mapping[cst.CSTNode, CodeRange], findings: Findings
+    ) -> None:
+        self.file = file
+        self.text = text
+        self.module = module
+        self.findings = findings
+        self._ranges = ranges
+        self._starts = [0, *(match.end() for match in _NEWLINE.finditer(text))]
+
+    def span(self, node: cst.CSTNode) -> Span:
+        """Where a node lies; an expression with the parentheses that are its own."""
+        found = self._ranges[node]
+        start, end = found.start, found.end
+        if isinstance(node, cst.BaseExpression) and node.lpar:
+            start = self._ranges[node.lpar[0]].start
+            end = self._ranges[node.rpar[-1]].end
+        first = Position(start.line, start.column + 1)
+        last = Position(end.line, end.column + 1)
+        return Span(self.file, first, last) if first < last else Span.at(self.file, first.line, first.column)
+
+    def header(self, node: cst.CSTNode, last: cst.CSTNode | None = None) -> Span:
+        """The first part of a compound statement: from its start to the end of `last`, or of its first line."""
+        start = self.span(node).start
+        if last is not None:
+            return Span(self.file, start, self.span(last).end)
+        line = self.line(start.line).split("#", maxsplit=1)[0].rstrip()
+        return Span(self.file, start, Position(start.line, max(len(line), start.column) + 1))
+
+    def line(self, number: int) -> str:
+        """The text of a line, from 1, without its end."""
+        end = self._starts[number] if number < len(self._starts) else len(self.text)
+        return self.text[self._starts[number - 1] : end].rstrip("\r\n")
+
+    def slice(self, span: Span) -> str:
+        """The text between the two ends of a span."""
+        start = self._starts[span.start.line - 1] + span.start.column - 1
+        return self.text[start : self._starts[span.end.line - 1] + span.end.column - 1]
+
+
+def read_source(source: SourceText, findings: Findings) -> Source | None:
+    """Parse a module; a text that is no Python is reported and gives None."""
+    text = source.text.removeprefix("\ufeff")
+    if not _bounded(source.file, text, findings):
+        return None
+    try:
+        module = cst.parse_module(text)
+        ranges = MetadataWrapper(module, unsafe_skip_copy=True).resolve(PositionProvider)
+    except cst.ParserSyntaxError as error:
+        findings.error(
+            codes.SYNTAX,
+            f"the text is not Python: {_detail(error.message)}",
+            Span.at(source.file, max(error.raw_line, 1), error.raw_column + 1),
+            help="correct the syntax; nothing after this place was looked at",
+        )
+        return None
+    except (RecursionError, ValueError, UnicodeError) as error:
+        kind = "nested too deep to be read" if isinstance(error, RecursionError) else f"not readable: {error}"
+        findings.error(codes.TOO_DEEP, f"the text is {kind}", Span.at(source.file, 1, 1), help="split it up")
+        return None
+    return Source(source.file, text, module, ranges, findings)
+
+
+def _detail(message: str) -> str:
+    cleaned = re.sub(r"^(parser error|tokenizer error): ", "", message.strip())
+    cleaned = re.sub(r"^error at \d+:\d+: ", "", cleaned)
+    return cleaned or "invalid syntax"
+
+
+def _bounded(file: str, text: str, findings: Findings) -> bool:
+    """Refuse texts that would exhaust the stack of a recursive parser before they reach it."""
+    if len(text) > _MAX_TEXT:
+        findings.error(
+            codes.TOO_DEEP,
+            f"the text has {len(text):,} characters, more than the {_MAX_TEXT:,} that are read",
+            Span.at(file, 1, 1),
+            help="split the module",
+        )
+        return False
+    if (null := text.find("\0")) >= 0:
+        line = len(_NEWLINE.findall(text[:null])) + 1
+        findings.error(codes.SYNTAX, "the text is not Python: it holds a null character", Span.at(file, line, 1))
+        return False
+    depth = 0
+    for match in _TOKENS.finditer(text):
+        token = match.group()
+        if token in "([{":
+            depth += 1
+        elif token in ")]}":
+            depth -= 1
+        if depth > _MAX_DEPTH:
+            line = len(_NEWLINE.findall(text[: match.start()])) + 1
+            message = f"brackets are nested more than {_MAX_DEPTH} levels deep"
+            findings.error(codes.TOO_DEEP, message, Span.at(file, line, 1), help="give parts of it names")
+            return False
+    return True

@@ -1,0 +1,183 @@
+"""The step types that do something: calls, waits and starts, each with its table of keys."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from ruvon_dsl.yaml._keys import Key, Kind, Table
+from ruvon_dsl.yaml._keys_common import CALL_KEYS, COMMON_KEYS, INPUT_KEYS, MERGE_KEYS, OUTPUT, RETRY
+
+__all__ = ["CUSTOM", "EFFECT_TABLES", "HTTP_CONFIG", "STANDARD"]
+
+_COMMON: Final = Table("a step", "Keys of every step.", COMMON_KEYS)
+_FUNCTION: Final = Key(
+    "function", Kind.PATH, "The step function: a short name of `module:`, `a.b.f` or `a.b:f`.", ("function_path",)
+)
+_CALL: Final = _COMMON.extended("a call", "Keys of every call.", CALL_KEYS)
+
+STANDARD: Final = _CALL.extended(
+    "a STANDARD step", "Call a Python function.", (Key(_FUNCTION.name, _FUNCTION.kind, _FUNCTION.doc, _FUNCTION.aliases, required=True),)
+)
+_ASYNC: Final = STANDARD.extended("an ASYNC step", "Call a Python function on a worker; the queue is `default` unless given.", ())
+_DECISION: Final = _CALL.extended(
+    "a DECISION step", "Choose the way by conditions; with a function, call it first.", (_FUNCTION,)
+)
+CUSTOM: Final = Table(
+    "a custom step", "A registered step type; its own fields stand beside these keys.",
+    _CALL.extended("", "", (_FUNCTION,)).keys, open=True,
+)  # fmt: skip
+
+_HTTP_FIELDS: Final = (
+    Key("method", Kind.VALUE, "GET, POST, PUT, PATCH or DELETE (default GET)."),
+    Key("url", Kind.VALUE, "Address; may hold `{{ expressions }}`."),
+    Key("headers", Kind.VALUE, "Headers by name."),
+    Key("query", Kind.VALUE, "Query parameters by name.", ("query_params", "params")),
+    Key("json", Kind.VALUE, "Body, sent as JSON.", ("json_body", "data")),
+    Key("body", Kind.VALUE, "Body, sent as it is; a mapping or list is sent as JSON."),
+    Key("expect", Kind.VALUE, "Status codes of 400 and above that are no error.", ("expected_status",)),
+)
+_HTTP_OPTIONS: Final = tuple(key for key in CALL_KEYS if key.name in {"retry", "timeout", "output", "output_model"})
+HTTP_CONFIG: Final = Table("a http_config", "The request.", (*_HTTP_FIELDS, *_HTTP_OPTIONS))
+_NO_ARGUMENTS: Final = ("inputs", "function")
+_HTTP: Final = _CALL.extended(
+    "a HTTP step",
+    "Send a HTTP request; the fields stand in the step or under `http_config`.",
+    (*_HTTP_FIELDS, Key("http_config", Kind.TABLE, "The request, grouped.", table=HTTP_CONFIG)),
+    without=_NO_ARGUMENTS,
+)
+_INFER: Final = _CALL.extended(
+    "an AI_INFERENCE step",
+    "Run a model on data.",
+    (
+        Key("model", Kind.VALUE, "The model's name.", ("model_name",), required=True),
+        Key("data", Kind.VALUE, "What the model gets.", ("input_data", "inputs")),
+        Key("default", Kind.VALUE, "The result when the model fails.", ("default_result",)),
+        Key("default_route", Kind.EXIT, "Where to go when no route is taken."),
+        Key("timeout_ms", Kind.MILLISECONDS, "Longest time of one attempt in milliseconds."),
+    ),
+    without=_NO_ARGUMENTS,
+)
+_WASM: Final = _CALL.extended(
+    "a WASM step",
+    "Run a WebAssembly module on data.",
+    (
+        Key("module", Kind.VALUE, "The module: its name, or the SHA-256 of its bytes.", ("wasm_hash", "wasm_module"), required=True),
+        Key("data", Kind.VALUE, "What the module gets.", ("input_data", "inputs")),
+        Key("entry", Kind.VALUE, "The exported function (default `execute`).", ("entrypoint",)),
+        Key("timeout_ms", Kind.MILLISECONDS, "Longest time of one attempt in milliseconds."),
+    ),
+    without=_NO_ARGUMENTS,
+)
+
+_CHILD: Final = Key(
+    "workflow_type", Kind.TEXT, "Type of the workflow to start.", ("target_workflow_type", "child", "workflow"), required=True
+)
+_DATA: Final = Key("initial_data", Kind.VALUE, "The child's initial state.", ("data", "initial_data_template", "initial_state"))
+_REGION: Final = Key("data_region", Kind.VALUE, "Region whose workers run the child.")
+_VERSION: Final = Key("version", Kind.TEXT, "Version of the child; without it the one current at the start.", ("target_version",))
+_SUB_WORKFLOW: Final = _COMMON.extended(
+    "a SUB_WORKFLOW step",
+    "Start another workflow and wait for its result.",
+    (
+        _CHILD,
+        _VERSION,
+        _DATA,
+        _REGION,
+        OUTPUT,
+        Key("output_model", Kind.TYPE, "Type of the child's result.", ("into", "result_model")),
+        Key("retry", Kind.RETRY, "Retry policy.", ("retry_policy",), nullable=True, table=RETRY),
+        Key("timeout", Kind.DURATION, "Longest time of the child.", ("timeout_seconds",), nullable=True),
+        *MERGE_KEYS,
+    ),
+)
+_FIRE_AND_FORGET: Final = _COMMON.extended(
+    "a FIRE_AND_FORGET step",
+    "Start another workflow and go on at once.",
+    (
+        _CHILD,
+        _VERSION,
+        _DATA,
+        _REGION,
+        OUTPUT,
+        Key("key", Kind.VALUE, "Idempotency key: one child for one key.", ("idempotency_key",)),
+    ),
+)
+_CRON_SCHEDULE: Final = _COMMON.extended(
+    "a CRON_SCHEDULE step",
+    "Register a recurring start of another workflow.",
+    (
+        _CHILD,
+        _VERSION,
+        _DATA,
+        _REGION,
+        OUTPUT,
+        Key("cron_expression", Kind.VALUE, "When, as cron: `0 9 * * MON`.", ("schedule", "cron"), required=True),
+        Key("timezone", Kind.VALUE, "Time zone of the schedule (default UTC).", ("tz",)),
+        Key("schedule_name", Kind.VALUE, "Name of the schedule."),
+        Key("overlap", Kind.CHOICE, "What to do when the last run still goes on.", choices=("skip", "queue", "allow")),
+        Key("catch_up", Kind.COUNT, "Missed runs that are made up for."),
+    ),
+)
+_SLEEP: Final = _COMMON.extended(
+    "a SLEEP step",
+    "Wait for a span of time or until a moment.",
+    (
+        Key("duration", Kind.VALUE, "How long: `6h`, seconds, or an expression.", ("seconds", "duration_seconds", "for")),
+        Key("until", Kind.VALUE, "Until when: an expression that gives a datetime."),
+        OUTPUT,
+    ),
+)
+_TIMEOUT: Final = Key("timeout", Kind.VALUE, "Longest wait: `5d`, seconds, or an expression.", ("timeout_seconds",), nullable=True)
+_ON_TIMEOUT: Final = Key("on_timeout", Kind.VALUE, "The value taken when the time is over; without it `TimedOut` is raised.", ("default_answer",))
+_RECEIVE: Final = _COMMON.extended(
+    "a RECEIVE step",
+    "Wait for a message of a type.",
+    (
+        Key("model", Kind.TYPE, "Type of the message.", ("signal", "message", "message_model"), required=True),
+        Key("key", Kind.VALUE, "Only messages sent with this key.", ("correlation_key",)),
+        OUTPUT,
+        _TIMEOUT,
+        _ON_TIMEOUT,
+    ),
+)
+_HUMAN: Final = _COMMON.extended(
+    "a HUMAN_IN_LOOP step",
+    "Wait for a person's answer.",
+    (
+        Key("task", Kind.VALUE, "Name of the task, such as `loans.review`; default: the step's name."),
+        Key("form", Kind.TYPE, "Model that the answer is validated as.", ("answer_model",)),
+        Key("show", Kind.VALUE, "What the person sees.", ("data_to_show",)),
+        Key("role", Kind.VALUE, "Role of those who may answer."),
+        Key("assignee", Kind.VALUE, "The person who answers."),
+        Key("prompt", Kind.TEXT, "The question, for people."),
+        _FUNCTION,
+        Key("ask", Kind.PATH, "Function that runs on arrival and asks."),
+        Key("answer", Kind.PATH, "Function that is run once with the answer."),
+        Key("answer_to", Kind.CHOICE, "Which step takes the answer.", choices=("self", "next")),
+        Key("inputs", Kind.VALUES, "Arguments of the function by parameter name.", ("args", "kwargs", "arguments")),
+        OUTPUT,
+        _TIMEOUT,
+        _ON_TIMEOUT,
+        *(key for key in CALL_KEYS if key.name == "compensate_function"),
+        *INPUT_KEYS,
+        *MERGE_KEYS,
+    ),
+)
+
+EFFECT_TABLES: Final[Mapping[str, Table]] = MappingProxyType(
+    {
+        "STANDARD": STANDARD,
+        "ASYNC": _ASYNC,
+        "DECISION": _DECISION,
+        "HTTP": _HTTP,
+        "AI_INFERENCE": _INFER,
+        "WASM": _WASM,
+        "SUB_WORKFLOW": _SUB_WORKFLOW,
+        "FIRE_AND_FORGET": _FIRE_AND_FORGET,
+        "CRON_SCHEDULE": _CRON_SCHEDULE,
+        "SLEEP": _SLEEP,
+        "RECEIVE": _RECEIVE,
+        "HUMAN_IN_LOOP": _HUMAN,
+    }
+)
+"""Tables of the types that call, wait or start, by documented type name."""
