@@ -179,7 +179,7 @@ class StepMaker:
     def __call__(self, fn: Callable[P, Work[R]], /) -> Step[P, R]: ...
     @overload
     def __call__(self, fn: Callable[P, R], /) -> Step[P, R]: ...
-    def __call__(self, fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    def __call__(self, fn: Any = None, /, **options: Any) -> Any:
         """Make a step of a function, or a decorator with options.
 
         Args:

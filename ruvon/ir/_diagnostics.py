@@ -79,5 +79,5 @@ class CodeInfo:
     """The smallest program that gets this finding."""
     good: str
     """The same program, mended; it compiles without findings."""
-    language: Literal["python", "yaml", "expression", "declaration"] = "python"
+    language: Literal["python", "yaml", "expression", "declaration", "definition"] = "python"
     """What `bad` and `good` are: a module with one workflow, a YAML file, an expression, a module that fails at import."""

@@ -14,7 +14,9 @@ from typing import Any, Final
 
 from ruvon.authoring._declarations import CompensationDeclaration, StepDeclaration, WorkflowDeclaration
 from ruvon.authoring._declarations import Parameter as DeclaredParameter
+from ruvon.authoring._flow import is_block, is_pure
 from ruvon.authoring._retry import Retry
+from ruvon.ir._errors import RuvonError
 from ruvon.ir._nodes import Compensation, RetryPolicy
 from ruvon.ir._paths import canonical_path
 from ruvon.ir.types import class_path
@@ -50,9 +52,12 @@ def describe(value: object) -> Target:
 
     Never raises: an annotation that cannot be resolved stands in the target as its text, and the check of types says so.
     """
-    step = getattr(value, "__ruvon_step__", None)
+    try:
+        step = getattr(value, "__ruvon_step__", None)
+    except (RuvonError, ImportError) as exc:
+        return OtherTarget(value=value, kind=f"a reference that leads nowhere ({exc})")
     if isinstance(step, StepDeclaration):
-        return _step(step)
+        return _step(step, getattr(value, "path", None))
     workflow = getattr(value, "__ruvon_workflow__", None)
     if isinstance(workflow, WorkflowDeclaration):
         return _workflow(workflow)
@@ -136,12 +141,12 @@ def site_of(value: object) -> Site | None:
     return Site(code.co_filename, code.co_firstlineno) if isinstance(code, CodeType) else None
 
 
-def _step(declaration: StepDeclaration) -> StepTarget:
+def _step(declaration: StepDeclaration, written: object) -> StepTarget:
     hints = hints_of(declaration.function)
     given = tuple(_declared(item, hints) for item in declaration.parameters)
     state = (Parameter("state", hints.get("state", Missing)),) if declaration.takes_state else ()
     return StepTarget(
-        path=declaration.path,
+        path=_step_path(declaration, written),
         name=declaration.name,
         parameters=(*state, *given),
         takes_state=declaration.takes_state,
@@ -160,6 +165,13 @@ def _step(declaration: StepDeclaration) -> StepTarget:
     )
 
 
+def _step_path(declaration: StepDeclaration, written: object) -> str:
+    """The canonical path; where a `step_ref` names the function otherwise and that is no canonical path, as written."""
+    if isinstance(written, str) and ":" in written:
+        return canonical_path(declaration.function) or written
+    return declaration.path
+
+
 def _workflow(declaration: WorkflowDeclaration) -> ChildTarget:
     if declaration.function is None:
         return ChildTarget(
@@ -175,7 +187,16 @@ def _workflow(declaration: WorkflowDeclaration) -> ChildTarget:
 
 
 def _function(function: FunctionType) -> Target:
-    if getattr(function, "__ruvon_pure__", None):
+    if is_block(function):
+        hints = hints_of(function)
+        return BlockTarget(
+            path=canonical_path(function) or f"{function.__module__}:{function.__qualname__}",
+            name=function.__name__,
+            function=function,
+            parameters=tuple(_parameter(item, hints) for item in inspect.signature(function).parameters.values()),
+            result=result_of(hints),
+        )
+    if is_pure(function):
         hints = hints_of(function)
         return PureTarget(
             path=canonical_path(function) or f"{function.__module__}:{function.__qualname__}",

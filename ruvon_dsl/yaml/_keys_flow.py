@@ -139,7 +139,7 @@ _IF: Final = _SHORT.extended(
     "an if",
     "Run steps when a condition is true.",
     (
-        Key("if", Kind.CONDITION, "A bare expression.", required=True),
+        Key("condition", Kind.CONDITION, "A bare expression.", ("if",), required=True),
         Key("then", Kind.STEPS, "Steps to run when it is true.", ("steps", "do"), required=True),
         Key("elif", Kind.ELIFS, "Further conditions.", table=ELIF),
         Key("else", Kind.STEPS, "Steps to run otherwise.", ("default",)),
@@ -149,10 +149,10 @@ _FOR: Final = _SHORT.extended(
     "a for",
     "Run steps for each item of a list.",
     (
-        Key("for", Kind.TEXT, "Name of the item, or `item in state.items`.", required=True),
-        Key("in", Kind.CONDITION, "The list: a bare expression.", ("over", "iterate_over")),
+        Key("item_var_name", Kind.TEXT, "Name of the item, or `item in state.items`.", ("for",), required=True),
+        Key("iterate_over", Kind.CONDITION, "The list: a bare expression.", ("in", "over")),
         _INDEX,
-        Key("steps", Kind.STEPS, "The steps of a turn.", ("do", "loop_body", "body"), required=True),
+        Key("loop_body", Kind.STEPS, "The steps of a turn.", ("steps", "do", "body"), required=True),
         _ELSE,
         Key("max_iterations", Kind.COUNT, "Turns after which the loop fails.", nullable=True),
         OUTPUT,
@@ -162,8 +162,8 @@ _WHILE: Final = _SHORT.extended(
     "a while",
     "Run steps while a condition is true.",
     (
-        Key("while", Kind.CONDITION, "A bare expression.", required=True),
-        Key("steps", Kind.STEPS, "The steps of a turn.", ("do", "loop_body", "body"), required=True),
+        Key("while_condition", Kind.CONDITION, "A bare expression.", ("while",), required=True),
+        Key("loop_body", Kind.STEPS, "The steps of a turn.", ("steps", "do", "body"), required=True),
         Key("max_iterations", Kind.COUNT, "Turns after which the loop fails (default 1000; `null`: none).", nullable=True),
         _ELSE,
     ),
@@ -178,16 +178,16 @@ SHORT_TABLES: Final[Mapping[str, Table]] = MappingProxyType(
         "for": _FOR,
         "while": _WHILE,
         "return": _SHORT.extended(
-            "a return", "End with a value.", (Key("return", Kind.VALUE, "The result; nothing ends without one."),),
+            "a return", "End with a value.", (Key("value", Kind.VALUE, "The result; nothing ends without one.", ("return",)),),
             without=("next", "automate_next"),
         ),
         "fail": _SHORT.extended(
             "a fail",
             "Raise an error.",
             (
-                Key("fail", Kind.TEXT, "Error class, or a constructor call; nothing raises the handled error again.", nullable=True),
+                Key("error", Kind.TEXT, "Error class, or a constructor call; nothing raises the handled error again.", ("fail",)),
                 Key("message", Kind.VALUE, "Text of the error; its only argument."),
-                Key("from", Kind.CONDITION, "The error that led to it: a bare expression.", ("cause",)),
+                Key("cause", Kind.CONDITION, "The error that led to it: a bare expression.", ("from",)),
             ),
             without=("next", "automate_next"),
         ),

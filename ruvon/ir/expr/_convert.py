@@ -13,7 +13,7 @@ from ruvon.ir._diagnostics import Diagnostic
 from ruvon.ir._spans import Span
 from ruvon.ir.expr import _codes as codes
 from ruvon.ir.expr._canonical import FoldError, boolean, call, format_string, unary
-from ruvon.ir.expr._language import FUNCTION_NAMES, MAX_INT_DIGITS
+from ruvon.ir.expr._language import FUNCTION_NAMES, MAX_INT_BITS, MAX_INT_DIGITS
 from ruvon.ir.expr._nodes import (
     Attribute,
     Binary,
@@ -68,7 +68,6 @@ _COMPARE: Final[dict[type[ast.cmpop], str]] = {
     ast.Is: "is",
     ast.IsNot: "is not",
 }
-_MAX_INT_BITS: Final = int(MAX_INT_DIGITS * 3.3219)
 
 
 @final
@@ -118,7 +117,7 @@ class Converter:
             case None | bool() | float() | bytes():
                 return Const(node.value, span)
             case int():
-                if node.value.bit_length() > _MAX_INT_BITS:
+                if node.value.bit_length() > MAX_INT_BITS:
                     message = f"the integer has more than {MAX_INT_DIGITS:,} digits"
                     return self._report(node, codes.TOO_LARGE, message, advice="compute it in a step")
                 return Const(node.value, span)

@@ -22,6 +22,7 @@ __all__ = [
     "IMPURE",
     "KEY_FUNCTIONS",
     "MAX_DEPTH",
+    "MAX_INT_BITS",
     "MAX_INT_DIGITS",
     "MAX_NODES",
     "MAX_TEXT",
@@ -41,6 +42,8 @@ MAX_NODES: Final = 10_000
 """Nodes of one expression tree."""
 MAX_INT_DIGITS: Final = 4_000
 """Decimal digits of an integer literal; CPython prints at most 4,300."""
+MAX_INT_BITS: Final = 13_287
+"""The same limit in bits."""
 
 BUILTINS: Final = frozenset(
     "abs all any ascii bin bool bytes chr dict divmod enumerate float format frozenset hex int isinstance len list max "

@@ -15,6 +15,7 @@ from uuid import UUID
 from ruvon.ir._diagnostics import Diagnostic
 from ruvon.ir.expr._codes import NOT_PRINTABLE
 from ruvon.ir.expr._errors import ExpressionError
+from ruvon.ir.expr._language import MAX_INT_BITS
 from ruvon.ir.expr._nodes import (
     Attribute,
     Binary,
@@ -147,8 +148,7 @@ class _Printer:
             case Unary(op="not", operand=operand):
                 return _NOT, f"not {self.text(operand, _NOT)}"
             case Unary(op=op, operand=operand):
-                number = op == "-" and isinstance(operand, Const) and type(operand.value) in (int, float)
-                return _SIGN, f"{op}{self.text(operand, _SIGN)}" if not number else f"{op}{self.text(operand, _SIGN)}"
+                return _SIGN, f"{op}{self.text(operand, _SIGN)}"
             case Binary(op="**", left=left, right=right):
                 return _POWER, f"{self.text(left, _ATOM)} ** {self.text(right, _SIGN)}"
             case Binary(op=op, left=left, right=right):
@@ -304,16 +304,17 @@ def print_constant(value: ConstValue) -> str:
         ExpressionError: the value has no text, such as a date in a named time zone.
     """
     match value:
-        case None | bool() | int():
+        case None | bool():
             return str(value)
+        case int():
+            return _integer(value)
         case float():
             finite = value - value == 0
             return repr(value) if finite else f"float({_quote(str(value))})"
         case str():
             return _quote(value)
         case bytes():
-            body = repr(b'"' + value)[3:-1]
-            return "b'" + re.sub(r"(?<!\\)((?:\\\\)*)'", r"\1\\'", body) + "'"
+            return f"b'{_bytes_body(value)}'"
         case Decimal():
             return f"Decimal('{value}')"
         case UUID():
@@ -328,6 +329,18 @@ def print_constant(value: ConstValue) -> str:
             return f"time({value.hour}, {value.minute}{_clock(value, ', ', 2)})"
         case _:
             assert_never(value)
+
+
+def _integer(value: int) -> str:
+    if value.bit_length() > MAX_INT_BITS:
+        message = f"an integer of {value.bit_length():,} bits is too large for a constant"
+        raise ExpressionError([Diagnostic(code=NOT_PRINTABLE, message=message, help="compute it in a step")])
+    return str(value)
+
+
+def _bytes_body(value: bytes) -> str:
+    """The escaped inside of a bytes literal; a double quote in front makes `repr` choose single quotes."""
+    return repr(b'"' + value)[3:-1]
 
 
 def _timedelta(value: timedelta) -> str:

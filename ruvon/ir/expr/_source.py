@@ -244,7 +244,7 @@ def _assigns(text: str) -> bool:
 def _check_size(source: Source, tree: ast.expr) -> None:
     count = 0
     level: list[ast.AST] = [tree]
-    for _ in range(2 * MAX_DEPTH):
+    for _ in range(MAX_DEPTH + 2):
         count += len(level)
         if count > 4 * MAX_NODES:
             message = f"the expression has more than {MAX_NODES:,} parts"

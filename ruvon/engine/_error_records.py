@@ -1,0 +1,215 @@
+"""Errors as records: what is kept of an exception, and how one is made of it again.
+
+A handler matches by the paths of the classes that an error's class derives from, so matching imports nothing and works
+after a reload, when the class may be gone. An exception is rebuilt without calling its `__init__`, which may want
+keyword arguments that nobody recorded; where the class cannot be found, `RecordedError` stands in for it.
+"""
+
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, cast, final
+
+import orjson
+
+from ruvon.ir import RuvonError
+from ruvon.models import ChildFailed, RecordedError
+
+__all__ = ["CATCHALL", "ErrorRecord", "ValueCodec", "as_child_failure", "rebuild", "record_error"]
+
+CATCHALL: Final = "builtins:Exception"
+_MAX_TRACEBACK: Final = 20_000
+
+
+class ValueCodec:
+    """What this module needs of the value codec; see `ruvon.engine._values`."""
+
+    encode: Callable[[object], bytes]
+    decode: Callable[[bytes], object]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ErrorRecord:
+    """What is kept of an error."""
+
+    path: str
+    """The path of its class."""
+    mro: tuple[str, ...]
+    """The paths of all classes it derives from, itself first."""
+    message: str
+    args: bytes = b"[]"
+    attributes: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
+    dropped: tuple[str, ...] = ()
+    """Names of what could not be stored."""
+    step: str = ""
+    activation: str = ""
+    attempt: int = 1
+    trace: str = ""
+    cause: "ErrorRecord | None" = None
+    uncatchable: bool = False
+    """No handler of a body sees it: limits, drift, cancellation, directives that fail the workflow."""
+
+    @property
+    def kind(self) -> str:
+        """The qualified name of the class, such as `CardDeclined`."""
+        return self.path.partition(":")[2] or self.path
+
+    def matches(self, classes: tuple[str, ...]) -> bool:
+        """Whether a handler for these classes catches it."""
+        return not self.uncatchable and any(path in self.mro for path in classes)
+
+    def to_tree(self) -> dict[str, object]:
+        """A tree that orjson writes; `of_tree` is the inverse."""
+        tree: dict[str, object] = {
+            "path": self.path,
+            "mro": list(self.mro),
+            "message": self.message,
+            "args": orjson.Fragment(self.args),
+            "attributes": {name: orjson.Fragment(value) for name, value in self.attributes.items()},
+            "dropped": list(self.dropped),
+            "step": self.step,
+            "activation": self.activation,
+            "attempt": self.attempt,
+            "trace": self.trace,
+            "uncatchable": self.uncatchable,
+        }
+        if self.cause is not None:
+            tree["cause"] = self.cause.to_tree()
+        return tree
+
+    def encode(self) -> bytes:
+        """The record as JSON."""
+        return orjson.dumps(self.to_tree())
+
+    @staticmethod
+    def of_tree(tree: Mapping[str, object]) -> "ErrorRecord":
+        """The record of a tree made by `to_tree` and read back."""
+        cause = cast("Mapping[str, object] | None", tree.get("cause"))
+        attributes = cast("Mapping[str, object]", tree["attributes"])
+        return ErrorRecord(
+            path=cast("str", tree["path"]),
+            mro=tuple(cast("list[str]", tree["mro"])),
+            message=cast("str", tree["message"]),
+            args=orjson.dumps(tree["args"]),
+            attributes={name: orjson.dumps(value) for name, value in attributes.items()},
+            dropped=tuple(cast("list[str]", tree["dropped"])),
+            step=cast("str", tree["step"]),
+            activation=cast("str", tree["activation"]),
+            attempt=cast("int", tree["attempt"]),
+            trace=cast("str", tree["trace"]),
+            cause=ErrorRecord.of_tree(cause) if cause is not None else None,
+            uncatchable=cast("bool", tree["uncatchable"]),
+        )
+
+    @staticmethod
+    def decode(data: bytes) -> "ErrorRecord":
+        """The record of JSON written by `encode`."""
+        return ErrorRecord.of_tree(cast("Mapping[str, object]", orjson.loads(data)))
+
+    def caused_by(self, cause: "ErrorRecord") -> "ErrorRecord":
+        """The same error with another cause (`raise X from err`)."""
+        return replace(self, cause=cause)
+
+
+_RECORD: Final = "__ruvon_record__"
+
+
+def _path_of(cls: type) -> str:
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def record_error(
+    error: BaseException,
+    codec: ValueCodec,
+    *,
+    step: str = "",
+    activation: str = "",
+    attempt: int = 1,
+    uncatchable: bool = False,
+) -> ErrorRecord:
+    """The record of an exception; one that was rebuilt from a record keeps what it cannot know any more."""
+    known: ErrorRecord | None = getattr(error, _RECORD, None)
+    if known is not None:
+        return known
+    dropped: list[str] = []
+    cause = error.__cause__
+    return ErrorRecord(
+        path=_path_of(type(error)),
+        mro=tuple(_path_of(cls) for cls in type(error).__mro__ if cls is not object),
+        message=_message(error),
+        args=_encode_args(error, codec, dropped),
+        attributes=_encode_attributes(error, codec, dropped),
+        dropped=tuple(dropped),
+        step=step,
+        activation=activation,
+        attempt=attempt,
+        trace="".join(traceback.format_exception(error))[-_MAX_TRACEBACK:],
+        cause=record_error(cause, codec) if cause is not None else None,
+        uncatchable=uncatchable,
+    )
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as exc:  # the author's __str__ may fail; the record must not
+        return f"<no text: {type(exc).__name__} in __str__>"
+
+
+def _encode_args(error: BaseException, codec: ValueCodec, dropped: list[str]) -> bytes:
+    try:
+        return codec.encode(list(error.args))
+    except RuvonError:
+        dropped.append("args")
+        return codec.encode([_message(error)])
+
+
+def _encode_attributes(error: BaseException, codec: ValueCodec, dropped: list[str]) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for name, value in vars(error).items():
+        if name.startswith("_"):
+            continue
+        try:
+            found[name] = codec.encode(value)
+        except RuvonError:
+            dropped.append(name)
+    return found
+
+
+def rebuild(record: ErrorRecord, codec: ValueCodec, find: Callable[[str], type | None]) -> Exception:
+    """An exception made of a record, without running the author's `__init__`.
+
+    Args:
+        record: what was kept.
+        codec: reads its values.
+        find: gives the class of a path, or None where it cannot be loaded.
+    """
+    cls = find(record.path)
+    args = tuple(cast("list[object]", codec.decode(record.args)))
+    attributes = {name: codec.decode(value) for name, value in record.attributes.items()}
+    made: Exception
+    if cls is None or not issubclass(cls, Exception):
+        made = RecordedError(record.message, record.kind, record.attempt, attributes)
+    else:
+        made = cast("Exception", cls.__new__(cls, *args))
+        made.args = args
+        for name, value in attributes.items():
+            _set_attribute(made, name, value)
+    object.__setattr__(made, _RECORD, record)
+    if record.cause is not None:
+        made.__cause__ = rebuild(record.cause, codec, find)
+    return made
+
+
+def _set_attribute(error: Exception, name: str, value: object) -> None:
+    try:
+        setattr(error, name, value)
+    except AttributeError:  # a property without setter: its value is computed, not kept
+        return
+
+
+def as_child_failure(record: ErrorRecord, child_id: str, codec: ValueCodec) -> ErrorRecord:
+    """The record of `ChildFailed` that stands for a child's error whose class is not known here."""
+    failure = ChildFailed(record.message, record.kind, child_id)
+    return record_error(failure, codec, step=record.step).caused_by(record)

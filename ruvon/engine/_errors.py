@@ -1,0 +1,146 @@
+"""What the engine answers when it cannot do what it was asked; nothing was changed when one of these is raised.
+
+    ExecutionError (ruvon.models)
+    ├── WorkflowFinishedError         the workflow has ended
+    ├── NotWaitingForInputError       input was given, but nothing waits for any
+    ├── InvalidInputError             the input does not fit what waits for it
+    ├── InvalidInitialDataError       the initial data does not fit the state's class
+    ├── UnknownWorkflowTypeError      no such workflow type is registered
+    ├── DefinitionDriftError          deployed code no longer fits the definition: the instance is parked
+    ├── ProgramError                  a definition cannot be made runnable here
+    │   └── UnknownStepTypeError      a CALL names a step type that is not registered
+    ├── RepairError                   a retry, jump or rewind asks for what is not there
+    └── CompensationFailedError       a rollback ended, and some compensation did not work
+"""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+from ruvon.models import ExecutionError
+
+__all__ = [
+    "CompensationFailedError",
+    "DefinitionDriftError",
+    "InvalidInitialDataError",
+    "InvalidInputError",
+    "NotWaitingForInputError",
+    "ProgramError",
+    "RepairError",
+    "UnknownStepTypeError",
+    "UnknownWorkflowTypeError",
+    "WorkflowFinishedError",
+]
+
+
+class WorkflowFinishedError(ExecutionError):
+    """The workflow has ended; nothing was changed."""
+
+    def __init__(self, workflow_id: str, status: str) -> None:
+        self.workflow_id = workflow_id
+        self.status = status
+        super().__init__(
+            f"the workflow {workflow_id} has ended ({status}); create a new one, or repair a failed one with retry()"
+        )
+
+
+class NotWaitingForInputError(ExecutionError):
+    """Input was given, but the workflow does not wait for any; nothing was changed."""
+
+    def __init__(self, workflow_id: str, status: str, step: str | None) -> None:
+        self.workflow_id = workflow_id
+        self.status = status
+        self.step = step
+        super().__init__(
+            f"the workflow {workflow_id} does not wait for input (it is {status} at `{step}`); "
+            "call next_step() without user_input to see whether what it waits for has arrived"
+        )
+
+
+class InvalidInputError(ExecutionError, ValueError):
+    """The input does not fit what waits for it; nothing was changed and the step keeps waiting."""
+
+    def __init__(self, step: str, problems: Sequence[str]) -> None:
+        self.step = step
+        self.problems = tuple(problems)
+        super().__init__(f"the input of `{step}` is not valid: {'; '.join(self.problems)}")
+
+
+class InvalidInitialDataError(ExecutionError, ValueError):
+    """The initial data does not fit the state's class; nothing was stored."""
+
+    def __init__(self, workflow_type: str, problems: Sequence[str]) -> None:
+        self.workflow_type = workflow_type
+        self.problems = tuple(problems)
+        super().__init__(f"a {workflow_type} cannot start with this data: {'; '.join(self.problems)}")
+
+
+class UnknownWorkflowTypeError(ExecutionError, KeyError, ValueError):
+    """No workflow of this type (and version) is registered."""
+
+    def __init__(self, workflow_type: str, known: Iterable[str], version: str | None = None) -> None:
+        self.workflow_type = workflow_type
+        names = sorted(known)
+        near = get_close_matches(workflow_type, names, n=1)
+        wanted = f"`{workflow_type}`" + (f" version {version}" if version else "")
+        hint = f"did you mean `{near[0]}`?" if near else f"registered are: {', '.join(names) or 'none'}"
+        self.sentence = f"no workflow type {wanted} is registered; {hint}"
+        super().__init__(self.sentence)
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+class DefinitionDriftError(ExecutionError):
+    """Deployed code no longer fits what the definition recorded of it; the instance is parked, nothing changed."""
+
+    def __init__(self, workflow_type: str, problems: Sequence[str]) -> None:
+        self.workflow_type = workflow_type
+        self.problems = tuple(problems)
+        super().__init__(
+            f"the deployed code does not fit the definition that this {workflow_type} runs: {'; '.join(self.problems)}. "
+            "Deploy code that fits, or let the instances of this definition end first"
+        )
+
+
+class ProgramError(ExecutionError):
+    """A definition cannot be made runnable in this process."""
+
+    def __init__(self, workflow_type: str, problems: Sequence[str]) -> None:
+        self.workflow_type = workflow_type
+        self.problems = tuple(problems)
+        super().__init__(f"the workflow type `{workflow_type}` cannot run here: {'; '.join(self.problems)}")
+
+
+class UnknownStepTypeError(ProgramError):
+    """A step names a step type that is not registered."""
+
+    def __init__(self, workflow_type: str, step: str, step_type: str, known: Iterable[str]) -> None:
+        self.step = step
+        self.step_type = step_type
+        names = sorted(known)
+        near = get_close_matches(step_type, names, n=1)
+        hint = f"did you mean `{near[0]}`?" if near else f"registered are: {', '.join(names)}"
+        super().__init__(
+            workflow_type,
+            [
+                f"the step `{step}` is of the type {step_type}, which is not registered ({hint}); "
+                "install the plugin that has it, or register the type with the builder"
+            ],
+        )
+
+
+class RepairError(ExecutionError):
+    """A retry, jump or rewind asks for what is not there; nothing was changed."""
+
+    def __init__(self, workflow_id: str, problem: str) -> None:
+        self.workflow_id = workflow_id
+        super().__init__(f"the workflow {workflow_id} cannot be repaired like that: {problem}")
+
+
+class CompensationFailedError(ExecutionError):
+    """A rollback ended, but these compensations failed; what they were to undo still stands."""
+
+    def __init__(self, steps: Sequence[str]) -> None:
+        self.steps = tuple(steps)
+        names = ", ".join(f"`{name}`" for name in self.steps)
+        super().__init__(f"the rollback could not undo {names}; see the errors in the workflow's history and undo by hand")
