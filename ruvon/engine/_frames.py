@@ -277,6 +277,8 @@ class Strand:
     """How the strand ended; a RETURN without value where it just reached its end."""
     running: bool = False
     """A task runs it right now."""
+    result: bytes = b"null"
+    """The encoded result of the effect that completed last."""
     input: object = None
     """Input for the step that it runs next; see `ruvon.engine._inputs`."""
     answered: bool = False

@@ -47,6 +47,7 @@ __all__ = ["RETURNED", "Exits", "Flow", "Rules"]
 RETURNED: Final[Target] = "<return>"
 """The way out that a RETURN takes."""
 _CATCHES_ALL: Final = frozenset({"builtins:Exception", "builtins:BaseException"})
+_HANDLER: Final = "handler {} runs"
 _PATIENCE: Final = 12
 """Joins at one node before types that still grow are given up."""
 
@@ -224,7 +225,8 @@ class Flow:
             taken, rest = self._rules.decide(route.condition, rest)
             if taken is not None:
                 where = route.condition.span or node.display.source
-                found.leave(route.target, taken.turn(Via(node.id, f"route {index + 1}", where)))
+                label = f"condition {index + 1} holds" if len(decision.routes) > 1 else "the condition holds"
+                found.leave(route.target, taken.turn(Via(node.id, label, where)))
         if rest is not None:
             label = "no condition holds" if len(decision.routes) > 1 else "the condition is false"
             found.leave(decision.default, rest.turn(Via(node.id, label, node.display.source)))
@@ -239,7 +241,7 @@ class Flow:
             turn, done = self._turn(node, loop, head)
             if turn is None:
                 break
-            inside = turn.turn(Via(node.id, "in a turn", node.display.source))
+            inside = turn.turn(Via(node.id, "a turn runs", node.display.source))
             body = self._graph(loop.body, inside, context, f"{node.id}/body", scope)
             back = join_maybe(body.targets.get(END), body.targets.get(CONTINUE))
             grown = join_maybe(head, back) or head
@@ -291,7 +293,7 @@ class Flow:
         caught = False
         for index, handler in enumerate(attempt.handlers):
             if body.raised is not None:
-                via = Via(node.id, f"handler {index + 1}", _first_span(handler.graph) or node.display.source)
+                via = Via(node.id, _HANDLER.format(index + 1), _first_span(handler.graph) or node.display.source)
                 start = self._rules.handled(handler, body.raised).turn(via)
                 self._collect(out, node, self._graph(handler.graph, start, context, f"{node.id}/{index}", scope))
                 out.fail(self._exits[context, f"{node.id}/{index}"].raised)

@@ -16,6 +16,7 @@ from ruvon_dsl.python._surface import (
     Each,
     EitherOr,
     Invocation,
+    Member,
     Text,
     Value,
 )
@@ -37,7 +38,7 @@ def read_value(source: Source, node: cst.BaseExpression) -> Value:
     """The surface value of any expression."""
     match node:
         case cst.Name() | cst.Attribute():
-            return read_dotted(source, node) or read_text(source, node)
+            return read_dotted(source, node) or _member(source, node)
         case cst.Await():
             span = source.span(node)
             return Awaiting(read_value(source, node.expression), source.slice(span), span)
@@ -66,6 +67,14 @@ def read_dotted(source: Source, node: cst.BaseExpression) -> Dotted | None:
         return None
     span = source.span(node)
     return Dotted((inner.value, *reversed(parts)), source.slice(span), span)
+
+
+def _member(source: Source, node: cst.Name | cst.Attribute) -> Value:
+    if not isinstance(node, cst.Attribute) or not isinstance(node.value, cst.Call):
+        return read_text(source, node)
+    span = source.span(node)
+    text = source.slice(span)
+    return Member(read_value(source, node.value), node.attr.value, text, span, _inside(source, node, text))
 
 
 def read_text(source: Source, node: cst.BaseExpression) -> Text:

@@ -37,6 +37,7 @@ __all__ = [
     "LiteralPattern",
     "MappingPattern",
     "Matching",
+    "Member",
     "NamePattern",
     "OrPattern",
     "Parameter",
@@ -165,7 +166,19 @@ class Choice:
     span: Span
 
 
-Value: TypeAlias = Text | Dotted | Invocation | Awaiting | Each | EitherOr | Choice
+@final
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An attribute of a call: `f.with_(...).queued`."""
+
+    value: "Value"
+    name: str
+    text: str
+    span: Span
+    awaits: tuple[Awaiting, ...] = ()
+
+
+Value: TypeAlias = Text | Dotted | Invocation | Awaiting | Each | EitherOr | Choice | Member
 
 # --- patterns ---------------------------------------------------------------------------------------------------------
 

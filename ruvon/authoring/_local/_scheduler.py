@@ -16,7 +16,7 @@ from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias, final
 
-from ruvon.authoring._local._world import World
+from ruvon.authoring._local._world import World, WorldInputMissing
 from ruvon.authoring._work import CURRENT_DRIVER, Driver
 
 __all__ = ["Aborted", "Park", "Scheduler", "Strand", "Timer", "YIELD"]
@@ -84,16 +84,18 @@ class Strand:
         "driver",
         "enter",
         "error",
-        "leave",
         "on_end",
+        "on_lose",
         "parked",
         "result",
+        "task",
     )
 
-    def __init__(self, coro: Coro, driver: Driver, enter: Callable[[], None], leave: Callable[[], None]) -> None:
+    def __init__(self, coro: Coro, driver: Driver, enter: Callable[[], None]) -> None:
         self.coro = coro
         self.driver = driver
-        self.enter, self.leave = enter, leave
+        self.enter = enter
+        """Puts the strand's view of the state in place, before each of its slices."""
         self.parked: Park | None = None
         self.busy = 0
         """Above 0 while a step runs, which a cancel waits for."""
@@ -104,6 +106,17 @@ class Strand:
         self.result: Any = None
         self.error: BaseException | None = None
         self.on_end: Callable[[], None] | None = None
+        self.on_lose: list[Callable[[], None]] = []
+        """What to take back when a race is lost: messages and answers that were taken."""
+        self.task: asyncio.Task[Any] | None = None
+        """The step body that runs on the caller's event loop."""
+
+    def lose(self) -> None:
+        """Take back what this strand and its branches took, last first."""
+        for child in reversed(self.children):
+            child.lose()
+        while self.on_lose:
+            self.on_lose.pop()()
 
 
 @final
@@ -117,13 +130,13 @@ class Scheduler:
         self._order = 0
         self._foreign: dict[asyncio.Future[Any], Strand] = {}
         self._decisions: list[Callable[[], bool]] = []
-        self._strands: list[Strand] = []
+        self._strands: dict[Strand, None] = {}
 
     # -- strands ---------------------------------------------------------------------------------------------------
 
     def add(self, strand: Strand, parent: Strand | None = None) -> Strand:
         """Let a strand run from the next turn on."""
-        self._strands.append(strand)
+        self._strands[strand] = None
         if parent is not None:
             parent.children.append(strand)
         self._ready.append((strand, None, None))
@@ -136,14 +149,17 @@ class Scheduler:
         strand.parked = None
         self._ready.append((strand, value, error))
 
-    def cancel(self, strand: Strand) -> None:
-        """Cancel a strand: at once where it waits, after its running step where one runs."""
-        if strand.done or strand.cancel_asked:
+    def cancel(self, strand: Strand, *, hard: bool = False) -> None:
+        """Cancel a strand where it waits; a running step finishes first, unless the cancel is hard."""
+        if strand.done:
             return
         strand.cancel_asked = True
-        for child in list(strand.children):
-            self.cancel(child)
-        if strand.parked is not None and not strand.busy and not any(not child.done for child in strand.children):
+        living = [child for child in strand.children if not child.done]
+        for child in living:
+            self.cancel(child, hard=hard)
+        if hard and strand.task is not None:
+            strand.task.cancel()
+        elif strand.parked is not None and not living and (hard or not strand.busy):
             self.give_cancel(strand)
 
     def give_cancel(self, strand: Strand) -> None:
@@ -218,13 +234,13 @@ class Scheduler:
             self._end(strand, stop.value, None)
         except (Aborted, KeyboardInterrupt, SystemExit):
             strand.done = True
+            del self._strands[strand]
             raise
         except BaseException as exc:  # noqa: BLE001 - any error of a body is the outcome of its strand
             self._end(strand, None, exc)
         else:
             self._hold(strand, trap)
         finally:
-            strand.leave()
             CURRENT_DRIVER.reset(token)
 
     def _hold(self, strand: Strand, trap: Any) -> None:
@@ -242,6 +258,7 @@ class Scheduler:
 
     def _end(self, strand: Strand, result: Any, error: BaseException | None) -> None:
         strand.done, strand.result, strand.error = True, result, error
+        del self._strands[strand]
         if strand.on_end is not None:
             strand.on_end()
 
@@ -270,8 +287,6 @@ class Scheduler:
         return True
 
     def _stuck(self) -> BaseException:
-        from ruvon.authoring._local._world import WorldInputMissing
-
         waits = [strand.parked.blocking for strand in self._strands if strand.parked and strand.parked.blocking]
         wanted = " and ".join(dict.fromkeys(what for what, _ in waits)) or "something that nothing will ever end"
         remedy = " or ".join(dict.fromkeys(how for _, how in waits)) or "a timeout"
@@ -279,16 +294,16 @@ class Scheduler:
 
     async def _close(self) -> None:
         """End what still runs: real tasks are cancelled and awaited, strands are closed."""
-        tasks = list(self._foreign)
+        bodies = [strand.task for strand in self._strands if strand.task is not None]
+        tasks = [*self._foreign, *bodies]
         self._foreign.clear()
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        for strand in reversed(self._strands):
-            if not strand.done:
-                strand.done = True
-                _shut(strand)
+        for strand in reversed(list(self._strands)):
+            strand.done = True
+            _shut(strand)
 
 
 def _shut(strand: Strand) -> None:
@@ -302,5 +317,4 @@ def _shut(strand: Strand) -> None:
     except Exception:  # noqa: BLE001 - the same: an error of a body that is being given up changes nothing
         return
     finally:
-        strand.leave()
         CURRENT_DRIVER.reset(token)

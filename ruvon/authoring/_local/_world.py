@@ -117,6 +117,7 @@ class World:
         resources: what `context.get(kind)` gives, by class.
         secrets: what `secret(name)` gives.
         seed: of the identifiers and numbers that are made.
+        max_calls: a run that awaits more ends with `EndlessRunError`.
     """
 
     def __init__(
@@ -135,6 +136,7 @@ class World:
         resources: Mapping[type, Any] | None = None,
         secrets: Mapping[str, str] | None = None,
         seed: int = 0,
+        max_calls: int = 100_000,
     ) -> None:
         self.calls: list[Called] = []
         """Every call in order; within one branch the order is fixed."""
@@ -165,6 +167,9 @@ class World:
         self._start_us = self._now_us
         self._ids = iter(ids)
         self._randoms = iter(randoms)
+        self.max_calls = max_calls
+        self._counted = 0
+        self._runs = 0
         self._seed = seed
         self._drawn = 0
         self._tokens: list[Token[World | None]] = []
@@ -204,6 +209,17 @@ class World:
         """The next scripted number, or one made from the seed."""
         given = next(self._randoms, None)
         return given if given is not None else (self._chance() >> 75) / (1 << 53)
+
+    def new_run_id(self) -> UUID:
+        """The id of the next instance; it takes nothing from the scripted identifiers."""
+        self._runs += 1
+        chance = int.from_bytes(sha256(f"{self._seed}:run:{self._runs}".encode()).digest()[:16], "big")
+        return uuid7(self._start_us, chance >> 54)
+
+    def count(self) -> bool:
+        """Count one awaited call; False when there were too many."""
+        self._counted += 1
+        return self._counted <= self.max_calls
 
     def _chance(self) -> int:
         self._drawn += 1

@@ -53,10 +53,15 @@ def weigh(value: object, limit: int) -> int:
         elif kind is list or kind is tuple or kind is set or kind is frozenset:
             total += len(item)
             pending.extend(part for part in item if type(part) not in ATOMS)
-        elif kind is dict:
-            total += 2 * len(item)
-            pending.extend(item.keys())
-            pending.extend(item.values())
+        elif isinstance(item, dict):
+            entries = cast("dict[object, object]", item)
+            total += 2 * len(entries)
+            pending.extend(entries)
+            pending.extend(entries.values())
+        elif isinstance(item, list | tuple | set | frozenset):
+            parts = cast("Iterable[object]", item)
+            total += len(item)
+            pending.extend(parts)
         elif not isinstance(item, type | Enum):
             fields = cast("dict[str, object]", getattr(item, "__dict__", None) or {})
             total += len(fields) + 1

@@ -12,7 +12,7 @@ from ruvon.ir._spans import Span
 from ruvon.ir.expr._canonical import FoldError, boolean, call, format_string, unary
 from ruvon.ir.expr._codes import ARGUMENTS
 from ruvon.ir.expr._errors import ExpressionError
-from ruvon.ir.expr._language import IMPURE
+from ruvon.ir.expr._language import CLASS_ATTRIBUTES, CLASS_METHODS, IMPURE, KEY_FUNCTIONS, TYPE_NAMES
 from ruvon.ir.expr._nodes import (
     Attribute,
     Binary,
@@ -45,6 +45,7 @@ __all__ = [
     "attribute_paths",
     "bound_names",
     "children",
+    "class_names",
     "dotted",
     "free_names",
     "impure_calls",
@@ -268,8 +269,15 @@ def _free(expr: Expr, bound: frozenset[str]) -> Iterator[Name]:
         case Name(id=name):
             if name not in bound:
                 yield expr
-        case Call(function=Name(id=name), args=args, keywords=keywords) if name not in bound:
-            for part in (*args, *(word.value for word in keywords)):
+        case Attribute(value=Name(id=name), name=member) if name not in bound and member in CLASS_ATTRIBUTES.get(name, ()):
+            return
+        case Call(function=Name(id=name)) if name not in bound:
+            for part in _value_arguments(expr, name):
+                yield from _free(part, bound)
+        case Call(function=Attribute(value=Name(id=name), name=member)) if (
+            name not in bound and member in CLASS_METHODS.get(name, ())
+        ):
+            for part in children(expr)[1:]:
                 yield from _free(part, bound)
         case Comprehension(clauses=clauses) | DictComprehension(clauses=clauses):
             inner = bound.union(*(bound_names(clause.target) for clause in clauses))
@@ -283,6 +291,31 @@ def _free(expr: Expr, bound: frozenset[str]) -> Iterator[Name]:
         case _:
             for part in children(expr):
                 yield from _free(part, bound)
+
+
+def _value_arguments(expr: Call, function: str) -> Iterator[Expr]:
+    """The arguments that are values, without classes given to `isinstance` and functions given as `key=`."""
+    for position, arg in enumerate(expr.args):
+        if function != "isinstance" or position != 1 or not class_names(arg):
+            yield arg
+    for word in expr.keywords:
+        if word.name != "key" or not isinstance(word.value, Name) or word.value.id not in KEY_FUNCTIONS:
+            yield word.value
+
+
+def class_names(expr: Expr) -> bool:
+    """Whether an expression names classes as `isinstance` takes them: `int`, `(int, str)` or `int | str`."""
+    match expr:
+        case Name(id=name):
+            return name in TYPE_NAMES
+        case Ref() | Const(value=None):
+            return True
+        case Tuple(items=items):
+            return all(class_names(item) for item in items)
+        case Binary(op="|", left=left, right=right):
+            return class_names(left) and class_names(right)
+        case _:
+            return False
 
 
 def names(expr: Expr) -> frozenset[str]:

@@ -5,12 +5,14 @@ from ruvon.ir.types._fields import ClassField, class_fields, class_kind
 from ruvon.ir.types._fingerprint import NoFingerprintError, fingerprint, reachable_classes, type_table
 from ruvon.ir.types._parse import TypeTextError, parse_type
 from ruvon.ir.types._shape import UnresolvedTypeError, unwrap
+from ruvon.ir.types._storable import Problem, unstorable
 from ruvon.ir.types._text import class_path, type_text
 
 __all__ = [
     "ClassField",
     "FieldEntry",
     "NoFingerprintError",
+    "Problem",
     "TypeEntry",
     "TypeKind",
     "TypeTextError",
@@ -23,5 +25,6 @@ __all__ = [
     "reachable_classes",
     "type_table",
     "type_text",
+    "unstorable",
     "unwrap",
 ]

@@ -1,6 +1,7 @@
 """Values: the one codec that stores them exactly, their validation, copies and masked forms, and the state view."""
 
 from ruvon.ir.values._codec import Codec, codec_for, same
+from ruvon.ir.values._copy import copy_value
 from ruvon.ir.values._errors import (
     InvalidField,
     InvalidValueError,
@@ -8,17 +9,30 @@ from ruvon.ir.values._errors import (
     UnknownTypeError,
     UnreadableValueError,
 )
+from ruvon.ir.values._secrets import Json, holds_secret, mask, to_plain
+from ruvon.ir.values._state import Merge, StateCodec, StateReader, is_default
 from ruvon.ir.values._table import ClassTable, class_table
+from ruvon.ir.values._validate import validate
 
 __all__ = [
     "ClassTable",
     "Codec",
     "InvalidField",
     "InvalidValueError",
+    "Json",
+    "Merge",
     "NotStorableError",
+    "StateCodec",
+    "StateReader",
     "UnknownTypeError",
     "UnreadableValueError",
     "class_table",
     "codec_for",
+    "copy_value",
+    "holds_secret",
+    "is_default",
+    "mask",
     "same",
+    "to_plain",
+    "validate",
 ]

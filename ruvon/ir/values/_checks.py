@@ -6,6 +6,7 @@ and would run validators again over fields that nobody touched, which changes th
 its constraints and field validators, and one for the class's own `mode="after"` validators.
 """
 
+import difflib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeAlias, cast, final
 
@@ -16,7 +17,7 @@ from ruvon.ir.types import UnresolvedTypeError, class_fields, class_path
 from ruvon.ir.values._errors import InvalidField, InvalidValueError
 from ruvon.ir.values._validate import invalid
 
-__all__ = ["FieldCheck", "ModelChecks", "checks_of"]
+__all__ = ["FieldCheck", "ModelChecks", "checks_of", "missing_field"]
 
 Schema: TypeAlias = dict[str, Any]
 _EXACT: Final[Mapping[str, type]] = {"int": int, "bool": bool, "str": str, "float": float, "bytes": bytes}
@@ -38,7 +39,7 @@ class FieldCheck:
         self.exact: type | None = _exact_type(schema, model.config)
         """Values of exactly this type are valid as they are; None where pydantic has to look."""
         parts = list(_scope(schema))
-        self.idempotent: bool = not any(part.get("type") in _AUTHORS for part in parts)
+        self.idempotent: bool = not any(_is_authors(part) for part in parts)
         """Whether validating a valid value again cannot change it: no code of the author is involved."""
         self._by_model = any(part.get("type") == "with-info" for part in parts)
         wanted = model.fields_schema if self._by_model else schema
@@ -63,26 +64,11 @@ class FieldCheck:
             validator = self._validator = self._schema()
         try:
             if self._by_model:
-                return validator.validate_assignment(others(), self.name, value)[0][self.name]
+                made = cast("tuple[dict[str, object], ...]", validator.validate_assignment(others(), self.name, value))
+                return made[0][self.name]
             return validator.validate_python(value)
         except pydantic.ValidationError as exc:
-            raise invalid(path, _unprefixed(exc, self.name) if self._by_model else exc, self._annotation) from None
-
-
-def _unprefixed(error: pydantic.ValidationError, name: str) -> pydantic.ValidationError:
-    """The same error with the field's own name taken off the front of its locations."""
-    lines: list[Any] = [
-        {**item, "loc": item["loc"][1:] if item["loc"][:1] == (name,) else item["loc"], "type": _kind(item)}
-        for item in error.errors(include_url=False)
-    ]
-    return pydantic.ValidationError.from_exception_data(error.title, lines)
-
-
-def _kind(item: Any) -> object:
-    from pydantic_core import PydanticCustomError  # noqa: PLC0415 - only on the way to an error
-
-    message: str = item["msg"].replace("{", "{{").replace("}", "}}")
-    return PydanticCustomError(item["type"], message)  # type: ignore[arg-type]
+            raise invalid(path, exc, self._annotation, skip=int(self._by_model)) from None
 
 
 @final
@@ -198,7 +184,7 @@ def _scope(schema: object) -> Iterator[Schema]:
     if not isinstance(schema, dict):
         return
     part = cast("Schema", schema)
-    if part.get("type") in _OWN_SCOPE or _is_secret(part):
+    if part.get("type") in _OWN_SCOPE:
         return
     yield part
     for key, item in part.items():
@@ -206,20 +192,17 @@ def _scope(schema: object) -> Iterator[Schema]:
             yield from _scope(item)
 
 
-def _is_secret(part: Schema) -> bool:
-    """Whether this is pydantic's own way of saying SecretStr, which uses functions but is idempotent."""
-    functions = [part.get("function")]
-    return any(
-        isinstance(item, dict)
-        and getattr(cast("Schema", item).get("function"), "__module__", "").startswith("pydantic.")
-        for item in functions
-    )
+def _is_authors(part: Schema) -> bool:
+    """Whether a part runs code that may not be idempotent: a function that is not one of pydantic's own."""
+    if part.get("type") not in _AUTHORS:
+        return False
+    function: object = part.get("function")
+    called: object = cast("Schema", function).get("function") if isinstance(function, dict) else function
+    return not str(getattr(called, "__module__", "")).startswith("pydantic.")
 
 
 def missing_field(path: str, name: str, known: Mapping[str, object], owner: str) -> InvalidValueError:
     """The error for a field that the class does not have, with the nearest name it has."""
-    import difflib  # noqa: PLC0415 - only on the way to an error
-
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean `{near[0]}`?" if near else ""
     return InvalidValueError(path, [InvalidField(f"{path}.{name}", f"is not a declared field of `{owner}`{hint}")])

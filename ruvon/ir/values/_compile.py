@@ -50,7 +50,7 @@ class Compiler:
         """The closures of an annotation."""
         plain = unwrap(annotation, substitution)
         members = union_members(plain, substitution)
-        if members[-1] is None and len(members) == 2:  # noqa: PLR2004 - one type or None
+        if members[-1] is None and len(members) == 2:
             return self._optional(self.pair(members[0], substitution))
         if len(members) > 1 or plain is None or plain is object:
             return self._any
@@ -147,7 +147,7 @@ class Compiler:
     def _tuple(self, annotation: object, arguments: tuple[object, ...], outer: Mapping[object, object] | None) -> Pair:
         if annotation is tuple:
             arguments = (object, ...)
-        if len(arguments) == 2 and arguments[1] is ...:  # noqa: PLR2004 - item type and dots
+        if len(arguments) == 2 and arguments[1] is ...:
             return self._collection_of_tuple(self.pair(arguments[0], outer))
         tagged, decode = self.dynamic.tagged, self.dynamic.decode
         pairs = [self.pair(item, outer) for item in arguments]
@@ -175,7 +175,7 @@ class Compiler:
         return Pair(encode, self._collection(tuple, item).decode)
 
     def _dict(self, arguments: tuple[object, ...], outer: Mapping[object, object] | None) -> Pair:
-        if len(arguments) != 2:  # noqa: PLR2004 - key and value type
+        if len(arguments) != 2:
             return self._any
         key, item = (self.pair(argument, outer) for argument in arguments)
         key_type = unwrap(arguments[0], outer)

@@ -161,7 +161,7 @@ def _members(annotation: object) -> tuple[dict[str, ClassField], object]:
         if class_kind(cls) == "typeddict":
             return {field.name: field for field in class_fields(member)}, object
         arguments: tuple[object, ...] = getattr(member, "__args__", ())
-        if cls is dict and len(arguments) == 2:  # noqa: PLR2004 - key and value type
+        if cls is dict and len(arguments) == 2:
             return {}, arguments[1]
     return {}, object
 

@@ -8,7 +8,7 @@ import datetime
 import decimal
 import uuid
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 import pydantic
 from pydantic_core import ErrorDetails
@@ -41,7 +41,7 @@ def validate(annotation: object, value: object, path: str = "value") -> object:
     Raises:
         InvalidValueError: The value does not fit; every misfit is listed with its path.
     """
-    if annotation is object or annotation is Any or (annotation in _EXACT and type(value) is annotation):
+    if annotation is object or annotation is Any or (type(value) is annotation and annotation in _EXACT):
         return value
     try:
         return _adapter(annotation, path).validate_python(value)
@@ -67,22 +67,33 @@ def _new_adapter(annotation: object, path: str) -> _Adapter:
         raise InvalidValueError(path, [InvalidField(path, reason)]) from None
 
 
-def invalid(path: str, error: pydantic.ValidationError, annotation: object = object) -> InvalidValueError:
+def invalid(
+    path: str, error: pydantic.ValidationError, annotation: object = object, *, skip: int = 0
+) -> InvalidValueError:
     """Our error for pydantic's.
 
     Args:
         path: The name of the validated value.
         error: What pydantic raised.
         annotation: The declared type of the value; it decides whether values may be shown.
+        skip: How many parts of pydantic's locations lead to the value itself.
     """
     shown = not holds_secret(annotation)
-    reasons: dict[str, list[str]] = {}
+    found: dict[str, _Misfit] = {}
     for item in error.errors(include_url=False):
-        where = _path(path, item["loc"], annotation)
-        reason = _reason(item, shown=shown)
-        if reason not in reasons.setdefault(where, []):
-            reasons[where].append(reason)
-    return InvalidValueError(path, [InvalidField(where, " or ".join(texts)) for where, texts in reasons.items()])
+        where = _path(path, item["loc"][skip:], annotation)
+        misfit = found.setdefault(where, _Misfit([], _given(item, shown=shown)))
+        reason = _reason(item)
+        if reason not in misfit.reasons:
+            misfit.reasons.append(reason)
+    return InvalidValueError(
+        path, [InvalidField(where, f"{' or '.join(item.reasons)}{item.given}") for where, item in found.items()]
+    )
+
+
+class _Misfit(NamedTuple):
+    reasons: list[str]
+    given: str
 
 
 def _path(root: str, location: Sequence[int | str], annotation: object) -> str:
@@ -116,14 +127,14 @@ def _below(annotation: object, part: int | str) -> object:
     arguments: tuple[object, ...] = getattr(annotation, "__args__", ())
     if class_kind(cls) is not None:
         return next((field.annotation for field in class_fields(annotation) if field.name == part), object)
-    if cls is dict and len(arguments) == 2:  # noqa: PLR2004 - key and value type
+    if cls is dict and len(arguments) == 2:
         return arguments[1]
     if cls is tuple and isinstance(part, int) and part < len(arguments) and ... not in arguments:
         return arguments[part]
     return arguments[0] if arguments else object
 
 
-def _reason(item: ErrorDetails, *, shown: bool) -> str:
+def _reason(item: ErrorDetails) -> str:
     message = item["msg"]
     match item["type"]:
         case "missing":
@@ -134,13 +145,17 @@ def _reason(item: ErrorDetails, *, shown: bool) -> str:
             return f"is refused: {message.removeprefix('Value error, ').removeprefix('Assertion failed, ')}"
         case _:
             text = message.removeprefix("Input ")
-            return f"{text[:1].lower()}{text[1:]}{_given(item['input'], shown=shown)}"
+            return f"{text[:1].lower()}{text[1:]}"
 
 
-def _given(value: object, *, shown: bool) -> str:
+def _given(item: ErrorDetails, *, shown: bool) -> str:
+    value: object = item["input"]
+    if item["type"] in {"missing", "extra_forbidden", "value_error", "assertion_error"}:
+        return ""
     if value is None:
         return ", given None"
     if not shown or not isinstance(value, _SHOWN):
-        return f", given a {type(value).__name__}"
+        name = type(value).__name__
+        return f", given {'an' if name[:1] in 'aeiou' else 'a'} {name}"
     text = repr(value)
     return f", given {text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + '...'}"

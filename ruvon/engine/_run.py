@@ -1,0 +1,283 @@
+"""`Run`: one instance in the hands of its holder.
+
+Holds the decoded position, the scopes, and everything that the next transition will carry. Between two awaits the run in
+memory is exactly what is committed plus what `pending` says; a commit that fails throws the run away.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast, final
+from uuid import UUID
+
+import orjson
+
+from ruvon.engine._error_records import ErrorRecord, record_error
+from ruvon.engine._errors import DefinitionDriftError, ProgramError
+from ruvon.engine._frames import BodyFrame, Exit, ForkFrame, Strand
+from ruvon.engine._program import Op, Program
+from ruvon.engine._scope import Scope
+from ruvon.ir._nodes import CommitMode
+from ruvon.ir.expr import Environment, ExpressionBudgetError
+from ruvon.models import ExecutionError, LoopLimitError, WorkflowDirective, WorkflowStatus
+from ruvon.providers import (
+    Clock,
+    DefinitionRecord,
+    EngineStore,
+    ExecutionProvider,
+    IdSource,
+    InboxEntry,
+    InstanceRecord,
+    LogEntry,
+    OutboxRecord,
+    PersistenceError,
+    TaskRecord,
+    datetime_of,
+)
+
+if TYPE_CHECKING:
+    from ruvon.engine._children import ChildMaker
+    from ruvon.engine._observe import Notices, Observers
+
+__all__ = ["Run", "Services", "Step"]
+
+_UNCATCHABLE: Final = (
+    LoopLimitError,
+    ExpressionBudgetError,
+    PersistenceError,
+    DefinitionDriftError,
+    ProgramError,
+    WorkflowDirective,
+)
+
+
+class Services(Protocol):
+    """What a run needs of the engine around it."""
+
+    store: EngineStore
+    clock: Clock
+    ids: IdSource
+    execution: ExecutionProvider
+    observers: "Observers"
+    resources: Mapping[type, object]
+
+    def secret(self, name: str) -> object:
+        """The value of `secret("NAME")`."""
+        ...
+
+    def render(self, template: str, names: Mapping[str, object]) -> str:
+        """The text of `template("...")`."""
+        ...
+
+    @property
+    def children(self) -> "ChildMaker":
+        """Makes and drives child instances."""
+        ...
+
+
+@final
+@dataclass(slots=True)
+class Step:
+    """What the caller of `next_step` is told of the last finished step."""
+
+    node: str
+    result: object
+
+
+@final
+@dataclass(slots=True)
+class Outgoing:
+    """What the next transition carries beside log entries and the position."""
+
+    consumed: list[int] = field(default_factory=list[int])
+    sent: list[InboxEntry] = field(default_factory=list[InboxEntry])
+    tasks: list[TaskRecord] = field(default_factory=list[TaskRecord])
+    tasks_done: list[str] = field(default_factory=list[str])
+    outbox: list[OutboxRecord] = field(default_factory=list[OutboxRecord])
+    created: list[InstanceRecord] = field(default_factory=list[InstanceRecord])
+    definitions: list[DefinitionRecord] = field(default_factory=list[DefinitionRecord])
+
+
+@final
+class Run:
+    """An instance being driven."""
+
+    def __init__(self, services: Services, record: InstanceRecord, program: Program) -> None:
+        self.services = services
+        self.record = record
+        self.program = program
+        self.id = str(record.workflow_id)
+        self.dirty: list[Scope] = []
+        """Scopes that changed since the last log entry."""
+        self.scopes: dict[str, Scope] = {}
+        self.environments: dict[str, Environment] = {}
+        self.root = Strand(self.new_scope("", None))
+        self.body = BodyFrame(program.body, "")
+        self.root.frames.append(self.body)
+        self.epoch = 0
+        self.cancelling: str | None = None
+        """Why the instance is being cancelled, while it is."""
+        self.cancel_compensates = False
+        self.failure: bytes | None = None
+        """The position where the last uncaught error happened; an operator's retry goes on there."""
+        self.error: ErrorRecord | None = None
+        self.failed_compensations: list[str] = []
+        self.status = WorkflowStatus(record.status)
+        self.last_seq = record.last_seq
+        self.child_results: dict[str, bytes] = {}
+        """The last result of each child type (`sub_workflow_results`)."""
+        # What the next transition carries.
+        self.pending: list[LogEntry] = []
+        self.current: LogEntry | None = None
+        """The entry that changes of scopes belong to."""
+        self.moved = False
+        """The position changed since the last commit, though no entry says so."""
+        self.out = Outgoing()
+        self.deltas = 0
+        """Log entries, and their bytes, since the last snapshot."""
+        self.delta_bytes = 0
+        # The drive.
+        self.ready: deque[Strand] = deque()
+        self.waiting: dict[str, Strand] = {}
+        """Strands that wait, by the id of the wait."""
+        self.forks: dict[str, tuple[Strand, ForkFrame]] = {}
+        """Open PARALLELs with a timeout."""
+        self.inbox: list[InboxEntry] = []
+        self.by_step = False
+        """Stop after a step of the outermost graph that does not go on by itself."""
+        self.halted: Op | None = None
+        """The step after which the drive stops."""
+        self.last_step: Step | None = None
+        self.finished: str | None = None
+        """The node of the outermost graph that finished last in this drive."""
+        self.fatal: Exit | None = None
+        """The error that ended the instance where it happened; the position stays as it was."""
+        self.fatal_strand: Strand | None = None
+        self.losers: list[Strand] = []
+        """Running strands that are to be cancelled."""
+        self.commit_each = program.definition.commit is CommitMode.STEP
+        self.turn_ended = False
+        """A turn of an outermost loop has ended (`commit="iteration"`)."""
+        self.notices: "Notices | None" = services.observers.notices(self)
+        self.token = b""
+
+    # Scopes and expressions
+
+    def new_scope(self, name: str, parent: Scope | None) -> Scope:
+        """A scope of this run."""
+        scope = Scope(name, self.program.types, self.dirty, parent)
+        self.scopes[name] = scope
+        self.environments[name] = Environment(
+            scope.names,
+            recorder=self,
+            secrets=self.services.secret,
+            templates=self.services.render,
+            resolve=self._resolve,
+        )
+        return scope
+
+    def drop_scope(self, scope: Scope) -> None:
+        """Forget the scope of a joined branch."""
+        scope.drop()
+        self.scopes.pop(scope.name, None)
+        self.environments.pop(scope.name, None)
+
+    def env(self, strand: Strand) -> Environment:
+        """What expressions of a strand are evaluated in."""
+        return self.environments[strand.scope.name]
+
+    def _resolve(self, path: str) -> object:
+        return self.program.types.load(path)
+
+    # The recorder of expressions
+
+    def now_us(self) -> int:
+        """The present moment in microseconds since the Unix epoch."""
+        return self.services.clock.now_us()
+
+    def now(self) -> datetime:
+        """The value of `now()`; recorded by the assignment that it stands in."""
+        return datetime_of(self.services.clock.now_us())
+
+    def new_id(self) -> UUID:
+        """The value of `new_id()`."""
+        return self.services.ids.new_id()
+
+    def random(self) -> float:
+        """The value of `random()`."""
+        return self.services.ids.random()
+
+    # Log entries
+
+    def log(
+        self,
+        kind: str,
+        node: str,
+        activation: str,
+        result: bytes | None = None,
+        *,
+        attempt: int = 1,
+        saga: bytes | None = None,
+        error: bytes | None = None,
+        note: str = "",
+    ) -> LogEntry:
+        """Begin a log entry; what scopes change from now on belongs to it."""
+        self.close_entry()
+        self.last_seq += 1
+        prefix = f"e{self.epoch}:" if self.epoch else ""
+        entry = LogEntry(
+            self.last_seq,
+            kind,
+            node,
+            prefix + activation,
+            self.services.clock.now_us(),
+            attempt,
+            b"",
+            result,
+            saga,
+            error,
+            note,
+        )
+        self.pending.append(entry)
+        self.current = entry
+        return entry
+
+    def close_entry(self) -> None:
+        """Give what scopes changed to the current entry, or to one of its own."""
+        if not self.dirty:
+            self.current = None
+            return
+        delta = orjson.dumps({scope.name: scope.take_delta() for scope in self.dirty})
+        self.dirty.clear()
+        entry = self.current
+        if entry is None:
+            self.last_seq += 1
+            entry = LogEntry(self.last_seq, "advance", "", "", self.services.clock.now_us())
+            self.pending.append(entry)
+        entry.delta = delta
+        self.current = None
+
+    # Errors
+
+    def record_of(self, error: BaseException, strand: Strand, node: str, activation: str) -> ErrorRecord:
+        """The record of an error of a node."""
+        return record_error(
+            error,
+            self.program.types.dynamic,
+            step=node,
+            activation=activation,
+            attempt=strand.attempt,
+            uncatchable=isinstance(error, _UNCATCHABLE),
+        )
+
+    # The tree
+
+    def strands(self) -> Iterator[Strand]:
+        """All live strands, the body first."""
+        pending = [self.root]
+        while pending:
+            strand = pending.pop()
+            yield strand
+            if strand.frames and isinstance(strand.frames[-1], ForkFrame):
+                pending.extend(strand.frames[-1].branches.values())

@@ -1,0 +1,7 @@
+"""Workflows in one SQLite file: `SQLitePersistenceProvider`, and the tables it creates in `SQLITE_SCHEMA`."""
+
+from ruvon.implementations.persistence.sqlite._connection import DatabaseFileError, Durability
+from ruvon.implementations.persistence.sqlite._provider import SQLitePersistenceProvider
+from ruvon.implementations.persistence.sqlite._schema import SQLITE_SCHEMA
+
+__all__ = ["SQLITE_SCHEMA", "DatabaseFileError", "Durability", "SQLitePersistenceProvider"]

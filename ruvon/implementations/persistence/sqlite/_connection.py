@@ -1,0 +1,83 @@
+"""Opening one SQLite database the way money wants it: WAL, full flushes, typed errors."""
+
+import sqlite3
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+from ruvon.implementations.persistence.sqlite._schema import SCHEMA_VERSION
+from ruvon.providers.persistence import PersistenceError
+
+__all__ = ["DatabaseFileError", "Durability", "is_memory", "migrate", "open_connection"]
+
+Durability: TypeAlias = Literal["FULL", "NORMAL", "OFF"]
+
+_BUSY_TIMEOUT_S: Final = 10.0
+
+
+class DatabaseFileError(PersistenceError):
+    """The database file cannot be used; the sentence says what to do."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        super().__init__(f"the SQLite database {path} cannot be used: {reason}")
+
+
+def is_memory(path: str) -> bool:
+    """Whether the database lives in memory only."""
+    return path in {":memory:", ""}
+
+
+def open_connection(path: str, durability: Durability) -> sqlite3.Connection:
+    """Open a connection with our settings; statements run outside implicit transactions.
+
+    Raises:
+        DatabaseFileError: the folder is missing, the file is not a database, is locked or may not be written.
+    """
+    if not is_memory(path) and not Path(path).parent.is_dir():
+        raise DatabaseFileError(path, f"the folder {Path(path).parent} does not exist; create it")
+    try:
+        connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {durability}")
+        connection.execute("PRAGMA temp_store = MEMORY")
+    except sqlite3.Error as exc:
+        raise DatabaseFileError(path, describe(exc)) from exc
+    return connection
+
+
+def migrate(connection: sqlite3.Connection, path: str, schema: str) -> None:
+    """Create what is missing; a database of a later version is refused untouched.
+
+    Raises:
+        DatabaseFileError: the database was written by a later Ruvon, or is read-only.
+    """
+    try:
+        found = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        if found > SCHEMA_VERSION:
+            raise DatabaseFileError(
+                path, f"it has schema version {found}, this Ruvon knows {SCHEMA_VERSION}; upgrade Ruvon"
+            )
+        connection.executescript(schema)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    except sqlite3.Error as exc:
+        raise DatabaseFileError(path, describe(exc)) from exc
+
+
+def describe(exc: sqlite3.Error) -> str:
+    """A SQLite error in words that say what to do."""
+    text = str(exc)
+    remedies = {
+        "SQLITE_FULL": "the disk is full; free some space, nothing was lost",
+        "SQLITE_READONLY": "it may not be written; check the rights of the file and its folder",
+        "SQLITE_CANTOPEN": "it cannot be opened; check the path and the rights of its folder",
+        "SQLITE_NOTADB": "the file is not a SQLite database; name another file",
+        "SQLITE_CORRUPT": "the file is damaged; restore it from a backup",
+        "SQLITE_BUSY": "another process keeps it locked; stop that process or wait",
+        "SQLITE_IOERR": "the disk reports an error; check it",
+    }
+    name = getattr(exc, "sqlite_errorname", "") or ""
+    for prefix, remedy in remedies.items():
+        if name.startswith(prefix):
+            return f"{remedy} ({text})"
+    return text

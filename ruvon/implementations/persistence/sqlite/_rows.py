@@ -1,0 +1,129 @@
+"""Rows of the database as the records of the seam, and as the plain dictionaries of the documented methods."""
+
+import sqlite3
+from typing import Any, cast
+from uuid import UUID
+
+import orjson
+
+from ruvon.providers.persistence import (
+    DefinitionRecord,
+    InboxEntry,
+    InboxKind,
+    InstanceRecord,
+    LogEntry,
+    TaskKind,
+    TaskRecord,
+)
+
+__all__ = ["columns", "definition", "inbox_entry", "instance", "json_text", "log_entry", "plain", "task"]
+
+
+def instance(row: sqlite3.Row) -> InstanceRecord:
+    """The row of an instance together with its newest snapshot."""
+    return InstanceRecord(
+        workflow_id=UUID(row["id"]),
+        workflow_type=row["workflow_type"],
+        workflow_version=row["workflow_version"],
+        digest=row["digest"],
+        status=row["status"],
+        position=row["position"],
+        snapshot=row["snapshot"] or b"",
+        revision=row["revision"],
+        key=row["key"],
+        snapshot_seq=row["snapshot_seq"] or 0,
+        last_seq=row["last_seq"],
+        current_step=row["current_step"],
+        waiting_for=row["waiting_for"],
+        due_us=row["due_us"],
+        result=row["result"],
+        error=row["error"],
+        saga_enabled=bool(row["saga_enabled"]),
+        owner_id=row["owner_id"],
+        org_id=row["org_id"],
+        data_region=row["data_region"],
+        priority=row["priority"],
+        idempotency_key=row["idempotency_key"],
+        metadata=cast("dict[str, object]", orjson.loads(row["metadata"])),
+        parent_id=UUID(row["parent_id"]) if row["parent_id"] else None,
+        parent_activation=row["parent_activation"],
+        scheduled_for_us=row["scheduled_for_us"],
+        created_us=row["created_us"],
+        updated_us=row["updated_us"],
+        transition_id=row["transition_id"],
+    )
+
+
+def log_entry(row: sqlite3.Row) -> LogEntry:
+    """One entry of an instance's log."""
+    return LogEntry(
+        seq=row["seq"],
+        kind=row["kind"],
+        node=row["node"],
+        activation=row["activation"],
+        at_us=row["at_us"],
+        attempt=row["attempt"],
+        delta=row["delta"],
+        result=row["result"],
+        saga=row["saga"],
+        error=row["error"],
+        note=row["note"],
+    )
+
+
+def inbox_entry(row: sqlite3.Row) -> InboxEntry:
+    """One message."""
+    return InboxEntry(
+        workflow_id=UUID(row["workflow_id"]),
+        kind=InboxKind(row["kind"]),
+        name=row["name"],
+        payload=row["payload"],
+        key=row["key"],
+        dedup=row["dedup"],
+        at_us=row["at_us"],
+        seq=row["seq"],
+    )
+
+
+def definition(row: sqlite3.Row) -> DefinitionRecord:
+    """One stored definition."""
+    return DefinitionRecord(row["digest"], row["workflow_type"], row["workflow_version"], row["text"])
+
+
+def task(row: sqlite3.Row) -> TaskRecord:
+    """One task of the queue."""
+    return TaskRecord(
+        task_id=row["task_id"],
+        workflow_id=UUID(row["workflow_id"]),
+        kind=TaskKind(row["kind"]),
+        activation=row["activation"],
+        queue=row["queue"],
+        available_us=row["available_us"],
+        priority=row["priority"],
+        payload=row["payload"],
+        attempt=row["attempt"],
+        status=row["status"],
+        worker_id=row["worker_id"],
+        lease_epoch=row["lease_epoch"],
+        lease_us=row["lease_us"],
+    )
+
+
+def columns(row: sqlite3.Row) -> dict[str, Any]:
+    """A row as a dictionary, as it is."""
+    return dict(zip(row.keys(), tuple(row), strict=True))
+
+
+def plain(row: sqlite3.Row) -> dict[str, Any]:
+    """A row as a dictionary; JSON columns are opened, ids are called `workflow_id`."""
+    found = columns(row)
+    if isinstance(found.get("metadata"), str):
+        found["metadata"] = orjson.loads(found["metadata"])
+    if "id" in found and isinstance(found["id"], str):
+        found["workflow_id"] = found.pop("id")
+    return found
+
+
+def json_text(value: object) -> str:
+    """A caller's dictionary as JSON text; values JSON does not know become their text."""
+    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()

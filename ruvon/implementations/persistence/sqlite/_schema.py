@@ -1,0 +1,173 @@
+"""The tables of one SQLite file. Created if missing at the first start; a device needs nothing else.
+
+What the layout is for, in the order of its weight:
+
+* a step is one small UPDATE of `workflow_executions` and one INSERT into `workflow_audit_log`; the log is appended by
+  rowid and chained through `prev`, so that the hot path maintains no secondary index;
+* the large things live beside the row: the full state in `workflow_snapshots`, definitions once per digest;
+* indexes of `workflow_executions` cover only columns that change with the status.
+
+An application adds a table of its own by extending `SQLITE_SCHEMA` before the provider is initialized.
+"""
+
+from typing import Final
+
+__all__ = ["SCHEMA_VERSION", "SQLITE_SCHEMA"]
+
+SCHEMA_VERSION: Final = 1
+
+SQLITE_SCHEMA: str = """
+CREATE TABLE IF NOT EXISTS workflow_executions (
+    key INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    workflow_type TEXT NOT NULL,
+    workflow_version TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    status TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    transition_id BLOB NOT NULL,
+    position BLOB NOT NULL,
+    last_seq INTEGER NOT NULL,
+    log_head INTEGER,
+    current_step TEXT,
+    waiting_for BLOB,
+    due_us INTEGER,
+    result BLOB,
+    error BLOB,
+    saga_enabled INTEGER NOT NULL DEFAULT 0,
+    owner_id TEXT,
+    org_id TEXT,
+    data_region TEXT,
+    priority INTEGER NOT NULL DEFAULT 0,
+    idempotency_key TEXT,
+    metadata TEXT NOT NULL DEFAULT '{}',
+    parent_id TEXT,
+    parent_activation TEXT,
+    scheduled_for_us INTEGER,
+    created_us INTEGER NOT NULL,
+    updated_us INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX IF NOT EXISTS ix_executions_idempotency
+    ON workflow_executions (idempotency_key) WHERE idempotency_key IS NOT NULL;
+CREATE INDEX IF NOT EXISTS ix_executions_status ON workflow_executions (status, workflow_type);
+CREATE INDEX IF NOT EXISTS ix_executions_due ON workflow_executions (due_us) WHERE due_us IS NOT NULL;
+CREATE INDEX IF NOT EXISTS ix_executions_parent ON workflow_executions (parent_id) WHERE parent_id IS NOT NULL;
+
+CREATE TABLE IF NOT EXISTS workflow_snapshots (
+    workflow_key INTEGER PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    data BLOB NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS workflow_audit_log (
+    id INTEGER PRIMARY KEY,
+    workflow_key INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    prev INTEGER,
+    kind TEXT NOT NULL,
+    node TEXT NOT NULL,
+    activation TEXT NOT NULL,
+    at_us INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    delta BLOB NOT NULL,
+    result BLOB,
+    saga BLOB,
+    error BLOB,
+    note TEXT NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS workflow_inbox (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    workflow_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    key TEXT,
+    payload BLOB NOT NULL,
+    dedup TEXT,
+    at_us INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS ix_inbox_workflow ON workflow_inbox (workflow_id);
+
+CREATE TABLE IF NOT EXISTS workflow_inbox_seen (
+    workflow_id TEXT NOT NULL,
+    dedup TEXT NOT NULL,
+    PRIMARY KEY (workflow_id, dedup)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS workflow_definitions (
+    digest BLOB PRIMARY KEY,
+    workflow_type TEXT NOT NULL,
+    workflow_version TEXT NOT NULL,
+    text BLOB NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS tasks (
+    task_id TEXT PRIMARY KEY,
+    workflow_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    activation TEXT NOT NULL,
+    queue TEXT NOT NULL,
+    available_us INTEGER NOT NULL,
+    priority INTEGER NOT NULL,
+    payload BLOB NOT NULL,
+    attempt INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    worker_id TEXT,
+    lease_epoch INTEGER NOT NULL,
+    lease_us INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS ix_tasks_claim ON tasks (status, available_us);
+
+CREATE TABLE IF NOT EXISTS workflow_outbox (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    topic TEXT NOT NULL,
+    payload BLOB NOT NULL,
+    at_us INTEGER NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS workflow_documents (
+    id TEXT PRIMARY KEY,
+    data TEXT NOT NULL,
+    status TEXT,
+    workflow_type TEXT,
+    owner_id TEXT,
+    created_us INTEGER NOT NULL,
+    updated_us INTEGER NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS workflow_execution_logs (
+    id INTEGER PRIMARY KEY,
+    workflow_id TEXT NOT NULL,
+    step_name TEXT,
+    level TEXT NOT NULL,
+    message TEXT NOT NULL,
+    metadata TEXT NOT NULL,
+    at_us INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS ix_execution_logs_workflow ON workflow_execution_logs (workflow_id);
+
+CREATE TABLE IF NOT EXISTS workflow_metrics (
+    id INTEGER PRIMARY KEY,
+    workflow_id TEXT NOT NULL,
+    step_name TEXT,
+    name TEXT NOT NULL,
+    value REAL NOT NULL,
+    metadata TEXT NOT NULL,
+    at_us INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS ix_metrics_workflow ON workflow_metrics (workflow_id);
+
+CREATE TABLE IF NOT EXISTS workflow_heartbeats (
+    workflow_id TEXT PRIMARY KEY,
+    worker_id TEXT NOT NULL,
+    current_step TEXT,
+    step_started_us INTEGER NOT NULL,
+    heartbeat_us INTEGER NOT NULL,
+    metadata TEXT NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS edge_sync_state (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+);
+"""

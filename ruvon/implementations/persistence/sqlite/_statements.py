@@ -1,0 +1,221 @@
+"""Every statement that the provider runs, named and in one place. Values are always bound, never pasted."""
+
+from typing import Final
+
+__all__: list[str] = []
+
+# --- the hot path: one group commit -----------------------------------------------------------------------------------
+
+HEADS: Final = """
+SELECT key, revision, log_head, status, due_us FROM workflow_executions
+WHERE key IN (SELECT value FROM json_each(?))"""
+
+NEXT_LOG_ID: Final = "SELECT coalesce(max(id), 0) FROM workflow_audit_log"
+
+# A step that leaves status and due date alone touches no index.
+ADVANCE: Final = """
+UPDATE workflow_executions
+SET revision = ?, transition_id = ?, position = ?, last_seq = ?, log_head = ?, current_step = ?, waiting_for = ?,
+    result = ?, error = ?, saga_enabled = ?, updated_us = ?
+WHERE key = ?"""
+
+MOVE: Final = """
+UPDATE workflow_executions
+SET revision = ?, transition_id = ?, position = ?, last_seq = ?, log_head = ?, current_step = ?, waiting_for = ?,
+    result = ?, error = ?, saga_enabled = ?, updated_us = ?, status = ?, due_us = ?
+WHERE key = ?"""
+
+APPEND_LOG: Final = """
+INSERT INTO workflow_audit_log
+    (id, workflow_key, seq, prev, kind, node, activation, at_us, attempt, delta, result, saga, error, note)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+
+SNAPSHOT: Final = "INSERT OR REPLACE INTO workflow_snapshots (workflow_key, seq, data) VALUES (?, ?, ?)"
+
+REDEFINE: Final = "UPDATE workflow_executions SET digest = ?, workflow_version = ? WHERE key = ?"
+
+INSERT_INSTANCE: Final = """
+INSERT INTO workflow_executions
+    (id, workflow_type, workflow_version, digest, status, revision, transition_id, position, last_seq, current_step,
+     waiting_for, due_us, result, error, saga_enabled, owner_id, org_id, data_region, priority, idempotency_key,
+     metadata, parent_id, parent_activation, scheduled_for_us, created_us, updated_us)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO NOTHING RETURNING key"""
+
+INSERT_DEFINITION: Final = """
+INSERT INTO workflow_definitions (digest, workflow_type, workflow_version, text) VALUES (?, ?, ?, ?)
+ON CONFLICT DO NOTHING"""
+
+MARK_SEEN: Final = """
+INSERT INTO workflow_inbox_seen (workflow_id, dedup) VALUES (?, ?) ON CONFLICT DO NOTHING RETURNING 1"""
+
+INSERT_INBOX: Final = """
+INSERT INTO workflow_inbox (workflow_id, kind, name, key, payload, dedup, at_us) VALUES (?, ?, ?, ?, ?, ?, ?)"""
+
+CONSUME_INBOX: Final = "DELETE FROM workflow_inbox WHERE seq = ?"
+
+INSERT_TASK: Final = """
+INSERT INTO tasks
+    (task_id, workflow_id, kind, activation, queue, available_us, priority, payload, attempt, status, worker_id,
+     lease_epoch, lease_us)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (task_id) DO UPDATE SET
+    available_us = excluded.available_us, attempt = excluded.attempt, status = excluded.status,
+    payload = excluded.payload"""
+
+FINISH_TASK: Final = "DELETE FROM tasks WHERE task_id = ?"
+
+INSERT_OUTBOX: Final = "INSERT INTO workflow_outbox (topic, payload, at_us) VALUES (?, ?, ?)"
+
+# --- reads ------------------------------------------------------------------------------------------------------------
+
+KEY_OF: Final = "SELECT key FROM workflow_executions WHERE id = ?"
+
+KEY_AND_ID_BY_IDEMPOTENCY: Final = "SELECT key, id FROM workflow_executions WHERE idempotency_key = ?"
+
+LOAD_INSTANCE: Final = """
+SELECT e.*, s.seq AS snapshot_seq, s.data AS snapshot
+FROM workflow_executions e LEFT JOIN workflow_snapshots s ON s.workflow_key = e.key
+WHERE e.id = ?"""
+
+TRANSITION_OF: Final = "SELECT transition_id FROM workflow_executions WHERE key = ?"
+
+# The chain is followed from the newest entry back to the first that is asked for.
+READ_LOG: Final = """
+WITH RECURSIVE chain (id, prev, seq) AS (
+    SELECT l.id, l.prev, l.seq
+    FROM workflow_executions e JOIN workflow_audit_log l ON l.id = e.log_head WHERE e.id = :id
+    UNION ALL
+    SELECT l.id, l.prev, l.seq FROM chain JOIN workflow_audit_log l ON l.id = chain.prev WHERE chain.seq > :after + 1
+)
+SELECT l.* FROM chain JOIN workflow_audit_log l ON l.id = chain.id
+WHERE l.seq > :after AND (:saga = 0 OR l.saga IS NOT NULL OR l.kind = 'compensate')
+ORDER BY l.seq LIMIT :limit"""
+
+DROP_LOG: Final = """
+WITH RECURSIVE chain (id, prev) AS (
+    SELECT id, prev FROM workflow_audit_log WHERE id = ?
+    UNION ALL
+    SELECT l.id, l.prev FROM chain JOIN workflow_audit_log l ON l.id = chain.prev
+)
+DELETE FROM workflow_audit_log WHERE id IN (SELECT id FROM chain)"""
+
+READ_INBOX: Final = "SELECT * FROM workflow_inbox WHERE workflow_id = ? AND seq > ? ORDER BY seq"
+
+GET_DEFINITION: Final = "SELECT * FROM workflow_definitions WHERE digest = ?"
+
+LIST_WORKFLOWS: Final = """
+SELECT id, workflow_type, workflow_version, status, current_step, owner_id, org_id, parent_id, priority, created_us,
+       updated_us
+FROM (
+    SELECT id, workflow_type, workflow_version, status, current_step, owner_id, org_id, parent_id, priority,
+           created_us, updated_us FROM workflow_executions
+    UNION ALL
+    SELECT id, workflow_type, NULL, status, NULL, owner_id, NULL, NULL, 0, created_us, updated_us
+    FROM workflow_documents
+)
+WHERE (:status IS NULL OR status = :status) AND (:type IS NULL OR workflow_type = :type)
+  AND (:owner IS NULL OR owner_id = :owner)
+ORDER BY created_us DESC, id LIMIT :limit OFFSET :offset"""
+
+# --- the documented methods around the engine -------------------------------------------------------------------------
+
+SAVE_DOCUMENT: Final = """
+INSERT INTO workflow_documents (id, data, status, workflow_type, owner_id, created_us, updated_us)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET data = excluded.data, status = excluded.status,
+    workflow_type = excluded.workflow_type, owner_id = excluded.owner_id, updated_us = excluded.updated_us"""
+
+LOAD_DOCUMENT: Final = "SELECT data FROM workflow_documents WHERE id = ?"
+
+LOG_LINE: Final = """
+INSERT INTO workflow_execution_logs (workflow_id, step_name, level, message, metadata, at_us)
+VALUES (?, ?, ?, ?, ?, ?)"""
+
+READ_LOG_LINES: Final = """
+SELECT workflow_id, step_name, level, message, metadata, at_us FROM workflow_execution_logs
+WHERE workflow_id = :id AND (:level IS NULL OR level = :level) ORDER BY id DESC LIMIT :limit"""
+
+METRIC: Final = """
+INSERT INTO workflow_metrics (workflow_id, step_name, name, value, metadata, at_us) VALUES (?, ?, ?, ?, ?, ?)"""
+
+READ_METRICS: Final = """
+SELECT workflow_id, step_name, name, value, metadata, at_us FROM workflow_metrics
+WHERE (:id IS NULL OR workflow_id = :id) ORDER BY id DESC LIMIT :limit"""
+
+CLAIM_TASK: Final = """
+UPDATE tasks SET status = 'claimed', worker_id = :worker, lease_epoch = lease_epoch + 1, lease_us = :lease
+WHERE task_id = (
+    SELECT task_id FROM tasks
+    WHERE (status = 'pending' OR (status = 'claimed' AND lease_us <= :now)) AND available_us <= :now
+      AND (:queues IS NULL OR queue IN (SELECT value FROM json_each(:queues)))
+    ORDER BY priority DESC, available_us, rowid LIMIT 1)
+RETURNING *"""
+
+RELEASE_TASK: Final = """
+UPDATE tasks SET status = 'pending', worker_id = NULL, lease_us = 0, available_us = ? WHERE task_id = ?"""
+
+TASK_STATUS: Final = "UPDATE tasks SET status = ? WHERE task_id = ?"
+
+GET_TASK: Final = "SELECT * FROM tasks WHERE task_id = ?"
+
+HEARTBEAT: Final = """
+INSERT INTO workflow_heartbeats (workflow_id, worker_id, current_step, step_started_us, heartbeat_us, metadata)
+VALUES (:id, :worker, :step, :now, :now, :metadata)
+ON CONFLICT (workflow_id) DO UPDATE SET
+    step_started_us = CASE WHEN current_step IS excluded.current_step AND worker_id = excluded.worker_id
+                           THEN step_started_us ELSE excluded.step_started_us END,
+    worker_id = excluded.worker_id, current_step = excluded.current_step,
+    heartbeat_us = excluded.heartbeat_us, metadata = excluded.metadata"""
+
+STALE_HEARTBEATS: Final = """
+SELECT * FROM workflow_heartbeats WHERE heartbeat_us < ? ORDER BY heartbeat_us, workflow_id"""
+
+DELETE_WORKFLOW: Final = (
+    "DELETE FROM workflow_audit_log WHERE workflow_key = (SELECT key FROM workflow_executions WHERE id = :id)",
+    "DELETE FROM workflow_snapshots WHERE workflow_key = (SELECT key FROM workflow_executions WHERE id = :id)",
+    "DELETE FROM workflow_inbox WHERE workflow_id = :id",
+    "DELETE FROM workflow_inbox_seen WHERE workflow_id = :id",
+    "DELETE FROM tasks WHERE workflow_id = :id",
+    "DELETE FROM workflow_heartbeats WHERE workflow_id = :id",
+    "DELETE FROM workflow_execution_logs WHERE workflow_id = :id",
+    "DELETE FROM workflow_metrics WHERE workflow_id = :id",
+)
+
+DELETE_ROW: Final = ("DELETE FROM workflow_executions WHERE id = :id", "DELETE FROM workflow_documents WHERE id = :id")
+
+PENDING_SYNC: Final = """
+SELECT e.* FROM workflow_executions e
+WHERE e.status IN ('COMPLETED', 'FAILED', 'FAILED_ROLLED_BACK', 'FAILED_CHILD_WORKFLOW', 'FAILED_WORKER_CRASH',
+                   'CANCELLED')
+ORDER BY e.updated_us, e.key LIMIT ?"""
+
+NEWEST_LOG: Final = """
+WITH RECURSIVE chain (id, prev, n) AS (
+    SELECT l.id, l.prev, 1
+    FROM workflow_executions e JOIN workflow_audit_log l ON l.id = e.log_head WHERE e.id = :id
+    UNION ALL
+    SELECT l.id, l.prev, n + 1 FROM chain JOIN workflow_audit_log l ON l.id = chain.prev WHERE n < :limit
+)
+SELECT l.* FROM chain JOIN workflow_audit_log l ON l.id = chain.id ORDER BY l.seq"""
+
+# A workflow goes only when every workflow started by it goes too: an unsynced child keeps its parent.
+DELETABLE: Final = """
+SELECT id FROM workflow_executions e
+WHERE id IN (SELECT value FROM json_each(:ids))
+  AND status IN ('COMPLETED', 'FAILED', 'FAILED_ROLLED_BACK', 'FAILED_CHILD_WORKFLOW', 'FAILED_WORKER_CRASH',
+                 'CANCELLED')"""
+
+GET_SYNC_STATE: Final = "SELECT value FROM edge_sync_state WHERE key = ?"
+
+SET_SYNC_STATE: Final = "INSERT OR REPLACE INTO edge_sync_state (key, value) VALUES (?, ?)"
+
+COUNTS: Final = """
+SELECT 'workflows' AS name, count(*) AS rows FROM workflow_executions
+UNION ALL SELECT 'log entries', count(*) FROM workflow_audit_log
+UNION ALL SELECT 'inbox entries', count(*) FROM workflow_inbox
+UNION ALL SELECT 'definitions', count(*) FROM workflow_definitions
+UNION ALL SELECT 'tasks', count(*) FROM tasks
+UNION ALL SELECT 'outbox events', count(*) FROM workflow_outbox"""
+
+BY_STATUS: Final = "SELECT status, count(*) AS rows FROM workflow_executions GROUP BY status ORDER BY status"

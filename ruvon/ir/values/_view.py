@@ -1,0 +1,255 @@
+"""The private subclass behind a state view.
+
+A view is an instance of the author's class to everybody who asks (`isinstance`, `repr`, `==`, dumping, copying, pickling),
+but its fields are decoded from the table of encoded fields when they are first touched. Pydantic keeps field values in
+`__dict__` and calls `__getattr__` for what is not there yet; that is where the decoding happens, and afterwards a field
+costs what it costs on any instance. Whoever asks for `__dict__` itself gets all fields.
+
+The subclass is made past pydantic's metaclass: it has no fields of its own, so there is no schema to build.
+"""
+
+import abc
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, cast, final
+
+import orjson
+import pydantic
+from pydantic_core import PydanticUndefined
+
+from ruvon.ir.values._scalars import Tree
+from ruvon.ir.values._table import VIEW_OF
+
+__all__ = ["ViewKind", "is_default_mark", "make_view_kind"]
+
+_BASE: Final = vars(pydantic.BaseModel)
+_raw: Final = cast("Callable[[object], dict[str, Any]]", _BASE["__dict__"].__get__)
+_get_given: Final = _BASE["__pydantic_fields_set__"].__get__
+_set_given: Final = _BASE["__pydantic_fields_set__"].__set__
+_set_slot: Final = object.__setattr__
+_DEFAULT_MARK: Final = 32
+
+
+def is_default_mark(data: bytes) -> bool:
+    """Whether an encoded field still has its default and was never assigned: it starts with a space."""
+    return data[0] == _DEFAULT_MARK
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ViewKind:
+    """Everything about the views of one state class."""
+
+    cls: type[pydantic.BaseModel]
+    """The private subclass."""
+    make: Callable[[Mapping[str, bytes]], pydantic.BaseModel]
+    """A view of a table."""
+    raw: Callable[[object], dict[str, Any]]
+    """The fields decoded so far (of any model instance: its real `__dict__`)."""
+    assigned: Callable[[object], set[str]]
+    """The fields assigned so far."""
+    extra: Callable[[object], dict[str, Any] | None]
+    """The undeclared fields, or None while nobody asked for them."""
+
+
+def make_view_kind(
+    model: type[pydantic.BaseModel],
+    decoders: Mapping[str, Callable[[Tree], object]],
+    decode_extra: Callable[[Tree], object],
+    assign: Callable[[pydantic.BaseModel, str, object], object],
+    undeclared: Callable[[str], Exception],
+) -> ViewKind:
+    """The view class of a state class.
+
+    Args:
+        model: The author's class.
+        decoders: Tree to value, by field, in the order of declaration.
+        decode_extra: Tree to value of undeclared fields (`extra="allow"`).
+        assign: What becomes of a value assigned to a field; it may refuse.
+        undeclared: The error for an assignment to a name that is no field.
+    """
+    members = _members(model, decoders, decode_extra)
+    members |= _assignment(model, decoders, assign, undeclared)
+    members |= _standing_in(model)
+    # ModelMetaclass.__new__ would build fields and a schema; ABCMeta's makes a plain class of the same metaclass.
+    cls = cast("type[Any]", abc.ABCMeta.__new__(type(model), model.__name__, (model,), members))
+    slots = vars(cls)
+    set_table: Callable[[object, object], None] = slots["_ruvon_table"].__set__
+    set_assigned: Callable[[object, object], None] = slots["_ruvon_assigned"].__set__
+    eager = tuple(name for name in decoders if any(name in vars(base) for base in model.__mro__))
+    new: Callable[[type[Any]], pydantic.BaseModel] = object.__new__
+
+    def make(table: Mapping[str, bytes]) -> pydantic.BaseModel:
+        view = new(cls)
+        set_table(view, table)
+        set_assigned(view, set())
+        for name in eager:  # names that the class has too, such as `copy`: found there before `__getattr__` is asked
+            cls.__getattr__(view, name)
+        return view
+
+    extra: Callable[[object], Any] = _BASE["__pydantic_extra__"].__get__
+
+    def extra_of(view: object) -> dict[str, Any] | None:
+        try:
+            return cast("dict[str, Any] | None", extra(view))
+        except AttributeError:
+            return None
+
+    return ViewKind(cls, make, _raw, slots["_ruvon_assigned"].__get__, extra_of)
+
+
+def _members(
+    model: type[pydantic.BaseModel],
+    decoders: Mapping[str, Callable[[Tree], object]],
+    decode_extra: Callable[[Tree], object],
+) -> dict[str, Any]:
+    """Reading: single fields, all fields, and what pydantic keeps beside them."""
+    loads, raw = orjson.loads, _raw
+    names = tuple(decoders)
+    allows_extra = model.model_config.get("extra") == "allow"
+
+    def __getattr__(self: Any, name: str) -> Any:
+        decode = decoders.get(name)
+        if decode is None:
+            return other(self, name)
+        table: Mapping[str, bytes] = self._ruvon_table
+        value = decode(loads(table[name])) if name in table else default(self, name)
+        raw(self)[name] = value
+        return value
+
+    def default(self: Any, name: str) -> object:
+        info = model.__pydantic_fields__[name]
+        if info.is_required():
+            raise AttributeError(f"the stored state of `{model.__qualname__}` has no field `{name}`")
+        return info.get_default(call_default_factory=True, validated_data=dict(_raw(self)))
+
+    def other(self: Any, name: str) -> Any:
+        match name:
+            case "__pydantic_extra__":
+                _set_slot(self, name, extra(self._ruvon_table) if allows_extra else None)
+            case "__pydantic_private__":
+                _set_slot(self, name, private())
+            case "_ruvon_table" | "_ruvon_assigned" | "__pydantic_fields_set__":
+                raise AttributeError(name)
+            case _:
+                if allows_extra:
+                    _ = self.__pydantic_extra__  # pydantic looks into the slot, which has to be filled by now
+                return cast("Any", model).__getattr__(self, name)
+        return object.__getattribute__(self, name)
+
+    def extra(table: Mapping[str, bytes]) -> dict[str, object]:
+        return {name: decode_extra(loads(data)) for name, data in table.items() if name not in decoders}
+
+    def private() -> dict[str, object] | None:
+        if not model.__private_attributes__:
+            return None
+        found = {name: item.get_default() for name, item in model.__private_attributes__.items()}
+        return {name: item for name, item in found.items() if item is not PydanticUndefined}
+
+    def all_fields(self: Any) -> dict[str, Any]:
+        raw = _raw(self)
+        if tuple(itertools.islice(raw, len(names))) == names:
+            return raw
+        have = dict(raw)
+        table: Mapping[str, bytes] = self._ruvon_table
+        raw.clear()
+        for name in names:  # in the order of declaration, whatever was touched first
+            if name in have:
+                raw[name] = have.pop(name)
+            elif name in table or not model.__pydantic_fields__[name].is_required():
+                __getattr__(self, name)
+        raw.update(have)
+        return raw
+
+    def given(self: Any) -> set[str]:
+        try:
+            found = cast("set[str]", _get_given(self))
+        except AttributeError:
+            found = {name for name, data in self._ruvon_table.items() if not is_default_mark(data)}
+            if not allows_extra:
+                found &= decoders.keys()
+            _set_given(self, found)
+        found |= self._ruvon_assigned
+        return found
+
+    return {
+        "__slots__": ("_ruvon_assigned", "_ruvon_table"),
+        "__getattr__": __getattr__,
+        "__dict__": property(all_fields, lambda self, value: _BASE["__dict__"].__set__(self, value)),
+        "__pydantic_fields_set__": property(given, lambda self, value: _set_given(self, value)),
+    }
+
+
+def _assignment(
+    model: type[pydantic.BaseModel],
+    decoders: Mapping[str, Callable[[Tree], object]],
+    assign: Callable[[pydantic.BaseModel, str, object], object],
+    undeclared: Callable[[str], Exception],
+) -> dict[str, Any]:
+    """Writing: fields are kept in the view, everything else is refused or left to pydantic."""
+    base: Any = model
+    frozen = bool(model.model_config.get("frozen"))
+    if model.__setattr__ is not pydantic.BaseModel.__setattr__:  # the author's own: it ends in pydantic's
+        return {"__delattr__": _deletion(model, decoders, undeclared)}
+    open_names = frozenset(
+        name for name, info in model.__pydantic_fields__.items() if name in decoders and not (frozen or info.frozen)
+    )
+    checked = bool(model.model_config.get("validate_assignment"))
+    allows_extra = model.model_config.get("extra") == "allow"
+
+    def __setattr__(self: Any, name: str, value: object) -> None:
+        if name in open_names:
+            _raw(self)[name] = assign(self, name, value) if checked else value
+            self._ruvon_assigned.add(name)
+        elif name in decoders or name[:1] == "_" or allows_extra or hasattr(model, name):
+            base.__setattr__(self, name, value)
+        else:
+            raise undeclared(name)
+
+    return {"__setattr__": __setattr__, "__delattr__": _deletion(model, decoders, undeclared)}
+
+
+def _deletion(
+    model: type[pydantic.BaseModel],
+    decoders: Mapping[str, Callable[[Tree], object]],
+    undeclared: Callable[[str], Exception],
+) -> Callable[[Any, str], None]:
+    base: Any = model
+
+    def __delattr__(self: Any, name: str) -> None:
+        if name in decoders or not (name[:1] == "_" or hasattr(model, name)):
+            raise AttributeError(f"`{name}` is a field of the state and cannot be deleted; assign None instead")
+        base.__delattr__(self, name)
+
+    return __delattr__
+
+
+def _standing_in(model: type[pydantic.BaseModel]) -> dict[str, Any]:
+    """What makes a view pass for an instance of the author's class: name, copies, pickles, `type(view)(...)`."""
+    names = tuple(model.__pydantic_fields__)
+
+    def plain(self: Any) -> Any:
+        made = model.__new__(model)
+        values = self.__dict__
+        _set_slot(made, "__dict__", {name: values[name] for name in names if name in values})
+        _set_slot(made, "__pydantic_fields_set__", set(self.__pydantic_fields_set__))
+        _set_slot(made, "__pydantic_extra__", self.__pydantic_extra__)
+        _set_slot(made, "__pydantic_private__", self.__pydantic_private__)
+        return made
+
+    def __new__(cls: type[Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ARG001 - stands for the author's class
+        return model(*args, **kwargs)
+
+    return {
+        "__module__": model.__module__,
+        "__qualname__": model.__qualname__,
+        "__doc__": model.__doc__,
+        "__new__": __new__,
+        "__class__": property(lambda _: model),
+        "__copy__": lambda self: plain(self).__copy__(),
+        "__deepcopy__": lambda self, memo=None: plain(self).__deepcopy__(memo),
+        "__reduce_ex__": lambda self, protocol: plain(self).__reduce_ex__(protocol),
+        "model_construct": model.model_construct,
+        VIEW_OF: model,
+    }

@@ -1,0 +1,191 @@
+"""A definition as a Python module that compiles back to the same digest."""
+
+import textwrap
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from ruvon.ir._canonical import walk_nodes
+from ruvon.ir._nodes import (
+    Assign,
+    Branch,
+    Call,
+    CommitMode,
+    Definition,
+    Loop,
+    Node,
+    Parallel,
+    Return,
+    Start,
+    Try,
+    Wait,
+)
+from ruvon.ir.expr import Comprehension, DictComprehension, Expr, Name, Tuple, bound_names, walk
+from ruvon_dsl.printing._declare import declared_variables
+from ruvon_dsl.printing._imports import Imports, snake_case
+from ruvon_dsl.printing._layout import Piece, call_of, is_identifier, lay_out, quoted
+from ruvon_dsl.printing._names import named_nodes
+from ruvon_dsl.printing._python_body import Body, Place
+from ruvon_dsl.printing._python_calls import Calls
+from ruvon_dsl.printing._structure import structure
+from ruvon_dsl.printing._targets import Declarations, Resolve
+from ruvon_dsl.printing._tree import Block, Flow, children
+
+__all__ = ["to_python"]
+
+_RESERVED: Final = frozenset({"state", "at", "each", "branch"})
+
+
+def to_python(
+    definition: Definition,
+    *,
+    module_docstring: str | None = None,
+    function_name: str | None = None,
+    resolve: Resolve | None = None,
+) -> str:
+    """Print a definition as a Python module.
+
+    Args:
+        definition: A definition that passes the verifier.
+        module_docstring: The docstring of the module; by default one sentence with the workflow's type.
+        function_name: The name of the workflow's function; by default the type in snake case.
+        resolve: Gives the object at a path `module:Qualname`, to print options only where they differ from the
+            declaration and undecorated functions as `step_ref`. Without it every function counts as a plain `@step`.
+
+    Returns:
+        The text of a module; compiling it against the same code gives the same digest.
+    """
+    block = structure(definition.graph)
+    names = _local_names(definition)
+    imports = Imports(names | _RESERVED)
+    declarations = Declarations(resolve)
+    function = imports.reserve(function_name or snake_case(definition.workflow_type))
+    calls = Calls(imports, declarations, definition.state, definition.variables)
+    automatic = _automatic(definition)
+    body = Body(
+        calls,
+        imports,
+        explicit=named_nodes(block, _labels(block)) | _declared_names(definition, declarations),
+        names=names | {"state", function},
+        variables=definition.variables,
+        annotated=declared_variables(definition),
+        automatic=automatic,
+    )
+    lines = _function(definition, body, block, imports, function, automatic)
+    handles = [line for piece in calls.handle_lines for line in lay_out("", piece)]
+    docstring = module_docstring if module_docstring is not None else f"The workflow {definition.workflow_type}."
+    imported = imports.lines()
+    text = [_docstring(docstring, 0)]
+    for group in [*imported, handles]:
+        if group:
+            text.extend(["", *group])
+    return "\n".join([*text, "", "", *_tidy(lines)]) + "\n"
+
+
+def _function(
+    definition: Definition, body: Body, block: Block, imports: Imports, name: str, automatic: bool
+) -> list[str]:
+    inner = body.block(block, Place())
+    decorator = call_of(f"@{imports.ours('workflow')}", _header(definition, automatic))
+    result = "" if definition.result is None else f" -> {imports.type(definition.result)}"
+    lines = [*lay_out("", decorator), f"async def {name}(state: {imports.type(definition.state)}){result}:"]
+    if definition.description:
+        lines.append(_docstring(definition.description, 1))
+    declared = [f"    {variable}: {imports.type(text)}" for variable, text in body.undeclared()]
+    return [*lines, *declared, *inner]
+
+
+def _header(definition: Definition, automatic: bool) -> list[Piece]:
+    items: list[Piece] = [quoted(definition.workflow_type), f"version={quoted(definition.workflow_version)}"]
+    if definition.saga:
+        items.append("saga=True")
+    if not definition.strict_results:
+        items.append("strict_results=False")
+    if not automatic:
+        items.append("automate_next=False")
+    if definition.history is not None:
+        items.append(f"history={definition.history}")
+    if definition.commit is not CommitMode.STEP:
+        items.append(f"commit={quoted(definition.commit.value)}")
+    return items
+
+
+def _automatic(definition: Definition) -> bool:
+    """The workflow's `automate_next`: what more nodes of the outermost graph have."""
+    values = [node.automate_next for node in definition.graph.nodes.values() if node.automate_next is not None]
+    return values.count(True) >= values.count(False)
+
+
+def _docstring(text: str, depth: int) -> str:
+    body = text.strip().replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    if body.endswith('"'):
+        body = f'{body[:-1]}\\"'
+    return textwrap.indent(f'"""{body}"""', "    " * depth)
+
+
+def _tidy(lines: list[str]) -> list[str]:
+    """No blank line behind the last statement."""
+    while lines and not lines[-1]:
+        lines.pop()
+    return lines
+
+
+def _labels(block: Block) -> set[str]:
+    found: set[str] = set()
+    pending = list(block)
+    while pending:
+        statement = pending.pop()
+        if isinstance(statement, Flow):
+            found.update(stage.label for stage in statement.stages)
+        pending.extend(item for inner in children(statement) for item in inner)
+    return found
+
+
+def _declared_names(definition: Definition, declarations: Declarations) -> set[str]:
+    """Nodes whose function is declared with a name of its own, which they would get instead of a derived one."""
+    return {
+        node.id
+        for node in walk_nodes(definition.graph)
+        if isinstance(node.action, Call) and node.action.function is not None and declarations.named(node.action.function)
+    }
+
+
+def _local_names(definition: Definition) -> set[str]:
+    """Every name that the body binds or reads as a variable."""
+    found = set(definition.variables)
+    for node in walk_nodes(definition.graph):
+        found.update(_bound(node))
+        for expr in expressions_of(node):
+            for part in walk(expr):
+                if isinstance(part, Comprehension | DictComprehension):
+                    found.update(name for clause in part.clauses for name in bound_names(clause.target))
+    return found
+
+
+def _bound(node: Node) -> Iterator[str]:
+    match node.action:
+        case Call(output=output) | Wait(output=output) | Start(output=output) | Assign(target=output):
+            yield from _targets(output)
+        case Loop(item=item, index=index, output=output):
+            yield from _targets(item, output)
+            yield from [index] if index else []
+        case Parallel(item=item, index=index, output=output, branches=branches):
+            yield from _targets(item, output, *(branch.output for branch in branches))
+            yield from [index] if index else []
+        case Try(handlers=handlers):
+            yield from (handler.name for handler in handlers if handler.name)
+        case _:
+            return
+
+
+def _targets(*targets: Expr | None) -> Iterator[str]:
+    for target in targets:
+        match target:
+            case Name(id=name):
+                yield name
+            case Tuple(items=items):
+                yield from _targets(*items)
+            case _:
+                pass
+
+
+_ = (Branch, Iterable, Return, is_identifier)

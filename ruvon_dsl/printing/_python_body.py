@@ -1,0 +1,507 @@
+"""Statements of a workflow body, written as Python."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, assert_never, final
+
+from ruvon.ir._nodes import (
+    END,
+    Assign,
+    AssignOperation,
+    Call,
+    Decision,
+    Fail,
+    Handler,
+    Join,
+    Loop,
+    MergeConflict,
+    Node,
+    OnFailure,
+    Parallel,
+    Return,
+    Start,
+    Try,
+    Wait,
+)
+from ruvon.ir._verify import single_effect
+from ruvon.ir.expr import Binary, Comprehension, Const, Expr, Name, Tuple, print_expr
+from ruvon_dsl.printing._imports import Imports, free_name
+from ruvon_dsl.printing._layout import Piece, Pieces, call_of, flat, is_identifier, lay_out, quoted, soft
+from ruvon_dsl.printing._python_calls import Calls
+from ruvon_dsl.printing._tree import Block, Choice, Exit, Flow, Go, Repeat, Single, Split, Statement, Trial, children
+
+__all__ = ["Body", "Place"]
+
+_INDENT: Final = "    "
+_AUGMENTED: Final = frozenset({"+", "-", "*", "/", "//", "%", "**", "<<", ">>", "&", "|", "^"})
+_METHODS: Final = {AssignOperation.APPEND: "append", AssignOperation.EXTEND: "extend", AssignOperation.UPDATE: "update"}
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a block stands."""
+
+    depth: int = 1
+    outermost: bool = True
+    """In the graph of the workflow or of a branch, where a bare `return` is the edge END."""
+    flows: tuple[tuple[str, frozenset[str]], ...] = ()
+    """The flows around, innermost last: the name of the stage variable and the labels."""
+
+    def deeper(self) -> "Place":
+        """One level of indent further in."""
+        return replace(self, depth=self.depth + 1)
+
+    def inside(self) -> "Place":
+        """In a graph of a TRY."""
+        return replace(self, depth=self.depth + 1, outermost=False)
+
+
+@final
+class Body:
+    """Writes blocks; one for the whole definition."""
+
+    def __init__(
+        self,
+        calls: Calls,
+        imports: Imports,
+        *,
+        explicit: Collection[str],
+        names: Iterable[str],
+        variables: Mapping[str, str],
+        annotated: Collection[str],
+        automatic: bool,
+    ) -> None:
+        self._calls = calls
+        self._imports = imports
+        self._explicit = explicit
+        self._locals = set(names)
+        """All names of the body, which helpers (stage variables, nested functions) must not take."""
+        self._variables = variables
+        self._annotated = set(annotated)
+        self._automatic = automatic
+        """The workflow's `automate_next`, which nodes print only where they differ."""
+
+    # --- blocks -------------------------------------------------------------------------------------------------------
+
+    def block(self, block: Block, place: Place) -> list[str]:
+        """The lines of a block; an empty one is `pass`."""
+        lines: list[str] = []
+        index = 0
+        while index < len(block):
+            statement = block[index]
+            following = block[index + 1] if index + 1 < len(block) else None
+            if isinstance(statement, Trial) and following is not None and _jumps_in_handlers(statement, following):
+                lines.extend(self._trial(replace_otherwise(statement, (following,)), place))
+                index += 1
+            else:
+                lines.extend(self.statement(statement, place))
+            index += 1
+        return lines or [f"{_INDENT * place.depth}pass"]
+
+    def statement(self, statement: Statement, place: Place) -> list[str]:
+        """The lines of one statement."""
+        match statement:
+            case Single(node=node):
+                return self._single(node, place)
+            case Choice():
+                return self._choice(statement, place)
+            case Repeat():
+                return self._repeat(statement, place)
+            case Split():
+                return self._split(statement, place)
+            case Trial():
+                return self._trial(statement, place)
+            case Exit(target=target, leaves=leaves):
+                return [_INDENT * place.depth + self._exit(target, place, leaves=leaves)]
+            case Go(label=label):
+                at = next(name for name, labels in reversed(place.flows) if label in labels)
+                return [f"{_INDENT * place.depth}{at}.go({quoted(label)})"]
+            case Flow():
+                return self._flow(statement, place)
+            case _:
+                assert_never(statement)
+
+    def _exit(self, target: str, place: Place, *, leaves: bool) -> str:
+        if leaves:
+            return "return" if target == END else target.lower()
+        return f"{place.flows[-1][0]}.go({self._imports.ours(target)})" if place.flows else "pass"
+
+    # --- names and options of a statement -----------------------------------------------------------------------------
+
+    def _options(self, node: Node, *, first: bool = False) -> dict[str, Piece]:
+        """Name and `automate_next` where they have to be written."""
+        options: dict[str, Piece] = {}
+        if node.id in self._explicit and not first:
+            options["name"] = quoted(node.id)
+        if node.automate_next is not None and node.automate_next != self._automatic:
+            options["automate_next"] = str(node.automate_next)
+        return options
+
+    def _node_line(self, node: Node, place: Place, more: Mapping[str, Piece] | None = None) -> list[str]:
+        """`node("Name", ...)` in front of a statement, where there is anything to say."""
+        options = {**self._options(node), **(more or {})}
+        if not options:
+            return []
+        items = [options.pop("name")] if "name" in options else []
+        items.extend(f"{key}={flat(item)}" for key, item in options.items())
+        return lay_out("", call_of(self._imports.ours("node"), items), depth=place.depth)
+
+    # --- single statements --------------------------------------------------------------------------------------------
+
+    def _single(self, node: Node, place: Place) -> list[str]:
+        match node.action:
+            case Call(output=output) | Wait(output=output) | Start(output=output):
+                return self._effect(node, output, place)
+            case Assign() as assign:
+                return [*self._node_line(node, place), *self._assign(assign, place)]
+            case Return(value=value):
+                line = self._node_line(node, place)
+                if value is None and place.outermost and not line:
+                    line = [f"{_INDENT * place.depth}{self._imports.ours('node')}({quoted(node.id)})"]
+                shown = ["return"] if value is None else None
+                text = [_INDENT * place.depth + shown[0]] if shown else lay_out("return ", self._calls.value(value or Const(None)), depth=place.depth)
+                return [*line, *text]
+            case Fail() as fail:
+                return [*self._node_line(node, place), *self._fail(fail, place)]
+            case _:
+                raise AssertionError(node.action)
+
+    def _effect(self, node: Node, output: Expr | None, place: Place) -> list[str]:
+        before: list[str] = []
+        options: dict[str, Piece] = {}
+        if self._calls.takes_options(node):
+            options = self._options(node)
+        else:
+            before = self._node_line(node, place)
+        awaitable = self._calls.effect(node, options)
+        return [*before, *lay_out(f"{self.target(output)}await ", awaitable, depth=place.depth)]
+
+    def target(self, output: Expr | None) -> str:
+        """`target = ` with the variable's type where it has to be declared here."""
+        if output is None:
+            return ""
+        self._calls.use(output)
+        text = soft(print_expr(output, self._imports.names))
+        if isinstance(output, Tuple) and len(output.items) > 1:
+            text = text[1:-1]
+        if isinstance(output, Name) and output.id in self._annotated:
+            self._annotated.discard(output.id)
+            return f"{text}: {self._imports.type(self._variables[output.id])} = "
+        return f"{text} = "
+
+    def _assign(self, assign: Assign, place: Place) -> list[str]:
+        target = soft(print_expr(assign.target, self._imports.names))
+        if assign.operation is not AssignOperation.SET:
+            self._calls.use(assign.target)
+            return lay_out("", call_of(f"{target}.{_METHODS[assign.operation]}", [self._calls.value(assign.value)]), depth=place.depth)
+        match assign.value:
+            case Binary(op=op, left=left, right=right) if left == assign.target and _augments(op, left, right):
+                self._calls.use(assign.target)
+                return lay_out(f"{target} {op}= ", self._calls.value(right), depth=place.depth)
+            case _:
+                return lay_out(self.target(assign.target), self._calls.value(assign.value), depth=place.depth)
+
+    def _fail(self, fail: Fail, place: Place) -> list[str]:
+        if fail.error is None:
+            return [f"{_INDENT * place.depth}raise"]
+        cause = "" if fail.cause is None else f" from {flat(self._calls.value(fail.cause))}"
+        return lay_out("raise ", self._calls.value(fail.error), cause, depth=place.depth)
+
+    # --- compound statements ------------------------------------------------------------------------------------------
+
+    def _condition(self, expr: Expr) -> str:
+        return flat(self._calls.value(expr))
+
+    def _choice(self, choice: Choice, place: Place) -> list[str]:
+        action = choice.node.action
+        assert isinstance(action, Decision)  # noqa: S101  # the structuring pass made it so
+        pad = _INDENT * place.depth
+        lines = self._node_line(choice.node, place, {"injected": "True"} if action.injected else None)
+        if not action.routes:
+            return [*lines, f"{pad}match state:", f"{pad}{_INDENT}case _:", *self.block(choice.default, replace(place, depth=place.depth + 2))]
+        word = "if"
+        for route, arm in zip(action.routes, choice.arms, strict=True):
+            lines.extend([f"{pad}{word} {self._condition(route.condition)}:", *self.block(arm, place.deeper())])
+            word = "elif"
+        if choice.default:
+            lines.extend([f"{pad}else:", *self.block(choice.default, place.deeper())])
+        return lines
+
+    def _repeat(self, repeat: Repeat, place: Place) -> list[str]:
+        loop = repeat.node.action
+        assert isinstance(loop, Loop)  # noqa: S101  # the structuring pass made it so
+        limit: dict[str, Piece] = {} if loop.max_iterations is None else {"max_iterations": str(loop.max_iterations)}
+        lines = self._node_line(repeat.node, place, limit)
+        pad = _INDENT * place.depth
+        if loop.collect:
+            return [*lines, *self._collecting(loop, place)]
+        if loop.over is None:
+            head = f"while {self._condition(loop.condition or Const(True))}:"
+        else:
+            head = f"for {self._items(loop.item, loop.index)} in {self._over(loop.over, loop.index)}:"
+        inner = Place(place.depth + 1, outermost=False)
+        lines.extend([f"{pad}{head}", *self.block(repeat.body, inner)])
+        if repeat.otherwise is not None:
+            lines.extend([f"{pad}else:", *self.block(repeat.otherwise, place.deeper())])
+        return lines
+
+    def _collecting(self, loop: Loop, place: Place) -> list[str]:
+        node = single_effect(loop.body)
+        assert node is not None  # noqa: S101  # the verifier requires it
+        if loop.over is None:
+            head = f"while {self._condition(loop.condition or Const(True))}"
+            clause = f" {head}"
+        else:
+            clause = self._clause(loop.over, loop.item, loop.index)
+        item = Pieces("await ", (), "")
+        awaitable = self._calls.effect(node, self._options(node))
+        text = f"{item.head}{flat(awaitable)}{clause}"
+        return lay_out(self.target(loop.output), Pieces("", (text,), "[]"), depth=place.depth)
+
+    def _items(self, item: Expr | None, index: str | None) -> str:
+        text = "_" if item is None else print_expr(item)
+        if index is not None:
+            return f"{index}, {text}"
+        return text[1:-1] if isinstance(item, Tuple) and len(item.items) > 1 else text
+
+    def _over(self, over: Expr, index: str | None) -> str:
+        text = flat(self._calls.value(over))
+        return f"enumerate({text})" if index is not None else text
+
+    def _clause(self, over: Expr, item: Expr | None, index: str | None) -> str:
+        """` for x in xs if c`; the filter of `over` is written behind."""
+        match over:
+            case Comprehension(kind="list", element=element, clauses=(clause,)) if (
+                index is None and element == item == clause.target and clause.tests
+            ):
+                tests = "".join(f" if {self._operand(test)}" for test in clause.tests)
+                return f" for {self._items(item, None)} in {self._operand(clause.over)}{tests}"
+            case _:
+                text = self._operand(over) if index is None else self._over(over, index)
+                return f" for {self._items(item, index)} in {text}"
+
+    def _operand(self, expr: Expr) -> str:
+        text = flat(self._calls.value(expr))
+        return f"({text})" if type(expr).__name__ in {"Conditional", "Comprehension"} and text[0] not in "[{(" else text
+
+    def _trial(self, trial: Trial, place: Place) -> list[str]:
+        attempt = trial.node.action
+        assert isinstance(attempt, Try)  # noqa: S101  # the structuring pass made it so
+        pad = _INDENT * place.depth
+        lines = self._node_line(trial.node, place)
+        inner = place.inside()
+        if attempt.saga:
+            return [*lines, f"{pad}async with {self._imports.ours('saga')}():", *self.block(trial.body, inner)]
+        lines.extend([f"{pad}try:", *self.block(trial.body, inner)])
+        for handler, block in zip(attempt.handlers, trial.handlers, strict=True):
+            lines.extend([f"{pad}except {self._classes(handler)}:", *self.block(block, inner)])
+        if trial.otherwise is not None:
+            lines.extend([f"{pad}else:", *self.block(trial.otherwise, place.deeper())])
+        if trial.final is not None:
+            lines.extend([f"{pad}finally:", *self.block(trial.final, replace(inner, flows=()))])
+        return lines
+
+    def _classes(self, handler: Handler) -> str:
+        names = [self._imports.path(path) for path in handler.classes]
+        text = names[0] if len(names) == 1 else f"({', '.join(names)})"
+        return text if handler.name is None else f"{text} as {handler.name}"
+
+    # --- concurrency --------------------------------------------------------------------------------------------------
+
+    def _split(self, split: Split, place: Place) -> list[str]:
+        parallel = split.node.action
+        assert isinstance(parallel, Parallel)  # noqa: S101  # the structuring pass made it so
+        functions: list[str] = []
+        if parallel.body is not None:
+            items = [self._mapped(parallel, split, functions, place)]
+            output = parallel.output
+        else:
+            items = [self._branch(parallel, index, split, functions, place) for index in range(len(parallel.branches))]
+            output = _gathered(parallel)
+        race = parallel.join is Join.FIRST
+        items.extend(self._gather_options(parallel))
+        head = call_of(self._imports.ours("first_of" if race else "gather"), items)
+        prefix = self.target(output)
+        if output is parallel.output and isinstance(output, Tuple) and not race and parallel.branches:
+            prefix = f"[{', '.join(print_expr(item, self._imports.names) for item in output.items)}] = "
+        return [*functions, *self._node_line(split.node, place), *lay_out(f"{prefix}await ", head, depth=place.depth)]
+
+    def _gather_options(self, parallel: Parallel) -> list[Piece]:
+        items: list[Piece] = []
+        if parallel.limit is not None:
+            items.append(self._calls.value(parallel.limit, "limit="))
+        if parallel.batch_size is not None:
+            items.append(self._calls.value(parallel.batch_size, "batch_size="))
+        if parallel.on_failure is OnFailure.COLLECT:
+            items.append("partial=True")
+        if parallel.tolerate is not None:
+            items.append(self._calls.value(parallel.tolerate, "tolerate="))
+        merge = self._calls.merge(parallel.merge, MergeConflict.RAISE_ERROR)
+        items.extend(f"{key}={flat(item)}" for key, item in merge.items())
+        if parallel.timeout_us is not None:
+            items.append(f"timeout={flat(self._calls.duration(parallel.timeout_us))}")
+        return items
+
+    def _branch(self, parallel: Parallel, index: int, split: Split, functions: list[str], place: Place) -> Piece:
+        branch = parallel.branches[index]
+        node = single_effect(branch.graph)
+        if node is not None:
+            work, derived = self._calls.effect(node, self._options(node)), node.id
+        else:
+            fits = is_identifier(branch.label) and branch.label not in self._locals
+            derived = branch.label if fits else free_name("branch", self._locals)
+            self._locals.add(derived)
+            functions.extend(self._function(derived, "", split.branches[index], place))
+            work = call_of(derived, [])
+        after = [quoted(label) for label in branch.after]
+        if branch.won:
+            work = call_of(self._imports.ours("named"), [quoted(branch.label), work])
+        elif branch.label != derived:
+            after.append(f"label={quoted(branch.label)}")
+        return call_of(self._imports.ours("after"), [work, *after]) if after else work
+
+    def _mapped(self, parallel: Parallel, split: Split, functions: list[str], place: Place) -> Piece:
+        assert parallel.body is not None  # noqa: S101  # the caller asked
+        assert parallel.over is not None  # noqa: S101  # the verifier requires it
+        node = single_effect(parallel.body)
+        if node is not None:
+            work = flat(self._calls.effect(node, self._options(node)))
+        else:
+            name = free_name("each", self._locals)
+            self._locals.add(name)
+            names = [*([parallel.index] if parallel.index else []), *_names(parallel.item)]
+            parameters = ", ".join(self._parameter(item) for item in names)
+            functions.extend(self._function(name, parameters, split.body or (), place))
+            work = f"{name}({', '.join(names)})"
+        return Pieces("*", (f"{work}{self._clause(parallel.over, parallel.item, parallel.index)}",))
+
+    def _parameter(self, name: str) -> str:
+        known = self._variables.get(name)
+        return name if known is None else f"{name}: {self._imports.type(known)}"
+
+    def _function(self, name: str, parameters: str, block: Block, place: Place) -> list[str]:
+        pad = _INDENT * place.depth
+        inner = Place(place.depth + 1)
+        shown = _without_implied_return(block, self._explicit)
+        return [f"{pad}async def {name}({parameters}){self._returns(block)}:", *self.block(shown, inner), ""]
+
+    def _returns(self, block: Block) -> str:
+        values = list(_returned(block))
+        if not values or all(value is None for value in values):
+            return " -> None"
+        types = {self._variables.get(value.id) if isinstance(value, Name) else None for value in values}
+        (only,) = types if len(types) == 1 else (None,)
+        return "" if only is None else f" -> {self._imports.type(only)}"
+
+    # --- flows --------------------------------------------------------------------------------------------------------
+
+    def _flow(self, flow: Flow, place: Place) -> list[str]:
+        at = free_name("at", self._locals)
+        self._locals.add(at)
+        pad = _INDENT * place.depth
+        labels = frozenset(stage.label for stage in flow.stages)
+        inner = Place(place.depth + 3, place.outermost, (*place.flows, (at, labels)))
+        entry = quoted(flow.stages[0].label)
+        lines = [f"{pad}async for {at} in {self._imports.ours('flow')}({entry}):", f"{pad}{_INDENT}match {at}.step:"]
+        for stage in flow.stages:
+            lines.extend([f"{pad}{_INDENT * 2}case {quoted(stage.label)}:", *self.block(stage.block, inner)])
+        self._locals.discard(at)
+        for target in sorted(_left_by(flow)):
+            leave = self._exit(target, place, leaves=not place.flows)
+            lines.extend([f"{pad}if {at}.left({self._imports.ours(target)}):", f"{pad}{_INDENT}{leave}"])
+        return lines
+
+
+def _left_by(flow: Flow) -> set[str]:
+    """BREAK and CONTINUE as they leave the flow for the loop around it."""
+    found: set[str] = set()
+    pending: list[Statement] = [item for stage in flow.stages for item in stage.block]
+    while pending:
+        statement = pending.pop()
+        if isinstance(statement, Exit) and not statement.leaves and statement.target != END:
+            found.add(statement.target)
+        if isinstance(statement, Repeat):
+            pending.extend(statement.otherwise or ())
+        elif not isinstance(statement, Split):
+            pending.extend(item for block in children(statement) for item in block)
+    return found
+
+
+def replace_otherwise(trial: Trial, otherwise: Block) -> Trial:
+    """The same TRY with an else part."""
+    return Trial(trial.node, trial.body, trial.handlers, otherwise, trial.final)
+
+
+def _jumps_in_handlers(trial: Trial, following: Statement) -> bool:
+    """Whether what follows a TRY must be its else part, because every handler goes elsewhere and the body does not."""
+    jump = isinstance(following, Go) or (isinstance(following, Exit) and not following.leaves)
+    if not jump or trial.otherwise is not None or not trial.handlers or _has_jump(trial.body):
+        return False
+    return any(_has_jump(block) for block in trial.handlers) and all(_ends(block) for block in trial.handlers)
+
+
+def _has_jump(block: Block) -> bool:
+    for statement in block:
+        if isinstance(statement, Go) or (isinstance(statement, Exit) and not statement.leaves):
+            return True
+        if not isinstance(statement, Split | Repeat) and any(_has_jump(inner) for inner in children(statement)):
+            return True
+    return False
+
+
+def _ends(block: Block) -> bool:
+    """Whether no path falls off the end of a block."""
+    match block[-1] if block else None:
+        case Go() | Exit():
+            return True
+        case Single(node=node):
+            return isinstance(node.action, Return | Fail)
+        case Choice(arms=arms, default=default):
+            return all(_ends(arm) for arm in arms) and _ends(default)
+        case _:
+            return False
+
+
+def _gathered(parallel: Parallel) -> Expr | None:
+    """The target of a gather: the node's, or the tuple of the branches' own, with `_` where there is none."""
+    if parallel.output is not None or all(branch.output is None for branch in parallel.branches):
+        return parallel.output
+    return Tuple(tuple(branch.output or Name("_") for branch in parallel.branches))
+
+
+def _names(item: Expr | None) -> list[str]:
+    match item:
+        case Name(id=name):
+            return [name]
+        case Tuple(items=items):
+            return [name for part in items for name in _names(part)]
+        case _:
+            return []
+
+
+def _augments(op: str, left: Expr, right: Expr) -> bool:
+    """Whether `left op= right` means the same assignment; `+=` of a list on a local name would extend it in place."""
+    if op not in _AUGMENTED:
+        return False
+    return not isinstance(left, Name) or (isinstance(right, Const) and isinstance(right.value, int | float | str))
+
+
+def _without_implied_return(block: Block, explicit: Collection[str]) -> Block:
+    """A nested function that is one effect gets its RETURN without value from the front end."""
+    match block:
+        case (Single(node=Node(action=Call() | Wait() | Start())) as first, Single(node=Node(id=name, action=Return(value=None)))):
+            return block if name in explicit else (first,)
+        case _:
+            return block
+
+
+def _returned(block: Block) -> Iterable[Expr | None]:
+    for statement in block:
+        if isinstance(statement, Single) and isinstance(statement.node.action, Return):
+            yield statement.node.action.value
+        if not isinstance(statement, Split):
+            for inner in children(statement):
+                yield from _returned(inner)
+
+

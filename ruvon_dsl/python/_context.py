@@ -1,0 +1,151 @@
+"""What every lowering module shares: the unit being compiled, the frame of its function, the place of a statement."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, final
+
+from ruvon.ir._nodes import CONTINUE, END, Target, TypeText
+from ruvon.ir._spans import Span
+from ruvon_dsl._link import Lookup
+from ruvon_dsl.python._findings import Findings
+from ruvon_dsl.python._naming import NodeNames
+from ruvon_dsl.python._names import Names
+from ruvon_dsl.python._source import Source
+from ruvon_dsl.python._surface import Block, Function
+
+if TYPE_CHECKING:
+    from ruvon_dsl.python._pieces import Pieces
+
+__all__ = ["NOWHERE", "RETURNS", "After", "BranchFunction", "Frame", "Given", "Place", "Unit"]
+
+After: TypeAlias = Literal["node", "end"]
+"""Whether anything follows a statement in its graph."""
+RETURNS: Final = "<return>"
+"""The END of the graph around means the end of the workflow or branch, which only a RETURN can say from inside."""
+NOWHERE: Final = "<nowhere>"
+"""The END of a `finally` graph cannot be said from inside."""
+
+
+@final
+@dataclass(slots=True)
+class BranchFunction:
+    """A nested `async def` and how often it was used."""
+
+    function: Function
+    used: list[Span] = field(default_factory=list[Span])
+
+
+@final
+@dataclass(slots=True)
+class Frame:
+    """The names of one function: the workflow's body, a branch."""
+
+    bound: dict[str, Span]
+    outer: "Frame | None" = None
+    branches: dict[str, BranchFunction] = field(default_factory=dict[str, BranchFunction])
+    fresh: dict[str, Literal["list", "dict"]] = field(default_factory=dict[str, Literal["list", "dict"]])
+    """Names whose every value is a list or dict that was made here."""
+    rename: dict[str, str] = field(default_factory=dict[str, str])
+    """Names of an inlined block, and what they are called in the graph."""
+
+    def has(self, name: str) -> bool:
+        """Whether a name is a variable here."""
+        return name in self.bound or (self.outer is not None and self.outer.has(name))
+
+    def branch(self, name: str) -> BranchFunction | None:
+        """The nested function of that name."""
+        found = self.branches.get(name)
+        return found if found is not None or self.outer is None else self.outer.branch(name)
+
+    def names(self) -> set[str]:
+        """All variables that can be read here."""
+        return {*self.bound, *(self.outer.names() if self.outer is not None else ())}
+
+
+@final
+@dataclass(slots=True)
+class Given:
+    """What a `node(...)` on the line before gives to a statement."""
+
+    name: str | None = None
+    max_iterations: int | None = None
+    automate_next: bool | None = None
+    span: Span | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a statement stands."""
+
+    frame: Frame
+    outermost: bool = True
+    """In the outermost graph of the workflow, whose nodes say whether they go on by themselves."""
+    top: bool = True
+    """In the outermost graph of the workflow or of a branch, where a bare `return` is the edge END."""
+    in_loop: bool = False
+    in_final: bool = False
+    in_handler: bool = False
+    past: str = RETURNS
+    """What the END of this graph is for a handler inside it: a target, `RETURNS` or `NOWHERE`."""
+    flow: str | None = None
+    """The name of the flow's stage object, directly inside one of its stages (through `if`, `match` and `try`)."""
+    stages: frozenset[str] = frozenset()
+
+    def in_turn(self) -> "Place":
+        """The body of a LOOP here."""
+        return replace(
+            self, outermost=False, top=False, in_loop=True, past=CONTINUE, flow=None, stages=frozenset()
+        )
+
+    def in_try(self, past: str, *, handler: bool = False) -> "Place":
+        """The body or a handler of a TRY here."""
+        return replace(self, outermost=False, top=False, past=past, in_handler=handler or self.in_handler)
+
+    def in_finally(self) -> "Place":
+        """The `finally` of a TRY here."""
+        return replace(
+            self, outermost=False, top=False, in_loop=False, in_final=True, past=NOWHERE, flow=None, stages=frozenset()
+        )
+
+    def beyond(self, after: After) -> str:
+        """What the place behind a TRY here is for what stands inside it."""
+        return "node" if after == "node" else self.past
+
+
+def target_past(past: str) -> Target:
+    """A `past` as the wiring takes it."""
+    return CONTINUE if past == CONTINUE else END
+
+
+@final
+class Unit:
+    """One workflow being compiled."""
+
+    def __init__(
+        self,
+        source: Source,
+        names: Names,
+        lookup: Lookup | None,
+        findings: Findings,
+        lower: "Callable[[Unit, Block, Place, After], Pieces]",
+    ) -> None:
+        self.source = source
+        self.names = names
+        self.lookup = lookup
+        self.findings = findings
+        self.ids = NodeNames(())
+        self.automate = True
+        self.result_named = False
+        self.variables: dict[str, TypeText] = {}
+        self._lower = lower
+
+    def block(self, block: Block, place: Place, after: After = "end") -> "Pieces":
+        """Lower a block; handed in by the module that dispatches statements, which the topics cannot import."""
+        return self._lower(self, block, place, after)
+
+    def automation(self, place: Place, given: bool | None = None) -> bool | None:
+        """`automate_next` of a node here."""
+        if not place.outermost:
+            return None
+        return self.automate if given is None else given

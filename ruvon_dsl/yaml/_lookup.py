@@ -1,0 +1,186 @@
+"""What a short name of the file means: `module:` first, then `uses`, parameters, and the exceptions of Python and Ruvon.
+
+Everything that a file names goes through `ImportRoots`; nothing is imported in a parse without import, where names stay
+as they are written.
+"""
+
+import builtins
+import importlib
+from collections.abc import Collection, Iterator, Mapping
+from types import ModuleType
+from typing import Final, final
+
+from ruvon.ir._errors import RuvonError
+from ruvon.ir._paths import ImportRoots, canonical_path, split_path
+from ruvon.ir._spans import Span
+from ruvon.ir.expr._language import DEFINITION_PATHS
+from ruvon_dsl._link import ChildTarget, Missing, ModuleLookup, Target, describe, plain_function
+from ruvon_dsl.yaml import _codes as codes
+from ruvon_dsl.yaml._findings import Findings, closest
+from ruvon_dsl.yaml._values import ScalarNode
+
+__all__ = ["Names"]
+
+_RUVON: Final = ("ruvon", "ruvon.models")
+
+
+@final
+class Names:
+    """The outside names of one file; callable as the linker's `Lookup`.
+
+    Args:
+        roots: What may be imported.
+        found: Where findings go.
+        opaque: Import nothing.
+    """
+
+    def __init__(self, roots: ImportRoots, found: Findings, *, opaque: bool) -> None:
+        self.opaque = opaque
+        self.module_names: list[str] = []
+        self.parameters: dict[str, object] = {}
+        self._roots = roots
+        self._found = found
+        self._modules: list[ModuleLookup] = []
+        self._uses: dict[str, object] = {}
+        self._paths: dict[str, str] = {}
+        self._children: Mapping[str, ChildTarget] | None = None
+
+    def add_module(self, node: ScalarNode) -> None:
+        """Take a module of the header's `module:`."""
+        self.module_names.append(node.text)
+        if self.opaque:
+            return
+        try:
+            self._modules.append(ModuleLookup(self._roots.load_module(node.text)))
+        except RuvonError as error:
+            self._found.error(codes.NAME_NOT_FOUND, str(error), node.span)
+
+    def add_use(self, name: str, node: ScalarNode) -> None:
+        """Take one entry of the header's `uses:`."""
+        self._paths[name] = node.text
+        if not self.opaque:
+            value = self.load(node)
+            if value is not Missing:
+                self._uses[name] = value
+
+    def __call__(self, name: str) -> object:
+        """The object that a dotted name means, or `Missing`."""
+        for module in self._modules:
+            found = module(name)
+            if found is not Missing:
+                return found
+        head, _, rest = name.partition(".")
+        if head in self._uses:
+            return _walk(self._uses[head], rest)
+        if name in self.parameters:
+            return self.parameters[name]
+        if head == "parameters" and rest in self.parameters:
+            return self.parameters[rest]
+        if not rest:
+            return _common(name)
+        return self._imported(name)
+
+    def is_final(self, name: str) -> bool:
+        """Whether the name is a constant: a parameter, or declared `Final` by its module."""
+        plain = name.removeprefix("parameters.")
+        return plain in self.parameters or any(module.is_final(name) for module in self._modules)
+
+    def names(self) -> Collection[str]:
+        """All short names, for suggestions."""
+        found: set[str] = set(self._uses) | set(self.parameters)
+        for module in self._modules:
+            found.update(name for name in module.names() if not name.startswith("_"))
+        return found
+
+    def load(self, node: ScalarNode, text: str | None = None) -> object:
+        """The object a path or short name means; a finding and `Missing` where there is none."""
+        path = node.text.strip() if text is None else text
+        if ":" not in path:
+            found = self(path)
+            if found is not Missing:
+                return found
+        if ":" not in path and "." not in path:
+            hint = closest(path, self.names(), "name its module with `module:` or `uses:`, or write `package.module:name`")
+            self._found.error(codes.NAME_NOT_FOUND, f"`{path}` is not defined", node.span, hint)
+            return Missing
+        try:
+            return self._roots.load(path)
+        except RuvonError as error:
+            self._found.error(codes.NAME_NOT_FOUND, str(error), node.span)
+            return Missing
+
+    def target(self, node: ScalarNode) -> Target | None:
+        """What a path or short name is to the compiler; None where it cannot be found (reported) or in opaque mode."""
+        if self.opaque:
+            return None
+        value = self.load(node)
+        if value is Missing:
+            return None
+        if callable(value) and not isinstance(value, type) and hasattr(value, "__code__") and canonical_path(value) is None:
+            described = describe(value)
+            written = self.written(node.text)
+            return plain_function(value, written) if type(described).__name__ == "PlainFunctionTarget" else described  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        return describe(value)
+
+    def written(self, text: str) -> str:
+        """The path of a name as written: with a colon where the module is known."""
+        path = self._paths.get(text.strip(), text.strip())
+        if ":" in path:
+            return path
+        if "." in path:
+            module, name = split_path(path)
+            return f"{module}:{name}"
+        return f"{self.module_names[0]}:{path}" if self.module_names else path
+
+    def child(self, name: str) -> ChildTarget | None:
+        """The workflow of this type (or short name) that the file's modules declare or import."""
+        if self.opaque:
+            return None
+        if self._children is None:
+            self._children = dict(self._child_targets())
+        return self._children.get(name)
+
+    def _child_targets(self) -> Iterator[tuple[str, ChildTarget]]:
+        values = [(name, module(name)) for module in self._modules for name in module.names()]
+        for name, value in [*values, *self._uses.items()]:
+            if hasattr(value, "__ruvon_workflow__"):
+                target = describe(value)
+                if isinstance(target, ChildTarget):
+                    yield name, target
+                    yield target.workflow_type, target
+
+    def _imported(self, name: str) -> object:
+        """A dotted name that is a path of its own, `shop.models.Receipt`; tried quietly."""
+        module, _, attribute = name.rpartition(".")
+        language = DEFINITION_PATHS.get(f"{module}:{attribute}")
+        if language is not None:
+            return getattr(importlib.import_module(module), attribute, Missing)
+        try:
+            return self._roots.load(name)
+        except RuvonError:
+            return Missing
+
+
+def _walk(value: object, rest: str) -> object:
+    for part in rest.split(".") if rest else ():
+        if part.startswith("__"):
+            return Missing
+        value = getattr(value, part, Missing)
+    return value
+
+
+def _common(name: str) -> object:
+    """An exception of Python's, or a class of Ruvon's (`TimedOut`, `Won`)."""
+    found: object = getattr(builtins, name, Missing)
+    if isinstance(found, type) and issubclass(found, Exception):
+        return found
+    for module in _RUVON:
+        value: object = getattr(importlib.import_module(module), name, Missing)
+        if isinstance(value, type):
+            return value
+    return Missing
+
+
+def span_of(node: ScalarNode) -> Span:
+    """The span of a name."""
+    return node.span
