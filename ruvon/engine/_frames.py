@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias, final
 from ruvon.ir._nodes import Target
 
 if TYPE_CHECKING:
+    from ruvon.providers import LogEntry
+
     from ruvon.engine._error_records import ErrorRecord
     from ruvon.engine._program import ForkOp, GraphProgram, LoopOp, TryOp
     from ruvon.engine._scope import Scope
@@ -238,13 +240,15 @@ class ForkFrame:
 class UndoFrame:
     """A rollback: undoes, newest first, what completed after `mark` below `prefix`; then `exit` goes on."""
 
-    __slots__ = ("exit", "failed", "mark", "prefix", "undone")
+    __slots__ = ("entries", "exit", "failed", "mark", "prefix", "undone")
     tag: ClassVar[str] = "u"
 
     def __init__(self, mark: int, prefix: str, leaving: Exit) -> None:
         self.mark = mark
         self.prefix = prefix
         self.exit = leaving
+        self.entries: "list[LogEntry] | None" = None
+        """What is left to undo, the next one last; read from the log when first needed."""
         self.failed: list[str] = []
         """Nodes whose compensation failed."""
         self.undone = 0

@@ -127,6 +127,9 @@ class Run:
         self.last_seq = record.last_seq
         self.child_results: dict[str, bytes] = {}
         """The last result of each child type (`sub_workflow_results`)."""
+        self.previous: dict[int, bytes] = {}
+        """Results of the steps that finished last in live frames, by their log entry."""
+        self.progress: dict[str, dict[str, Any]] = {}
         # What the next transition carries.
         self.pending: list[LogEntry] = []
         self.current: LogEntry | None = None
@@ -207,6 +210,11 @@ class Run:
     def random(self) -> float:
         """The value of `random()`."""
         return self.services.ids.random()
+
+    def scope_view(self, strand: Strand, *, plain: bool) -> Any:
+        """The state for a step of this strand: its own copy, as a plain dict where the function wants one."""
+        state = self.program.types.state
+        return state.as_dict(strand.scope.fields) if plain else state.view(strand.scope.fields)
 
     # Log entries
 

@@ -1,28 +1,26 @@
 """A definition as a Python module that compiles back to the same digest."""
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from ruvon.ir._canonical import walk_nodes
 from ruvon.ir._nodes import (
     Assign,
-    Branch,
     Call,
     CommitMode,
     Definition,
     Loop,
     Node,
     Parallel,
-    Return,
     Start,
     Try,
     Wait,
 )
 from ruvon.ir.expr import Comprehension, DictComprehension, Expr, Name, Tuple, bound_names, walk
-from ruvon_dsl.printing._declare import declared_variables
+from ruvon_dsl.printing._declare import declared_variables, expressions_of
 from ruvon_dsl.printing._imports import Imports, snake_case
-from ruvon_dsl.printing._layout import Piece, call_of, is_identifier, lay_out, quoted
+from ruvon_dsl.printing._layout import Piece, call_of, lay_out, quoted
 from ruvon_dsl.printing._names import named_nodes
 from ruvon_dsl.printing._python_body import Body, Place
 from ruvon_dsl.printing._python_calls import Calls
@@ -186,6 +184,3 @@ def _targets(*targets: Expr | None) -> Iterator[str]:
                 yield from _targets(*items)
             case _:
                 pass
-
-
-_ = (Branch, Iterable, Return, is_identifier)

@@ -82,6 +82,10 @@ class Body:
         self._automatic = automatic
         """The workflow's `automate_next`, which nodes print only where they differ."""
 
+    def undeclared(self) -> list[tuple[str, str]]:
+        """The variables with their types that no statement so far could declare; ask when the body is written."""
+        return [(name, self._variables[name]) for name in sorted(self._annotated)]
+
     # --- blocks -------------------------------------------------------------------------------------------------------
 
     def block(self, block: Block, place: Place) -> list[str]:

@@ -14,7 +14,15 @@ class NodeNames:
     """Gives out ids; a name that is reserved, or given by the author, is never derived."""
 
     def __init__(self, given: Iterable[str]) -> None:
-        self._taken: set[str] = {*RESERVED_TARGETS, *given}
+        self._given: set[str] = set(given)
+        self._taken: set[str] = {*RESERVED_TARGETS, *self._given}
+
+    def use(self, name: str) -> str:
+        """A name the author gave; one that is taken already (which is reported elsewhere) gets a number."""
+        if name in self._given:
+            self._given.discard(name)
+            return name
+        return self.derive(name)
 
     def derive(self, base: str) -> str:
         """The base, or the base with the first free number behind it."""

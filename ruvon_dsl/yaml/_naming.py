@@ -73,11 +73,11 @@ def _explicit(item: Item, name: ScalarNode, context: FileContext) -> None:
 
 def _derive(block: Block, context: FileContext) -> None:
     """Derived ids of one list and what is inside it."""
-    stretches = plan(block, context).stretch_starts if has_dependencies(block) else {}
+    starts = plan(block, lambda item: known_name(item, context), context.found).starts if has_dependencies(block) else {}
     before: Item | None = None
     for index, item in enumerate(block.items):
-        if index in stretches:
-            block.items[0].group_id[stretches[index]] = context.fresh_id("gather")
+        if index in starts:
+            block.gathers[starts[index]] = context.fresh_id("gather")
         _derive_item(item, before, context)
         before = item
 
@@ -126,6 +126,13 @@ def _base(item: Item, context: FileContext) -> str:
     if item.kind in _BASES:
         return _BASES[item.kind]
     return function_base(function, context) if isinstance(function, ScalarNode) else item.kind.lower()
+
+
+def known_name(item: Item, context: FileContext) -> str:
+    """The name that other steps of the list use for a step, before and after ids are derived."""
+    if item.id:
+        return item.id
+    return item.name.text if item.name is not None else "" if item.kind in {"BREAK", "CONTINUE"} else _base(item, context)
 
 
 def function_base(node: ScalarNode, context: FileContext) -> str:

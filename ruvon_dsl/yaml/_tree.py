@@ -32,6 +32,8 @@ class Block:
 
     items: "list[Item]"
     span: Span
+    gathers: dict[int, str] = field(default_factory=dict[int, str])
+    """Ids of the PARALLELs that the list's `dependencies` make, by number of the stretch."""
 
 
 Exit: TypeAlias = Jump | Block
@@ -117,7 +119,6 @@ class Item:
     branches: list[BranchItem] = field(default_factory=list[BranchItem])
     rules: list[RuleItem] = field(default_factory=list[RuleItem])
     assigns: list[AssignPart] = field(default_factory=list[AssignPart])
-    group_id: "dict[int, str]" = field(default_factory=dict[int, str])
 
     @property
     def decides(self) -> bool:

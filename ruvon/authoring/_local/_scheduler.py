@@ -16,6 +16,7 @@ from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias, final
 
+from ruvon.authoring._local._mailbox import Mailbox
 from ruvon.authoring._local._world import World, WorldInputMissing
 from ruvon.authoring._work import CURRENT_DRIVER, Driver
 
@@ -118,6 +119,12 @@ class Strand:
         while self.on_lose:
             self.on_lose.pop()()
 
+    def adopt(self, ended: "list[Strand]") -> None:
+        """Take over what ended branches would take back, and forget the branches."""
+        for child in ended:
+            self.on_lose.extend(child.on_lose)
+        self.children = [child for child in self.children if child not in ended]
+
 
 @final
 class Scheduler:
@@ -131,6 +138,7 @@ class Scheduler:
         self._foreign: dict[asyncio.Future[Any], Strand] = {}
         self._decisions: list[Callable[[], bool]] = []
         self._strands: dict[Strand, None] = {}
+        self.mailbox = Mailbox(world.signals, world.start_us, self)
 
     # -- strands ---------------------------------------------------------------------------------------------------
 

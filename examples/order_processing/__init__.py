@@ -1,0 +1,1 @@
+"""An e-commerce order: quote, approval by a person for large orders, parallel checks, reservations, payment, saga."""

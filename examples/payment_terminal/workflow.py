@@ -1,0 +1,28 @@
+"""The payment as typed Python. `payment_terminal.yaml` beside it compiles to the same digest."""
+
+from examples.payment_terminal.models import LineDown, PaperOut, Sale, Ticket
+from examples.payment_terminal.steps import approve_offline, authorise, limits, print_receipt, queue_for_sync
+from ruvon import TimedOut, workflow
+
+
+@workflow("PosPayment", version="1.4.0", saga=True)
+async def pos_payment(state: Sale) -> Ticket:
+    """Online when the line is up; below the floor limit the terminal decides alone; everything else waits."""
+    limit = await limits(state.terminal_id)
+    try:
+        answer = await authorise(state.card_token, state.amount, state.currency)
+    except (LineDown, TimedOut):
+        if state.amount <= limit.floor and state.amount <= limit.daily_left:
+            state.auth_code = await approve_offline(state)
+            state.status = "approved_offline"
+        else:
+            state.status = "queued"
+        await queue_for_sync(state)
+    else:
+        state.auth_code = answer.code
+        state.status = "approved" if answer.approved else "declined"
+
+    try:
+        return await print_receipt(state)
+    except PaperOut:
+        return Ticket(number=0)

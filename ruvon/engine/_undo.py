@@ -1,0 +1,203 @@
+"""Rollback: completed steps are undone, newest first, each by one transition, and a crash resumes where it was.
+
+The saga log is the instance's own log: an entry with `saga` can be undone, an entry of kind `compensate` names the one
+that it undid. So what is left to do is always what the log says, and nothing about a rollback needs a place of its own
+beside the `UndoFrame`. A compensation that fails for good is recorded and shown; the others go on.
+"""
+
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast, final
+
+import orjson
+
+from ruvon.engine._context import RunContext
+from ruvon.engine._effects import Effect
+from ruvon.engine._frames import ExitKind, Strand, UndoFrame, WaitKind, WaitState
+from ruvon.engine._functions import Function
+from ruvon.engine._retry import next_attempt_us
+from ruvon.ir._nodes import RetryPolicy
+from ruvon.models import StepContext, WorkflowStatus
+from ruvon.providers import InboxEntry, InboxKind, LogEntry
+
+if TYPE_CHECKING:
+    from ruvon.engine._run import Run
+
+__all__ = ["Compensator", "Undo", "saga_bytes"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Compensator:
+    """How a step is undone."""
+
+    function: Function
+    attempted: bool
+    retry: RetryPolicy | None
+    result_codec: Any
+    argument_codecs: Any
+
+
+def saga_bytes(arguments: dict[str, bytes], *, attempted: bool = False, child: str | None = None) -> bytes:
+    """What a log entry keeps for a compensation beside the result: the arguments by name, or the child to undo."""
+    tree: dict[str, object] = {"args": {name: orjson.Fragment(data) for name, data in arguments.items()}}
+    if attempted:
+        tree["attempted"] = True
+    if child is not None:
+        tree["child"] = child
+    return orjson.dumps(tree)
+
+
+@final
+class Undo(Effect):
+    """Undo the next entry of a rollback, or end the rollback."""
+
+    __slots__ = ("frame",)
+
+    def __init__(self, strand: Strand, frame: UndoFrame) -> None:
+        super().__init__(strand)
+        self.frame = frame
+
+    async def perform(self, run: "Run") -> None:
+        """Run one compensation and record what came of it."""
+        entry = await self._next(run)
+        if entry is None:
+            self._finish(run)
+            return
+        saga = cast("dict[str, Any]", orjson.loads(entry.saga or b"{}"))
+        if run.notices is not None:
+            run.notices.compensation_started(entry.node, self.frame.undone)
+        if "child" in saga:
+            self._ask_child(run, entry, saga["child"])
+            return
+        await self._compensate(run, entry, saga)
+
+    async def _next(self, run: "Run") -> LogEntry | None:
+        if self.frame.entries is None:
+            found = await run.services.store.read_log(run.record.workflow_id, after=self.frame.mark, saga=True)
+            undone = {orjson.loads(item.saga or b"{}").get("undo") for item in found}
+            prefix = f"e{run.epoch}:{self.frame.prefix}" if run.epoch else self.frame.prefix
+            self.frame.entries = [
+                item
+                for item in found
+                if item.kind != "compensate" and item.seq not in undone and item.activation.startswith(prefix)
+            ]
+        return self.frame.entries[-1] if self.frame.entries else None
+
+    def _finish(self, run: "Run") -> None:
+        from ruvon.engine._machine import unwind  # noqa: PLC0415 - the machine knows this effect
+
+        strand, leaving = self.strand, self.frame.exit
+        run.failed_compensations.extend(self.frame.failed)
+        strand.frames.pop()
+        run.moved = True
+        if strand.frames:
+            unwind(run, strand, leaving)
+        else:
+            strand.ended = leaving
+
+    async def _compensate(self, run: "Run", entry: LogEntry, saga: dict[str, Any]) -> None:
+        strand = self.strand
+        compensator = cast("Compensator | None", getattr(run.program.ops.get(entry.node), "compensator", None))
+        if compensator is None:  # the definition was replaced by one without it (restart)
+            self._done(run, entry, None)
+            return
+        view = run.scope_view(strand, plain=compensator.function.plain_state)
+        try:
+            made = await self._call(run, entry, saga, compensator, view)
+            writes = run.program.types.state.changes(view, strand.scope.fields)
+            if isinstance(made, dict):
+                writes |= run.program.types.state.entries(
+                    cast("dict[str, object]", made), {**strand.scope.fields, **writes}, entry.node, strict=False
+                )
+        except Exception as exc:  # a compensation that fails must not stop the others
+            self._failed(run, entry, compensator, exc)
+            return
+        self._done(run, entry, None)
+        strand.scope.write_state(writes)
+
+    async def _call(
+        self, run: "Run", entry: LogEntry, saga: dict[str, Any], compensator: Compensator, view: Any
+    ) -> object:
+        function = compensator.function
+        recorded = {name: compensator.argument_codecs(name).decode(orjson.dumps(tree)) for name, tree in saga["args"].items()}
+        result = None
+        if entry.result is not None and not saga.get("attempted"):
+            result = compensator.result_codec.decode(entry.result)
+        arguments = {name: recorded[name] for name in function.names if name in recorded}
+        free = [name for name in function.names if name not in recorded]
+        if free:
+            arguments[free[0]] = result
+        if function.takes_state:
+            arguments["state"] = view
+        if function.takes_context:
+            arguments["context"] = StepContext(
+                run.id,
+                entry.node,
+                RunContext(run, f"{entry.activation}:compensate", None),
+                attempt=self.strand.attempt,
+                step_result=result,
+            )
+        if function.is_blocking:
+            return await run.services.execution.call_blocking(lambda: function.call(**arguments))
+        made = function.call(**arguments)
+        return await made if inspect.isawaitable(made) else made
+
+    def _done(self, run: "Run", entry: LogEntry, error: Exception | None) -> None:
+        activation = f"{entry.activation}:compensate"
+        recorded = None
+        if error is not None:
+            recorded = run.record_of(error, self.strand, entry.node, activation).encode()
+            self.frame.failed.append(entry.node)
+        run.log(
+            "compensate",
+            entry.node,
+            activation,
+            attempt=self.strand.attempt,
+            saga=orjson.dumps({"undo": entry.seq}),
+            error=recorded,
+        )
+        if run.notices is not None:
+            run.notices.compensation_completed(entry.node, error)
+        self.strand.attempt = 1
+        self.frame.undone += 1
+        if self.frame.entries:
+            self.frame.entries.pop()
+
+    def _failed(self, run: "Run", entry: LogEntry, compensator: Compensator, error: Exception) -> None:
+        strand = self.strand
+        record = run.record_of(error, strand, entry.node, f"{entry.activation}:compensate")
+        delay = next_attempt_us(compensator.retry, record, strand.attempt, run.services.ids)
+        if delay is None:
+            self._done(run, entry, error)
+            return
+        activation = f"{entry.activation}:compensate"
+        run.log("retry", entry.node, activation, attempt=strand.attempt, error=record.encode())
+        strand.wait = WaitState(
+            WaitKind.RETRY, activation, entry.node, run.now_us() + delay, attempt=strand.attempt + 1
+        )
+
+    def _ask_child(self, run: "Run", entry: LogEntry, child: str) -> None:
+        """Ask a completed child to undo itself as a whole, and wait for its end."""
+        from uuid import UUID  # noqa: PLC0415 - one use
+
+        activation = f"{entry.activation}:compensate"
+        run.out.sent.append(
+            InboxEntry(UUID(child), InboxKind.REPAIR, "undo", b"{}", dedup=f"undo:{run.id}:{entry.seq}", at_us=run.now_us())
+        )
+        run.moved = True
+        self.strand.wait = WaitState(WaitKind.CHILD, activation, entry.node, name=entry.node, key=child)
+
+    def child_undone(self, run: "Run", status: str) -> None:
+        """The child has ended its rollback."""
+        from ruvon.engine._errors import CompensationFailedError  # noqa: PLC0415 - one use
+
+        if self.frame.entries:
+            entry = self.frame.entries[-1]
+            worked = status in (WorkflowStatus.FAILED_ROLLED_BACK, WorkflowStatus.CANCELLED)
+            self._done(run, entry, None if worked else CompensationFailedError([entry.node]))
+
+
+def is_rollback(kind: ExitKind) -> bool:
+    """Whether an exit of this kind can end in a rollback of the whole instance."""
+    return kind in (ExitKind.FAIL, ExitKind.CANCEL)

@@ -1,0 +1,207 @@
+"""Findings about the functions that CALLs name: what a state step takes and returns, what a value step changes in vain,
+and whether a compensation can be given what it wants."""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator
+from types import FunctionType
+from typing import Any, Final, cast, final
+
+from ruvon.ir._canonical import walk_nodes
+from ruvon.ir._diagnostics import Diagnostic, Related
+from ruvon.ir._nodes import Call, Definition, Node
+from ruvon.ir._spans import Span
+from ruvon.ir.expr import _nodes as e
+from ruvon.ir.expr._language import MUTATING_METHODS
+from ruvon.ir.types import class_fields, class_kind, unwrap
+from ruvon_dsl._link._codes import ARGUMENT_TYPE, COMPENSATION, LOST_CHANGE, UNKNOWN_KEY
+from ruvon_dsl._link._describe import plain_function
+from ruvon_dsl._link._resolve import Resolver
+from ruvon_dsl._link._targets import Missing, ParameterKind, PlainFunctionTarget, Site, StepTarget
+from ruvon_dsl._link._typing import is_state_call
+from ruvon_dsl._link._unions import members_of, text_of
+
+__all__ = ["call_findings"]
+
+_VARIABLE: Final = (ParameterKind.VAR_KEYWORD, ParameterKind.VAR_POSITIONAL)
+
+
+def call_findings(definition: Definition, resolver: Resolver) -> list[Diagnostic]:
+    """Findings about every function that a CALL of the definition names."""
+    state = resolver.type_of(definition.state, None)
+    calls = _Calls(definition, resolver, state)
+    for node in walk_nodes(definition.graph):
+        if isinstance(node.action, Call) and node.action.function is not None:
+            calls.look(node, node.action, node.action.function)
+    return calls.found
+
+
+@final
+class _Calls:
+    def __init__(self, definition: Definition, resolver: Resolver, state: object) -> None:
+        self.found: list[Diagnostic] = []
+        self._definition = definition
+        self._resolver = resolver
+        self._state = state
+        self._seen: set[tuple[str, str]] = set()
+
+    def look(self, node: Node, call: Call, path: str) -> None:
+        """Look at one call."""
+        target = self._resolver.callee(path, node.display.source)
+        if target is None:
+            return
+        if is_state_call(call):
+            self._state_parameter(node, target)
+            self._returned_keys(node, target)
+        for name, argument in call.args.items():
+            if name != "state" and argument == e.Name("state"):
+                self._lost_change(node, path, target, name)
+        if call.compensation is not None:
+            self._compensation(node, call, target, call.compensation.function)
+
+    def _state_parameter(self, node: Node, target: StepTarget | PlainFunctionTarget) -> None:
+        wanted = unwrap(target.state) if target.state is not Missing else object
+        if self._state is Any or wanted is object or wanted is Any or getattr(wanted, "__origin__", wanted) is dict:
+            return
+        if _is_subclass(self._state, wanted):
+            return
+        self.found.append(
+            Diagnostic(
+                code=ARGUMENT_TYPE,
+                message=f"`{target.name}` takes the state as {_shown(wanted)}, but this workflow's is {_shown(self._state)}",
+                span=node.display.source,
+                related=_site(target.defined),
+                help="annotate `state` with this workflow's class or a base of it, or rename the parameter",
+            )
+        )
+
+    def _returned_keys(self, node: Node, target: StepTarget | PlainFunctionTarget) -> None:
+        if not self._definition.strict_results or not _is_closed(self._state):
+            return
+        fields = {field.name for field in class_fields(self._state)}
+        for member in () if target.result is Missing else members_of(target.result):
+            if class_kind(member) != "typeddict" or (target.path, "keys") in self._seen:
+                continue
+            for field in class_fields(member):
+                if field.name not in fields:
+                    self._seen.add((target.path, "keys"))
+                    self.found.append(self._unknown_key(node, target, field.name))
+
+    def _unknown_key(self, node: Node, target: StepTarget | PlainFunctionTarget, key: str) -> Diagnostic:
+        return Diagnostic(
+            code=UNKNOWN_KEY,
+            message=f"`{target.name}` returns the key `{key}`, which is no field of {_shown(self._state)}",
+            span=node.display.source,
+            related=_site(target.defined),
+            reason="the keys of a returned dict merge into the state, and this one has no place there",
+            help=f"add the field `{key}` to the state, drop the key, or say `strict_results=False`",
+        )
+
+    def _lost_change(self, node: Node, path: str, target: StepTarget | PlainFunctionTarget, parameter: str) -> None:
+        function = _function_of(self._resolver.known(path))
+        change = None if function is None else _first_change(function, parameter)
+        if function is None or change is None or (path, parameter) in self._seen:
+            return
+        self._seen.add((path, parameter))
+        text, line = change
+        where = Span.at(function.__code__.co_filename, line, 1)
+        self.found.append(
+            Diagnostic(
+                code=LOST_CHANGE,
+                message=f"its change to `{text}` is lost; name the parameter `state` or return the value",
+                span=node.display.source,
+                label=f"`{target.name}` gets a copy of the state as `{parameter}`",
+                related=(Related(where, "changed here"),),
+                reason="a step works on copies of its arguments; only what a parameter named `state` holds is merged",
+                help=f"rename `{parameter}` to `state` in `{target.name}`, or return the value and assign it here",
+            )
+        )
+
+    def _compensation(
+        self, node: Node, call: Call, target: StepTarget | PlainFunctionTarget, path: str
+    ) -> None:
+        function = _function_of(self._resolver.known(path))
+        if function is None:
+            self._resolver.callee(path, node.display.source)
+            return
+        undo = plain_function(function, path)
+        given = {parameter.name for parameter in target.parameters} | set(call.args)
+        wanted = [item for item in undo.parameters if item.name != "state" and item.kind not in _VARIABLE]
+        missing = [item.name for item in wanted[1:] if item.required and item.name not in given]
+        if missing:
+            names = ", ".join(f"`{name}`" for name in missing)
+            self.found.append(
+                Diagnostic(
+                    code=COMPENSATION,
+                    message=f"the compensation `{undo.name}` wants {names}, which `{target.name}` does not take",
+                    span=node.display.source,
+                    related=_site(undo.defined),
+                    reason="a compensation is given the recorded result, then the recorded arguments by name",
+                    help=f"`{target.name}` takes {', '.join(f'`{name}`' for name in sorted(given)) or 'nothing'}",
+                )
+            )
+
+
+def _is_subclass(cls: object, base: object) -> bool:
+    return isinstance(cls, type) and isinstance(base, type) and issubclass(cls, base)
+
+
+def _is_closed(state: object) -> bool:
+    """Whether a state takes its declared fields only."""
+    config: dict[str, object] = getattr(state, "model_config", {})
+    return class_kind(state) == "model" and config.get("extra") != "allow"
+
+
+def _shown(type_: object) -> str:
+    return f"`{text_of(type_).rpartition(':')[2]}`"
+
+
+def _site(site: Site | None) -> tuple[Related, ...]:
+    return () if site is None else (Related(Span.at(site.file, site.line, 1), "defined here"),)
+
+
+def _function_of(found: object) -> FunctionType | None:
+    """The author's own function behind a step or compensation."""
+    for name in ("__ruvon_step__", "__ruvon_compensation__"):
+        declared: object = getattr(found, name, None)
+        found = getattr(declared, "function", found)
+    found = inspect.unwrap(cast("Callable[..., object]", found)) if callable(found) else found
+    return found if isinstance(found, FunctionType) else None
+
+
+def _first_change(function: FunctionType, parameter: str) -> tuple[str, int] | None:
+    """The first in-place change to something below a parameter: its text and line; None where the source is not there."""
+    try:
+        lines, first = inspect.getsourcelines(function)
+    except (OSError, TypeError):
+        return None
+    try:
+        tree = ast.parse(textwrap.dedent("".join(lines)))
+    except SyntaxError:
+        return None
+    changes = sorted(_changes(tree, parameter), key=lambda change: change.lineno)
+    return (ast.unparse(changes[0]), changes[0].lineno + first - 1) if changes else None
+
+
+def _changes(tree: ast.AST, parameter: str) -> Iterator[ast.expr]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(targets=targets) | ast.Delete(targets=targets):
+                places = targets
+            case ast.AugAssign(target=target) | ast.AnnAssign(target=target, value=ast.expr()):
+                places = [target]
+            case ast.Call(func=ast.Attribute(value=value, attr=method)) if method in MUTATING_METHODS:
+                places = [value] if isinstance(value, ast.Attribute | ast.Subscript) else []
+            case _:
+                continue
+        yield from (place for place in places if _is_below(place, parameter))
+
+
+def _is_below(place: ast.expr, parameter: str) -> bool:
+    below = False
+    while isinstance(place, ast.Attribute | ast.Subscript):
+        place, below = place.value, True
+    return below and isinstance(place, ast.Name) and place.id == parameter
+
+

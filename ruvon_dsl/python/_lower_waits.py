@@ -1,0 +1,166 @@
+"""The awaited functions of Ruvon that are one node: waits (`human`, `receive`, `sleep`) and built-in step types."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, final
+
+from ruvon.ir._nodes import Call, HumanSource, SignalSource, TimerSource, TypePath, Wait
+from ruvon.ir.expr._nodes import Expr
+from ruvon_dsl._link import Missing, PlainFunctionTarget, StepTarget, describe
+from ruvon_dsl.python import _codes as codes
+from ruvon_dsl.python._context import Given, Place, Unit
+from ruvon_dsl.python._lower_calls import Effect, Wanted, made
+from ruvon_dsl.python._lower_options import read_retry, read_timeout
+from ruvon_dsl.python._lower_types import type_of
+from ruvon_dsl.python._lower_values import lower_value
+from ruvon_dsl.python._surface import Dotted, Invocation, Value
+
+__all__ = ["ONE_NODE", "ruvon_arguments", "waiting_effect"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What a function of Ruvon takes: names by position (all required), names by keyword, required keywords."""
+
+    positional: tuple[str, ...]
+    keywords: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+
+
+_SHAPES: Final[Mapping[str, _Shape]] = {
+    "human": _Shape(
+        ("task",), ("form", "show", "role", "assignee", "timeout", "default", "ask", "answer"), ("form",)
+    ),
+    "receive": _Shape(("model",), ("key", "timeout")),
+    "sleep": _Shape(("duration",)),
+    "sleep_until": _Shape(("until",)),
+    "http": _Shape(
+        ("method", "url"), ("headers", "query", "json", "body", "expect", "into", "retry", "timeout")
+    ),
+    "infer": _Shape(("model", "data"), ("into", "timeout", "default", "retry")),
+    "wasm": _Shape(("module", "data"), ("into", "entry", "timeout", "retry")),
+    "named": _Shape(("label", "work")),
+    "node": _Shape(("name",), ("max_iterations", "automate_next")),
+    "flow": _Shape(("entry",)),
+}
+ONE_NODE: Final = frozenset({"human", "receive", "sleep", "sleep_until", "http", "infer", "wasm"})
+"""The functions that this module lowers."""
+
+
+def ruvon_arguments(unit: Unit, name: str, call: Invocation) -> dict[str, Value] | None:
+    """The arguments of a function of Ruvon by name; a call that Python would refuse is reported and gives None."""
+    shape = _SHAPES[name]
+    given: dict[str, Value] = {}
+    problem = ""
+    for index, arg in enumerate(call.args):
+        if arg.star:
+            problem = problem or f"`{name}` gets `{arg.star}{arg.value.text}`, which hides its arguments"
+        elif arg.keyword is None and index < len(shape.positional):
+            given[shape.positional[index]] = arg.value
+        elif arg.keyword in shape.keywords and arg.keyword not in given:
+            given[arg.keyword or ""] = arg.value
+        else:
+            shown = f"argument `{arg.keyword}`" if arg.keyword else "further argument by position"
+            problem = problem or f"`{name}` takes no {shown} here"
+    missing = [item for item in (*shape.positional, *shape.required) if item not in given]
+    if missing and not problem:
+        problem = f"`{name}` is called without `{missing[0]}`"
+    if problem:
+        listed = [*shape.positional, *(f"{item}=" for item in shape.keywords)]
+        unit.findings.error(
+            codes.RUVON_ARGUMENT, problem, call.span, help=f"it takes {', '.join(f'`{item}`' for item in listed)}"
+        )
+        return None
+    return given
+
+
+def waiting_effect(
+    unit: Unit, name: str, call: Invocation, place: Place, *, given: Given, wanted: Wanted
+) -> Effect | None:
+    """The node of one of `ONE_NODE`."""
+    found = ruvon_arguments(unit, name, call)
+    if found is None:
+        return None
+    values = _Values(unit, found, place, call)
+    action: Call | Wait
+    match name:
+        case "human":
+            base, action = "human", _human(unit, values)
+        case "receive":
+            source = SignalSource(model=type_of(unit, found["model"]), key=values.get("key"))
+            base, action = "receive", Wait(source=source, timeout=values.get("timeout"))
+        case "sleep" | "sleep_until":
+            timer = TimerSource(duration=values.get("duration"), until=values.get("until"))
+            base, action = "sleep", Wait(source=timer)
+        case "http":
+            base, action = "http", _call("HTTP", values, ("method", "url", "headers", "query", "json", "body", "expect"))
+        case "infer":
+            base, action = "infer", _call("AI_INFERENCE", values, ("model", "data", "default"))
+        case _:
+            base, action = "wasm", _call("WASM", values, ("module", "data", "entry"))
+    return made(unit, base, action, call.span, place, given=given, wanted=wanted)
+
+
+@final
+class _Values:
+    """Arguments of one call, lowered on demand."""
+
+    def __init__(self, unit: Unit, found: Mapping[str, Value], place: Place, call: Invocation) -> None:
+        self.unit = unit
+        self.found = found
+        self.place = place
+        self.call = call
+
+    def get(self, name: str) -> Expr | None:
+        """The expression of an argument, None where it is not given or is None."""
+        value = self.found.get(name)
+        if value is None or value.text == "None":
+            return None
+        return lower_value(self.unit, value, self.place.frame, self.call.span)
+
+
+def _call(kind: str, values: _Values, keys: tuple[str, ...]) -> Call:
+    unit, found, frame = values.unit, values.found, values.place.frame
+    config = {key: value for key in keys if (value := values.get(key)) is not None}
+    into = found.get("into")
+    return Call(
+        type=kind,
+        config=config,
+        into=None if into is None or into.text == "None" else type_of(unit, into),
+        retry=read_retry(unit, found["retry"], frame) if "retry" in found else None,
+        timeout_us=read_timeout(unit, found["timeout"], frame) if "timeout" in found else None,
+    )
+
+
+def _human(unit: Unit, values: _Values) -> Wait:
+    form = values.found.get("form")
+    source = HumanSource(
+        task=values.get("task") or lower_value(unit, values.found["task"], values.place.frame, values.call.span),
+        form=None if form is None or form.text in {"dict", "None"} else type_of(unit, form),
+        show=values.get("show"),
+        role=values.get("role"),
+        assignee=values.get("assignee"),
+        ask=_function(values, "ask"),
+        answer=_function(values, "answer"),
+    )
+    return Wait(source=source, timeout=values.get("timeout"), on_timeout=values.get("default"))
+
+
+def _function(values: _Values, name: str) -> TypePath | None:
+    """The path of a step function given as an argument."""
+    value = values.found.get(name)
+    if value is None or value.text == "None":
+        return None
+    unit = values.unit
+    if isinstance(value, Dotted):
+        if unit.lookup is None:
+            return value.name
+        found = unit.lookup(value.name)
+        target = describe(found) if found is not Missing else None
+        if isinstance(target, StepTarget | PlainFunctionTarget):
+            return target.path
+    unit.findings.error(
+        codes.RUVON_ARGUMENT, f"`{name}` of `human` is no step function", value.span, help="name a function under @step"
+    )
+    return None

@@ -1,0 +1,248 @@
+"""Random flat graphs: backward and crossing edges, irreducible ones, jumps out of TRYs, names that are no identifiers."""
+
+from dataclasses import replace
+
+from hypothesis import strategies as st
+
+from ruvon.ir import (
+    BREAK,
+    CONTINUE,
+    END,
+    Assign,
+    Branch,
+    Call,
+    Decision,
+    Definition,
+    Fail,
+    Graph,
+    Handler,
+    HumanSource,
+    Join,
+    Loop,
+    Merge,
+    MergeConflict,
+    Node,
+    OnFailure,
+    Parallel,
+    Return,
+    Route,
+    SignalSource,
+    Start,
+    TimerSource,
+    Try,
+    Wait,
+)
+from ruvon.ir.expr import Expr, Name, parse
+
+__all__ = ["flat_definitions", "graph_shapes"]
+
+ODD_NAMES = (
+    "Charge card", "a.b", "1e3", "yes", "null", "class", "Prüfung", "it's", 'say "hi"', "if", "END_", "=x", "{{ y }}",
+    "a: b", "# c", "- d", "x_2", "if_2", "set_3", "for", "~", "0x1F", "Route?", "multi\nline", "tab\there", " lead", "true",
+)  # fmt: skip
+CONDITIONS = ("state.amount > 1", "state.flag", "x == 'a'", "not state.flag and x in ('b', 'c')", "state.amount % 2 == 0")
+VALUES = ("state.amount + 1", "1", "'text'", "'=text'", "f'{x} and {state.amount}'", "[1, 2]", "{'k': x}", "Decimal('1.5')", "None")
+
+
+class _Names:
+    """Hands out unique ids."""
+
+    def __init__(self, draw: st.DrawFn) -> None:
+        self._draw = draw
+        self._used: set[str] = set()
+
+    def new(self, base: str) -> str:
+        wanted = self._draw(st.sampled_from([base, base, base, *ODD_NAMES]))
+        name, number = wanted, 1
+        while name in self._used:
+            number += 1
+            name = f"{wanted}_{number}"
+        self._used.add(name)
+        return name
+
+
+@st.composite
+def flat_definitions(draw: st.DrawFn, *, max_nodes: int = 9) -> Definition:
+    """Whole definitions whose outermost graph is flat and arbitrary; nested graphs are arbitrary too."""
+    graph = _graph(draw, _Names(draw), size=draw(st.integers(0, max_nodes)), depth=0, around=(), in_loop=False)
+    return Definition(
+        workflow_type=draw(st.sampled_from(["Orders", "my flow", "Ünïcode", "A.b-c", "class"])),
+        workflow_version=draw(st.sampled_from(["1.0.0", "2", "1e3"])),
+        state="tests.support.shop:Order",
+        saga=draw(st.booleans()),
+        strict_results=draw(st.booleans()),
+        graph=_automatic(draw, graph),
+    )
+
+
+def graph_shapes(*, max_nodes: int = 9) -> st.SearchStrategy[Graph]:
+    """Only the graphs."""
+    return flat_definitions(max_nodes=max_nodes).map(lambda definition: definition.graph)
+
+
+def _automatic(draw: st.DrawFn, graph: Graph) -> Graph:
+    mixed = draw(st.booleans())
+    usual = draw(st.booleans())
+    nodes = {
+        name: node
+        if isinstance(node.action, Return | Fail)
+        else replace(node, automate_next=draw(st.booleans()) if mixed else usual)
+        for name, node in graph.nodes.items()
+    }
+    return Graph(entry=graph.entry, nodes=nodes)
+
+
+def _graph(
+    draw: st.DrawFn, names: _Names, *, size: int, depth: int, around: tuple[str, ...], in_loop: bool, final: bool = False
+) -> Graph:
+    kinds = ["call", "call", "set", "decision", "decision", "decision", "return", "fail", "wait", "start"]
+    if depth < 2:
+        kinds += ["loop", "try", "try", "parallel"]
+    if final:
+        kinds = [kind for kind in kinds if kind != "return"]
+    chosen = [draw(st.sampled_from(kinds)) for _ in range(size)]
+    ids = [names.new(_BASES[kind]) for kind in chosen]
+    exits = [END, *([BREAK, CONTINUE] if in_loop else [])]
+    forward = draw(st.booleans())
+    nodes: dict[str, Node] = {}
+
+    def target(index: int) -> str:
+        near = ids[index + 1 :] if forward else ids
+        usual = ids[index + 1 : index + 2] or [END]
+        return draw(st.sampled_from([*usual * 4, *near, *exits, *around]))
+
+    for index, (kind, name) in enumerate(zip(chosen, ids, strict=True)):
+        nodes[name] = _node(draw, names, kind, name, lambda i=index: target(i), depth, (*around, *ids), in_loop, final)
+    entry = draw(st.sampled_from([ids[0]] * 6 + ids + exits)) if ids else draw(st.sampled_from([*exits, *around]))
+    return _pruned(Graph(entry=entry, nodes=nodes)) if draw(st.integers(0, 9)) else Graph(entry=entry, nodes=nodes)
+
+
+def _pruned(graph: Graph) -> Graph:
+    """Without the nodes that nothing leads to."""
+    from ruvon.ir._order import successors
+
+    seen: set[str] = set()
+    pending = [graph.entry]
+    while pending:
+        name = pending.pop()
+        if name in graph.nodes and name not in seen:
+            seen.add(name)
+            pending.extend(successors(graph.nodes[name], graph))
+    return Graph(entry=graph.entry, nodes={name: node for name, node in graph.nodes.items() if name in seen})
+
+
+_BASES = {
+    "call": "touch", "set": "set", "decision": "if", "return": "return", "fail": "raise", "wait": "receive", "start": "Kyc",
+    "loop": "for", "try": "try", "parallel": "gather",
+}  # fmt: skip
+
+
+def _node(draw, names, kind, name, target, depth, visible, in_loop, final) -> Node:  # type: ignore[no-untyped-def]
+    match kind:
+        case "call":
+            return Node(id=name, action=_call(draw), next=target())
+        case "set":
+            action = Assign(target=_expr(draw, ("x", "state.amount", "(x, y)")), value=_expr(draw, VALUES))
+            return Node(id=name, action=action, next=target())
+        case "decision":
+            routes = tuple(
+                Route(condition=_expr(draw, CONDITIONS), target=target()) for _ in range(draw(st.sampled_from([1, 1, 1, 2, 3])))
+            )
+            return Node(id=name, action=Decision(routes=routes, default=target()))
+        case "return":
+            return Node(id=name, action=Return(value=draw(st.sampled_from([None, Name("x"), parse("state.amount")]))))
+        case "fail":
+            return Node(id=name, action=Fail(error=parse("ref('tests.support.shop:Rejected')('no')")))
+        case "wait":
+            return Node(id=name, action=_wait(draw), next=target())
+        case "start":
+            return Node(id=name, action=_start(draw), next=target())
+        case "loop":
+            return _loop(draw, names, name, target, depth)
+        case "try":
+            return _try(draw, names, name, target, depth, visible, in_loop, final)
+        case _:
+            return _parallel(draw, names, name, target, depth)
+
+
+def _expr(draw: st.DrawFn, texts: tuple[str, ...]) -> Expr:
+    return parse(draw(st.sampled_from(texts)))
+
+
+def _call(draw: st.DrawFn) -> Call:
+    output = draw(st.sampled_from([None, Name("x"), parse("state.amount")]))
+    if draw(st.booleans()):
+        return Call(function="tests.support.shop:touch", args={"state": Name("state")}, output=output)
+    return Call(function="tests.support.shop:quote", args={"amount": _expr(draw, VALUES)}, output=output)
+
+
+def _wait(draw: st.DrawFn) -> Wait:
+    source = draw(
+        st.sampled_from([
+            TimerSource(duration=parse("timedelta(seconds=5)")),
+            SignalSource(model="tests.support.shop:Note", key=Name("x")),
+            HumanSource(task=parse("'review'"), form="tests.support.shop:Note"),
+        ])
+    )
+    timeout = None if isinstance(source, TimerSource) else draw(st.sampled_from([None, parse("timedelta(days=1)")]))
+    return Wait(source=source, timeout=timeout, output=draw(st.sampled_from([None, Name("x")])))
+
+
+def _start(draw: st.DrawFn) -> Start:
+    return Start(child="Kyc", data=parse("ref('tests.support.shop:Order')(amount=1)"), output=draw(st.sampled_from([None, Name("x")])))
+
+
+def _loop(draw: st.DrawFn, names: _Names, name: str, target, depth: int) -> Node:  # type: ignore[no-untyped-def]
+    body = _graph(draw, names, size=draw(st.integers(0, 4)), depth=depth + 1, around=(), in_loop=True)
+    after, broken = target(), draw(st.sampled_from([None, None, target()]))
+    limit = draw(st.sampled_from([None, 1000, 3]))
+    if draw(st.booleans()):
+        over, index = parse("state.lines"), draw(st.sampled_from([None, "i"]))
+        loop = Loop(over=over, item=Name("line"), index=index, body=body, on_break=broken, max_iterations=limit)
+    else:
+        loop = Loop(condition=_expr(draw, CONDITIONS), body=body, on_break=broken, max_iterations=limit)
+    return Node(id=name, action=loop, next=after)
+
+
+def _try(draw, names, name, target, depth, visible, in_loop, final) -> Node:  # type: ignore[no-untyped-def]
+    saga = draw(st.integers(0, 5)) == 0
+    around = visible if draw(st.booleans()) else ()
+
+    def part(size: int) -> Graph:
+        return _graph(draw, names, size=size, depth=depth + 1, around=around, in_loop=in_loop, final=final)
+
+    body = part(draw(st.integers(1, 3)))
+    if saga:
+        return Node(id=name, action=Try(body=body, saga=True), next=target())
+    classes = ("builtins:ValueError",), ("tests.support.shop:Rejected", "builtins:KeyError")
+    handlers = tuple(
+        Handler(classes=classes[index], name=draw(st.sampled_from([None, "err"])), graph=part(draw(st.integers(0, 2))))
+        for index in range(draw(st.integers(1, 2)))
+    )
+    last = None
+    if draw(st.integers(0, 3)) == 0:
+        last = _graph(draw, names, size=draw(st.integers(1, 2)), depth=2, around=(), in_loop=False, final=True)
+    return Node(id=name, action=Try(body=body, handlers=handlers, final=last), next=target())
+
+
+def _parallel(draw: st.DrawFn, names: _Names, name: str, target, depth: int) -> Node:  # type: ignore[no-untyped-def]
+    if draw(st.integers(0, 3)) == 0:
+        body = _graph(draw, names, size=draw(st.integers(1, 2)), depth=depth + 1, around=(), in_loop=False)
+        action = Parallel(over=parse("state.lines"), item=Name("line"), body=body, output=draw(st.sampled_from([None, Name("x")])))
+        return Node(id=name, action=action, next=target())
+    race = draw(st.booleans())
+    branches: list[Branch] = []
+    for _ in range(draw(st.integers(1, 3))):
+        graph = _graph(draw, names, size=draw(st.integers(0, 3)), depth=depth + 1, around=(), in_loop=False)
+        only = next(iter(graph.nodes)) if len(graph.nodes) == 1 else None
+        label = only if only and draw(st.booleans()) else names.new("part")
+        after = tuple(branch.label for branch in branches if not race and draw(st.integers(0, 3)) == 0)
+        branches.append(Branch(label=label, graph=graph, after=after, won=race and draw(st.booleans())))
+    if race:
+        action = Parallel(branches=tuple(branches), join=Join.FIRST, merge=Merge(conflict=MergeConflict.RAISE_ERROR))
+    else:
+        failure = draw(st.sampled_from([OnFailure.CANCEL, OnFailure.CANCEL, OnFailure.COLLECT]))
+        action = Parallel(branches=tuple(branches), on_failure=failure)
+    return Node(id=name, action=action, next=target())
+
+
