@@ -5,7 +5,9 @@ canonical, arguments stand by parameter name and options are resolved; what need
 variables, the type table, contracts, schemas) is left to `ruvon_dsl._link.link`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import final
 
 from ruvon.ir._diagnostics import Diagnostic
@@ -40,3 +42,7 @@ class Draft:
     """Where the definition's name stands: the `def` line or the YAML `workflow_type`."""
     path: str | None = None
     """`module:function` of a Python workflow; None for YAML and for a parse without import."""
+    takes: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    """By id of a START node the annotation that the child takes as its data, where the front end knows it."""
+    implicit: frozenset[str] = frozenset()
+    """Ids of the nodes whose `next` is nothing but the order of a YAML list (a lint reads it)."""

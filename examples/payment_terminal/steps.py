@@ -33,7 +33,9 @@ async def authorise(card_token: str, amount: Decimal, currency: str) -> Authoris
     del card_token, currency
     if not LINE.up:
         raise LineDown("no route to the bank")
-    return Authorisation(approved=amount < 1000, code=f"A{int(amount * 100):06d}", reason="" if amount < 1000 else "limit")
+    return Authorisation(
+        approved=amount < 1000, code=f"A{int(amount * 100):06d}", reason="" if amount < 1000 else "limit"
+    )
 
 
 @step

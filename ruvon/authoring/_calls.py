@@ -152,7 +152,7 @@ def _custom(*args: Any, **kwargs: Any) -> None:
 
 
 @overload
-def call(type: str, /, *, into: type[M], **config: Any) -> Step[..., M]: ...
+def call(type: str, /, *, into: type[M], **config: Any) -> Step[..., M]: ...  # pyright: ignore[reportOverlappingOverload]
 @overload
 def call(type: str, /, **config: Any) -> Step[..., dict[str, object]]: ...
 def call(type: str, /, *, into: Any = None, **config: Any) -> Step[..., Any]:  # noqa: A002 - the documented name

@@ -14,7 +14,7 @@ from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, cast,
 from ruvon.authoring._checks import check_compensation, place_of
 from ruvon.authoring._declarations import CompensationDeclaration, StepDeclaration, parameters_of, path_of
 from ruvon.authoring._retry import Retry
-from ruvon.authoring._step import StateStep, Step
+from ruvon.authoring._step import StateStep, Step, register_compensation
 from ruvon.models import StepContext
 
 __all__ = ["Compensation", "compensate", "compensation_from_function"]
@@ -84,7 +84,7 @@ class _Register:
         function = fn.__ruvon_step__.function if isinstance(fn, Step) else fn
         declaration = compensation_from_function(function, declared)
         found = replace(declaration, retry=self._retry, attempted=self._attempted)
-        self._step._register(found)  # noqa: SLF001 - the two modules are one seam
+        register_compensation(self._step, found)
         return Compensation(found)
 
 
@@ -124,7 +124,7 @@ def compensate(  # type: ignore[overload-overlap]
 def compensate(step: Step[P, R], /, *, retry: Retry | None = None) -> _Undo[P, R]: ...
 @overload
 def compensate(step: Step[P, R], /, *, retry: Retry | None = None, attempted: Literal[True]) -> _Undo[P, R | None]: ...
-def compensate(step: Step[..., Any], /, *, retry: Retry | None = None, attempted: bool = False) -> Any:
+def compensate(step: Step[Any, Any], /, *, retry: Retry | None = None, attempted: bool = False) -> Any:
     """Register the function that undoes a completed step.
 
     A value step's compensation is given `(result, *the step's arguments)`, with `context` first where it declares one; a
@@ -140,5 +140,7 @@ def compensate(step: Step[..., Any], /, *, retry: Retry | None = None, attempted
     Raises:
         DeclarationError: the function lies in another module, or its parameters cannot be given.
     """
-    made: type[_UndoState[Any, ..., Any]] | type[_Undo[..., Any]] = _UndoState if isinstance(step, StateStep) else _Undo
-    return made(step, retry, attempted)
+    of = cast("Step[..., Any]", step)
+    if of.__ruvon_step__.takes_state:
+        return _UndoState[Any, ..., Any](of, retry, attempted)
+    return _Undo[..., Any](of, retry, attempted)

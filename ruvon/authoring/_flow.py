@@ -89,8 +89,8 @@ class Stage:
         """Whether the flow was left by `how`; asked directly after it: `if at.left(BREAK): break`."""
         return self._left is how
 
-    def _turn(self) -> bool:
-        """Begin the next turn; False when the flow is over."""
+    def turn(self) -> bool:
+        """Begin the next turn, for `flow` itself; False when the flow is over."""
         target, self._next = self._next, END
         if isinstance(target, Leave):
             self._left = target
@@ -100,7 +100,7 @@ class Stage:
 
 
 async def _stages(at: Stage) -> AsyncIterator[Stage]:
-    while at._turn():  # noqa: SLF001 - the iterator is the other half of `Stage`
+    while at.turn():
         yield at
 
 

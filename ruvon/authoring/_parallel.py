@@ -161,7 +161,7 @@ def gather(
             raise ValueError(f"gather({name}={number}): give at least 1, or leave it out")
     if tolerate is not None and not 0 <= tolerate <= 1:
         raise ValueError(f"gather(tolerate={tolerate}): it is a share, between 0 and 1")
-    frame = sys._getframe(1)  # noqa: SLF001 - CPython's own frame; see `_unpacks`
+    frame = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     options = GatherOptions(
         limit=limit,
         batch_size=batch_size,

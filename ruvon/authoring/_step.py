@@ -24,7 +24,7 @@ from ruvon.models import StepContext
 if TYPE_CHECKING:
     from ruvon.authoring._compensate import Compensation
 
-__all__ = ["UNSET", "StateStep", "Step", "StepMaker", "Unset", "step", "step_from_function"]
+__all__ = ["UNSET", "StateStep", "Step", "StepMaker", "Unset", "register_compensation", "step", "step_from_function"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -131,10 +131,6 @@ class Step(Generic[P, R]):
             changes |= {"compensation": found, "compensation_given": True}
         return type(self)(replace(self._declaration, **changes), self._shared)
 
-    def _register(self, compensation: CompensationDeclaration) -> None:
-        """Keep a compensation for all uses of the step; called by `compensate`."""
-        self._shared["compensation"] = compensation
-
     def __repr__(self) -> str:
         return f"<step {self._declaration.path}>"
 
@@ -179,7 +175,7 @@ class StepMaker:
     def __call__(self, fn: Callable[P, Work[R]], /) -> Step[P, R]: ...
     @overload
     def __call__(self, fn: Callable[P, R], /) -> Step[P, R]: ...
-    def __call__(self, fn: Any = None, /, **options: Any) -> Any:
+    def __call__(self, *fn: Any, **options: Any) -> Any:
         """Make a step of a function, or a decorator with options.
 
         Args:
@@ -197,9 +193,9 @@ class StepMaker:
         Raises:
             DeclarationError: the function cannot be a step.
         """
-        if fn is None:
+        if not fn:
             return StepMaker({**self._options, **options})
-        return step_from_function(fn, **self._options)
+        return step_from_function(fn[0], **self._options)
 
 
 def step_from_function(fn: Callable[..., Any], *, name: str | None = None, **options: Any) -> Step[..., Any]:
@@ -224,8 +220,14 @@ def step_from_function(fn: Callable[..., Any], *, name: str | None = None, **opt
         line=line,
         **options,
     )
-    made: type[Step[..., Any]] = StateStep if declaration.takes_state else Step
-    return made(declaration, {})
+    if declaration.takes_state:
+        return StateStep[Any, ..., Any](declaration, {})
+    return Step[..., Any](declaration, {})
+
+
+def register_compensation(of: Step[..., Any], compensation: CompensationDeclaration) -> None:
+    """Keep a compensation for all uses of a step; `compensate` calls it."""
+    of._shared["compensation"] = compensation  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
 step: Final = StepMaker()

@@ -31,5 +31,5 @@ def template(text: str, /) -> str:
     Raises:
         jinja2.TemplateError: the template is wrong, or names what does not exist.
     """
-    names = sys._getframe(1).f_locals  # noqa: SLF001 - a template reads the names of its body, as an f-string does
+    names = sys._getframe(1).f_locals  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     return _environment().from_string(text).render(names)

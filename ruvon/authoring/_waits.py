@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from pydantic import SecretStr
@@ -93,8 +93,9 @@ def human(
 def _declared(function: Step[..., Any] | Callable[..., Any] | None) -> Any:
     if function is None:
         return None
-    found = function if isinstance(function, Step) else step_from_function(function)
-    return found.__ruvon_step__
+    if isinstance(function, Step):
+        return cast("Step[..., Any]", function).__ruvon_step__
+    return step_from_function(function).__ruvon_step__
 
 
 def now() -> datetime:

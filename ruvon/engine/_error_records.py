@@ -8,11 +8,11 @@ keyword arguments that nobody recorded; where the class cannot be found, `Record
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, cast, final
+from typing import Final, Protocol, cast, final
 
 import orjson
 
-from ruvon.ir import RuvonError
+from ruvon.ir._errors import RuvonError
 from ruvon.models import ChildFailed, RecordedError
 
 __all__ = ["CATCHALL", "ErrorRecord", "ValueCodec", "as_child_failure", "rebuild", "record_error"]
@@ -21,11 +21,16 @@ CATCHALL: Final = "builtins:Exception"
 _MAX_TRACEBACK: Final = 20_000
 
 
-class ValueCodec:
+class ValueCodec(Protocol):
     """What this module needs of the value codec; see `ruvon.engine._values`."""
 
-    encode: Callable[[object], bytes]
-    decode: Callable[[bytes], object]
+    def encode(self, value: object, path: str = "value", /) -> bytes:
+        """The bytes of a value."""
+        ...
+
+    def decode(self, data: bytes, /) -> object:
+        """The value of bytes."""
+        ...
 
 
 @final
@@ -49,6 +54,8 @@ class ErrorRecord:
     cause: "ErrorRecord | None" = None
     uncatchable: bool = False
     """No handler of a body sees it: limits, drift, cancellation, directives that fail the workflow."""
+    child: str = ""
+    """The id of the child whose error it is."""
 
     @property
     def kind(self) -> str:
@@ -73,6 +80,7 @@ class ErrorRecord:
             "attempt": self.attempt,
             "trace": self.trace,
             "uncatchable": self.uncatchable,
+            "child": self.child,
         }
         if self.cause is not None:
             tree["cause"] = self.cause.to_tree()
@@ -100,6 +108,7 @@ class ErrorRecord:
             trace=cast("str", tree["trace"]),
             cause=ErrorRecord.of_tree(cause) if cause is not None else None,
             uncatchable=cast("bool", tree["uncatchable"]),
+            child=cast("str", tree["child"]),
         )
 
     @staticmethod

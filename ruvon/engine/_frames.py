@@ -281,6 +281,12 @@ class Strand:
     """How the strand ended; a RETURN without value where it just reached its end."""
     running: bool = False
     """A task runs it right now."""
+    in_body: bool = False
+    """It is inside the body of a step, which may be cancelled."""
+    interrupted: bool = False
+    """The body was cancelled by the engine, not from outside."""
+    stopped: bool = False
+    """It is to leave as soon as its effect has ended."""
     result: bytes = b"null"
     """The encoded result of the effect that completed last."""
     input: object = None

@@ -15,9 +15,9 @@ import orjson
 
 from ruvon.engine._error_records import ErrorRecord, record_error
 from ruvon.engine._errors import DefinitionDriftError, ProgramError
-from ruvon.engine._frames import BodyFrame, Exit, ForkFrame, Strand
+from ruvon.engine._frames import BodyFrame, Exit, ForkFrame, Frame, LoopFrame, Strand
 from ruvon.engine._program import Op, Program
-from ruvon.engine._scope import Scope
+from ruvon.engine._scope import Scope, StoredScopes
 from ruvon.ir._nodes import CommitMode
 from ruvon.ir.expr import Environment, ExpressionBudgetError
 from ruvon.models import ExecutionError, LoopLimitError, WorkflowDirective, WorkflowStatus
@@ -157,6 +157,10 @@ class Run:
         self.fatal: Exit | None = None
         """The error that ended the instance where it happened; the position stays as it was."""
         self.fatal_strand: Strand | None = None
+        self.spawned: list[UUID] = []
+        """Children that were created and are to be driven."""
+        self.told: set[UUID] = set()
+        """Instances that were sent a message in this drive."""
         self.losers: list[Strand] = []
         """Running strands that are to be cancelled."""
         self.commit_each = program.definition.commit is CommitMode.STEP
@@ -164,6 +168,9 @@ class Run:
         """A turn of an outermost loop has ended (`commit="iteration"`)."""
         self.notices: "Notices | None" = services.observers.notices(self)
         self.token = b""
+        # Only while it is being loaded.
+        self.loading: list[tuple[Strand, ForkFrame, int, list[Any]]] = []
+        self.stored = StoredScopes(b"{}")
 
     # Scopes and expressions
 
@@ -265,6 +272,17 @@ class Run:
             self.pending.append(entry)
         entry.delta = delta
         self.current = None
+
+    def commits_now(self) -> bool:
+        """Whether what happened is to be committed before the next effect."""
+        if self.commit_each or self.turn_ended or self.out.created or self.out.sent:
+            self.turn_ended = False
+            return True
+        return len(self.body_loops()) == 0
+
+    def body_loops(self) -> "list[Frame]":
+        """The LOOP frames of the body that are open."""
+        return [frame for frame in self.root.frames if isinstance(frame, LoopFrame)]
 
     # Errors
 

@@ -59,6 +59,10 @@ class StateType(Protocol):
         """The fields that were ever assigned."""
         ...
 
+    def marked(self, writes: Table, table: Mapping[str, bytes]) -> Table:
+        """The write set with the note that its fields are assigned now."""
+        ...
+
     def decode(self, name: str, data: bytes) -> object:
         """The value of one field."""
         ...
@@ -227,6 +231,11 @@ class ModelState:
                 raise UndeclaredKeyError(step, key, self.name, tuple(self._codecs))
         return self._validated(values, table, found) if values else found
 
+    def marked(self, writes: Table, table: Mapping[str, bytes]) -> Table:
+        """The write set with the note that its fields are assigned now."""
+        given = self.given(table)
+        return writes if given.issuperset(writes) else writes | self._mark(given | set(writes))
+
     def assign(self, name: str, value: object, table: Mapping[str, bytes]) -> Table:
         """The table entries of one assignment."""
         if name not in self._codecs and not self._extra:
@@ -288,6 +297,10 @@ class DictState:
     def entries(self, data: Mapping[str, object], table: Mapping[str, bytes], step: str, strict: bool) -> Table:
         """The table entries of a mapping that merges."""
         return {str(name): self._codec.encode(value, f"state.{name}") for name, value in data.items()}
+
+    def marked(self, writes: Table, table: Mapping[str, bytes]) -> Table:
+        """The write set as it is."""
+        return writes
 
     def assign(self, name: str, value: object, table: Mapping[str, bytes]) -> Table:
         """The table entry of one assignment."""

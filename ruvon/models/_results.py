@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Generic, NamedTuple, TypeVar, final
+from typing import Any, Generic, NamedTuple, TypeVar, cast, final
 
 import orjson
 from pydantic import BaseModel
@@ -106,7 +106,8 @@ def as_result_mapping(result: object) -> Mapping[str, Any] | None:
         case None:
             return None
         case Mapping():
-            return {str(key): value for key, value in result.items()}
+            found: Mapping[Any, Any] = cast("Any", result)
+            return {str(key): value for key, value in found.items()}
         case BaseModel():
             return {name: getattr(result, name) for name in type(result).model_fields}
         case _:

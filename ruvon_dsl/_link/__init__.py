@@ -4,6 +4,7 @@ from ruvon_dsl._link._arguments import bind_arguments, opaque_arguments
 from ruvon_dsl._link._codes import CODES
 from ruvon_dsl._link._constants import constant_expr
 from ruvon_dsl._link._describe import compensation_of, describe, duration_us, plain_function, retry_policy, site_of
+from ruvon_dsl._link._linker import Linked, in_order, link
 from ruvon_dsl._link._names import ModuleLookup, bind_names, language_name
 from ruvon_dsl._link._targets import (
     BlockTarget,
@@ -29,6 +30,7 @@ __all__ = [
     "ChildTarget",
     "ClassTarget",
     "ConstantTarget",
+    "Linked",
     "Lookup",
     "Missing",
     "MissingType",
@@ -47,7 +49,9 @@ __all__ = [
     "constant_expr",
     "describe",
     "duration_us",
+    "in_order",
     "language_name",
+    "link",
     "opaque_arguments",
     "plain_function",
     "retry_policy",

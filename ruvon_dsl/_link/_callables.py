@@ -180,6 +180,8 @@ def _first_change(function: FunctionType, parameter: str) -> tuple[str, int] | N
         tree = ast.parse(textwrap.dedent("".join(lines)))
     except SyntaxError:
         return None
+    if any(_takes_over(node, parameter) for node in ast.walk(tree)):
+        return None
     changes = sorted(_changes(tree, parameter), key=lambda change: change.lineno)
     return (ast.unparse(changes[0]), changes[0].lineno + first - 1) if changes else None
 
@@ -196,6 +198,17 @@ def _changes(tree: ast.AST, parameter: str) -> Iterator[ast.expr]:
             case _:
                 continue
         yield from (place for place in places if _is_below(place, parameter))
+
+
+def _takes_over(node: ast.AST, parameter: str) -> bool:
+    """Whether the name comes to mean something else, or what it holds is returned, so that nothing is lost for sure."""
+    match node:
+        case ast.Name(id=name, ctx=ast.Store()):
+            return name == parameter
+        case ast.Return(value=ast.Name(id=name)):
+            return name == parameter
+        case _:
+            return False
 
 
 def _is_below(place: ast.expr, parameter: str) -> bool:

@@ -146,6 +146,7 @@ def _classes(definition: Definition, resolver: Resolver) -> list[object]:
 
 
 def _retries(node: Node) -> Iterator[RetryPolicy]:
+    policies: tuple[RetryPolicy | None, ...] = ()
     match node.action:
         case Call(retry=retry, compensation=compensation):
             policies = (retry, None if compensation is None else compensation.retry)
@@ -154,7 +155,7 @@ def _retries(node: Node) -> Iterator[RetryPolicy]:
         case Wait(compensation=compensation):
             policies = (None if compensation is None else compensation.retry,)
         case _:
-            policies = ()
+            return
     yield from (policy for policy in policies if policy is not None)
 
 
@@ -199,9 +200,11 @@ def _contract(path: str, resolver: Resolver) -> Contract | None:
         target = describe(getattr(declared, "function", found))
     match target:
         case StepTarget() | PlainFunctionTarget():
-            return Contract(_parameters(target.parameters), _text(target.result), target.is_async)
+            return Contract(
+                parameters=_parameters(target.parameters), result=_text(target.result), is_async=target.is_async
+            )
         case PureTarget():
-            return Contract(_parameters(target.parameters), _text(target.result))
+            return Contract(parameters=_parameters(target.parameters), result=_text(target.result))
         case ClassTarget() | _:
             return None
 
@@ -217,7 +220,7 @@ def _text(annotation: object) -> str:
 def _schemas(texts: Iterable[str], annotations: Mapping[str, object]) -> dict[str, Mapping[str, object]]:
     schemas: dict[str, Mapping[str, object]] = {}
     for text in texts:
-        annotation = annotations[text]
+        annotation: Any = annotations[text]
         try:
             schemas[text] = TypeAdapter[Any](annotation).json_schema()
         except PydanticUserError:

@@ -45,19 +45,21 @@ class ModuleLookup:
 
     Args:
         module: The module whose globals are looked up.
+        builtins: Names that the module does not define are those of Python, as in its own code.
     """
 
-    complete = True
-    """A function of the language that the module does not import is not defined, as in Python."""
-
-    def __init__(self, module: ModuleType) -> None:
+    def __init__(self, module: ModuleType, *, builtins: bool = False) -> None:
         self.module = module
+        self.complete = builtins
+        """A function of the language that the module does not import is not defined, as in Python."""
         self._final = _final_names(module)
 
     def __call__(self, name: str) -> object:
         """The object that the dotted `name` means in the module, or `Missing`."""
         root, *rest = name.split(".")
-        found: object = vars(self.module).get(root, vars(builtins).get(root, Missing))
+        found: object = vars(self.module).get(root, Missing)
+        if found is Missing and self.complete:
+            found = vars(builtins).get(root, Missing)
         for part in rest:
             if found is Missing:
                 return Missing

@@ -23,8 +23,9 @@ class Resolver:
     In opaque mode (parse only) nothing is imported and every type is `Any`.
     """
 
-    def __init__(self, roots: ImportRoots, *, opaque: bool) -> None:
+    def __init__(self, roots: ImportRoots, *, opaque: bool, span: Span | None = None) -> None:
         self.opaque = opaque
+        self._span = span
         self.found: list[Diagnostic] = []
         self._roots = roots
         self._objects: dict[str, object] = {}
@@ -98,7 +99,7 @@ class Resolver:
             return Missing
 
     def classes(self, paths: tuple[str, ...], span: Span | None) -> tuple[type, ...]:
-        """The classes at the paths; what is no class or not found is left out, with a finding."""
+        """The classes at the paths; what is no class or not found is left out, with a finding where a span is given."""
         if self.opaque:
             return ()
         loaded: list[type] = []
@@ -106,7 +107,8 @@ class Resolver:
             try:
                 found = self.load(path)
             except RuvonError as exc:
-                self._report(path, exc, span)
+                if span is not None:
+                    self._report(path, exc, span)
                 continue
             if isinstance(found, type):
                 loaded.append(found)
@@ -117,4 +119,4 @@ class Resolver:
         known = refused or isinstance(error, ObjectNotFoundError)
         help_ = "" if refused else "mend the path, or define the name"
         message = str(error) if known else f"`{path}` cannot be read as a type: {error}"
-        self.found.append(Diagnostic(code=NOT_FOUND, message=message, span=span, help=help_))
+        self.found.append(Diagnostic(code=NOT_FOUND, message=message, span=span or self._span, help=help_))

@@ -112,11 +112,13 @@ def _fallen(decision: Node, graph: Graph, implicit: Collection[str]) -> Iterator
     for target in targets:
         last = graph.nodes[target]
         seen = {last.id}
-        while last.next in graph.nodes and last.next not in targets and last.next not in seen:
-            last = graph.nodes[last.next]
+        following = last.next
+        while following is not None and following in graph.nodes and following not in {*targets, *seen}:
+            last = graph.nodes[following]
             seen.add(last.id)
-        if last.id in implicit and last.next in targets and last.next not in seen:
-            other = graph.nodes[last.next]
+            following = last.next
+        if following is not None and last.id in implicit and following in targets and following not in seen:
+            other = graph.nodes[following]
             related = () if other.display.source is None else (Related(other.display.source, "the other target"),)
             yield Diagnostic(
                 code=FALLS_THROUGH,

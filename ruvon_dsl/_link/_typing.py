@@ -111,7 +111,7 @@ class FlowTyping:
         after = env
         for label in _before(parallel, branch):
             earlier = next(item for item in parallel.branches if item.label == label)
-            after = self.bind(node, earlier.output, self._branch_result(node, earlier, env), after, node.display.source)
+            after = self.bind(node, earlier.output, self.branch_result(node, earlier, env), after, node.display.source)
             after = after.forget("state")
         return after
 
@@ -120,7 +120,7 @@ class FlowTyping:
         after = env.forget("state")
         span = node.display.source
         for branch in parallel.branches:
-            after = self.bind(node, branch.output, self._branch_result(node, branch, env), after, span)
+            after = self.bind(node, branch.output, self.branch_result(node, branch, env), after, span)
         return self.bind(node, parallel.output, self.parallel_result(node, parallel, env), after, span)
 
     def handled(self, handler: Handler, env: Env) -> Env:
@@ -170,7 +170,7 @@ class FlowTyping:
         if parallel.body is not None:
             each = self._graph_result(f"{node.id}/body", parallel.body, env)
             return _generic(Batch, each) if parallel.on_failure is OnFailure.COLLECT else list_of(each)
-        results = [self._branch_result(node, branch, env) for branch in parallel.branches]
+        results = [self.branch_result(node, branch, env) for branch in parallel.branches]
         if parallel.join is Join.FIRST:
             return union_of(*results)
         if parallel.on_failure is OnFailure.COLLECT:
@@ -182,7 +182,8 @@ class FlowTyping:
         returned = self._returns.get(scope)
         return union_of(*returned.values()) if returned else None
 
-    def _branch_result(self, node: Node, branch: Branch, env: Env) -> object:
+    def branch_result(self, node: Node, branch: Branch, env: Env) -> object:
+        """The type of what a static branch gives."""
         result = self._graph_result(f"{node.id}/{branch.label}", branch.graph, env)
         return _generic(Won, result) if branch.won else result
 
@@ -261,6 +262,15 @@ class FlowTyping:
             if any(self._checker.fits(part, member) for part in members_of(value))
         ]
         return union_of(*fitting) if fitting else declared
+
+    def parts(self, type_: object, count: int) -> tuple[object, ...] | None:
+        """The types of the parts of a value that is assigned to `count` names; None where it has another number."""
+        for member in members_of(type_):
+            arguments: tuple[object, ...] = getattr(member, "__args__", ())
+            is_tuple = getattr(member, "__origin__", None) is tuple
+            if member is None or (is_tuple and Ellipsis not in arguments and len(arguments) != count):
+                return None
+        return tuple(unpacked(type_, count))
 
     def _note(self, name: str, node: str, type_: object) -> None:
         self.bound.setdefault(name, {})[node] = type_

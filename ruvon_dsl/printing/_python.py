@@ -58,11 +58,11 @@ def to_python(
     declarations = Declarations(resolve)
     function = imports.reserve(function_name or snake_case(definition.workflow_type))
     calls = Calls(imports, declarations, definition.state, definition.variables)
-    automatic = _automatic(definition)
+    automatic, labels = _automatic(definition), _labels(block)
     body = Body(
         calls,
         imports,
-        explicit=named_nodes(block, _labels(block)) | _declared_names(definition, declarations),
+        explicit=(named_nodes(block, labels) | _declared_names(definition, declarations)) - labels,
         names=names | {"state", function},
         variables=definition.variables,
         annotated=declared_variables(definition),
@@ -121,10 +121,15 @@ def _docstring(text: str, depth: int) -> str:
 
 
 def _tidy(lines: list[str]) -> list[str]:
-    """No blank line behind the last statement."""
-    while lines and not lines[-1]:
-        lines.pop()
-    return lines
+    """One blank line around nested functions, none at the edges of blocks."""
+    kept: list[str] = []
+    for line in lines:
+        opens = bool(kept) and (not kept[-1] or kept[-1].endswith(":"))
+        if line or not opens:
+            kept.append(line)
+    while kept and not kept[-1]:
+        kept.pop()
+    return kept
 
 
 def _labels(block: Block) -> set[str]:

@@ -133,10 +133,10 @@ class Body:
 
     # --- names and options of a statement -----------------------------------------------------------------------------
 
-    def _options(self, node: Node, *, first: bool = False) -> dict[str, Piece]:
+    def _options(self, node: Node) -> dict[str, Piece]:
         """Name and `automate_next` where they have to be written."""
         options: dict[str, Piece] = {}
-        if node.id in self._explicit and not first:
+        if node.id in self._explicit:
             options["name"] = quoted(node.id)
         if node.automate_next is not None and node.automate_next != self._automatic:
             options["automate_next"] = str(node.automate_next)
@@ -388,7 +388,7 @@ class Body:
         pad = _INDENT * place.depth
         inner = Place(place.depth + 1)
         shown = _without_implied_return(block, self._explicit)
-        return [f"{pad}async def {name}({parameters}){self._returns(block)}:", *self.block(shown, inner), ""]
+        return ["", f"{pad}async def {name}({parameters}){self._returns(block)}:", *self.block(shown, inner), ""]
 
     def _returns(self, block: Block) -> str:
         values = list(_returned(block))

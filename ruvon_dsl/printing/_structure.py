@@ -70,8 +70,17 @@ class _Structurer:
         """The statements of the whole graph."""
         reached = self._edges.reach(self._graph.entry, ())
         if len(reached) < len(self._graph.nodes):
-            return (self._flow(self._graph.entry, set(self._graph.nodes), self._scope.tail),)
+            return self._with_unreached()
         return self._block(self._graph.entry, self._scope.tail)
+
+    def _with_unreached(self) -> Block:
+        """Nodes that only a jump can reach stand as stages that no edge leads to."""
+        entry, tail = self._graph.entry, self._scope.tail
+        if entry in self._graph.nodes:
+            return (self._flow(entry, set(self._graph.nodes), tail),)
+        first = ordered(self._graph)[0].id
+        way = Exit(END, leaves=True) if entry == tail else self._way_out(entry, tail)
+        return way, self._flow(first, set(self._graph.nodes), tail)
 
     # --- blocks -------------------------------------------------------------------------------------------------------
 

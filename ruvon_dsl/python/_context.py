@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, final
 
-from ruvon.ir._nodes import CONTINUE, END, Target, TypeText
+from ruvon.ir._nodes import CONTINUE, TypeText
 from ruvon.ir._spans import Span
 from ruvon_dsl._link import Lookup
 from ruvon_dsl.python._findings import Findings
@@ -16,7 +16,7 @@ from ruvon_dsl.python._surface import Block, Function
 if TYPE_CHECKING:
     from ruvon_dsl.python._pieces import Pieces
 
-__all__ = ["NOWHERE", "RETURNS", "After", "BranchFunction", "Frame", "Given", "Place", "Unit"]
+__all__ = ["NOWHERE", "RETURNS", "After", "BranchFunction", "Flow", "Frame", "Given", "Place", "Unit"]
 
 After: TypeAlias = Literal["node", "end"]
 """Whether anything follows a statement in its graph."""
@@ -43,8 +43,11 @@ class Frame:
     bound: dict[str, Span]
     outer: "Frame | None" = None
     branches: dict[str, BranchFunction] = field(default_factory=dict[str, BranchFunction])
-    fresh: dict[str, Literal["list", "dict"]] = field(default_factory=dict[str, Literal["list", "dict"]])
-    """Names whose every value is a list or dict that was made here."""
+    body: Block | None = None
+    fresh: dict[str, str] = field(default_factory=dict[str, str])
+    """Kind (`list`, `dict` or nothing) of the names whose every value was made here; filled on demand."""
+    late: frozenset[str] = frozenset()
+    """Names that are awaited (`await t`), which is too late for work."""
     rename: dict[str, str] = field(default_factory=dict[str, str])
     """Names of an inlined block, and what they are called in the graph."""
 
@@ -65,12 +68,18 @@ class Frame:
 @final
 @dataclass(slots=True)
 class Given:
-    """What a `node(...)` on the line before gives to a statement."""
+    """What a `node(...)` on the line before, or the label of a stage, gives to a statement."""
 
     name: str | None = None
     max_iterations: int | None = None
     automate_next: bool | None = None
     span: Span | None = None
+    first: bool = False
+    """The name is for the first node of the statement (a stage's), not for its main one."""
+
+    def for_effect(self) -> "Given":
+        """What the effect in front of a statement's main node gets: everything or nothing."""
+        return self if self.first else Given()
 
 
 @final
@@ -87,35 +96,66 @@ class Place:
     in_final: bool = False
     in_handler: bool = False
     past: str = RETURNS
-    """What the END of this graph is for a handler inside it: a target, `RETURNS` or `NOWHERE`."""
-    flow: str | None = None
-    """The name of the flow's stage object, directly inside one of its stages (through `if`, `match` and `try`)."""
-    stages: frozenset[str] = frozenset()
+    """What the END of this graph is for a handler inside it: CONTINUE, `node`, `RETURNS` or `NOWHERE`."""
+    flow: "Flow | None" = None
+    """The flow in one of whose stages this is, through `if`, `match` and `try`."""
+    level: bool = False
+    """In the graph of the stages itself, not of a TRY in one."""
+    tail: bool = False
+    """The end of this block is the end of its stage."""
 
     def in_turn(self) -> "Place":
         """The body of a LOOP here."""
         return replace(
-            self, outermost=False, top=False, in_loop=True, past=CONTINUE, flow=None, stages=frozenset()
+            self, outermost=False, top=False, in_loop=True, past=CONTINUE, flow=None, level=False, tail=False
         )
 
-    def in_try(self, past: str, *, handler: bool = False) -> "Place":
+    def in_try(self, past: str, *, handler: bool = False, tail: bool = False) -> "Place":
         """The body or a handler of a TRY here."""
-        return replace(self, outermost=False, top=False, past=past, in_handler=handler or self.in_handler)
+        inside = handler or self.in_handler
+        return replace(
+            self, outermost=False, top=False, past=past, in_handler=inside, level=False, tail=self.tail and tail
+        )
 
     def in_finally(self) -> "Place":
         """The `finally` of a TRY here."""
         return replace(
-            self, outermost=False, top=False, in_loop=False, in_final=True, past=NOWHERE, flow=None, stages=frozenset()
+            self,
+            outermost=False,
+            top=False,
+            in_loop=False,
+            in_final=True,
+            past=NOWHERE,
+            flow=None,
+            level=False,
+            tail=False,
         )
 
+    def in_stage(self, flow: "Flow") -> "Place":
+        """A stage of a flow here."""
+        return replace(self, flow=flow, level=True, tail=True)
+
+    def follows(self, after: After) -> After:
+        """Whether a node follows in this graph; the end of a stage is followed by what follows its flow."""
+        if after == "end" and self.level and self.flow is not None:
+            return self.flow.after
+        return after
+
     def beyond(self, after: After) -> str:
-        """What the place behind a TRY here is for what stands inside it."""
-        return "node" if after == "node" else self.past
+        """What lies behind a TRY here, for what stands inside it."""
+        return "node" if self.follows(after) == "node" else self.past
 
 
-def target_past(past: str) -> Target:
-    """A `past` as the wiring takes it."""
-    return CONTINUE if past == CONTINUE else END
+@final
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A flow around a statement."""
+
+    name: str
+    stages: frozenset[str]
+    after: After
+    left: frozenset[str]
+    """Which of BREAK and CONTINUE the lines behind the flow ask for with `at.left`."""
 
 
 @final
@@ -128,7 +168,7 @@ class Unit:
         names: Names,
         lookup: Lookup | None,
         findings: Findings,
-        lower: "Callable[[Unit, Block, Place, After], Pieces]",
+        lower: "Callable[[Unit, Block, Place, After, Given | None], Pieces]",
     ) -> None:
         self.source = source
         self.names = names
@@ -136,13 +176,13 @@ class Unit:
         self.findings = findings
         self.ids = NodeNames(())
         self.automate = True
-        self.result_named = False
+        self.state: TypeText = "dict[str, object]"
         self.variables: dict[str, TypeText] = {}
         self._lower = lower
 
-    def block(self, block: Block, place: Place, after: After = "end") -> "Pieces":
+    def block(self, block: Block, place: Place, after: After = "end", given: Given | None = None) -> "Pieces":
         """Lower a block; handed in by the module that dispatches statements, which the topics cannot import."""
-        return self._lower(self, block, place, after)
+        return self._lower(self, block, place, after, given)
 
     def automation(self, place: Place, given: bool | None = None) -> bool | None:
         """`automate_next` of a node here."""

@@ -5,7 +5,7 @@ from typing import Final
 
 from ruvon.ir._diagnostics import Diagnostic
 from ruvon.ir._spans import Span
-from ruvon.ir.expr import ExpressionError, dotted, parse, substitute, walk
+from ruvon.ir.expr import ExpressionError, dotted, impure_calls, parse, substitute, walk
 from ruvon.ir.expr import _nodes as e
 from ruvon.ir.expr._nodes import Expr
 from ruvon_dsl._link import BlockTarget, ChildTarget, Missing, StepTarget, bind_names, describe
@@ -53,14 +53,32 @@ _EFFECT_MODULES: Final = frozenset(
 _EFFECT_BUILTINS: Final = frozenset("breakpoint compile eval exec exit input open print quit".split())
 
 
-def lower_value(unit: Unit, value: Value, frame: Frame, statement: Span) -> Expr:
-    """The bound expression of a value that holds no await; what is wrong is reported and gives `None`."""
+def lower_value(unit: Unit, value: Value, frame: Frame, statement: Span, *, whole: bool = False) -> Expr:
+    """The bound expression of a value that holds no await; what is wrong is reported and gives `None`.
+
+    `whole` says that the value is the right side of an assignment, where `now()`, `new_id()` and `random()` may stand.
+    """
     if report_awaits(unit, value, frame, statement):
         return NOTHING
     found = read_expression(unit, value.text, value.span)
     if found is None or _effects(unit, found, frame):
         return NOTHING
-    return bind(unit, found, frame)
+    bound = bind(unit, found, frame)
+    if not whole and isinstance(bound, e.Call) and impure_calls(bound):
+        _recorded(unit, bound, value.span)
+        return NOTHING
+    return bound
+
+
+def _recorded(unit: Unit, call: e.Call, span: Span) -> None:
+    name = call.function.id if isinstance(call.function, e.Name) else "now"
+    unit.findings.error(
+        codes.MISPLACED,
+        f"`{name}()` stands in a place where its value is not recorded",
+        span,
+        help=f"write `value = {name}()` on a line before it and use `value`",
+        reason="only the right side of an assignment is stored, so a resumed run would see another value",
+    )
 
 
 def bind(unit: Unit, expr: Expr, frame: Frame) -> Expr:
@@ -111,7 +129,7 @@ def _plain_names(unit: Unit, expr: Expr, frame: Frame) -> Expr:
 def report_awaits(unit: Unit, value: Value, frame: Frame, statement: Span) -> bool:
     """Report awaits where none may stand; True if there was one."""
     inside = _awaits_of(value)
-    hoistable = isinstance(value, Text) and value.hoistable
+    hoistable = isinstance(value, Awaiting) or (isinstance(value, Text) and value.hoistable)
     for item in inside:
         _deep(unit, item, frame, statement, hoistable=hoistable and item is inside[0])
     return bool(inside)

@@ -7,7 +7,7 @@ same scope, or out of the parts of a TRY to a scope around; everything else is r
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal, TypeAlias, final
+from typing import Literal, Protocol, TypeAlias, final
 
 from ruvon.ir._nodes import BREAK, CONTINUE, END, Action, Display, Fail, Graph, Node, Return, Target
 from ruvon.ir._spans import Span
@@ -15,8 +15,9 @@ from ruvon_dsl.yaml import _codes as codes
 from ruvon_dsl.yaml._context import FileContext
 from ruvon_dsl.yaml._naming import near_names
 from ruvon_dsl.yaml._tree import Block, Item, Jump
+from ruvon_dsl.yaml._values import ScalarNode
 
-__all__ = ["Place", "Scope", "ScopeKind", "own_items"]
+__all__ = ["Lowerer", "Place", "Scope", "ScopeKind", "loop_exit", "own_items"]
 
 ScopeKind: TypeAlias = Literal["workflow", "branch", "loop", "try", "final"]
 
@@ -30,7 +31,9 @@ class Scope:
     context: FileContext
     parent: "Scope | None" = None
     past_end: Target | None = None
-    """Where a jump out of a TRY goes that means the end of this graph; None: nowhere, a RETURN is needed."""
+    """Of a part of a TRY: where an edge goes that means its end, seen from a TRY inside it; None: a RETURN is needed."""
+    supplies: frozenset[str] = frozenset()
+    """The items of the loop or mapped PARALLEL whose body this is."""
     nodes: dict[str, Node] = field(default_factory=dict[str, Node])
     names: dict[str, Item] = field(default_factory=dict[str, Item])
     closed: dict[str, str] = field(default_factory=dict[str, str])
@@ -40,6 +43,16 @@ class Scope:
     def outermost(self) -> bool:
         """Whether this is the workflow's own graph, where `automate_next` counts."""
         return self.kind == "workflow"
+
+    def seen(self, target: Target) -> Target | None:
+        """A target of this graph as a TRY inside it must name it; None where only a RETURN does."""
+        if target != END:
+            return target
+        return CONTINUE if self.kind == "loop" else self.past_end if self.kind == "try" else None
+
+    def supplied(self) -> frozenset[str]:
+        """The loop items that are bound here."""
+        return self.supplies | (self.parent.supplied() if self.parent is not None else frozenset())
 
     def add(self, node_id: str, action: Action, following: Target | None, item: Item, automate: bool | None = None) -> str:
         """Add a node; `automate` overrides the item's own `automate_next`."""
@@ -53,6 +66,11 @@ class Scope:
     def automate(self, item: Item) -> bool:
         """The step's `automate_next`, or the file's default."""
         flag = item.fields.flag("automate_next")
+        if flag is None and item.route_of is not None:
+            return self.automate(item.route_of)
+        function = item.fields.node("function")
+        if flag is None and isinstance(function, ScalarNode):
+            flag = getattr(self.context.callees.get(id(function)), "automate_next", None)
         return self.context.defaults.automate_next if flag is None else flag
 
     def graph(self, entry: Target) -> Graph:
@@ -108,6 +126,32 @@ class Place:
             context.found.error(codes.UNKNOWN_STEP, f"there is no step `{jump.target}`", jump.span, help_)
 
 
+class Lowerer(Protocol):
+    """What the lowering of nested constructs asks of the lowering of lists."""
+
+    @property
+    def context(self) -> FileContext:
+        """The file."""
+        ...
+
+    def graph(
+        self,
+        block: Block,
+        kind: ScopeKind,
+        parent: Scope | None,
+        *,
+        after: Target = END,
+        past_end: Target | None = None,
+        supplies: frozenset[str] = frozenset(),
+    ) -> Graph:
+        """A list as a graph of its own; `after` is where its end leads."""
+        ...
+
+    def steps(self, block: Block, place: Place) -> Target:
+        """A list that joins in the graph of `place`; gives its entry."""
+        ...
+
+
 def loop_exit(scope: Scope, word: Target, span: Span) -> Target:
     """BREAK or CONTINUE, reported outside a loop."""
     inside: Scope | None = scope
@@ -125,7 +169,8 @@ def own_items(block: Block) -> Iterable[Item]:
     for item in block.items:
         yield item
         for inner in item.flat_blocks():
-            yield from own_items(inner)
+            if item.on_error is None or inner is not item.blocks.get("else"):
+                yield from own_items(inner)
 
 
 def _display(item: Item) -> Display:

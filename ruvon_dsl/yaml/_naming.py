@@ -87,6 +87,7 @@ def _derive_item(item: Item, before: Item | None, context: FileContext) -> None:
         follows = before is not None and before.kind in _EFFECTS | {"DECISION"} and before.acts and not before.decides
         if item.kind == "DECISION" and not item.acts and follows and before is not None and before.id:
             item.id = context.fresh_id(f"{before.id}.route")
+            item.route_of = before
         elif item.kind == "ASSIGN" and item.assigns:
             item.id = context.fresh_id("set")
         else:

@@ -106,6 +106,8 @@ class Item:
     name: ScalarNode | None = None
     short: bool = False
     id: str = ""
+    route_of: "Item | None" = None
+    """The step right before, whose `.route` this DECISION is."""
     route_id: str = ""
     try_id: str = ""
     saga_id: str = ""

@@ -13,11 +13,12 @@ import zoneinfo
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Generic, Literal, NewType, Required, TypedDict, TypeVar
+from typing import Any, Generic, Literal, NewType, Required, TypeVar
 
 import pydantic
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, SecretBytes, SecretStr
+from typing_extensions import TypedDict
 
 from ruvon.ir.values import ClassTable, class_table
 

@@ -1,8 +1,9 @@
 """Children in a local run: scripted, or their own body in the same world; detached ones are recorded."""
 
 import asyncio
+from hashlib import sha256
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from ruvon.authoring._declarations import WorkflowDeclaration, resolved_hints
 from ruvon.authoring._local._attempts import Attempt, play, with_retries
@@ -16,8 +17,6 @@ from ruvon.models import TimedOut
 from ruvon.providers._clock import duration_us
 
 __all__ = ["perform_child", "perform_schedule", "perform_spawn"]
-
-_NAMESPACE = UUID("6f0d5f0a-52a5-5d3c-9a7f-0c8f6a2d4b11")
 
 
 async def perform_child(driver: LocalDriver, request: ChildRequest) -> Any:
@@ -54,7 +53,8 @@ def _validated(declaration: WorkflowDeclaration, value: Any) -> Any:
 def _keep_result(driver: LocalDriver, name: str, result: Any) -> None:
     """A state that declares `sub_workflow_results` is given the children's last results by type."""
     if "sub_workflow_results" in driver.run.form.fields:
-        results = {**(driver.layer.values.get("sub_workflow_results") or {}), name: result}
+        known: dict[str, Any] = driver.layer.values.get("sub_workflow_results") or {}
+        results = {**known, name: result}
         driver.layer.assign("sub_workflow_results", results)
         driver.run.form.show(driver.run.body, driver.layer)
 
@@ -113,7 +113,7 @@ async def perform_spawn(driver: LocalDriver, request: SpawnRequest) -> str:
     activation = driver.activation(f"spawn {name}")
     driver.note(name, activation, {"state": copy_value(request.state)})
     key = request.key if request.key is not None else f"{driver.run.workflow_id}:{activation}"
-    child_id = str(uuid5(_NAMESPACE, f"{name}:{key}"))
+    child_id = _id(f"{name}:{key}")
     if all(item.workflow_id != child_id for item in driver.world.spawned):
         driver.world.spawned.append(Spawned(name, child_id, copy_value(request.state)))
     return child_id
@@ -127,6 +127,11 @@ async def perform_schedule(driver: LocalDriver, request: ScheduleRequest) -> str
     activation = driver.activation(f"schedule {name}")
     driver.note(name, activation, {"state": copy_value(request.state), "cron": request.cron, "tz": request.tz})
     key = request.name if request.name is not None else f"{driver.run.workflow_id}:{activation}"
-    schedule_id = str(uuid5(_NAMESPACE, f"schedule:{name}:{key}"))
+    schedule_id = _id(f"schedule:{name}:{key}")
     driver.world.spawned.append(Spawned(name, schedule_id, copy_value(request.state), cron=request.cron))
     return schedule_id
+
+
+def _id(text: str) -> str:
+    """An identifier that is the same for the same text."""
+    return str(UUID(bytes=sha256(text.encode()).digest()[:16], version=5))

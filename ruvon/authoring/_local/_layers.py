@@ -225,7 +225,7 @@ class DictForm:
 
     def apply(self, state: object, table: Mapping[str, bytes], updates: Mapping[str, object]) -> Merge:
         """The write set of a step's own changes and of the keys it returned."""
-        new = {**self.initial(state if isinstance(state, dict) else {}), **self.initial(updates)}
+        new = {**self.initial(state or {}), **self.initial(updates)}
         return Merge({name: data for name, data in new.items() if table.get(name) != data}, {})
 
     def merge_instance(self, table: Mapping[str, bytes], instance: Any) -> Table:
@@ -288,7 +288,7 @@ def _body_class(cls: type[BaseModel]) -> type[BaseModel]:
         "__class__": property(lambda _: cls),
         VIEW_OF: cls,
     }
-    return cast("type[BaseModel]", type.__new__(type(cls), cls.__name__, (cls,), namespace))
+    return type.__new__(type(cls), cls.__name__, (cls,), namespace)
 
 
 _FORMS: Final[dict[tuple[object, int], tuple[ClassTable, StateForm]]] = {}
@@ -302,7 +302,7 @@ def form_of(cls: Any, classes: ClassTable) -> StateForm:
     if known is None:
         if len(_FORMS) >= _MOST_FORMS:
             _FORMS.clear()
-        is_model = isinstance(cls, type) and issubclass(cls, BaseModel)
+        is_model = class_kind(cls) == "model"
         form: StateForm = ModelForm(cls, classes) if is_model else DictForm(classes)
         known = _FORMS[key] = (classes, form)  # the table is kept, so that its id stays its own
     return known[1]

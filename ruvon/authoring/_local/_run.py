@@ -117,14 +117,21 @@ class LocalRun:
 
     @classmethod
     def begin(
-        cls, declaration: WorkflowDeclaration, state: Any, world: World, scheduler: Scheduler, path: str = ""
+        cls,
+        declaration: WorkflowDeclaration,
+        state: Any,
+        world: World,
+        scheduler: Scheduler,
+        path: str = "",
+        *,
+        state_type: Any = None,
+        names: Mapping[str, Any] | None = None,
     ) -> "LocalRun":
-        """Set up an instance with a copy of its initial state."""
+        """Set up an instance with a copy of its initial state; type and names come from its body where it has one."""
         function = declaration.function
-        hints = resolved_hints(function) if function is not None else {}
-        names = getattr(function, "__globals__", {})
-        classes = classes_of(hints.get("state", dict), hints.get("return"), names)
-        form = form_of(hints.get("state", dict), classes)
+        hints = resolved_hints(function) if function is not None else {"state": state_type}
+        classes = classes_of(hints.get("state"), hints.get("return"), names or getattr(function, "__globals__", {}))
+        form = form_of(hints.get("state"), classes)
         layer = Layer.of(form, form.initial(copy_value(state)))
         body = form.body_object()
         form.show(body, layer)

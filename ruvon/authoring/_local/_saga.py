@@ -5,7 +5,7 @@ current state. One that fails is recorded, and the rollback goes on with the nex
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from ruvon.authoring._declarations import CompensationDeclaration
 from ruvon.authoring._local._attempts import Attempt, Services, play, run_function, with_retries
@@ -78,7 +78,7 @@ async def _attempt(
     value = await _called(driver, entry, compensation, given)
     if state is None:
         return {}
-    updates: Mapping[str, object] = value if isinstance(value, dict) else {}
+    updates = cast("dict[str, object]", value) if isinstance(value, dict) else {}
     return run.form.apply(state, driver.layer.table, updates).changed
 
 

@@ -29,7 +29,7 @@ from ruvon.models import (
 )
 from ruvon.models import SagaWorkflowException as SagaError
 
-__all__ = ["LocalDirectiveError", "perform_custom", "perform_step", "run_step", "wants_dict"]
+__all__ = ["LocalDirectiveError", "bound_call", "perform_custom", "perform_step", "run_step", "wants_dict"]
 
 
 class LocalDirectiveError(RuvonError):
@@ -59,9 +59,9 @@ class _Done:
 async def perform_step(driver: LocalDriver, request: StepRequest) -> Any:
     """Call a step."""
     declaration = request.declaration
-    bound = _bound(declaration, request.args, request.kwargs)
+    bound = bound_call(declaration, request.args, request.kwargs)
     result = await run_step(driver, declaration, bound)
-    _mark_undone(driver, declaration, bound, result)
+    _mark_undone(driver, declaration, bound)
     return result
 
 
@@ -168,9 +168,10 @@ def wants_dict(declaration: StepDeclaration) -> bool:
     return hint is dict or getattr(hint, "__origin__", None) is dict
 
 
-def _is_state(driver: LocalDriver, result: Any) -> bool:
-    own = type(driver.run.body)
-    return getattr(type(result), VIEW_OF, type(result)) is getattr(own, VIEW_OF, own) and not isinstance(result, dict)
+def _is_state(driver: LocalDriver, result: object) -> bool:
+    own: object = getattr(driver.run.body, VIEW_OF, None)
+    cls = type(result)
+    return own is not None and getattr(cls, VIEW_OF, cls) is own
 
 
 def _write_set(driver: LocalDriver, declaration: StepDeclaration, state: Any, result: Any) -> Table:
@@ -182,14 +183,13 @@ def _write_set(driver: LocalDriver, declaration: StepDeclaration, state: Any, re
     if merged.undeclared and strict:
         raise UndeclaredKeyError(declaration.name, next(iter(merged.undeclared)), form.name, form.fields)
     changed = merged.changed
-    if _is_state(driver, result):
+    if _is_state(driver, cast("object", result)):
         changed = {**changed, **form.merge_instance({**table, **changed}, result)}
     return changed
 
 
-def _mark_undone(driver: LocalDriver, declaration: StepDeclaration, bound: Mapping[str, Any], result: Any) -> None:
+def _mark_undone(driver: LocalDriver, declaration: StepDeclaration, bound: Mapping[str, Any]) -> None:
     """A step that is also a registered compensation was called by hand: the entry it undoes is done with."""
-    del result
     for entry in reversed(driver.run.entries):
         compensation = entry.compensation
         if entry.undone or compensation is None or compensation.path != declaration.path:
@@ -207,7 +207,7 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
     return own.replace(parameters=[item for name, item in own.parameters.items() if name != "context"])
 
 
-def _bound(declaration: StepDeclaration, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+def bound_call(declaration: StepDeclaration, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """A call's arguments by name; defaults are left to the function."""
     bound = _signature(declaration.function).bind(*args, **kwargs)
     found: dict[str, Any] = {}
@@ -237,10 +237,10 @@ async def perform_custom(driver: LocalDriver, request: CustomRequest) -> Any:
         return await play(driver, reply, name, request.declaration.timeout)
 
     value = await with_retries(driver, request.declaration.retry, Attempt(), once)
-    result = validate(request.into, value, "result") if request.into is not None else value
+    result: Any = validate(request.into, value, "result") if request.into is not None else value
     if on_state and isinstance(result, dict):
         layer: Layer = driver.layer
         layer.write(run.form.apply(None, layer.table, cast("dict[str, object]", result)).changed)
         run.form.show(run.body, layer)
-    driver.previous = copy_value(result)
+    driver.previous = copy_value(cast("object", result))
     return driver.previous

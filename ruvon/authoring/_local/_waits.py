@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel
 
@@ -51,7 +51,10 @@ async def perform_receive(driver: LocalDriver, request: ReceiveRequest) -> Any:
 async def _park(driver: LocalDriver, deadline: int | None, blocking: tuple[str, str]) -> None:
     """Wait for a message or the deadline."""
     scheduler, strand = driver.run.scheduler, driver.strand
-    wake = lambda: scheduler.wake(strand)  # noqa: E731 - one callable under two names
+
+    def wake() -> None:
+        scheduler.wake(strand)
+
     scheduler.mailbox.wait(strand, wake)
     timer = scheduler.at(deadline, wake) if deadline is not None else None
     try:
@@ -109,7 +112,10 @@ async def _next_answer(driver: LocalDriver, request: HumanRequest, deadline: int
             await scheduler.sleep_us(strand, deadline - world.now_us)
         return None
     entry = script.pop(0)
-    taken = lambda: script.insert(0, entry)  # noqa: E731 - laid back in its place when the race is lost
+
+    def taken() -> None:
+        script.insert(0, entry)  # laid back in its place when the race is lost
+
     strand.on_lose.append(taken)
     reply = reply_of(entry, {"task": request.task, "show": request.show}, first=request.show)
     due = world.now_us + duration_us(reply.takes)
@@ -127,7 +133,7 @@ async def _next_answer(driver: LocalDriver, request: HumanRequest, deadline: int
 def _fields(value: Any) -> Mapping[str, Any]:
     if isinstance(value, BaseModel):
         return {name: getattr(value, name) for name in type(value).model_fields}
-    return dict(value) if isinstance(value, Mapping) else {}
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
 
 
 def _for_function(driver: LocalDriver, declaration: StepDeclaration, offered: Mapping[str, Any]) -> dict[str, Any]:

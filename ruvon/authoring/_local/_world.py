@@ -1,7 +1,7 @@
 """`World`: everything that comes to a local run from outside, and the record of what the run did."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -257,8 +257,9 @@ def _name_of(key: Any) -> str:
         return key
     if isinstance(key, Step | Workflow):
         return key.name
-    if isinstance(key, Callable):  # type: ignore[arg-type]
-        return str(getattr(key, "__name__", key))
+    name = getattr(key, "__name__", None)
+    if isinstance(name, str):
+        return name
     raise TypeError(f"a world's steps are named by a step or its name, not by {key!r}")
 
 

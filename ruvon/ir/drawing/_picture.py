@@ -32,7 +32,7 @@ from ruvon.ir._nodes import (
     Try,
     Wait,
 )
-from ruvon.ir._order import ordered
+from ruvon.ir._order import ordered, successors
 from ruvon.ir.expr import Expr, print_expr, refs
 
 __all__ = ["Box", "Edge", "Part", "Picture", "Shape", "picture"]
@@ -104,7 +104,9 @@ class _Painter:
         boxes = [start]
         for node in nodes:
             boxes.append(_box(node, self._prefix))
-            for target, text in _edges(node):
+            own = list(_edges(node))
+            leaving = [target for target in successors(node, self._graph) if target not in {name for name, _ in own}]
+            for target, text in (*own, *((target, "leaves") for target in leaving)):
                 back = target in place and place[target] <= place[node.id]
                 self._edges.append(Edge(node.id, self._to(target), text, back))
         return Picture((*boxes, *self._marks.values()), tuple(self._edges))

@@ -78,7 +78,7 @@ def _path(points: list[tuple[int, int]]) -> str:
 
 def _box(laid: LaidBox) -> Iterator[str]:
     box = laid.box
-    named = f' id="node-{escape(box.id)}" data-node="{escape(box.id)}"' if "\0" not in box.id else ""
+    named = f' id="node-{_attribute(box.id)}" data-node="{_attribute(box.id)}"' if "\0" not in box.id else ""
     yield f'<g class="{box.shape}"{named} transform="translate({laid.x} {laid.y})">'
     if box.shape == "start":
         yield '<circle cx="7" cy="7" r="7"/>'
@@ -92,6 +92,11 @@ def _box(laid: LaidBox) -> Iterator[str]:
         yield from _layout(part.layout)
         yield "</g></g>"
     yield "</g>"
+
+
+def _attribute(text: str) -> str:
+    """Escaped for an attribute, where XML would fold line ends and tabs into spaces."""
+    return escape(text).replace("\n", "&#10;").replace("\t", "&#9;").replace("\r", "&#13;")
 
 
 def _frame(laid: LaidBox) -> str:

@@ -5,6 +5,7 @@ templates of both front ends and by the `SimpleExpressionEvaluator`. There is no
 """
 
 from ruvon.ir.expr._budget import Budget
+from ruvon.ir.expr._check import check, expect
 from ruvon.ir.expr._codes import CODES, CodeInfo
 from ruvon.ir.expr._compile import Compiled, compile_expr
 from ruvon.ir.expr._environment import DataView, Environment, Recorder
@@ -45,6 +46,8 @@ from ruvon.ir.expr._nodes import (
 from ruvon.ir.expr._parse import from_ast, link_names, parse
 from ruvon.ir.expr._print import print_expr
 from ruvon.ir.expr._rules import check_rules
+from ruvon.ir.expr._type_env import Checked, TypeEnv
+from ruvon.ir.expr._types import describe, fits
 from ruvon.ir.expr._walk import (
     attribute_paths,
     bound_names,
@@ -73,6 +76,7 @@ __all__ = [
     "Boolean",
     "Budget",
     "Call",
+    "Checked",
     "Clause",
     "CodeInfo",
     "Compare",
@@ -102,14 +106,19 @@ __all__ = [
     "Starred",
     "Subscript",
     "Tuple",
+    "TypeEnv",
     "Unary",
     "attribute_paths",
     "bound_names",
+    "check",
     "check_rules",
     "children",
     "compile_expr",
+    "describe",
     "dotted",
     "evaluate",
+    "expect",
+    "fits",
     "free_names",
     "from_ast",
     "impure_calls",

@@ -15,7 +15,10 @@ __all__ = ["CODES", "CodeInfo"]
 @final
 @dataclass(frozen=True, slots=True)
 class CodeInfo:
-    """What a code means: one line, one paragraph, an expression that raises it and one that mends it."""
+    """What a code means: one line, one paragraph, an expression that raises it and one that mends it.
+
+    `bad` is empty where no text can raise the code, only a tree built by hand.
+    """
 
     title: str
     explanation: str
@@ -318,8 +321,8 @@ CODES: Final[Mapping[str, CodeInfo]] = MappingProxyType(
         NOT_PRINTABLE: CodeInfo(
             "a constant without a canonical text",
             "The constant cannot be written as text in the language.",
-            "None",
-            "None",
+            "",
+            "timedelta(hours=1)",
         ),
     }
 )

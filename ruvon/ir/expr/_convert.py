@@ -150,8 +150,12 @@ class Converter:
         keywords = tuple(Keyword(word.arg, self.convert(word.value)) for word in node.keywords)
         if isinstance(node.func, ast.Name) and node.func.id in {"ref", "fstring"}:
             return self._notation(node, node.func.id, args, keywords)
+        before = len(self.found)
+        function = self.convert(node.func)
+        if len(self.found) > before and isinstance(function, Const):
+            return function
         try:
-            return call(self.convert(node.func), args, keywords, span)
+            return call(function, args, keywords, span)
         except FoldError as error:
             return self._report(node, codes.ARGUMENTS, str(error), advice="correct the arguments")
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from ruvon.ir._errors import RuvonError
 from ruvon.ir.types._entries import FieldEntry, TypeEntry
 from ruvon.ir.types._fields import class_fields, class_kind
-from ruvon.ir.types._shape import literal_values, substitution_of, union_members, unwrap
+from ruvon.ir.types._shape import literal_values, parameters_of, union_members, unwrap
 from ruvon.ir.types._text import class_path, type_text
 
 __all__ = ["NoFingerprintError", "fingerprint", "reachable_classes", "type_table"]
@@ -52,38 +52,30 @@ def type_table(annotations: Iterable[object]) -> dict[str, TypeEntry]:
 def reachable_classes(annotations: Iterable[object]) -> dict[str, type]:
     """All classes with a fingerprint that can be reached from the annotations, fields of fields included, by path."""
     found: dict[str, type] = {}
+    seen: set[str] = set()
     waiting: list[object] = list(annotations)
     while waiting:
-        for cls in _classes_in(waiting.pop()):
-            path = class_path(cls)
-            if path not in found:
-                found[path] = cls
-                waiting.extend(field.annotation for field in class_fields(cls))
+        for cls, annotation in _classes_in(waiting.pop()):
+            found.setdefault(class_path(cls), cls)
+            text = type_text(annotation)  # `Box[Item]` reaches more than `Box` does
+            if text not in seen:
+                seen.add(text)
+                waiting.extend(field.annotation for field in class_fields(annotation))
     return found
 
 
-def _classes_in(annotation: object) -> Iterator[type]:
-    """The author's classes that an annotation names itself, those in its arguments included."""
+def _classes_in(annotation: object) -> Iterator[tuple[type, object]]:
+    """The author's classes that an annotation names itself, those in its arguments included, each as it is named."""
     for member in union_members(unwrap(annotation)):
         values = literal_values(member)
         if values is not None:
-            yield from (type(value) for value in values if class_kind(type(value)) == "enum")
+            yield from ((type(value), type(value)) for value in values if class_kind(type(value)) == "enum")
             continue
-        cls, substitution = substitution_of(member)
+        cls, _ = parameters_of(member)
         if isinstance(cls, type) and class_kind(cls) is not None:
-            yield cls
+            yield cls, member
         for argument in _arguments(member):
             yield from _classes_in(argument)
-        if substitution:
-            yield from _generic_fields(member)
-
-
-def _generic_fields(annotation: object) -> Iterator[type]:
-    """Classes in the fields of `Box[Item]` that are neither in `Box` nor in its arguments, such as a `Page[T]`."""
-    for field in class_fields(annotation):
-        cls, substitution = substitution_of(unwrap(field.annotation))
-        if isinstance(cls, type) and class_kind(cls) is not None and not substitution:
-            yield cls
 
 
 def _arguments(annotation: object) -> tuple[object, ...]:

@@ -152,6 +152,8 @@ def substitution_of(
 ) -> tuple[object, dict[object, object]]:
     """The class of an annotation and what its type variables stand for in it: `Box[int]` gives `(Box, {T: int})`."""
     origin, arguments = parameters_of(annotation)
-    variables: tuple[object, ...] = getattr(origin, "__parameters__", ()) if arguments else ()
+    variables: object = getattr(origin, "__parameters__", ()) if arguments else ()
+    if not isinstance(variables, tuple):
+        return origin, {}
     applied = (unwrap(item, outer) for item in arguments)
     return origin, dict(zip(variables, applied, strict=False))

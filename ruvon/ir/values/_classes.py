@@ -19,7 +19,7 @@ from ruvon.ir.values._dynamic import Dynamic, RefusedError
 from ruvon.ir.values._errors import UnreadableValueError
 from ruvon.ir.values._scalars import Tree
 
-__all__ = ["ClassForm", "DataclassForm", "EnumForm", "FieldForm", "ModelForm", "rebuild_model"]
+__all__ = ["ClassForm", "DataclassForm", "EnumForm", "FieldForm", "ModelForm", "private_defaults", "rebuild_model"]
 
 _set: Final = object.__setattr__
 _GIVEN: Final = "#given"
@@ -62,6 +62,16 @@ def rebuild_model(
     _set(made, "__pydantic_extra__", extra)
     _set(made, "__pydantic_private__", private)
     return made
+
+
+def private_defaults(cls: type[pydantic.BaseModel]) -> dict[str, object]:
+    """The private attributes of a new instance."""
+    found: dict[str, object] = {}
+    for name, item in cls.__private_attributes__.items():
+        default = item.default_factory() if item.default_factory is not None else item.get_default()
+        if default is not PydanticUndefined:
+            found[name] = default
+    return found
 
 
 @final
@@ -132,8 +142,7 @@ class ModelForm:
     def _decode_private(self, members: Members) -> dict[str, object]:
         if _PRIVATE in members:
             return cast("dict[str, object]", self._dynamic.decode(members[_PRIVATE]))
-        found = {name: item.get_default() for name, item in self._cls.__private_attributes__.items()}
-        return {name: default for name, default in found.items() if default is not PydanticUndefined}
+        return private_defaults(self._cls)
 
     def _with_defaults(self, members: Members) -> dict[str, object]:
         values: dict[str, object] = {}

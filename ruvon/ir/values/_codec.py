@@ -66,7 +66,7 @@ class Codec:
         """
         try:
             return self.decode_tree(orjson.loads(data))
-        except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as exc:
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as exc:
             raise UnreadableValueError(type_text(self.annotation), str(exc)) from exc
 
 

@@ -19,13 +19,14 @@ from pydantic import SecretBytes, SecretStr
 from ruvon.ir.types import ClassField, class_fields, class_kind, unwrap
 from ruvon.ir.types._fields import is_secret_marked
 from ruvon.ir.types._shape import substitution_of, union_members
-from ruvon.ir.values._scalars import SCALARS
+from ruvon.ir.values._scalars import INT_LIMIT, SCALARS
 from ruvon.ir.values._table import VIEW_OF
 
 __all__ = ["MASK", "Json", "holds_secret", "mask", "to_plain"]
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 MASK: Final = "***"
+_DECIMAL_BITS: Final = 10_000
 _SECRETS: Final = (SecretStr, SecretBytes)
 
 
@@ -43,7 +44,7 @@ def mask(value: object, annotation: object = object) -> Json:
 def to_plain(value: object, annotation: object = object, *, reveal_secrets: bool = False) -> Json:
     """A JSON-able projection for people and queries; not exact, and never read back.
 
-    Decimals, dates, UUIDs are text, bytes base64, enum members their values, sets sorted lists, keys text.
+    Decimals, dates, UUIDs and integers beyond 64 bits are text, bytes base64, enum members their values, sets sorted lists, keys text.
 
     Args:
         value: Any value.
@@ -84,12 +85,14 @@ def _marked(annotation: object) -> bool:
 def _project(value: object, annotation: object, *, reveal: bool) -> Json:
     if not reveal and value is not None and (isinstance(value, _SECRETS) or _marked(annotation)):
         return MASK
-    if value is None or isinstance(value, bool | str) and not isinstance(value, enum.Enum):
+    if value is None or (isinstance(value, bool | str) and not isinstance(value, enum.Enum)):
         return value
     if isinstance(value, enum.Enum):
         return _project(value.value, object, reveal=reveal)
-    if isinstance(value, int | float):
-        return value if isinstance(value, int) or math.isfinite(value) else str(value)
+    if isinstance(value, int):
+        return value if -INT_LIMIT <= value < INT_LIMIT else _digits(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
     if isinstance(value, dict):
         return _project_dict(cast("dict[object, object]", value), annotation, reveal=reveal)
     if isinstance(value, list | tuple):
@@ -99,12 +102,13 @@ def _project(value: object, annotation: object, *, reveal: bool) -> Json:
     if isinstance(value, set | frozenset):
         (kind,) = _item_types(annotation, 1)
         found = [_project(item, kind, reveal=reveal) for item in cast("set[object]", value)]
-        return sorted(found, key=_sort_key)
+        return sorted(found, key=orjson.dumps)
     return _project_object(value, reveal=reveal)
 
 
-def _sort_key(item: Json) -> bytes:
-    return orjson.dumps(item, default=str) if not isinstance(item, int) else b"%d" % item
+def _digits(value: int) -> str:
+    """Text for an integer that most readers of JSON would cut; Python writes no decimal text of great length."""
+    return str(value) if value.bit_length() < _DECIMAL_BITS else hex(value)
 
 
 def _project_object(value: object, *, reveal: bool) -> Json:
@@ -151,7 +155,7 @@ def _project_dict(value: dict[object, object], annotation: object, *, reveal: bo
 
 def _key_text(key: object) -> str:
     plain = _project(key, object, reveal=False)
-    return plain if isinstance(plain, str) else orjson.dumps(plain, default=str).decode()
+    return plain if isinstance(plain, str) else orjson.dumps(plain).decode()
 
 
 def _members(annotation: object) -> tuple[dict[str, ClassField], object]:

@@ -94,8 +94,8 @@ class StateCodec:
         self._checks_assignments = bool(model.model_config.get("validate_assignment"))
         self._kind: ViewKind = make_view_kind(
             model,
-            {name: codec.decode_tree for name, codec in self.codecs.items()},
-            self._any.decode_tree,
+            {name: codec.decode for name, codec in self.codecs.items()},
+            self._any.decode,
             self._assign,
             self._undeclared,
         )

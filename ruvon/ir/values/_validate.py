@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from ruvon.ir.types import class_fields, class_kind, type_text, unwrap
 from ruvon.ir.types._shape import substitution_of, union_members
+from ruvon.ir.types._twins import for_pydantic
 from ruvon.ir.values._errors import InvalidField, InvalidValueError
 from ruvon.ir.values._secrets import holds_secret
 
@@ -61,7 +62,7 @@ def _adapter(annotation: object, path: str) -> _Adapter:
 
 def _new_adapter(annotation: object, path: str) -> _Adapter:
     try:
-        return pydantic.TypeAdapter(cast("Any", annotation))
+        return pydantic.TypeAdapter(cast("Any", for_pydantic(annotation)))
     except pydantic.PydanticUserError as exc:
         reason = f"is declared as `{type_text(annotation)}`, which cannot be validated ({exc.message.splitlines()[0]})"
         raise InvalidValueError(path, [InvalidField(path, reason)]) from None

@@ -14,11 +14,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast, final
 
-import orjson
 import pydantic
-from pydantic_core import PydanticUndefined
 
-from ruvon.ir.values._scalars import Tree
+from ruvon.ir.values._classes import private_defaults
 from ruvon.ir.values._table import VIEW_OF
 
 __all__ = ["ViewKind", "is_default_mark", "make_view_kind"]
@@ -55,8 +53,8 @@ class ViewKind:
 
 def make_view_kind(
     model: type[pydantic.BaseModel],
-    decoders: Mapping[str, Callable[[Tree], object]],
-    decode_extra: Callable[[Tree], object],
+    decoders: Mapping[str, Callable[[bytes], object]],
+    decode_extra: Callable[[bytes], object],
     assign: Callable[[pydantic.BaseModel, str, object], object],
     undeclared: Callable[[str], Exception],
 ) -> ViewKind:
@@ -64,8 +62,8 @@ def make_view_kind(
 
     Args:
         model: The author's class.
-        decoders: Tree to value, by field, in the order of declaration.
-        decode_extra: Tree to value of undeclared fields (`extra="allow"`).
+        decoders: Bytes to value, by field, in the order of declaration.
+        decode_extra: Bytes to value of undeclared fields (`extra="allow"`).
         assign: What becomes of a value assigned to a field; it may refuse.
         undeclared: The error for an assignment to a name that is no field.
     """
@@ -101,11 +99,11 @@ def make_view_kind(
 
 def _members(
     model: type[pydantic.BaseModel],
-    decoders: Mapping[str, Callable[[Tree], object]],
-    decode_extra: Callable[[Tree], object],
+    decoders: Mapping[str, Callable[[bytes], object]],
+    decode_extra: Callable[[bytes], object],
 ) -> dict[str, Any]:
     """Reading: single fields, all fields, and what pydantic keeps beside them."""
-    loads, raw = orjson.loads, _raw
+    raw = _raw
     names = tuple(decoders)
     allows_extra = model.model_config.get("extra") == "allow"
 
@@ -114,7 +112,7 @@ def _members(
         if decode is None:
             return other(self, name)
         table: Mapping[str, bytes] = self._ruvon_table
-        value = decode(loads(table[name])) if name in table else default(self, name)
+        value = decode(table[name]) if name in table else default(self, name)
         raw(self)[name] = value
         return value
 
@@ -129,7 +127,7 @@ def _members(
             case "__pydantic_extra__":
                 _set_slot(self, name, extra(self._ruvon_table) if allows_extra else None)
             case "__pydantic_private__":
-                _set_slot(self, name, private())
+                _set_slot(self, name, private_defaults(model) if model.__private_attributes__ else None)
             case "_ruvon_table" | "_ruvon_assigned" | "__pydantic_fields_set__":
                 raise AttributeError(name)
             case _:
@@ -139,13 +137,7 @@ def _members(
         return object.__getattribute__(self, name)
 
     def extra(table: Mapping[str, bytes]) -> dict[str, object]:
-        return {name: decode_extra(loads(data)) for name, data in table.items() if name not in decoders}
-
-    def private() -> dict[str, object] | None:
-        if not model.__private_attributes__:
-            return None
-        found = {name: item.get_default() for name, item in model.__private_attributes__.items()}
-        return {name: item for name, item in found.items() if item is not PydanticUndefined}
+        return {name: decode_extra(data) for name, data in table.items() if name not in decoders}
 
     def all_fields(self: Any) -> dict[str, Any]:
         raw = _raw(self)
@@ -183,7 +175,7 @@ def _members(
 
 def _assignment(
     model: type[pydantic.BaseModel],
-    decoders: Mapping[str, Callable[[Tree], object]],
+    decoders: Mapping[str, Callable[[bytes], object]],
     assign: Callable[[pydantic.BaseModel, str, object], object],
     undeclared: Callable[[str], Exception],
 ) -> dict[str, Any]:
@@ -212,7 +204,7 @@ def _assignment(
 
 def _deletion(
     model: type[pydantic.BaseModel],
-    decoders: Mapping[str, Callable[[Tree], object]],
+    decoders: Mapping[str, Callable[[bytes], object]],
     undeclared: Callable[[str], Exception],
 ) -> Callable[[Any, str], None]:
     base: Any = model

@@ -1,0 +1,114 @@
+"""The root command and the last line of defence: every error of ours ends as one sentence and an exit code."""
+
+import os
+import sys
+
+import rich_click as click
+
+from ruvon.cli._config import config
+from ruvon.cli._database import db
+from ruvon.cli._definitions import compile_, convert, explain, graph, schema, validate
+from ruvon.cli._interactive import interactive
+from ruvon.cli._observe import logs, metrics
+from ruvon.cli._output import Exit, fail
+from ruvon.cli._runs import cancel, list_, resume, retry, run_, show, start
+
+__all__ = ["cli", "run"]
+
+click.rich_click.USE_MARKDOWN = False
+click.rich_click.SHOW_ARGUMENTS = True
+click.rich_click.MAX_WIDTH = 110
+click.rich_click.COMMAND_GROUPS = {
+    "ruvon": [
+        {"name": "Definitions", "commands": ["compile", "validate", "convert", "graph", "explain", "schema"]},
+        {"name": "Runs", "commands": ["run", "start", "list", "show", "resume", "retry", "cancel", "interactive"]},
+        {"name": "Looking on", "commands": ["logs", "metrics"]},
+        {"name": "Set-up", "commands": ["config", "db", "completion"]},
+    ]
+}
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "RUVON"})
+@click.version_option(package_name="ruvon", prog_name="ruvon")
+def cli() -> None:
+    """Durable workflows, written as typed Python or YAML, compiled to one checked graph.
+
+    TARGET is a YAML file, a Python file, module:function, a compiled definition (.json), or the type of a workflow in
+    the workflow folder (see `ruvon config`).
+
+    Exit codes: 0 ok, 1 findings or failure, 2 usage, 3 database, 4 not found.
+    """
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the line that switches shell completion on.
+
+    Example: ruvon completion bash >> ~/.bashrc
+    """
+    lines = {
+        "bash": 'eval "$(_RUVON_COMPLETE=bash_source ruvon)"',
+        "zsh": 'eval "$(_RUVON_COMPLETE=zsh_source ruvon)"',
+        "fish": "_RUVON_COMPLETE=fish_source ruvon | source",
+    }
+    click.echo(lines[shell])
+
+
+for command in (
+    compile_,
+    validate,
+    convert,
+    graph,
+    explain,
+    schema,
+    run_,
+    start,
+    list_,
+    show,
+    resume,
+    retry,
+    cancel,
+    interactive,
+    logs,
+    metrics,
+    config,
+    db,
+    completion,
+):
+    cli.add_command(command)
+
+
+def run(args: list[str] | None = None) -> None:
+    """Run the command line and leave with its exit code."""
+    from ruvon.ir import RuvonError  # noqa: PLC0415  # only when a command runs
+
+    if os.environ.get("NO_COLOR"):
+        click.rich_click.COLOR_SYSTEM = None
+    try:
+        cli.main(args=args, prog_name="ruvon", standalone_mode=True)
+    except RuvonError as exc:
+        fail(str(exc), exit_code_of(exc))
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        # The reader of our output has gone; say nothing, and keep Python from saying it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(int(Exit.FAILURE)) from None
+
+
+def exit_code_of(exc: Exception) -> Exit:
+    """Which exit code an error of ours ends with."""
+    from ruvon.ir import ObjectNotFoundError  # noqa: PLC0415
+    from ruvon.providers.persistence import (  # noqa: PLC0415
+        DefinitionNotFoundError,
+        PersistenceError,
+        StaleWorkflowError,
+        WorkflowNotFoundError,
+    )
+
+    if isinstance(exc, WorkflowNotFoundError | DefinitionNotFoundError | ObjectNotFoundError):
+        return Exit.NOT_FOUND
+    if isinstance(exc, StaleWorkflowError):
+        return Exit.FAILURE
+    return Exit.DATABASE if isinstance(exc, PersistenceError) else Exit.FAILURE

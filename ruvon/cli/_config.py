@@ -1,0 +1,77 @@
+"""`ruvon config`: the settings of the command line."""
+
+import rich_click as click
+
+from ruvon.cli._output import Exit, fail, print_json, print_table
+from ruvon.cli._settings import DEFAULTS, config_path, load_settings, save_settings, setting
+
+__all__ = ["config"]
+
+
+@click.group()
+def config() -> None:
+    """Show and change the settings of the command line."""
+
+
+@config.command("show")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(*, as_json: bool) -> None:
+    """Show every setting with its value and where it comes from."""
+    stored = load_settings()
+    rows: list[dict[str, object]] = []
+    for name, default in DEFAULTS.items():
+        value = setting(name)
+        source = "environment" if value not in {stored.get(name), default} else "file" if name in stored else "default"
+        rows.append({"setting": name, "value": value, "source": source})
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows, ("setting", "value", "source"))
+
+
+@config.command("path")
+def path() -> None:
+    """Print the path of the config file."""
+    click.echo(config_path())
+
+
+@config.command("set-persistence")
+@click.argument("database")
+def set_persistence(database: str) -> None:
+    """Keep workflows in DATABASE: a SQLite file (or sqlite:///file), or `memory`.
+
+    Example: ruvon config set-persistence /var/lib/shop/ruvon.db
+    """
+    _store("database", database)
+
+
+@config.command("set-execution")
+@click.argument("execution", type=click.Choice(["sync"]))
+def set_execution(execution: str) -> None:
+    """Choose how steps are run."""
+    _store("execution", execution)
+
+
+@config.command("set-default")
+@click.argument("name")
+@click.argument("value")
+def set_default(name: str, value: str) -> None:
+    """Set any setting: database, execution, workflows, import_roots or durability."""
+    if name not in DEFAULTS:
+        fail(f"there is no setting `{name}`; known: {', '.join(DEFAULTS)}", Exit.USAGE)
+    _store(name, value)
+
+
+@config.command("reset")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def reset(*, yes: bool) -> None:
+    """Delete the config file."""
+    file = config_path()
+    if file.exists() and (yes or click.confirm(f"Delete {file}?")):
+        file.unlink()
+    click.echo(f"{file}: defaults in force" if not file.exists() else "nothing changed")
+
+
+def _store(name: str, value: str) -> None:
+    file = save_settings({**load_settings(), name: value})
+    click.echo(f"{name} = {value}  ({file})")

@@ -1,0 +1,261 @@
+"""The commands about definitions: compile, validate, convert, graph, explain, schema."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from ruvon.cli._findings import has_errors, print_findings, render_findings
+from ruvon.cli._output import Exit, fail, print_json
+from ruvon.cli._targets import compile_target, one_definition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ruvon.ir import Definition, Diagnostic
+
+__all__ = ["compile_", "convert", "explain", "graph", "schema", "validate"]
+
+_WORKFLOW = click.option("--workflow", "name", metavar="TYPE", help="Which workflow, where the target holds several.")
+_ROOT = click.option(
+    "--import-root", "roots", multiple=True, metavar="ROOT", help="A package or folder that code may come from."
+)
+_OUTPUT = click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+
+
+def require_one(target: str, roots: tuple[str, ...], name: str | None) -> "Definition":
+    """Compile a target to one sound definition, or print its findings and end."""
+    compiled = compile_target(target, roots=roots)
+    print_findings(compiled.diagnostics)
+    definition = one_definition(compiled, name)
+    if definition is None or has_errors(compiled.diagnostics):
+        if not compiled.diagnostics:
+            fail(f"{target} holds no workflow")
+        raise SystemExit(int(Exit.FAILURE))
+    return definition
+
+
+def deliver(text: str, output: Path | None) -> None:
+    """Print a text, or write it to a file, whole or not at all."""
+    if output is None:
+        click.echo(text, nl=not text.endswith("\n"))
+        return
+    if not output.parent.is_dir():
+        fail(f"the folder {output.parent} does not exist", Exit.USAGE)
+    draft = output.with_name(output.name + ".new")
+    draft.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
+    draft.replace(output)
+    click.echo(f"wrote {output}", err=True)
+
+
+@click.command("compile")
+@click.argument("target")
+@_OUTPUT
+@click.option(
+    "--format", "form", type=click.Choice(["json", "text", "yaml", "python"]), default="json", show_default=True
+)
+@click.option("--digest", is_flag=True, help="Print the digest alone.")
+@_WORKFLOW
+@_ROOT
+def compile_(
+    target: str, output: Path | None, form: str, *, digest: bool, name: str | None, roots: tuple[str, ...]
+) -> None:
+    """Compile TARGET to its graph, checked and linked.
+
+    Example: ruvon compile flows/order.py --format text
+    """
+    from ruvon import ir  # noqa: PLC0415
+
+    definition = require_one(target, roots, name)
+    if digest:
+        deliver(ir.digest(definition).hex(), output)
+    else:
+        deliver(_in_form(definition, form), output)
+
+
+def _in_form(definition: "Definition", form: str) -> str:
+    from ruvon import ir  # noqa: PLC0415
+
+    if form == "json":
+        return ir.dump(definition, indent=True).decode()
+    if form == "text":
+        return ir.print_text(definition)
+    import ruvon_dsl  # noqa: PLC0415
+
+    return ruvon_dsl.to_yaml(definition) if form == "yaml" else ruvon_dsl.to_python(definition)
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True)
+@click.option("--strict", is_flag=True, help="Warnings count as errors.")
+@click.option("--no-import", is_flag=True, help="Check the text alone; import none of its code.")
+@click.option("--format", "form", type=click.Choice(["text", "json", "sarif", "github"]), default="text")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option("--graph", "graph_form", type=click.Choice(["mermaid", "dot", "text", "svg"]), help="Draw what is sound.")
+@_ROOT
+def validate(
+    paths: tuple[str, ...],
+    *,
+    strict: bool,
+    no_import: bool,
+    form: str,
+    as_json: bool,
+    graph_form: str | None,
+    roots: tuple[str, ...],
+) -> None:
+    """Check definitions and print every finding: PATHS are files, folders or targets.
+
+    Example: ruvon validate flows/ --strict
+    """
+    form = "json" if as_json else form
+    findings: list[Diagnostic] = []
+    sound: list[Definition] = []
+    targets = list(_targets(paths))
+    with _progress(targets, quiet=form != "text" or len(targets) < 50) as items:
+        for target in items:
+            compiled = compile_target(target, roots=roots, check_only=no_import)
+            findings.extend(compiled.diagnostics)
+            sound.extend(compiled.definitions)
+    if form != "text":
+        click.echo(render_findings(findings, form), nl=False)
+    else:
+        print_findings(findings, err=False)
+        if not has_errors(findings, strict=strict):
+            click.echo(f"{len(sound)} workflow{'s' if len(sound) != 1 else ''} in {len(targets)} files: sound")
+    for definition in sound if graph_form else []:
+        click.echo(draw(definition, graph_form or ""))
+    if has_errors(findings, strict=strict):
+        raise SystemExit(int(Exit.FAILURE))
+
+
+def _targets(paths: tuple[str, ...]) -> "Iterator[str]":
+    """Every target named, folders opened; the registry file itself is no workflow."""
+    for text in paths:
+        path = Path(text)
+        if not path.is_dir():
+            yield text
+            continue
+        found = [file for file in sorted(path.rglob("*")) if file.suffix in {".yaml", ".yml"} or _is_flow(file)]
+        if not found:
+            fail(f"{path} holds no workflow file", Exit.NOT_FOUND)
+        yield from (str(file) for file in found)
+
+
+def _is_flow(file: Path) -> bool:
+    """Whether a Python file seems to define a workflow; read as text, not imported."""
+    return file.suffix == ".py" and "@workflow" in file.read_text(encoding="utf-8", errors="replace")
+
+
+def _progress(targets: list[str], *, quiet: bool) -> "_Items":
+    return _Items(targets, quiet=quiet)
+
+
+class _Items:
+    """The targets one by one, with a progress bar on a terminal when there are many."""
+
+    def __init__(self, targets: list[str], *, quiet: bool) -> None:
+        self._bar = None if quiet else click.progressbar(targets, label="checking")
+        self._targets = targets
+
+    def __enter__(self) -> "Iterator[str]":
+        return iter(self._targets) if self._bar is None else iter(self._bar.__enter__())
+
+    def __exit__(self, *exc: object) -> None:
+        if self._bar is not None:
+            self._bar.render_finish()
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--to", "form", type=click.Choice(["python", "yaml"]), required=True, help="The form to turn it into.")
+@_OUTPUT
+@_WORKFLOW
+@_ROOT
+def convert(file: Path, form: str, output: Path | None, name: str | None, roots: tuple[str, ...]) -> None:
+    """Turn a definition into the other form; the result compiles to the same digest.
+
+    Example: ruvon convert order.yaml --to python -o order.py
+    """
+    deliver(_in_form(require_one(str(file), roots, name), form), output)
+
+
+@click.command()
+@click.argument("target")
+@click.option(
+    "--format", "form", type=click.Choice(["mermaid", "dot", "text", "svg"]), default="text", show_default=True
+)
+@_OUTPUT
+@_WORKFLOW
+@_ROOT
+def graph(target: str, form: str, output: Path | None, name: str | None, roots: tuple[str, ...]) -> None:
+    """Draw TARGET.
+
+    Example: ruvon graph shop.flows:order_processing --format svg -o order.svg
+    """
+    deliver(draw(require_one(target, roots, name), form), output)
+
+
+def draw(definition: "Definition", form: str) -> str:
+    """A definition as `mermaid`, `dot`, `text` or `svg`."""
+    from ruvon.ir import drawing  # noqa: PLC0415
+
+    forms = {
+        "mermaid": drawing.to_mermaid,
+        "dot": drawing.to_dot,
+        "text": drawing.to_terminal,
+        "svg": drawing.to_svg,
+    }
+    return forms[form](definition)
+
+
+@click.command()
+@click.argument("code", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def explain(code: str | None, *, as_json: bool) -> None:
+    """Explain a diagnostic CODE such as RV0301; without one, list them all."""
+    from ruvon_dsl.diagnostics import catalogue, similar_codes  # noqa: PLC0415
+    from ruvon_dsl.diagnostics import explain as page  # noqa: PLC0415
+
+    codes = catalogue()
+    if code is None:
+        if as_json:
+            print_json([{"code": name, "title": info.title} for name, info in codes.items()])
+        else:
+            click.echo("\n".join(f"{name}  {info.title}" for name, info in codes.items()))
+        return
+    if code.upper() not in codes:
+        near = similar_codes(code)
+        fail(f"there is no code {code}" + (f"; did you mean {', '.join(near)}?" if near else ""), Exit.NOT_FOUND)
+    if as_json:
+        info = codes[code.upper()]
+        fields = ("title", "explanation", "bad", "good", "language")
+        print_json({"code": code.upper(), **{name: getattr(info, name) for name in fields}})
+    else:
+        click.echo(page(code), nl=False)
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(["yaml", "ir", "state"]), default="yaml")
+@click.argument("target", required=False)
+@_OUTPUT
+@_WORKFLOW
+@_ROOT
+def schema(kind: str, target: str | None, output: Path | None, name: str | None, roots: tuple[str, ...]) -> None:
+    """Print a JSON Schema: of YAML workflow files (for editors), of the compiled form, or of TARGET's state.
+
+    Example: ruvon schema yaml -o ruvon.schema.json
+    """
+    from ruvon import ir  # noqa: PLC0415
+    from ruvon.cli._output import to_json  # noqa: PLC0415
+
+    if kind == "ir":
+        deliver(to_json(ir.json_schema()), output)
+    elif kind == "yaml":
+        import ruvon_dsl.yaml  # noqa: PLC0415
+
+        deliver(to_json(ruvon_dsl.yaml.json_schema()), output)
+    else:
+        if target is None:
+            fail("`ruvon schema state` needs a TARGET", Exit.USAGE)
+        definition = require_one(target, roots, name)
+        deliver(to_json(definition.schemas.get(definition.state, {})), output)

@@ -1,0 +1,71 @@
+"""What commands print, and how they end: one place for JSON, tables, colours and exit codes."""
+
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from enum import IntEnum
+from typing import Any, NoReturn
+
+import orjson
+import rich_click as click
+
+__all__ = ["Exit", "colour_wanted", "fail", "print_json", "print_table", "secho", "to_json"]
+
+
+class Exit(IntEnum):
+    """The exit codes of every command."""
+
+    OK = 0
+    FAILURE = 1
+    """Findings, a failed workflow, or input that was refused."""
+    USAGE = 2
+    DATABASE = 3
+    NOT_FOUND = 4
+
+
+def colour_wanted() -> bool:
+    """Colours only on a terminal, and never with NO_COLOR (no-color.org) or a dumb terminal."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def to_json(value: object) -> str:
+    """Indented JSON; values JSON does not know become their text."""
+    return orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode()
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON on standard output."""
+    click.echo(to_json(value))
+
+
+def secho(text: str, **style: Any) -> None:
+    """Print with colour where it is wanted."""
+    click.secho(text, color=colour_wanted(), **style)
+
+
+def print_table(rows: Sequence[Mapping[str, object]], columns: Iterable[str]) -> None:
+    """Print rows as aligned columns with a heading; an empty list prints the heading alone."""
+    names = list(columns)
+    cells = [[_cell(row.get(name)) for name in names] for row in rows]
+    widths = [max(len(name), *(len(line[i]) for line in cells)) if cells else len(name) for i, name in enumerate(names)]
+    secho("  ".join(name.replace("_", " ").ljust(width) for name, width in zip(names, widths, strict=True)), bold=True)
+    for line in cells:
+        click.echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    return (
+        value
+        if isinstance(value, str)
+        else to_json(value).replace("\n", " ")
+        if isinstance(value, dict)
+        else str(value)
+    )
+
+
+def fail(message: str, code: Exit = Exit.FAILURE) -> NoReturn:
+    """Say on standard error what went wrong, and end."""
+    click.secho(f"error: {message}", err=True, fg="red", color=sys.stderr.isatty() and not os.environ.get("NO_COLOR"))
+    raise SystemExit(int(code))

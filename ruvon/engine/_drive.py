@@ -1,0 +1,269 @@
+"""The drive: one holder, one instance, until nothing more can be done now.
+
+One strand runs in the drive's own task, so a sequence of steps costs no task each. Branches run in a task each. A strand
+that is about to perform an effect first makes sure that everything it did before is committed; completions that wait at
+that moment ride together. The drive ends when the instance has ended or everything waits for something from outside.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, final
+from uuid import UUID
+
+from ruvon.engine._commit import build_transition, committed
+from ruvon.engine._frames import Strand, UndoFrame
+from ruvon.engine._inbox import leave_strand, next_due_us, ring, take_inbox
+from ruvon.engine._machine import advance
+from ruvon.engine._run import Run
+from ruvon.providers import InboxKind
+
+__all__ = ["Drive"]
+
+
+@final
+class Drive:
+    """Drives one run; made anew for each call of `next_step` or `run`."""
+
+    def __init__(self, run: Run, *, patient: bool) -> None:
+        self.run = run
+        self.patient = patient
+        """Sleep until timers and retries are due instead of returning."""
+        self._tasks: dict[asyncio.Task[None], Strand | None] = {}
+        self._wake = asyncio.Event()
+        self._inline: tuple[Strand, asyncio.Task[Any]] | None = None
+        self._news = True
+        self._read = 0
+        self._committed = run.last_seq
+        self._flight: asyncio.Future[None] | None = None
+        self._error: BaseException | None = None
+
+    # Messages
+
+    def notify(self, kind: InboxKind | None = None) -> None:
+        """Something was appended to the inbox; called on the loop's thread by the store."""
+        self._news = True
+        self._wake.set()
+        if kind in (None, InboxKind.CANCEL) and self._inline is not None:
+            strand, task = self._inline
+            if strand.in_body:
+                strand.interrupted = True
+                task.cancel()
+
+    async def _take_news(self) -> None:
+        run = self.run
+        if self._news:
+            self._news = False
+            found = await run.services.store.read_inbox(run.record.workflow_id, after=self._read)
+            if found:
+                self._read = max(entry.seq for entry in found)
+                run.inbox.extend(found)
+        if run.inbox:
+            take_inbox(run)
+
+    # The loop
+
+    async def go(self) -> None:
+        """Drive until there is nothing more to do."""
+        try:
+            await self._loop()
+        finally:
+            await self._clear_tasks()
+
+    async def _loop(self) -> None:
+        run = self.run
+        while True:
+            await self._take_news()
+            if run.waiting or run.forks:
+                ring(run)
+            if run.losers:
+                self._stop_losers()
+            if self._error is not None:
+                raise self._error
+            if run.ready and run.fatal is None and run.root.ended is None:
+                await self._work()
+            elif self._tasks:
+                await self._wait()
+            elif not await self._rest():
+                return
+
+    async def _work(self) -> None:
+        run = self.run
+        if len(run.ready) == 1 and not self._tasks:
+            strand = run.ready.popleft()
+            task = asyncio.current_task()
+            if task is not None:
+                self._inline = (strand, task)
+            try:
+                await self._run_strand(strand)
+            finally:
+                self._inline = None
+            return
+        while run.ready:
+            strand = run.ready.popleft()
+            self._start(self._run_strand(strand), strand)
+        await self._wait()
+
+    def _start(self, work: Coroutine[Any, Any, None], strand: Strand | None) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks[task] = strand
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(task, None)
+        self._wake.set()
+        if not task.cancelled() and (error := task.exception()) is not None and self._error is None:
+            self._error = error
+
+    async def _wait(self) -> None:
+        self._wake.clear()
+        if not self._tasks or self._news:
+            return
+        due = next_due_us(self.run, own=False)
+        if due is None:
+            await self._wake.wait()
+        else:
+            await self._sleep_until(due)
+
+    async def _sleep_until(self, due_us: int) -> None:
+        """Sleep on the clock until the moment comes or something wakes the drive."""
+        clock = self.run.services.clock
+        sleeper = asyncio.ensure_future(clock.sleep_us(max(due_us - clock.now_us(), 0)))
+        waker = asyncio.ensure_future(self._wake.wait())
+        try:
+            await asyncio.wait((sleeper, waker), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeper.cancel()
+            waker.cancel()
+            await asyncio.gather(sleeper, waker, return_exceptions=True)
+
+    async def _rest(self) -> bool:
+        """Nothing runs: commit where it stands; whether there may be more to do after that."""
+        run = self.run
+        await self.settle()
+        if self._start_children():
+            return True
+        if self._news:
+            return True
+        if run.root.ended is not None or run.fatal is not None or run.halted is not None:
+            return False
+        due = next_due_us(run, own=True)
+        if due is None or not (self.patient or due <= run.now_us()):
+            return False
+        self._wake.clear()
+        if not self._news:
+            await self._sleep_until(due)
+        return True
+
+    def _start_children(self) -> bool:
+        run = self.run
+        waiting, run.spawned = run.spawned, []
+        for child in waiting:
+            self._start(self._drive_child(child), None)
+        return bool(waiting)
+
+    async def _drive_child(self, child: UUID) -> None:
+        await self.run.services.children.drive(child)
+
+    def _stop_losers(self) -> None:
+        losers, self.run.losers = self.run.losers, []
+        for strand in losers:
+            strand.stopped = True
+            for task, item in self._tasks.items():
+                if item is strand and strand.in_body:
+                    strand.interrupted = True
+                    task.cancel()
+
+    async def _clear_tasks(self) -> None:
+        """After a failure, or when the caller was cancelled: end what still runs; the run is thrown away."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    # Strands
+
+    async def _run_strand(self, strand: Strand) -> None:
+        run = self.run
+        strand.running = True
+        try:
+            while True:
+                effect = advance(run, strand)
+                if effect is None:
+                    run.close_entry()
+                    break
+                if run.dirty:
+                    run.close_entry()
+                if (run.pending or run.moved) and run.commits_now():
+                    await self.settle()
+                if strand.stopped or (run.fatal is not None):
+                    break
+                if self._news and self._inline is not None:
+                    await self._take_news()
+                    if run.fatal is not None or strand.stopped or strand.ended is not None:
+                        break
+                await effect.perform(run)
+                if strand.wait is not None:
+                    run.waiting[strand.wait.activation] = strand
+                    break
+                if strand.stopped or strand.ended is not None or run.fatal is not None:
+                    break
+        finally:
+            strand.running = False
+        self._after(strand)
+
+    def _after(self, strand: Strand) -> None:
+        """A strand has stopped running; if it was told to, it leaves."""
+        run = self.run
+        if strand.wait is not None:
+            run.waiting[strand.wait.activation] = strand
+        if strand.stopped or strand in run.losers:
+            strand.stopped = False
+            if strand in run.losers:
+                run.losers.remove(strand)
+            if strand.ended is None and run.fatal is None and not isinstance(strand.frames[-1], UndoFrame):
+                if strand.wait is not None:
+                    run.waiting.pop(strand.wait.activation, None)
+                    strand.wait = None
+                leave_strand(run, strand)
+
+    # Commits
+
+    async def settle(self) -> None:
+        """Return when everything that has happened so far is committed."""
+        run = self.run
+        run.close_entry()
+        upto = run.last_seq
+        while self._committed < upto or run.moved or run.pending:
+            if self._flight is not None:
+                await asyncio.shield(self._flight)
+                if self._committed >= upto and not run.moved:
+                    return
+                continue
+            await self._flush()
+
+    async def _flush(self) -> None:
+        run = self.run
+        transition = build_transition(run)
+        self._flight = asyncio.get_running_loop().create_future() if self._tasks else None
+        try:
+            await run.services.store.commit(transition)
+            committed(run, transition)
+            self._committed = transition.last_seq
+        except BaseException as exc:
+            self._error = exc
+            if self._flight is not None:
+                self._flight.set_exception(exc)
+                self._flight.exception()
+            raise
+        else:
+            if self._flight is not None:
+                self._flight.set_result(None)
+        finally:
+            self._flight = None
+        for record in transition.created:
+            run.spawned.append(record.workflow_id)
+        for entry in transition.sent:
+            run.told.add(entry.workflow_id)
+        if run.notices is not None:
+            await run.notices.send()

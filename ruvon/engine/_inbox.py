@@ -1,0 +1,231 @@
+"""What arrives: inbox entries and moments, given to the strands that wait for them.
+
+Entries are taken in the order in which they were appended. A signal that nobody waits for yet stays in the inbox until
+somebody does; an answer, a child's end or a worker's result for a wait that is over is dropped. Consuming an entry rides
+in the transition of what it caused.
+"""
+
+from typing import Any, cast
+
+import orjson
+
+from ruvon.engine._effects import EXPIRED, Message
+from ruvon.engine._frames import Exit, ExitKind, ForkFrame, Strand, TryFrame, UndoFrame, WaitKind
+from ruvon.engine._machine import arrive, unwind
+from ruvon.engine._run import Run
+from ruvon.engine._undo import Undo
+from ruvon.providers import InboxEntry, InboxKind
+
+__all__ = ["begin_cancel", "next_due_us", "ring", "signal_of", "stop_strand", "take_inbox"]
+
+
+def take_inbox(run: Run) -> None:
+    """Give every entry to who waits for it, until nothing more fits."""
+    progress = True
+    while progress and run.inbox and run.root.ended is None and run.fatal is None:
+        progress = False
+        for entry in list(run.inbox):
+            if entry in run.inbox and _take(run, entry):
+                progress = True
+
+
+def _take(run: Run, entry: InboxEntry) -> bool:
+    """Use up one entry, if its time has come."""
+    match entry.kind:
+        case InboxKind.SIGNAL:
+            return _take_signal(run, entry)
+        case InboxKind.ANSWER | InboxKind.TASK_RESULT:
+            _consume(run, entry)
+            strand = run.waiting.get(entry.name)
+            if strand is not None and strand.wait is not None and strand.wait.kind is not WaitKind.RETRY:
+                arrive(run, strand, Message(entry.payload, entry.kind.value))
+        case InboxKind.CHILD_ENDED:
+            _consume(run, entry)
+            _child_ended(run, entry)
+        case InboxKind.CHILD_STATUS:
+            _consume(run, entry)
+            for strand in run.waiting.values():
+                if strand.wait is not None and strand.wait.key == entry.key and strand.wait.kind is WaitKind.CHILD:
+                    strand.wait.child_status = cast("str", orjson.loads(entry.payload))
+        case InboxKind.TIMER:
+            _consume(run, entry)
+        case InboxKind.CANCEL:
+            _consume(run, entry)
+            request = cast("dict[str, Any]", orjson.loads(entry.payload))
+            begin_cancel(run, str(request.get("reason", "")), compensate=bool(request.get("compensate", True)))
+        case InboxKind.REPAIR:
+            _consume(run, entry)
+    return True
+
+
+def _consume(run: Run, entry: InboxEntry) -> None:
+    run.inbox.remove(entry)
+    run.out.consumed.append(entry.seq)
+    run.moved = True
+
+
+def _take_signal(run: Run, entry: InboxEntry) -> bool:
+    found = [
+        strand
+        for strand in run.waiting.values()
+        if strand.wait is not None
+        and strand.wait.kind is WaitKind.SIGNAL
+        and strand.wait.name == entry.name
+        and strand.wait.key == entry.key
+        and not _is_stopping(strand)
+    ]
+    if not found:
+        return False
+    strand = min(found, key=lambda item: item.index)
+    _consume(run, entry)
+    arrive(run, strand, Message(entry.payload, entry.name))
+    return True
+
+
+def _is_stopping(strand: Strand) -> bool:
+    return strand.fork is not None and strand.fork.stopping
+
+
+def signal_of(run: Run, name: str, key: str | None) -> InboxEntry | None:
+    """The oldest signal of this model and key that lies in the inbox."""
+    for entry in run.inbox:
+        if entry.kind is InboxKind.SIGNAL and entry.name == name and entry.key == key:
+            return entry
+    return None
+
+
+def _child_ended(run: Run, entry: InboxEntry) -> None:
+    for strand in list(run.waiting.values()):
+        wait = strand.wait
+        if wait is None or wait.kind is not WaitKind.CHILD or wait.key != entry.key:
+            continue
+        top = strand.frames[-1]
+        if isinstance(top, UndoFrame):
+            run.waiting.pop(wait.activation, None)
+            strand.wait = None
+            Undo(strand, top).child_undone(run, cast("dict[str, str]", orjson.loads(entry.payload))["status"])
+            run.ready.append(strand)
+        else:
+            arrive(run, strand, Message(entry.payload, entry.key or ""))
+        return
+    if run.cancelling is not None:
+        _cancel_when_free(run)
+
+
+def ring(run: Run) -> bool:
+    """Let everything ring that is due, earliest first, ties in branch order; whether anything did."""
+    now = run.now_us()
+    due = [
+        (strand.wait.due_us, strand.index, strand)
+        for strand in run.waiting.values()
+        if strand.wait is not None and strand.wait.due_us is not None and strand.wait.due_us <= now
+    ]
+    rang = False
+    for _, _, strand in sorted(due, key=lambda item: (item[0], item[1])):
+        if strand.wait is not None and not _is_stopping(strand) and run.fatal is None:
+            _expire(run, strand)
+            rang = True
+    for owner, fork in list(run.forks.values()):
+        if fork.due_us is not None and fork.due_us <= now and not fork.stopping:
+            fork.op.expired(run, owner, fork)
+            run.moved = rang = True
+    return rang
+
+
+def _expire(run: Run, strand: Strand) -> None:
+    wait = strand.wait
+    if wait is None:
+        return
+    if wait.kind is not WaitKind.RETRY:
+        arrive(run, strand, EXPIRED)
+        return
+    run.waiting.pop(wait.activation, None)
+    strand.wait = None
+    strand.attempt = wait.attempt
+    strand.since_us = wait.since_us
+    strand.unknown = wait.unknown
+    run.ready.append(strand)
+
+
+def next_due_us(run: Run, *, own: bool) -> int | None:
+    """The next moment at which something is due; with `own` only timers and retries, which nobody else can bring."""
+    kinds = (WaitKind.TIMER, WaitKind.RETRY)
+    waits = [strand.wait for strand in run.waiting.values() if strand.wait is not None]
+    moments = [wait.due_us for wait in waits if wait.due_us is not None and (not own or wait.kind in kinds)]
+    moments += [fork.due_us for _, fork in run.forks.values() if fork.due_us is not None and moments]
+    return min(moments, default=None)
+
+
+# Cancelling
+
+
+def begin_cancel(run: Run, reason: str, *, compensate: bool) -> None:
+    """Ask awaited children to end, then leave everything, `finally` included."""
+    if run.cancelling is not None or isinstance(run.root.frames[-1], UndoFrame):
+        return
+    run.cancelling = reason
+    run.cancel_compensates = compensate
+    run.moved = True
+    run.log("cancel", "", "", note=reason)
+    payload = orjson.dumps({"reason": f"the parent was cancelled: {reason}", "compensate": compensate})
+    for strand in run.waiting.values():
+        if strand.wait is not None and strand.wait.kind is WaitKind.CHILD and strand.wait.key is not None:
+            run.out.sent.append(cancel_entry(run, strand.wait.key, payload))
+    _cancel_when_free(run)
+
+
+def cancel_entry(run: Run, child: str, payload: bytes) -> InboxEntry:
+    """The request to a child to end."""
+    from uuid import UUID  # noqa: PLC0415 - one use
+
+    return InboxEntry(UUID(child), InboxKind.CANCEL, "", payload, dedup=f"cancel:{run.id}", at_us=run.now_us())
+
+
+def _cancel_when_free(run: Run) -> None:
+    """Leave everything once no awaited child is left."""
+    if any(item.wait is not None and item.wait.kind is WaitKind.CHILD for item in run.waiting.values()):
+        return
+    stop_strand(run, run.root)
+
+
+def stop_strand(run: Run, strand: Strand) -> None:
+    """Make a strand leave all its frames: now where it waits, after its branches have ended, or after its effect."""
+    top = strand.frames[-1] if strand.frames else None
+    if strand.ended is not None or top is None or isinstance(top, UndoFrame):
+        return
+    if isinstance(top, ForkFrame):
+        top.stopping = True
+        top.waiting_start.clear()
+        for branch in list(top.branches.values()):
+            stop_strand(run, branch)
+        if not top.branches:
+            leave_fork(run, strand, top)
+        return
+    if strand.running:
+        run.losers.append(strand)
+        return
+    if strand.wait is not None:
+        run.waiting.pop(strand.wait.activation, None)
+        strand.wait = None
+    if strand in run.ready:
+        run.ready.remove(strand)
+    leave_strand(run, strand)
+
+
+def leave_strand(run: Run, strand: Strand) -> None:
+    """Unwind a stopped strand; what its `finally` graphs do still runs."""
+    if any(isinstance(frame, TryFrame) and frame.exit is not None for frame in strand.frames):
+        run.ready.append(strand)  # it is leaving already
+        return
+    run.moved = True
+    unwind(run, strand, Exit(ExitKind.CANCEL, reason=run.cancelling or ""))
+    if strand.ended is None:
+        run.ready.append(strand)
+
+
+def leave_fork(run: Run, owner: Strand, fork: ForkFrame) -> None:
+    """Leave a stopped PARALLEL whose branches have all ended."""
+    from ruvon.engine._machine import forget_frame  # noqa: PLC0415 - kept beside its use
+
+    forget_frame(run, owner, owner.frames.pop())
+    leave_strand(run, owner)

@@ -1,0 +1,118 @@
+"""Assignment: a value into a variable, a state field, a path below one, or a tuple of them.
+
+A value is validated against the declared type when it enters, encoded, and from then on read from its bytes. A path is
+an assignment of the whole variable or field that it begins with, made of a copy in which only the path differs.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias, cast
+
+from ruvon.engine._frames import Strand
+from ruvon.engine._run import Run
+from ruvon.engine._scope import ERROR_MARK
+from ruvon.engine._error_records import record_error
+from ruvon.engine._values import Types, copy_value, validate
+from ruvon.ir.expr import Attribute, Compiled, Expr, Name, Starred, Subscript, Tuple, compile_expr
+
+__all__ = ["TargetWriter", "bind_variable", "encode_variable", "target_writer"]
+
+TargetWriter: TypeAlias = Callable[[Run, Strand, Any], None]
+"""Assigns a value for a strand."""
+
+
+def target_writer(target: Expr, types: Types) -> TargetWriter:
+    """What assigns to `target`."""
+    match target:
+        case Name(id=name):
+            return lambda run, strand, value: bind_variable(run, strand, name, value)
+        case Attribute(value=Name(id="state"), name=field):
+            return lambda run, strand, value: _write_field(run, strand, field, value)
+        case Tuple(items=items):
+            return _tuple_writer([target_writer(item, types) for item in items])
+        case Attribute() | Subscript():
+            return _path_writer(target)
+        case Starred() | _:
+            raise TypeError(f"nothing can be assigned to a {type(target).__name__}")
+
+
+def _tuple_writer(writers: list[TargetWriter]) -> TargetWriter:
+    def write(run: Run, strand: Strand, value: Any) -> None:
+        items = list(value)
+        if len(items) != len(writers):
+            few = "not enough values to unpack" if len(items) < len(writers) else "too many values to unpack"
+            raise ValueError(f"{few} (expected {len(writers)}, got {len(items)})")
+        for writer, item in zip(writers, items, strict=True):
+            writer(run, strand, item)
+
+    return write
+
+
+def bind_variable(run: Run, strand: Strand, name: str, value: object) -> None:
+    """Bind a variable to a value, validated against its declared type."""
+    strand.scope.bind(name, encode_variable(run, name, value))
+
+
+def encode_variable(run: Run, name: str, value: object) -> bytes:
+    """The bytes of a variable's value."""
+    types = run.program.types
+    if isinstance(value, BaseException):
+        return ERROR_MARK + record_error(value, types.dynamic).encode() + b"}"
+    codec = types.variable(name)
+    return codec.encode(validate(codec.annotation, value, name), name)
+
+
+def _write_field(run: Run, strand: Strand, field: str, value: object) -> None:
+    scope = strand.scope
+    scope.write_state(run.program.types.state.assign(field, value, scope.fields))
+
+
+def _path_writer(target: Attribute | Subscript) -> TargetWriter:
+    """Assigns below a variable or field: `state.lines[2].qty = 3`, `totals["a"] = 1`."""
+    root, field, steps = _split(target)
+
+    def write(run: Run, strand: Strand, value: Any) -> None:
+        env = run.env(strand)
+        keys = [(kind, key(env) if isinstance(key, Compiled) else key) for kind, key in steps]
+        holder = copy_value(getattr(env.names["state"], field) if field is not None else env.names[root])
+        _set_path(holder, keys, value)
+        if field is not None:
+            _write_field(run, strand, field, holder)
+        else:
+            bind_variable(run, strand, root, holder)
+
+    return write
+
+
+_Step: TypeAlias = tuple[str, Any]
+
+
+def _split(target: Expr) -> tuple[str, str | None, list[_Step]]:
+    """The variable (or `state` and field) that a path begins with, and the steps below it."""
+    steps: list[_Step] = []
+    here = target
+    while True:
+        match here:
+            case Attribute(value=Name(id="state"), name=field):
+                return "state", field, steps[::-1]
+            case Attribute(value=inner, name=name):
+                steps.append(("attribute", name))
+                here = inner
+            case Subscript(value=Name(id="state"), index=index):
+                raise TypeError(f"`state[...]` cannot be assigned ({index})")
+            case Subscript(value=inner, index=index):
+                steps.append(("item", compile_expr(index)))
+                here = inner
+            case Name(id=name):
+                return name, None, steps[::-1]
+            case _:
+                raise TypeError(f"nothing can be assigned to a path that begins with a {type(here).__name__}")
+
+
+def _set_path(holder: Any, keys: list[_Step], value: object) -> None:
+    for kind, key in keys[:-1]:
+        holder = getattr(holder, key) if kind == "attribute" else holder[key]
+    kind, key = keys[-1]
+    if kind == "attribute":
+        setattr(holder, cast("str", key), copy_value(value))
+    else:
+        holder[key] = copy_value(value)

@@ -1,0 +1,343 @@
+"""The compile driver: from a file, a text, a target or a workflow object to linked definitions and findings.
+
+Nothing here raises for bad input: what is wrong with a text, a file or an import is a finding. `require` turns findings
+into a `DefinitionError` for callers that want one.
+"""
+
+import hashlib
+import inspect
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Literal, TypeAlias, final
+
+from ruvon.authoring._declarations import WorkflowDeclaration
+from ruvon.ir._diagnostics import Diagnostic, Severity
+from ruvon.ir._errors import DefinitionError
+from ruvon.ir._nodes import Definition
+from ruvon.ir._paths import ImportRoots
+from ruvon.ir._spans import Span
+from ruvon_dsl._cache import CachedWorkflow, CacheKey, DefinitionCache, Entry
+from ruvon_dsl._draft import Draft, SourceText
+from ruvon_dsl._link import ModuleLookup, in_order, link
+from ruvon_dsl._link._codes import NO_WORKFLOW, SOURCE_NOT_FOUND
+from ruvon_dsl._modules import home_of, load_file, load_text
+from ruvon_dsl._recording import RecordingRoots
+
+__all__ = [
+    "CompileResult",
+    "CompiledWorkflow",
+    "Kind",
+    "check_file",
+    "compile_file",
+    "compile_function",
+    "compile_source",
+    "compile_target",
+    "require",
+]
+
+Kind: TypeAlias = Literal["python", "yaml"]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledWorkflow:
+    """One workflow of a source."""
+
+    definition: Definition
+    digest: bytes | None
+    """SHA-256 of the linked definition; None where there are errors, or where nothing was imported."""
+    span: Span | None
+    """Where the workflow is defined."""
+    path: str | None
+    """`module:function` of a Python workflow; None for YAML."""
+    file: str
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class CompileResult:
+    """Everything that compiling one source gave."""
+
+    definitions: tuple[CompiledWorkflow, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    """All findings, sorted by position, each once."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no error among the findings."""
+        return all(item.severity is not Severity.ERROR for item in self.diagnostics)
+
+
+def require(result: CompileResult) -> tuple[CompiledWorkflow, ...]:
+    """The compiled workflows.
+
+    Raises:
+        DefinitionError: there is an error among the findings.
+    """
+    if not result.ok:
+        raise DefinitionError(result.diagnostics)
+    return result.definitions
+
+
+def compile_file(
+    path: str | Path,
+    *,
+    roots: ImportRoots | None = None,
+    workflow: str | None = None,
+    imports: bool = True,
+    cache: bool = True,
+) -> CompileResult:
+    """Compile a `.py`, `.yaml` or `.yml` file.
+
+    Args:
+        path: The file.
+        roots: Where its code may come from; its own folder (or the folder of its package) always is allowed.
+        workflow: Only the workflow of this function or type.
+        imports: Import the code and link; without it the text is only parsed and checked for shape.
+        cache: Take the result from the disk where source and imported modules are unchanged, and keep it there.
+    """
+    where = Path(path)
+    source = _read(where)
+    if isinstance(source, Diagnostic):
+        return CompileResult((), (source,))
+    allowed = RecordingRoots.of(roots)
+    folder = home_of(where).folder if _kind_of(where) == "python" else where.resolve().parent
+    allowed.allow_folder(folder)
+    key = CacheKey.of(source, workflow=workflow, options=(str(where.resolve()), *sorted(allowed.packages)))
+    store = DefinitionCache.default() if cache and imports else None
+    known = None if store is None else store.load(key)
+    if known is not None:
+        return _restored(known)
+    result = _compiled(source, _kind_of(where), allowed, workflow, where if imports else None, None)
+    if store is not None and result.ok:
+        store.store(key, _entry(result, allowed))
+    return result
+
+
+def check_file(path: str | Path, *, workflow: str | None = None) -> CompileResult:
+    """Parse a file and check its shape without importing any of the author's code."""
+    return compile_file(path, workflow=workflow, imports=False, cache=False)
+
+
+def compile_source(
+    text: str,
+    *,
+    kind: Kind = "python",
+    file: str = "<text>",
+    module: str | None = None,
+    roots: ImportRoots | None = None,
+    workflow: str | None = None,
+    imports: bool = True,
+) -> CompileResult:
+    """Compile a text that no file holds.
+
+    Args:
+        text: The source.
+        kind: The form it is written in.
+        file: The name that findings carry.
+        module: The name under which a Python text's module is registered, so that its steps and models are found by
+            path; made of the text's hash where it is not given.
+        roots: Where its code may come from.
+        workflow: Only the workflow of this function or type.
+        imports: Import the code and link.
+    """
+    source = SourceText(file, text)
+    allowed = RecordingRoots.of(roots)
+    name = module or f"ruvon_text_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    return _compiled(source, kind, allowed, workflow, None, name if imports else None)
+
+
+def compile_target(target: str, *, roots: ImportRoots | None = None, imports: bool = True) -> CompileResult:
+    """Compile what a command line names: a file, `file.py:function` or `package.module:function`."""
+    if Path(target).suffix in {".py", ".yaml", ".yml"}:
+        return compile_file(target, roots=roots, imports=imports)
+    head, _, name = target.rpartition(":")
+    if head and Path(head).suffix in {".py", ".yaml", ".yml"}:
+        return compile_file(head, roots=roots, workflow=name, imports=imports)
+    module = head or target
+    allowed = RecordingRoots.of(roots)
+    allowed.allow_package(module)
+    allowed.allow_folder(Path.cwd())
+    found = _find_module(module)
+    if found is None:
+        message = f"there is no file and no module `{module}`"
+        help_ = "give a file, or `package.module:function`"
+        return CompileResult((), (Diagnostic(code=SOURCE_NOT_FOUND, message=message, help=help_),))
+    return compile_file(found, roots=allowed, workflow=name if head else None, imports=imports)
+
+
+def compile_function(workflow: object, *, roots: ImportRoots | None = None) -> CompileResult:
+    """Compile a workflow that is already imported, from the source of its module."""
+    declared: object = getattr(workflow, "__ruvon_workflow__", None)
+    function = declared.function if isinstance(declared, WorkflowDeclaration) else None
+    if function is None:
+        message = f"{workflow!r} is no workflow with a body"
+        help_ = "give a function that is decorated with @workflow"
+        return CompileResult((), (Diagnostic(code=NO_WORKFLOW, message=message, help=help_),))
+    module = sys.modules.get(function.__module__)
+    text = _source_of(module)
+    if module is None or text is None:
+        message = f"the source of `{function.__module__}`, where `{function.__name__}` is defined, cannot be read"
+        help_ = "define the workflow in a file"
+        return CompileResult((), (Diagnostic(code=SOURCE_NOT_FOUND, message=message, help=help_),))
+    allowed = RecordingRoots.of(roots)
+    allowed.allow_package(function.__module__)
+    source = SourceText(inspect.getfile(function), text)
+    return _linked(source, _lower_python(source, module, function.__name__), allowed, opaque=False, workflow=None)
+
+
+# --- the stages -------------------------------------------------------------------------------------------------------
+
+
+def _compiled(
+    source: SourceText,
+    kind: Kind,
+    roots: RecordingRoots,
+    workflow: str | None,
+    path: Path | None,
+    module: str | None,
+) -> CompileResult:
+    """Lower and link one text; without a path and a module name nothing is imported."""
+    opaque = path is None and module is None
+    if kind == "yaml":
+        return _linked(source, _lower_yaml(source, roots, opaque=opaque), roots, opaque=opaque, workflow=workflow)
+    if opaque:
+        return _linked(source, _lower_python(source, None, workflow), roots, opaque=True, workflow=workflow)
+    loaded = load_file(path, source, roots) if path is not None else load_text(module or "", source, roots)
+    if isinstance(loaded, ModuleType):
+        roots.record(loaded.__name__)
+        return _linked(source, _lower_python(source, loaded, workflow), roots, opaque=False, workflow=workflow)
+    shape = _linked(source, _lower_python(source, None, workflow), roots, opaque=True, workflow=workflow)
+    return CompileResult((), in_order([*_instead_of(loaded, shape.diagnostics), *shape.diagnostics]))
+
+
+def _instead_of(failed: Sequence[Diagnostic], shape: Sequence[Diagnostic]) -> list[Diagnostic]:
+    """The findings of an import, unless the text itself cannot be read: then the front end says it better."""
+    unreadable = any(item.code.startswith("RV01") and item.severity is Severity.ERROR for item in shape)
+    return [item for item in failed if not (unreadable and "SyntaxError" in item.message)]
+
+
+def _lower_python(source: SourceText, module: ModuleType | None, only: str | None) -> list[Draft] | list[Diagnostic]:
+    from ruvon_dsl.python import lower_module  # noqa: PLC0415 - libcst is loaded only when Python is compiled
+
+    lookup = None if module is None else ModuleLookup(module, builtins=True)
+    try:
+        return lower_module(source, lookup, only=only)
+    except DefinitionError as exc:
+        return list(exc.diagnostics)
+
+
+def _lower_yaml(source: SourceText, roots: ImportRoots, *, opaque: bool) -> list[Draft] | list[Diagnostic]:
+    from ruvon_dsl.yaml import lower_file  # noqa: PLC0415 - PyYAML is loaded only when YAML is compiled
+
+    try:
+        return lower_file(source, roots=roots, opaque=opaque)
+    except DefinitionError as exc:
+        return list(exc.diagnostics)
+
+
+def _linked(
+    source: SourceText,
+    lowered: Sequence[Draft] | Sequence[Diagnostic],
+    roots: ImportRoots,
+    *,
+    opaque: bool,
+    workflow: str | None,
+) -> CompileResult:
+    found: list[Diagnostic] = [item for item in lowered if isinstance(item, Diagnostic)]
+    drafts = [item for item in lowered if isinstance(item, Draft)]
+    done: list[CompiledWorkflow] = []
+    for draft in drafts:
+        if workflow is not None and not _is_called(draft, workflow):
+            continue
+        linked = link(draft, roots, opaque=opaque)
+        found.extend(linked.diagnostics)
+        if linked.definition is not None:
+            done.append(
+                CompiledWorkflow(
+                    definition=linked.definition,
+                    digest=linked.digest,
+                    span=draft.span,
+                    path=draft.path,
+                    file=source.file,
+                )
+            )
+    if not done and not found:
+        found.append(_no_workflow(source, workflow, drafts))
+    return CompileResult(tuple(done), in_order(found))
+
+
+def _is_called(draft: Draft, workflow: str) -> bool:
+    function = None if draft.path is None else draft.path.rpartition(":")[2]
+    return workflow in (draft.definition.workflow_type, function, draft.path) or draft.path is None
+
+
+def _no_workflow(source: SourceText, workflow: str | None, drafts: Sequence[Draft]) -> Diagnostic:
+    names = ", ".join(f"`{draft.definition.workflow_type}`" for draft in drafts)
+    missing = f"`{source.file}` defines no workflow" + (f" `{workflow}`" if workflow else "")
+    help_ = f"it defines {names}" if names else "decorate an `async def` with @workflow, or write `workflow_type:`"
+    return Diagnostic(code=NO_WORKFLOW, message=missing, span=Span.at(source.file, 1, 1), help=help_)
+
+
+# --- sources ----------------------------------------------------------------------------------------------------------
+
+
+def _kind_of(path: Path) -> Kind:
+    return "yaml" if path.suffix.lower() in {".yaml", ".yml"} else "python"
+
+
+def _read(path: Path) -> SourceText | Diagnostic:
+    try:
+        return SourceText(str(path), path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        reason = exc.strerror or type(exc).__name__
+    except UnicodeDecodeError as exc:
+        reason = f"it is not UTF-8 text ({exc.reason} at byte {exc.start})"
+    return Diagnostic(code=SOURCE_NOT_FOUND, message=f"`{path}` cannot be read: {reason}", help="check the path")
+
+
+def _find_module(name: str) -> Path | None:
+    """The file of a module, found without importing anything but its packages."""
+    import importlib.util  # noqa: PLC0415 - only for targets that are no files
+
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+    origin = None if spec is None else spec.origin
+    return Path(origin) if origin is not None and origin.endswith(".py") else None
+
+
+def _source_of(module: ModuleType | None) -> str | None:
+    if module is None:
+        return None
+    try:
+        return inspect.getsource(module)
+    except (OSError, TypeError):
+        return None
+
+
+# --- the cache --------------------------------------------------------------------------------------------------------
+
+
+def _entry(result: CompileResult, roots: RecordingRoots) -> Entry:
+    workflows = tuple(
+        CachedWorkflow(item.definition, item.digest or b"", item.span, item.path, item.file)
+        for item in result.definitions
+    )
+    return Entry(workflows, result.diagnostics, roots.dependencies())
+
+
+def _restored(entry: Entry) -> CompileResult:
+    workflows = tuple(
+        CompiledWorkflow(
+            definition=item.definition, digest=item.digest or None, span=item.span, path=item.path, file=item.file
+        )
+        for item in entry.workflows
+    )
+    return CompileResult(workflows, entry.diagnostics)

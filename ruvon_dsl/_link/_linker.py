@@ -1,0 +1,126 @@
+"""`link`: a front end's draft becomes a definition, or the list of what is wrong with it.
+
+The passes, in order: the verifier (a draft that breaks its rules goes no further), data flow, the checks that read its
+facts, findings about shape, concurrency and functions, and the finish that writes types and contracts into the
+definition. Only a definition without errors gets a digest.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import final
+
+from ruvon.ir._canonical import digest
+from ruvon.ir._diagnostics import Diagnostic, Severity
+from ruvon.ir._nodes import Definition
+from ruvon.ir._paths import ImportRoots
+from ruvon.ir._spans import Position
+from ruvon.ir._verify import verify
+from ruvon_dsl._draft import Draft
+from ruvon_dsl._link._bindings import unset_reads
+from ruvon_dsl._link._branches import race_findings, rollback_findings, write_conflicts
+from ruvon_dsl._link._callables import call_findings
+from ruvon_dsl._link._checker import Checker
+from ruvon_dsl._link._checks import Checks
+from ruvon_dsl._link._codes import BROKEN_GRAPH
+from ruvon_dsl._link._env import Env
+from ruvon_dsl._link._finish import finish
+from ruvon_dsl._link._flow import Flow
+from ruvon_dsl._link._resolve import Resolver
+from ruvon_dsl._link._spinning import spinning_loops
+from ruvon_dsl._link._storage import storage_findings
+from ruvon_dsl._link._structure import falls_through, handler_findings, unreachable_nodes
+from ruvon_dsl._link._typing import FlowTyping
+
+__all__ = ["Linked", "in_order", "link"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """What linking gives; without errors the definition is complete and `digest` its name."""
+
+    definition: Definition | None
+    digest: bytes | None
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no error among the findings."""
+        return not has_errors(self.diagnostics)
+
+
+def link(draft: Draft, roots: ImportRoots, *, opaque: bool = False) -> Linked:
+    """Link a draft.
+
+    Args:
+        draft: What a front end lowered.
+        roots: Where code may be loaded from.
+        opaque: Parse only: nothing is imported, no types are known, there is no digest.
+
+    Returns:
+        The linked definition with all findings, those of the draft included. The definition is None where the graph is
+        broken, and without a digest where there is an error.
+    """
+    broken = verify(draft.definition)
+    if broken:
+        return Linked(None, None, in_order([*draft.diagnostics, *_broken(draft, broken)]))
+    resolver = Resolver(roots, opaque=opaque, span=draft.span)
+    checker = Checker(resolver.type_of(draft.definition.state, draft.span), resolver)
+    typing = FlowTyping(draft.definition, resolver, checker)
+    flow = Flow(typing)
+    exits = flow.run(draft.definition.graph, Env())
+    facts, heads = flow.facts, flow.heads()
+    checks = Checks(draft.definition, resolver, checker, typing, draft.takes)
+    checks.run(facts, heads, exits)
+    found = [
+        *draft.diagnostics,
+        *unset_reads(draft.definition, facts, heads, opaque=opaque),
+        *checks.found,
+        *_shape_findings(draft, resolver),
+    ]
+    if opaque:
+        return Linked(draft.definition, None, in_order(found))
+    filled, unfinished = finish(draft.definition, resolver, typing.bound, draft.span)
+    found += [*unfinished, *storage_findings(filled, resolver, draft.span), *resolver.found]
+    name = None if has_errors(found) else digest(filled)
+    return Linked(filled, name, in_order(found))
+
+
+def _shape_findings(draft: Draft, resolver: Resolver) -> list[Diagnostic]:
+    definition = draft.definition
+    return [
+        *unreachable_nodes(definition),
+        *handler_findings(definition, resolver),
+        *falls_through(definition, draft.implicit),
+        *spinning_loops(definition),
+        *race_findings(definition),
+        *write_conflicts(definition, resolver),
+        *rollback_findings(definition),
+        *([] if resolver.opaque else call_findings(definition, resolver)),
+    ]
+
+
+def _broken(draft: Draft, problems: Iterable[str]) -> list[Diagnostic]:
+    """The verifier's sentences, where the front end has not already said why."""
+    if has_errors(draft.diagnostics):
+        return []
+    return [Diagnostic(code=BROKEN_GRAPH, message=problem, span=draft.span) for problem in problems]
+
+
+def has_errors(found: Iterable[Diagnostic]) -> bool:
+    """Whether any finding is an error."""
+    return any(item.severity is Severity.ERROR for item in found)
+
+
+def in_order(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Findings by position, each once; one that says the same of the same place as an earlier one is dropped."""
+    unique: dict[tuple[object, ...], Diagnostic] = {}
+    for item in found:
+        unique.setdefault((item.code, item.span, item.message), item)
+    return tuple(sorted(unique.values(), key=_place))
+
+
+def _place(item: Diagnostic) -> tuple[str, Position, str]:
+    if item.span is None:
+        return "", Position(0, 0), item.code
+    return item.span.file, item.span.start, item.code

@@ -1,0 +1,109 @@
+"""Import roots that remember what was loaded through them, so that a cached definition knows what it depends on."""
+
+import ast
+import hashlib
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import final
+
+from ruvon.ir._paths import ImportRoots
+
+__all__ = ["Dependency", "RecordingRoots"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """A file that a definition was made of, and the hash it had then."""
+
+    file: str
+    sha256: str
+
+    @classmethod
+    def of(cls, file: Path) -> "Dependency | None":
+        """The file as it is now; None where it cannot be read."""
+        try:
+            return cls(str(file), hashlib.sha256(file.read_bytes()).hexdigest())
+        except OSError:
+            return None
+
+    def holds(self) -> bool:
+        """Whether the file still is what it was."""
+        return self == Dependency.of(Path(self.file))
+
+
+@final
+@dataclass(slots=True)
+class RecordingRoots(ImportRoots):
+    """Import roots with a memory."""
+
+    loaded: set[str] = field(default_factory=set[str])
+
+    @classmethod
+    def of(cls, roots: ImportRoots | None) -> "RecordingRoots":
+        """Roots that allow what `roots` allows, or what the environment does, and remember."""
+        if isinstance(roots, RecordingRoots):
+            return roots
+        given = ImportRoots.from_environment() if roots is None else roots
+        return cls(set(given.packages), list(given.folders))
+
+    def record(self, name: str) -> None:
+        """Remember a module that was loaded in another way."""
+        self.loaded.add(name)
+
+    def load_module(self, name: str, path: str | None = None) -> ModuleType:
+        """Import the module `name`, and remember it."""
+        module = ImportRoots.load_module(self, name, path)
+        self.loaded.add(name)
+        return module
+
+    def dependencies(self) -> tuple[Dependency, ...]:
+        """The files of all modules that were loaded and of the author's modules that those import, by name."""
+        found: dict[str, Dependency] = {}
+        pending = sorted(self.loaded)
+        seen: set[str] = set()
+        while pending:
+            name = pending.pop()
+            file = self._file_of(name)
+            if name in seen or file is None:
+                continue
+            seen.add(name)
+            dependency = Dependency.of(file)
+            if dependency is not None:
+                found[name] = dependency
+                pending.extend(_imports(file, name))
+        return tuple(found[name] for name in sorted(found))
+
+    def _file_of(self, name: str) -> Path | None:
+        """The file of a loaded module of the author's; None for all others."""
+        if name.partition(".")[0] in {*sys.stdlib_module_names, "ruvon", "ruvon_dsl", "pydantic"}:
+            return None
+        file: str | None = getattr(sys.modules.get(name), "__file__", None)
+        return Path(file) if file is not None and file.endswith(".py") else None
+
+
+def _imports(file: Path, name: str) -> Iterator[str]:
+    """The names of the modules that a file imports, as far as its import statements show."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return
+    package = name if file.stem == "__init__" else name.rpartition(".")[0]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute(node, package)
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _absolute(node: ast.ImportFrom, package: str) -> str:
+    if not node.level:
+        return node.module or ""
+    parts = package.split(".")
+    kept = parts[: len(parts) - node.level + 1]
+    return ".".join([*kept, *([node.module] if node.module else [])])

@@ -1,0 +1,154 @@
+"""The graphs of branches: one effect, or the body of a nested `async def`."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ruvon.ir._nodes import Graph, Parallel, Return
+from ruvon.ir._spans import Span
+from ruvon.ir._verify import single_effect
+from ruvon_dsl.python import _codes as codes
+from ruvon_dsl.python._context import RETURNS, BranchFunction, Frame, Given, Place, Unit
+from ruvon_dsl.python._lower_calls import RESULT
+from ruvon_dsl.python._pieces import Pieces, Step, Stop, graph_of
+from ruvon_dsl.python._scopes import bound_names, statements_of, target_parts, values_of
+from ruvon_dsl.python._surface import (
+    Annotated,
+    Assigned,
+    Awaiting,
+    Block,
+    Dotted,
+    ForLoop,
+    Function,
+    Invocation,
+    Statement,
+)
+
+if TYPE_CHECKING:
+    from ruvon_dsl.python._lower_calls import Effect
+
+__all__ = ["branch_graph", "branch_place", "effect_graph", "frame_of", "named_branch"]
+
+
+def branch_place(place: Place, bound: dict[str, Span]) -> Place:
+    """The outermost place of a branch that starts here; it has no variables but `bound`."""
+    return Place(Frame(bound, place.frame, rename=place.frame.rename), outermost=False, top=True, past=RETURNS)
+
+
+def named_branch(work: Invocation, place: Place) -> BranchFunction | None:
+    """The nested `async def` that a call names."""
+    return place.frame.branch(work.function.name) if isinstance(work.function, Dotted) else None
+
+
+def frame_of(body: Block, parameters: dict[str, Span], outer: Frame | None) -> Frame:
+    """The frame of a function with this body."""
+    functions = [item for item in statements_of(body) if isinstance(item, Function)]
+    bound = {**parameters, **bound_names(body)}
+    for function in functions:
+        bound.pop(function.name, None)
+    frame = Frame(bound, outer)
+    frame.branches = {function.name: BranchFunction(function) for function in functions}
+    frame.body = body
+    frame.late = frozenset(_late_awaits(body))
+    return frame
+
+
+def _late_awaits(body: Block) -> Iterator[str]:
+    for statement in statements_of(body):
+        for value in values_of(statement):
+            if isinstance(value, Awaiting) and isinstance(value.value, Dotted):
+                yield value.value.name
+
+
+def effect_graph(unit: Unit, awaiting: Awaiting, place: Place) -> "tuple[str, Graph] | None":
+    """The graph of a branch that is one call, with the id of its node."""
+    from ruvon_dsl.python._lower_effects import lower_effect  # noqa: PLC0415 - a branch may hold any effect, also a gather
+
+    effect: Effect | None = lower_effect(unit, awaiting, place, given=Given(), wanted=None)
+    if effect is None:
+        return None
+    if not isinstance(effect.action, Parallel):
+        return effect.id, graph_of((Step(effect.id, effect.action, effect.span, effect.automate),))
+    return effect.id, _gathered(unit, effect)
+
+
+def _gathered(unit: Unit, effect: "Effect") -> Graph:
+    """A `gather` as a branch: its results are the branch's result, which only a RETURN can say."""
+    from ruvon.ir.expr._nodes import Name
+    from ruvon_dsl.python._naming import variable_of
+
+    result = Name(variable_of(effect.id, "result"), effect.span)
+    step = Step(effect.id, replace(effect.action, output=result), effect.span, effect.automate)
+    return graph_of((step, Stop(unit.ids.derive("return"), Return(value=result), effect.span)))
+
+
+def branch_graph(unit: Unit, branch: BranchFunction, call: Invocation, place: Place, *, mapped: bool) -> Graph:
+    """The graph of a nested function at its one use."""
+    function = branch.function
+    branch.used.append(call.span)
+    _check_call(unit, function, call, mapped=mapped)
+    parameters = {item.name: item.span for item in function.parameters}
+    frame = frame_of(function.body, parameters, place.frame)
+    frame.rename = place.frame.rename
+    _check_shadowing(unit, function, frame, place.frame)
+    inner = Place(frame, outermost=False, top=True, past=RETURNS)
+    if len(branch.used) > 1:
+        return graph_of(())
+    pieces: Pieces = unit.block(function.body, inner)
+    graph = graph_of(pieces)
+    if single_effect(graph) is None:
+        return graph
+    stop = Stop(unit.ids.derive("return"), Return(), function.span)
+    return graph_of((*(piece for piece in pieces if isinstance(piece, Step)), stop))
+
+
+def _check_call(unit: Unit, function: Function, call: Invocation, *, mapped: bool) -> None:
+    wanted = 1 if mapped else 0
+    plain = all(arg.keyword is None and not arg.star for arg in call.args)
+    takes = len(function.parameters)
+    if takes > wanted or len(call.args) != takes or not plain:
+        unit.findings.error(
+            codes.BRANCH_PARAMETER,
+            f"the branch `{function.name}` takes {takes} parameter{'s' if takes != 1 else ''} and gets {len(call.args)}",
+            call.span,
+            help=(
+                "a branch has no parameters and reads the variables around it; in a mapped gather it has one, the item: "
+                "`gather(*(branch(x) for x in xs))`"
+            ),
+        )
+
+
+def _check_shadowing(unit: Unit, function: Function, frame: Frame, outer: Frame) -> None:
+    """A name that both bind is the branch's own in Python; reading it before would be an error there, not here."""
+    parameters = {item.name for item in function.parameters}
+    for name in frame.bound:
+        first = outer.bound.get(name)
+        if name in parameters or first is None or first.start > function.span.start:
+            continue
+        if not _binds_first(function.body, name):
+            unit.findings.error(
+                codes.BRANCH_SHADOWS,
+                f"the branch `{function.name}` binds `{name}`, which the workflow also binds",
+                frame.bound[name],
+                help="give the branch's variable another name",
+                reason="in Python the branch would have a variable of its own, which may have no value where it is read",
+            )
+
+
+def _binds_first(body: Block, name: str) -> bool:
+    """Whether a plain assignment of the block binds the name before anything reads it."""
+    word = re.compile(rf"\b{re.escape(name)}\b")
+    for statement in body.statements:
+        if any(word.search(value.text) for item in _within(statement) for value in values_of(item)):
+            return False
+        if isinstance(statement, Assigned | Annotated) and statement.value is not None:
+            if any(part == name for part, _ in target_parts(statement.target)):
+                return True
+        elif isinstance(statement, ForLoop) and any(part == name for part, _ in target_parts(statement.target)):
+            return False
+    return False
+
+
+def _within(statement: Statement) -> tuple[Statement, ...]:
+    return tuple(statements_of(Block((statement,), statement.span)))

@@ -1,0 +1,325 @@
+"""LOOP, TRY and PARALLEL: the three actions that hold graphs of their own."""
+
+import re
+from dataclasses import replace
+from typing import Final
+
+from ruvon.ir._nodes import (
+    END,
+    Branch,
+    Call,
+    Display,
+    Graph,
+    Handler,
+    Join,
+    Loop,
+    Node,
+    OnFailure,
+    Parallel,
+    Return,
+    Target,
+    Try,
+)
+from ruvon.ir._verify import single_effect
+from ruvon.ir.expr import _nodes as e
+from ruvon.ir.expr._nodes import Expr
+from ruvon_dsl._link import ParameterKind
+from ruvon_dsl.yaml import _codes as codes
+from ruvon_dsl.yaml._check import Fields
+from ruvon_dsl.yaml._context import FileContext
+from ruvon_dsl.yaml._graphs import Lowerer, Place, Scope
+from ruvon_dsl.yaml._stretches import hoist_output
+from ruvon_dsl.yaml._tree import Block, BranchItem, HandlerItem, Item
+from ruvon_dsl.yaml._values import MappingNode, ScalarNode, YamlNode
+
+__all__ = ["DEFAULT_TURNS", "item_names", "lower_loop", "lower_parallel", "lower_try"]
+
+DEFAULT_TURNS: Final = 1_000
+"""Turns of a WHILE without `max_iterations`."""
+_IN: Final = re.compile(r"\s+in\s+")
+
+
+# --- LOOP -------------------------------------------------------------------------------------------------------------
+
+
+def lower_loop(low: Lowerer, item: Item, following: Target, place: Place) -> tuple[Loop, Target]:
+    """A LOOP and what follows its last turn: the `else` part, where there is one."""
+    context, fields = low.context, item.fields
+    target, over = _iteration(context, fields)
+    condition = fields.node("while_condition")
+    mode = fields.choice("mode")
+    if (over is None) == (condition is None) or (mode == "WHILE") == (over is not None and mode is not None):
+        message = f"`{item.id}` needs either `iterate_over` (ITERATE) or `while_condition` (WHILE)"
+        context.found.error(codes.KEY_CLASH, message, item.span, "keep one of them")
+    following_turns = following
+    on_break: Target | None = None
+    if "else" in item.blocks:
+        following_turns, on_break = low.steps(item.blocks["else"], place), following
+    body = low.graph(item.blocks.get("loop_body", Block([], item.span)), "loop", place.scope, supplies=_names(target))
+    output = context.exprs.target(fields.node("output"))
+    if output is not None:
+        _check_collects(context, item, body)
+    loop = Loop(
+        over=over,
+        item=target if over is not None else None,
+        index=fields.text("index_var_name"),
+        condition=context.exprs.bare(condition) if over is None and isinstance(condition, ScalarNode) else None,
+        body=_without_output(body) if output is not None else body,
+        max_iterations=_turns(fields, counted=over is None),
+        on_break=on_break,
+        collect=output is not None,
+        output=output,
+    )
+    return loop, following_turns
+
+
+def _turns(fields: Fields, *, counted: bool) -> int | None:
+    if fields.is_off("max_iterations"):
+        return None
+    return fields.count("max_iterations") or (DEFAULT_TURNS if counted else None)
+
+
+def _check_collects(context: FileContext, item: Item, body: Graph) -> None:
+    if single_effect(body) is None:
+        context.found.error(
+            codes.BAD_OUTPUT,
+            f"`{item.id}` collects the results of its turns, so its body is exactly one step that gives one",
+            item.fields.span_of("output"),
+            "collect in the body instead: `append: {found: =value}`",
+        )
+
+
+def _without_output(body: Graph) -> Graph:
+    """The body of a collecting loop: the turn's result goes to the list, not to a variable of its own."""
+    return hoist_output(body)[0]
+
+
+def _iteration(context: FileContext, fields: Fields) -> tuple[Expr, Expr | None]:
+    """The target of the item and the list, from `iterate_over` and `item_var_name` or from `for: x in xs`."""
+    over = fields.node("iterate_over")
+    name = fields.node("item_var_name")
+    if isinstance(name, ScalarNode) and over is None and (found := _IN.search(name.text)):
+        over = replace(name, text=name.text[found.end() :], source=_shifted(name, found.end()), span=name.at(found.end(), len(name.text)))
+        name = replace(name, text=name.text[: found.start()])
+    target: Expr = e.Name("item")
+    if isinstance(name, ScalarNode):
+        target = context.exprs.target(name) or target
+        if not _is_item(target):
+            context.found.error(codes.BAD_NAME, f"`{name.text}` is no name for an item", name.span, "write a name, or several separated by commas")
+    return target, context.exprs.bare(over) if isinstance(over, ScalarNode) else None
+
+
+def _shifted(node: ScalarNode, offset: int) -> tuple[str, ...]:
+    """The lines of the file for the rest of a plain scalar of one line; nothing for other scalars."""
+    if len(node.source) != 1 or not node.plain:
+        return ()
+    return (node.source[0][offset:],)
+
+
+def _is_item(target: Expr) -> bool:
+    match target:
+        case e.Name():
+            return True
+        case e.Tuple(items=items):
+            return all(_is_item(part) for part in items)
+        case _:
+            return False
+
+
+def _names(target: Expr) -> frozenset[str]:
+    match target:
+        case e.Name(id=name):
+            return frozenset({name})
+        case e.Tuple(items=items):
+            return frozenset().union(*(_names(part) for part in items))
+        case _:
+            return frozenset()
+
+
+def item_names(fields: Fields) -> frozenset[str]:
+    """The names that a loop or mapped PARALLEL binds, read from the text alone."""
+    text = fields.text("item_var_name") or "item"
+    words = _IN.split(text)[0].replace("(", " ").replace(")", " ").split(",")
+    index = fields.text("index_var_name")
+    return frozenset(word.strip() for word in words if word.strip().isidentifier()) | ({index} if index else frozenset())
+
+
+# --- TRY --------------------------------------------------------------------------------------------------------------
+
+
+def lower_try(low: Lowerer, item: Item, following: Target, place: Place) -> tuple[Try, Target]:
+    """A TRY and what follows it: the `else` part, where there is one."""
+    scope = place.scope
+    has_else = bool(item.blocks.get("else", Block([], item.span)).items)
+    behind = low.steps(item.blocks["else"], place) if has_else else following
+    inside = item.blocks.get("steps", Block([], item.span))
+    final = item.blocks.get("finally")
+    saga = item.fields.flag("saga") or False
+    if not (saga or item.handlers or final):
+        low.context.found.error(codes.MISSING_KEY, f"`{item.id}` has no `except`, no `finally` and no `saga`", item.span, "add one of them, or leave the TRY out")
+    handlers = tuple(_handler(low, handler, following, scope, has_else=has_else) for handler in item.handlers)
+    end = low.graph(final, "final", scope) if final is not None else None
+    if item.saga_id:
+        body = _saga_inside(low, item, inside, scope, behind)
+        return Try(body=body, handlers=handlers, final=end), behind
+    body = low.graph(inside, "try", scope, past_end=scope.seen(behind))
+    return Try(body=body, handlers=handlers, final=end, saga=saga), behind
+
+
+def _saga_inside(low: Lowerer, item: Item, block: Block, scope: Scope, behind: Target) -> Graph:
+    """The body of a TRY with handlers and `saga: true`: a saga scope of its own, so that it is undone first."""
+    outer = Scope("try", low.context, scope, scope.seen(behind))
+    body = low.graph(block, "try", outer, past_end=outer.seen(END))
+    return outer.graph(outer.add(item.saga_id, Try(body=body, saga=True), END, item))
+
+
+def _handler(low: Lowerer, handler: HandlerItem, following: Target, scope: Scope, *, has_else: bool) -> Handler:
+    context = low.context
+    paths = [context.options.error_class(ScalarNode(text, True, span), text) for text, span in handler.classes]
+    classes = tuple(path for path in paths if path is not None) or ("builtins:Exception",)
+    if handler.name is not None and not handler.name.isidentifier():
+        context.found.error(codes.BAD_NAME, f"`{handler.name}` is no name for the error", handler.classes[0][1] if handler.classes else handler.block.span, "write letters, digits and underscores")
+    past = scope.seen(following)
+    if not has_else:
+        graph = low.graph(handler.block, "try", scope, past_end=past)
+    elif past is not None:
+        graph = low.graph(handler.block, "try", scope, after=past, past_end=past)
+    else:
+        graph = _returning(low, handler.block, scope)
+    return Handler(classes=classes, name=handler.name, graph=graph)
+
+
+def _returning(low: Lowerer, block: Block, scope: Scope) -> Graph:
+    """A handler that goes past an `else` part to the end of the workflow or branch: it ends in a RETURN."""
+    context = low.context
+    node_id = context.fresh_id("return")
+    if scope.kind == "final":
+        context.found.error(codes.KEY_CLASH, "a TRY with `else` cannot be the last step of a `finally`", block.span, "put a step behind it")
+    graph = low.graph(block, "try", scope, after=node_id)
+    end = Node(id=node_id, action=Return(), display=Display(source=block.span))
+    return Graph(entry=graph.entry, nodes={**graph.nodes, node_id: end})
+
+
+# --- PARALLEL ---------------------------------------------------------------------------------------------------------
+
+
+def lower_parallel(low: Lowerer, item: Item, scope: Scope) -> Parallel:
+    """A PARALLEL, FORK or RACE: static branches, or one body for each item of a list."""
+    context, fields = low.context, item.fields
+    output = context.exprs.target(fields.node("output"))
+    if fields.node("iterate_over") is not None:
+        return _mapped(low, item, scope, output)
+    outputs = fields.node("outputs")
+    given = {entry.key.text: entry.value for entry in outputs.entries} if isinstance(outputs, MappingNode) else {}
+    labels: list[str] = []
+    branches = tuple(_branch(low, branch, given, labels, scope) for branch in item.branches)
+    _check_branches(context, item, branches, given)
+    race = item.kind == "RACE"
+    collect = fields.flag("allow_partial_success") or "tolerate" in fields
+    return Parallel(
+        branches=branches,
+        join=Join.FIRST if race else Join.ALL,
+        limit=_optional(context, fields, "limit"),
+        batch_size=_batch(context, fields),
+        on_failure=OnFailure.COLLECT if collect else OnFailure.CANCEL,
+        tolerate=_optional(context, fields, "tolerate"),
+        merge=context.options.merge(fields),
+        timeout_us=context.options.duration(fields, "timeout"),
+        output=output,
+    )
+
+
+def _branch(low: Lowerer, branch: BranchItem, outputs: dict[str, YamlNode], labels: list[str], scope: Scope) -> Branch:
+    graph = low.graph(branch.block, "branch", scope)
+    label = branch.label
+    if label is None:
+        label = next(iter(graph.nodes), "branch") if len(branch.block.items) == 1 else "branch"
+        label = branch.block.items[0].id if branch.block.items else label
+    labels.append(label)
+    written = outputs.get(label, branch.output)
+    output = low.context.exprs.target(written)
+    if branch.task:
+        graph, hoisted = hoist_output(graph)
+        output = output if hoisted is None or label in outputs else hoisted
+    after = tuple(node.text for node in branch.after)
+    return Branch(label=label, graph=graph, after=after, output=output, won=branch.won)
+
+
+def _check_branches(context: FileContext, item: Item, branches: tuple[Branch, ...], outputs: dict[str, YamlNode]) -> None:
+    if not branches:
+        context.found.error(codes.MISSING_KEY, f"`{item.id}` has nothing to run", item.span, "add `tasks:`, `branches:` or `iterate_over:`")
+    labels = {branch.label for branch in branches}
+    seen: set[str] = set()
+    for branch, written in zip(branches, item.branches, strict=True):
+        if branch.label in seen:
+            context.found.error(codes.DUPLICATE_NAME, f"two branches are labelled `{branch.label}`", written.span, "give one of them a `label:`")
+        seen.add(branch.label)
+        for node in written.after:
+            if node.text not in labels or node.text == branch.label:
+                context.found.error(codes.UNKNOWN_DEPENDENCY, f"there is no other branch `{node.text}` to come after", node.span, "name the label of a branch")
+    for label, node in outputs.items():
+        if label not in labels:
+            context.found.error(codes.UNKNOWN_STEP, f"there is no branch `{label}`", node.span, "name the label of a branch")
+
+
+def _mapped(low: Lowerer, item: Item, scope: Scope, output: Expr | None) -> Parallel:
+    context, fields = low.context, item.fields
+    target, over = _iteration(context, fields)
+    if item.branches:
+        context.found.error(codes.KEY_CLASH, f"`{item.id}` has branches and a list", item.span, "keep `tasks`, or `iterate_over` with one `task_function`")
+    collect = fields.flag("allow_partial_success") or "tolerate" in fields
+    return Parallel(
+        over=over,
+        item=target,
+        index=fields.text("index_var_name"),
+        body=_mapped_body(low, item, scope, target),
+        limit=_optional(context, fields, "limit"),
+        batch_size=_batch(context, fields),
+        on_failure=OnFailure.COLLECT if collect else OnFailure.CANCEL,
+        tolerate=_optional(context, fields, "tolerate"),
+        merge=context.options.merge(fields),
+        timeout_us=context.options.duration(fields, "timeout"),
+        output=output,
+    )
+
+
+def _mapped_body(low: Lowerer, item: Item, scope: Scope, target: Expr) -> Graph:
+    """The body that runs for each item: a function, one step of any type, or steps."""
+    context = low.context
+    names = [name for name in ("task_function", "task", "steps") if name in item.blocks]
+    if len(names) != 1:
+        context.found.error(codes.KEY_CLASH, f"`{item.id}` needs one of `task_function`, `task` and `steps`", item.span, "say what runs for each item")
+        return Graph(entry=END, nodes={})
+    body = low.graph(item.blocks[names[0]], "branch", scope, supplies=_names(target))
+    node = single_effect(body)
+    if names[0] == "task_function" and node is not None and isinstance(node.action, Call):
+        return _pass_item(context, item, body, node, node.action, target)
+    return body
+
+
+def _pass_item(context: FileContext, item: Item, body: Graph, node: Node, call: Call, target: Expr) -> Graph:
+    """Pass the item to a task function whose only own parameter has another name."""
+    function = item.fields.node("task_function")
+    callee = context.callee(function) if isinstance(function, ScalarNode) else None
+    if callee is None or item.fields.node("inputs") is not None or not isinstance(target, e.Name):
+        return body
+    own = [parameter for parameter in callee.parameters if parameter.name not in {"state", *call.args}]
+    positional = [parameter for parameter in own if parameter.kind is not ParameterKind.VAR_KEYWORD]
+    name = target.id if len(positional) < len(own) and not positional else positional[0].name if positional else None
+    if name is None or target.id in call.args:
+        return body
+    args = {**call.args, name: target}
+    return Graph(entry=body.entry, nodes={node.id: replace(node, action=replace(call, args=args))})
+
+
+def _optional(context: FileContext, fields: Fields, name: str) -> Expr | None:
+    node = fields.node(name)
+    return None if node is None else context.exprs.value(node)
+
+
+def _batch(context: FileContext, fields: Fields) -> Expr | None:
+    """The batch size; 0 (documented: all at once) is none."""
+    size = _optional(context, fields, "batch_size")
+    return None if size == e.Const(0) else size
+
+

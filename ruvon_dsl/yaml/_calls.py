@@ -1,0 +1,201 @@
+"""Calls: functions, HTTP, models, modules and custom types, with their arguments and options."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
+
+from ruvon.ir._nodes import Call, Compensation, RetryPolicy
+from ruvon.ir.expr import _nodes as e
+from ruvon.ir.expr._nodes import Expr
+from ruvon.ir.types import type_text
+from ruvon_dsl._link import Parameter, ParameterKind, bind_arguments
+from ruvon_dsl.yaml import _codes as codes
+from ruvon_dsl.yaml._check import Fields, check_fields, is_null
+from ruvon_dsl.yaml._context import Callee, FileContext
+from ruvon_dsl.yaml._graphs import Scope
+from ruvon_dsl.yaml._keys_steps import HTTP_CONFIG
+from ruvon_dsl.yaml._tree import Item
+from ruvon_dsl.yaml._values import Entry, MappingNode, ScalarNode
+
+__all__ = ["arguments_of", "declares_input", "input_model_of", "lower_call", "lower_http", "lower_model_call", "type_of"]
+
+_BUILT_IN: Final = frozenset({"STANDARD", "ASYNC", "DECISION"})
+_CONFIG: Final[Mapping[str, tuple[str, ...]]] = {
+    "HTTP": ("method", "url", "headers", "query", "json", "body", "expect"),
+    "AI_INFERENCE": ("model", "data", "default"),
+    "WASM": ("module", "data", "entry"),
+}
+
+
+def lower_call(context: FileContext, item: Item, scope: Scope) -> Call:
+    """A STANDARD or ASYNC step, a DECISION's function, or a custom type."""
+    node = item.fields.node("function")
+    callee = context.callee(node) if isinstance(node, ScalarNode) else None
+    builtin = item.kind in _BUILT_IN
+    function: str | None = None
+    args: Mapping[str, Expr] = {}
+    if isinstance(node, ScalarNode):
+        function = context.names.written(node.text) if callee is None else callee.path
+        args = arguments_of(context, item, callee, scope, node)
+    call = replace(
+        options_of(context, item.fields, callee),
+        type="STANDARD" if builtin else item.kind,
+        function=function,
+        args=MappingProxyType(args),
+        config=MappingProxyType({} if builtin else _custom_config(context, item)),
+    )
+    if item.kind == "ASYNC" and call.queue is None and not item.fields.is_off("queue"):
+        call = replace(call, queue="default")
+    return call
+
+
+def _custom_config(context: FileContext, item: Item) -> dict[str, Expr]:
+    """The fields of a custom type: every key that is not one of the common ones."""
+    common = {key.name for key in item.fields.table.keys if not key.doc.startswith("Field of ")}
+    known = [entry for name, entry in item.fields.entries.items() if name not in common]
+    return {entry.key.text: context.exprs.value(entry.value) for entry in (*known, *item.fields.extra)}
+
+
+def arguments_of(
+    context: FileContext, item: Item, callee: Callee | None, scope: Scope, where: ScalarNode, *, key: str = "inputs"
+) -> Mapping[str, Expr]:
+    """The arguments of a function by parameter name; the state and loop items are passed by themselves."""
+    node = item.fields.node(key)
+    given = node if isinstance(node, MappingNode) else None
+    if callee is None:
+        return {} if given is None else context.exprs.values(given)
+    types = {parameter.name: parameter.annotation for parameter in callee.parameters}
+    keywords = {} if given is None else context.exprs.values(given, types)
+    if callee.takes_state and "state" not in keywords:
+        keywords["state"] = e.Name("state", where.span)
+    supplied = scope.supplied()
+    for parameter in callee.parameters:
+        if parameter.name not in keywords and parameter.required and parameter.name in supplied:
+            keywords[parameter.name] = e.Name(parameter.name, where.span)
+    if declares_input(context, item, callee):
+        callee = replace(callee, parameters=tuple(_optional(parameter) for parameter in callee.parameters))
+    args, found = bind_arguments(callee, [], keywords, where.span)
+    context.found.extend(found)
+    return args
+
+
+def _optional(parameter: Parameter) -> Parameter:
+    """The parameter as one that the step's input may give."""
+    variable = parameter.kind in {ParameterKind.VAR_KEYWORD, ParameterKind.VAR_POSITIONAL}
+    return parameter if variable else replace(parameter, required=False)
+
+
+def declares_input(context: FileContext, item: Item, callee: Callee | None) -> bool:
+    """Whether a step takes input: by its keys, or by the declaration of its function."""
+    fields = item.fields
+    if any(fields.node(name) is not None for name in ("input_model", "required_input", "form")):
+        return True
+    return input_model_of(callee) is not None
+
+
+def input_model_of(callee: Callee | None) -> object | None:
+    """The input model that `@step(input_model=)` declares."""
+    return None if callee is None else getattr(callee, "input_model", None)
+
+
+def type_of(context: FileContext, fields: Fields, name: str) -> str | None:
+    """The canonical text of a type that a key names."""
+    node = fields.node(name)
+    written = context.types.read(node) if isinstance(node, ScalarNode) else None
+    return None if written is None else written.text
+
+
+def options_of(context: FileContext, fields: Fields, callee: Callee | None) -> Call:
+    """The options of a call as resolved: the step's keys over the declaration over the file's defaults."""
+    defaults, options = context.defaults, context.options
+    declared = input_model_of(callee)
+    model = type_of(context, fields, "input_model")
+    return Call(
+        output=context.exprs.target(fields.node("output")),
+        into=type_of(context, fields, "output_model"),
+        queue=_queue(context, fields, callee),
+        retry=_retry(context, fields, callee),
+        timeout_us=options.duration(fields, "timeout", (callee.timeout_us if callee else None) or defaults.timeout_us),
+        queue_timeout_us=options.duration(fields, "queue_timeout", defaults.queue_timeout_us),
+        deadline_us=options.duration(fields, "deadline", defaults.deadline_us),
+        compensation=compensation_of_fields(context, fields, callee),
+        input_model=type_text(declared) if model is None and declared is not None else model,
+        required_input=tuple(node.text for node in fields.texts("required_input")),
+        merge=options.merge(fields),
+    )
+
+
+def _queue(context: FileContext, fields: Fields, callee: Callee | None) -> str | None:
+    if fields.is_off("queue"):
+        return None
+    return fields.text("queue") or (callee.queue if callee else None) or context.defaults.queue
+
+
+def _retry(context: FileContext, fields: Fields, callee: Callee | None) -> RetryPolicy | None:
+    entry = fields.entry("retry")
+    if entry is None:
+        return (callee.retry if callee else None) or context.defaults.retry
+    return None if is_null(entry.value) else context.options.retry(entry.value)
+
+
+def compensation_of_fields(context: FileContext, fields: Fields, callee: Callee | None) -> Compensation | None:
+    """The compensation that a key gives, switches off, or leaves to the function's declaration."""
+    entry = fields.entry("compensate_function")
+    if entry is None:
+        return callee.compensation if callee else None
+    return None if is_null(entry.value) else context.options.compensation(entry.value)
+
+
+def _config(context: FileContext, names: tuple[str, ...], *sources: Fields) -> dict[str, Expr]:
+    found: dict[str, Expr] = {}
+    for fields in sources:
+        for name in names:
+            entry = fields.entry(name)
+            if entry is not None and name not in found:
+                found[name] = context.exprs.value(entry.value)
+    return {name: found[name] for name in names if name in found}
+
+
+def lower_http(context: FileContext, item: Item) -> Call:
+    """A HTTP step, its request in the step or under `http_config`."""
+    fields = item.fields
+    inner = fields.node("http_config")
+    sources = [fields]
+    if isinstance(inner, MappingNode):
+        grouped = check_fields(inner, HTTP_CONFIG, context.found)
+        sources.append(grouped)
+        _merge_grouped(context, fields, grouped)
+        fields = _combined(fields, grouped)
+    config = _config(context, _CONFIG["HTTP"], *sources)
+    if "url" not in config:
+        context.found.error(codes.MISSING_KEY, f"`{item.id}` has no `url`", item.span, "add `url: https://...`")
+    config.setdefault("method", e.Const("GET", item.span))
+    method = config["method"]
+    if isinstance(method, e.Const) and isinstance(method.value, str):
+        config["method"] = e.Const(method.value.upper(), method.span)
+    return replace(options_of(context, fields, None), type="HTTP", config=MappingProxyType(config))
+
+
+def _merge_grouped(context: FileContext, outer: Fields, inner: Fields) -> None:
+    for name, entry in inner.entries.items():
+        if name in outer.entries:
+            message = f"`{entry.key.text}` is given in the step and in its `http_config`"
+            context.found.error(codes.KEY_CLASH, message, entry.key.span, "keep one of them")
+
+
+def _combined(outer: Fields, inner: Fields) -> Fields:
+    merged: dict[str, Entry] = {**inner.entries, **outer.entries}
+    return replace(outer, entries=MappingProxyType(merged))
+
+
+def lower_model_call(context: FileContext, item: Item) -> Call:
+    """An AI_INFERENCE or WASM step."""
+    call = options_of(context, item.fields, None)
+    node = item.fields.node("timeout_ms")
+    if isinstance(node, ScalarNode) and isinstance(node.value, int | float):
+        if "timeout" in item.fields:
+            context.found.error(codes.KEY_CLASH, "`timeout` and `timeout_ms` are one limit", node.span, "keep one of them")
+        call = replace(call, timeout_us=max(1, round(node.value * 1000)))
+    config = _config(context, _CONFIG[item.kind], item.fields)
+    return replace(call, type=item.kind, config=MappingProxyType(config))
