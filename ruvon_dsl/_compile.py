@@ -7,7 +7,7 @@ into a `DefinitionError` for callers that want one.
 import hashlib
 import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -30,6 +30,7 @@ __all__ = [
     "CompileResult",
     "CompiledWorkflow",
     "Kind",
+    "StepTypes",
     "check_file",
     "compile_file",
     "compile_function",
@@ -39,6 +40,8 @@ __all__ = [
 ]
 
 Kind: TypeAlias = Literal["python", "yaml"]
+StepTypes: TypeAlias = Callable[[str], tuple[str, ...] | None]
+"""From the name of a custom step type to the names of its fields; None for a name that is not registered."""
 
 
 @final
@@ -89,6 +92,7 @@ def compile_file(
     workflow: str | None = None,
     imports: bool = True,
     cache: bool = True,
+    step_types: StepTypes | None = None,
 ) -> CompileResult:
     """Compile a `.py`, `.yaml` or `.yml` file.
 
@@ -98,6 +102,8 @@ def compile_file(
         workflow: Only the workflow of this function or type.
         imports: Import the code and link; without it the text is only parsed and checked for shape.
         cache: Take the result from the disk where source and imported modules are unchanged, and keep it there.
+        step_types: For YAML the registered custom step types: a name to the names of its fields, or None. With it the
+            cache is left alone.
     """
     where = Path(path)
     source = _read(where)
@@ -107,11 +113,12 @@ def compile_file(
     folder = home_of(where).folder if _kind_of(where) == "python" else where.resolve().parent
     allowed.allow_folder(folder)
     key = CacheKey.of(source, workflow=workflow, options=(str(where.resolve()), *sorted(allowed.packages)))
-    store = DefinitionCache.default() if cache and imports else None
+    store = DefinitionCache.default() if cache and imports and step_types is None else None
     known = None if store is None else store.load(key)
     if known is not None:
         return _restored(known)
-    result = _compiled(source, _kind_of(where), allowed, workflow, where if imports else None, None)
+    place = _Place(path=where if imports else None, step_types=step_types)
+    result = _compiled(source, _kind_of(where), allowed, workflow, place)
     if store is not None and result.ok:
         store.store(key, _entry(result, allowed))
     return result
@@ -131,6 +138,7 @@ def compile_source(
     roots: ImportRoots | None = None,
     workflow: str | None = None,
     imports: bool = True,
+    step_types: StepTypes | None = None,
 ) -> CompileResult:
     """Compile a text that no file holds.
 
@@ -143,11 +151,12 @@ def compile_source(
         roots: Where its code may come from.
         workflow: Only the workflow of this function or type.
         imports: Import the code and link.
+        step_types: For YAML the registered custom step types: a name to the names of its fields, or None.
     """
     source = SourceText(file, text)
     allowed = RecordingRoots.of(roots)
     name = module or f"ruvon_text_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-    return _compiled(source, kind, allowed, workflow, None, name if imports else None)
+    return _compiled(source, kind, allowed, workflow, _Place(module=name if imports else None, step_types=step_types))
 
 
 def compile_target(target: str, *, roots: ImportRoots | None = None, imports: bool = True) -> CompileResult:
@@ -192,20 +201,28 @@ def compile_function(workflow: object, *, roots: ImportRoots | None = None) -> C
 # --- the stages -------------------------------------------------------------------------------------------------------
 
 
-def _compiled(
-    source: SourceText,
-    kind: Kind,
-    roots: RecordingRoots,
-    workflow: str | None,
-    path: Path | None,
-    module: str | None,
-) -> CompileResult:
-    """Lower and link one text; without a path and a module name nothing is imported."""
-    opaque = path is None and module is None
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where the code of a text is imported: from a file, or as a module made of the text; neither imports nothing."""
+
+    path: Path | None = None
+    module: str | None = None
+    step_types: StepTypes | None = None
+
+    @property
+    def opaque(self) -> bool:
+        return self.path is None and self.module is None
+
+
+def _compiled(source: SourceText, kind: Kind, roots: RecordingRoots, workflow: str | None, place: _Place) -> CompileResult:
+    """Lower and link one text."""
+    opaque = place.opaque
     if kind == "yaml":
-        return _linked(source, _lower_yaml(source, roots, opaque=opaque), roots, opaque=opaque, workflow=workflow)
+        return _linked(source, _lower_yaml(source, roots, place), roots, opaque=opaque, workflow=workflow)
     if opaque:
         return _linked(source, _lower_python(source, None, workflow), roots, opaque=True, workflow=workflow)
+    path, module = place.path, place.module
     loaded = load_file(path, source, roots) if path is not None else load_text(module or "", source, roots)
     if isinstance(loaded, ModuleType):
         roots.record(loaded.__name__)
@@ -230,11 +247,11 @@ def _lower_python(source: SourceText, module: ModuleType | None, only: str | Non
         return list(exc.diagnostics)
 
 
-def _lower_yaml(source: SourceText, roots: ImportRoots, *, opaque: bool) -> list[Draft] | list[Diagnostic]:
+def _lower_yaml(source: SourceText, roots: ImportRoots, place: _Place) -> list[Draft] | list[Diagnostic]:
     from ruvon_dsl.yaml import lower_file  # noqa: PLC0415 - PyYAML is loaded only when YAML is compiled
 
     try:
-        return lower_file(source, roots=roots, opaque=opaque)
+        return lower_file(source, roots=roots, opaque=place.opaque, step_types=place.step_types)
     except DefinitionError as exc:
         return list(exc.diagnostics)
 

@@ -87,8 +87,7 @@ class Compiler:
         if compensation is None:
             return None
         function = self.function(compensation.function)
-        dynamic = self.types.dynamic
-        return Compensator(function, compensation.attempted, compensation.retry, dynamic, dynamic)
+        return Compensator(function, compensation.attempted, compensation.retry)
 
 
 CompileNode: TypeAlias = Callable[[Node, Compiler], Op]

@@ -293,6 +293,10 @@ class Strand:
     """Input for the step that it runs next; see `ruvon.engine._inputs`."""
     answered: bool = False
     """The current step has got its answer; it does not wait again."""
+    was_answered: bool = False
+    """The body that runs takes an answer; it does not ask."""
+    asked: bool = False
+    """The function that asks has run."""
 
     @property
     def top(self) -> Frame:

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import orjson
 
-from ruvon.engine._effects import EXPIRED, Message
+from ruvon.engine._effects import EXPIRED, Given, Message
 from ruvon.engine._frames import Exit, ExitKind, ForkFrame, Strand, TryFrame, UndoFrame, WaitKind
 from ruvon.engine._machine import arrive, unwind
 from ruvon.engine._run import Run
@@ -34,11 +34,16 @@ def _take(run: Run, entry: InboxEntry) -> bool:
     match entry.kind:
         case InboxKind.SIGNAL:
             return _take_signal(run, entry)
-        case InboxKind.ANSWER | InboxKind.TASK_RESULT:
+        case InboxKind.ANSWER:
             _consume(run, entry)
             strand = run.waiting.get(entry.name)
-            if strand is not None and strand.wait is not None and strand.wait.kind is not WaitKind.RETRY:
-                arrive(run, strand, Message(entry.payload, entry.kind.value))
+            if strand is not None and strand.wait is not None and strand.wait.kind in (WaitKind.HUMAN, WaitKind.INPUT):
+                arrive(run, strand, Given(run.program.types.dynamic.decode(entry.payload)))
+        case InboxKind.TASK_RESULT:
+            _consume(run, entry)
+            strand = run.waiting.get(entry.name)
+            if strand is not None and strand.wait is not None and strand.wait.kind is WaitKind.TASK:
+                arrive(run, strand, Message(entry.payload, entry.key or ""))
         case InboxKind.CHILD_ENDED:
             _consume(run, entry)
             _child_ended(run, entry)

@@ -23,6 +23,7 @@ from ruvon.engine._frames import (
     TryFrame,
     UndoFrame,
 )
+from ruvon.engine._inputs import merge_input
 from ruvon.engine._program import ENTERED, WAITS, Op, Outcome
 from ruvon.engine._run import Run
 from ruvon.engine._scope import ERROR_MARK
@@ -96,14 +97,14 @@ def arrive(run: Run, strand: Strand, arrival: Arrival) -> None:
     frame = strand.frames[-1]
     if wait is None or isinstance(frame, ForkFrame | UndoFrame):
         return
-    op = frame.graph.ops[frame.pc]
+    op = frame.graph.ops.get(frame.pc)
     run.waiting.pop(wait.activation, None)
     try:
-        outcome = op.arrive(run, strand, frame, arrival)
+        outcome = op.arrive(run, strand, frame, arrival) if op is not None else _after_last(run, strand, arrival)
     except Exception as exc:
         strand.wait = None
-        outcome = fail(run, strand, frame, op.id, exc)
-    if isinstance(outcome, str):
+        outcome = fail(run, strand, frame, wait.node, exc)
+    if isinstance(outcome, str) and op is not None:
         strand.wait = None
         finish_node(run, frame, op, outcome)
     elif isinstance(outcome, Exit):
@@ -114,6 +115,13 @@ def arrive(run: Run, strand: Strand, arrival: Arrival) -> None:
         run.waiting[strand.wait.activation] = strand
     elif strand.ended is None and run.fatal is None:
         run.ready.append(strand)
+
+
+def _after_last(run: Run, strand: Strand, arrival: Arrival) -> Outcome:
+    """A pause behind the last node: the answer merges, and the graph ends."""
+    merge_input(run, strand, arrival)
+    strand.wait = None
+    return ENTERED
 
 
 def fail(run: Run, strand: Strand, frame: GraphFrame, node_id: str, error: Exception) -> Exit:

@@ -1,20 +1,22 @@
 """How what a step did to the state becomes a write set, and how write sets are joined."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel
 
-from ruvon.engine._frames import Strand
-from ruvon.engine._run import Run
 from ruvon.engine._state import GIVEN, DictState, Table
 from ruvon.ir._nodes import Merge, MergeConflict, MergeStrategy
 from ruvon.models import MergeConflictError
 
+if TYPE_CHECKING:
+    from ruvon.engine._frames import Strand
+    from ruvon.engine._run import Run
+
 __all__ = ["deep_merged", "merge_branches", "merge_result", "view_changes"]
 
 
-def view_changes(run: Run, strand: Strand, view: Any, step: str, *, plain: bool) -> Table:
+def view_changes(run: "Run", strand: "Strand", view: Any, step: str, *, plain: bool) -> Table:
     """The write set of a view that a step worked on."""
     state = run.program.types.state
     table = strand.scope.fields
@@ -27,7 +29,7 @@ def view_changes(run: Run, strand: Strand, view: Any, step: str, *, plain: bool)
 
 
 def merge_result(
-    run: Run, strand: Strand, writes: Table, result: object, merge: Merge, step: str, *, strict: bool
+    run: "Run", strand: "Strand", writes: Table, result: object, merge: Merge, step: str, *, strict: bool
 ) -> Table:
     """`writes` together with what a result adds: the declared keys of a mapping, the set fields of the state's class."""
     state = run.program.types.state
@@ -45,7 +47,7 @@ def merge_result(
     return writes | state.entries(data, table, step, strict)
 
 
-def _deepened(run: Run, table: Table, data: Mapping[str, object]) -> dict[str, object]:
+def _deepened(run: "Run", table: Table, data: Mapping[str, object]) -> dict[str, object]:
     state = run.program.types.state
     found: dict[str, object] = {}
     for name, value in data.items():
@@ -54,7 +56,7 @@ def _deepened(run: Run, table: Table, data: Mapping[str, object]) -> dict[str, o
 
 
 def _without_conflicts(
-    run: Run, strand: Strand, data: Mapping[str, object], merge: Merge, step: str
+    run: "Run", strand: "Strand", data: Mapping[str, object], merge: Merge, step: str
 ) -> dict[str, object]:
     """Apply the conflict rule to one result: a field conflicts when it was assigned before."""
     given = run.program.types.state.given(strand.scope.fields)
@@ -84,7 +86,7 @@ def deep_merged(old: object, new: object) -> object:
     return new
 
 
-def merge_branches(run: Run, base: Table, branches: list[tuple[str, Table, frozenset[str]]], merge: Merge) -> Table:
+def merge_branches(run: "Run", base: Table, branches: list[tuple[str, Table, frozenset[str]]], merge: Merge) -> Table:
     """The joined write set of branches, in branch order.
 
     Args:
@@ -112,7 +114,7 @@ def merge_branches(run: Run, base: Table, branches: list[tuple[str, Table, froze
     return joined
 
 
-def _deep_joined(run: Run, base: Table, joined: Table, name: str, data: bytes) -> bytes:
+def _deep_joined(run: "Run", base: Table, joined: Table, name: str, data: bytes) -> bytes:
     state = run.program.types.state
     merged = deep_merged(state.decode(name, joined[name]), state.decode(name, data))
     return state.assign(name, merged, {**base, **joined})[name]

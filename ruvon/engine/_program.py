@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 
+from ruvon.engine._inputs import InputSpec, merge_input
 from ruvon.engine._values import Types
 from ruvon.ir._nodes import END, RESERVED_TARGETS, Decision, Definition, Graph, Loop, Node, Target, Try
 
@@ -62,7 +63,7 @@ Outcome: TypeAlias = "Target | Effect | Exit | Still"
 class Op(ABC):
     """One node, compiled."""
 
-    __slots__ = ("automate", "back", "id", "next", "node", "route_id")
+    __slots__ = ("automate", "back", "id", "input", "next", "node", "route_id")
 
     is_effect = False
     """Whether the operation reaches outside: CALL, WAIT, START."""
@@ -75,14 +76,18 @@ class Op(ABC):
         self.automate = node.automate_next
         self.back: frozenset[Target] = frozenset()
         """Targets that lie before this node in its graph, so that going there begins a new visit."""
+        self.input: InputSpec | None = None
+        """What input the node waits for, if any."""
 
     @abstractmethod
     def enter(self, run: "Run", strand: "Strand", frame: "GraphFrame") -> Outcome:
         """What happens when the strand reaches the node; an error raised here is the node's own."""
 
     def arrive(self, run: "Run", strand: "Strand", frame: "GraphFrame", arrival: "Arrival") -> Outcome:
-        """What happens when that arrives for which the strand waits here."""
-        raise TypeError(f"`{self.id}` waits for nothing, but {arrival} arrived")
+        """What happens when that arrives for which the strand waits here; by default input merges into the state."""
+        merge_input(run, strand, arrival)
+        strand.wait = None
+        return ENTERED
 
     def graphs(self) -> "Iterator[GraphProgram]":
         """The graphs that the operation holds."""

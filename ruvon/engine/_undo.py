@@ -13,10 +13,11 @@ import orjson
 
 from ruvon.engine._context import RunContext
 from ruvon.engine._effects import Effect
-from ruvon.engine._frames import ExitKind, Strand, UndoFrame, WaitKind, WaitState
+from ruvon.engine._frames import Strand, UndoFrame, WaitKind, WaitState
 from ruvon.engine._functions import Function
+from ruvon.engine._merge import merge_result, view_changes
 from ruvon.engine._retry import next_attempt_us
-from ruvon.ir._nodes import RetryPolicy
+from ruvon.ir._nodes import Merge, RetryPolicy
 from ruvon.models import StepContext, WorkflowStatus
 from ruvon.providers import InboxEntry, InboxKind, LogEntry
 
@@ -34,8 +35,6 @@ class Compensator:
     function: Function
     attempted: bool
     retry: RetryPolicy | None
-    result_codec: Any
-    argument_codecs: Any
 
 
 def saga_bytes(arguments: dict[str, bytes], *, attempted: bool = False, child: str | None = None) -> bytes:
@@ -105,11 +104,8 @@ class Undo(Effect):
         view = run.scope_view(strand, plain=compensator.function.plain_state)
         try:
             made = await self._call(run, entry, saga, compensator, view)
-            writes = run.program.types.state.changes(view, strand.scope.fields)
-            if isinstance(made, dict):
-                writes |= run.program.types.state.entries(
-                    cast("dict[str, object]", made), {**strand.scope.fields, **writes}, entry.node, strict=False
-                )
+            writes = view_changes(run, strand, view, entry.node, plain=compensator.function.plain_state)
+            writes = merge_result(run, strand, writes, made, Merge(), entry.node, strict=False)
         except Exception as exc:  # a compensation that fails must not stop the others
             self._failed(run, entry, compensator, exc)
             return
@@ -120,10 +116,11 @@ class Undo(Effect):
         self, run: "Run", entry: LogEntry, saga: dict[str, Any], compensator: Compensator, view: Any
     ) -> object:
         function = compensator.function
-        recorded = {name: compensator.argument_codecs(name).decode(orjson.dumps(tree)) for name, tree in saga["args"].items()}
+        dynamic = run.program.types.dynamic
+        recorded = {name: dynamic.decode(orjson.dumps(tree)) for name, tree in saga["args"].items()}
         result = None
         if entry.result is not None and not saga.get("attempted"):
-            result = compensator.result_codec.decode(entry.result)
+            result = dynamic.decode(entry.result)
         arguments = {name: recorded[name] for name in function.names if name in recorded}
         free = [name for name in function.names if name not in recorded]
         if free:
@@ -196,8 +193,3 @@ class Undo(Effect):
             entry = self.frame.entries[-1]
             worked = status in (WorkflowStatus.FAILED_ROLLED_BACK, WorkflowStatus.CANCELLED)
             self._done(run, entry, None if worked else CompensationFailedError([entry.node]))
-
-
-def is_rollback(kind: ExitKind) -> bool:
-    """Whether an exit of this kind can end in a rollback of the whole instance."""
-    return kind in (ExitKind.FAIL, ExitKind.CANCEL)

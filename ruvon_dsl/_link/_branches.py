@@ -147,8 +147,8 @@ def _places(target: e.Expr, *, outer: bool) -> Iterator[str]:
             for item in items:
                 yield from _places(item, outer=outer)
         case e.Attribute() | e.Subscript():
-            head: e.Expr = target
-            while isinstance(head, e.Attribute | e.Subscript) and isinstance(head.value, e.Attribute | e.Subscript):
+            head = target
+            while isinstance(head.value, e.Attribute | e.Subscript):
                 head = head.value
             path = dotted(head)
             if path is not None and path.startswith("state."):

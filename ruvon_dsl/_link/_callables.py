@@ -4,9 +4,9 @@ and whether a compensation can be given what it wants."""
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import FunctionType
-from typing import Any, Final, cast, final
+from typing import Any, Final, final
 
 from ruvon.ir._canonical import walk_nodes
 from ruvon.ir._diagnostics import Diagnostic, Related
@@ -166,7 +166,7 @@ def _function_of(found: object) -> FunctionType | None:
     for name in ("__ruvon_step__", "__ruvon_compensation__"):
         declared: object = getattr(found, name, None)
         found = getattr(declared, "function", found)
-    found = inspect.unwrap(cast("Callable[..., object]", found)) if callable(found) else found
+    found = inspect.unwrap(found) if callable(found) else found
     return found if isinstance(found, FunctionType) else None
 
 

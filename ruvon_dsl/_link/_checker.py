@@ -1,67 +1,161 @@
-"""The expression checker as the linker uses it: types, narrowing and findings over a fact of the data flow."""
+"""The expression checker as the linker uses it: types, narrowing and findings over a fact of the data flow.
 
-from typing import Any, final
+The checker itself (`ruvon.ir.expr.check`) knows one expression and the types of names; this module feeds it with facts,
+and adds what only control flow needs: whether a condition can be true, or false, at all.
+"""
+
+import typing
+from collections.abc import Iterable
+from typing import Any, Never, final
 
 from ruvon.ir._diagnostics import Diagnostic
+from ruvon.ir._errors import RuvonError
+from ruvon.ir.expr import FUNCTION_NAMES, Checked, TypeEnv, check, dotted, expect, fits, free_names
+from ruvon.ir.expr import _nodes as e
 from ruvon.ir.expr._nodes import Expr
+from ruvon.ir.expr._types import UNKNOWN, finite_values, item_of
+from ruvon_dsl._link._certainty import Certainty
 from ruvon_dsl._link._env import Env
 from ruvon_dsl._link._resolve import Resolver
+from ruvon_dsl._link._unions import members_of, union_of
 
 __all__ = ["Checker"]
+
+_EMPTY = {e.List: list[Never], e.Dict: dict[Never, Never]}
 
 
 @final
 class Checker:
-    """Checks expressions of one definition."""
+    """Checks expressions of one definition.
 
-    def __init__(self, state: object, resolver: Resolver) -> None:
-        self._state = state
+    Args:
+        state: The annotation of the state.
+        resolver: Where classes are found.
+        names: Every variable of the definition; one that is not set where it is read is reported elsewhere.
+    """
+
+    def __init__(self, state: object, resolver: Resolver, names: Iterable[str]) -> None:
+        self._known: dict[str, object] = {**dict.fromkeys(names, UNKNOWN), "state": _plain(state)}
         self._resolver = resolver
+
+    # --- types --------------------------------------------------------------------------------------------------------
+
+    def checked(self, expr: Expr, env: Env, *, condition: bool = False) -> Checked:
+        """What the checker says of an expression at a point."""
+        if self._resolver.opaque:
+            return Checked(expr, UNKNOWN)
+        return check(expr, self._types(expr, env), condition=condition)
 
     def type_of(self, expr: Expr, env: Env) -> object:
         """The type of an expression's value; `Any` where nobody knows."""
-        return Any
-
-    def type_for(self, expr: Expr, env: Env, expected: object) -> object:
-        """The type of a value where `expected` is expected, which an empty display takes on."""
-        return self.type_of(expr, env)
+        if isinstance(expr, e.List | e.Dict) and not expr.items:
+            return _EMPTY[type(expr)]
+        found = self.checked(expr, env).type
+        return Any if found is UNKNOWN else found
 
     def declared_type(self, target: Expr, env: Env) -> object:
-        """The declared type of a place such as `state.owner`; None where nobody knows."""
-        return None
+        """The declared type of a place such as `state.owner`; `Any` where nobody knows."""
+        path = dotted(target)
+        return self.type_of(target, env if path is None else env.forget(path))
 
     def element_of(self, over: Expr, env: Env) -> object:
         """The type of the items that an iteration over the expression gives."""
-        return Any
+        return self.item_of(self.type_of(over, env)) or Any
 
-    def item_of(self, type_: object) -> object:
-        """The type of the items of a list or of the values of a dict; None where it has none."""
-        return None
-
-    def narrow(self, condition: Expr, env: Env) -> tuple[Env | None, Env | None]:
-        """The facts where the condition is true and where it is false."""
-        return env, env
+    def item_of(self, type_: object) -> object | None:
+        """The type of the items of a list (of the keys of a dict); None where it has none."""
+        items = [item_of(_plain(member)) for member in members_of(type_)]
+        known = [item for item in items if item is not None]
+        if not known:
+            return None
+        found = union_of(*known)
+        return Any if found is UNKNOWN else found
 
     def fits(self, value: object, expected: object) -> bool:
         """Whether a value of one type may stand where another is expected."""
-        return True
+        return fits(_plain(value), _plain(expected))
 
     def is_error(self, type_: object) -> bool:
         """Whether a value of the type can be raised."""
+        for member in members_of(type_):
+            cls = typing.get_args(member)[0] if typing.get_origin(member) is type else member
+            if isinstance(cls, type) and cls is not UNKNOWN and not issubclass(cls, BaseException):
+                return False
+            if member is None:
+                return False
         return True
 
-    def findings(self, expr: Expr, env: Env, expected: object = None) -> list[Diagnostic]:
+    # --- conditions ---------------------------------------------------------------------------------------------------
+
+    def narrow(self, condition: Expr, env: Env) -> tuple[Env | None, Env | None]:
+        """The facts where the condition is true and where it is false; None where it never is."""
+        if self._resolver.opaque:
+            return env, env
+        checked = self.checked(condition, env, condition=True)
+        certain = Certainty(lambda part, point: self.checked(part, point).type, self._shown, self._load)
+        true = None if certain.impossible(condition, env, wanted=True) else env.narrow(checked.narrowing_true)
+        false = None if certain.impossible(condition, env, wanted=False) else env.narrow(checked.narrowing_false)
+        return true, false
+
+    def _shown(self, condition: Expr, env: Env, wanted: bool) -> Env:
+        checked = self.checked(condition, env, condition=True)
+        return env.narrow(checked.narrowing_true if wanted else checked.narrowing_false)
+
+    # --- findings -----------------------------------------------------------------------------------------------------
+
+    def findings(self, expr: Expr, env: Env) -> list[Diagnostic]:
         """What is wrong with the expression here."""
-        return []
+        return list(self.checked(expr, env).diagnostics)
+
+    def misfit(self, expr: Expr, env: Env, expected: object) -> Diagnostic | None:
+        """The checker's finding where the value cannot stand where `expected` is expected."""
+        return expect(self.checked(expr, env), _plain(expected))
 
     def condition_findings(self, expr: Expr, env: Env) -> list[Diagnostic]:
         """What is wrong with a condition here."""
-        return []
+        return list(self.checked(expr, env, condition=True).diagnostics)
 
     def iteration_findings(self, expr: Expr, env: Env) -> list[Diagnostic]:
         """What is wrong with an iteration over the expression here."""
-        return []
+        item = e.Name("item", expr.span)
+        loop = e.Comprehension("list", item, (e.Clause(item, expr),), expr.span)
+        return list(self.checked(loop, env).diagnostics)
 
     def target_findings(self, target: Expr, env: Env) -> list[Diagnostic]:
         """What is wrong with an assignment to the path."""
-        return []
+        path = dotted(target)
+        return self.findings(target, env if path is None else env.forget(path))
+
+    def is_finite(self, type_: object) -> bool:
+        """Whether a type has only so many values (literals, enums, bool, None)."""
+        return finite_values(_plain(type_)) is not None
+
+    def _types(self, expr: Expr, env: Env) -> TypeEnv:
+        bound = {name: _plain(binding.type) for name, binding in env.variables.items()}
+        names = {**self._known, **bound}
+        for name in _unbound(expr):
+            names.setdefault(name, UNKNOWN)
+        narrowed = {path: _plain(type_) for path, type_ in env.narrowed.items()}
+        return TypeEnv(names, narrowed, self._load)
+
+    def _load(self, path: str) -> object:
+        try:
+            return self._resolver.load(path)
+        except RuvonError:
+            return UNKNOWN
+
+
+def _unbound(expr: Expr) -> list[str]:
+    return [name.id for name in free_names(expr) if name.id not in FUNCTION_NAMES]
+
+
+def _plain(type_: object) -> object:
+    """A type as the checker knows it: unknown is `object`, and the items of an empty display are unknown."""
+    if type_ is Any or type_ is Never:
+        return UNKNOWN
+    members = members_of(type_)
+    empty = [member for member in members if Never in typing.get_args(member)]
+    if not empty:
+        return type_
+    filled = [dict[object, object] if typing.get_origin(member) is dict else list[object] for member in empty]
+    return union_of(*(member for member in members if member not in empty), *filled)

@@ -5,6 +5,7 @@ an expression may say by itself is the checker's; here is what a place expects o
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, final
 
@@ -32,6 +33,7 @@ from ruvon.ir._nodes import (
 from ruvon.ir._spans import Span
 from ruvon.ir.expr import _nodes as e
 from ruvon.ir.expr import print_expr
+from ruvon.ir.expr._codes import OPTIONAL
 from ruvon.ir.expr._nodes import Expr
 from ruvon_dsl._link._branches import indistinct_winners
 from ruvon_dsl._link._checker import Checker
@@ -291,10 +293,14 @@ class Checks:
 
     def _expect(self, expr: Expr, env: Env, expected: object, code: str, what: str) -> object:
         """Check an expression and that its value fits; `expected` None takes anything."""
-        before = len(self.found)
-        type_ = self._checker.type_for(expr, env, expected)
-        self.found.extend(self._checker.findings(expr, env, expected))
-        if expected is not None and len(self.found) == before and not self._checker.fits(type_, expected):
+        type_ = self._checker.type_of(expr, env)
+        wrong = self._checker.findings(expr, env)
+        self.found.extend(wrong)
+        misfit = None if expected is None or wrong else self._checker.misfit(expr, env, expected)
+        if misfit is not None and misfit.code == OPTIONAL:
+            message = f"{what} must be `{_short(expected)}`, and `{print_expr(expr)}` may be None"
+            self.found.append(replace(misfit, message=message))
+        elif misfit is not None:
             self._misfit(code, what, expected, type_, expr.span)
         return type_
 

@@ -4,7 +4,7 @@ import dataclasses
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
-from typing import Final
+from typing import Final, cast
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -33,9 +33,10 @@ def constant_expr(value: object, span: Span | None = None) -> Expr | None:
         case None | bool() | int() | float() | str() | bytes() | Decimal() | timedelta() | date() | time() | UUID():
             return e.Const(value, span) if type(value) in _VALUES else None
         case tuple():
-            return _sequence(value, span) if type(value) is tuple else None
+            items = cast("tuple[object, ...]", value)
+            return _sequence(items, span) if type(items) is tuple else None
         case frozenset():
-            inner = _sequence(tuple(sorted(value, key=repr)), span)
+            inner = _sequence(tuple(sorted(cast("frozenset[object]", value), key=repr)), span)
             return None if inner is None else e.Call(e.Name("frozenset", span), (inner,), (), span)
         case range():
             bounds = (value.start, value.stop, value.step)

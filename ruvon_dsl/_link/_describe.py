@@ -44,6 +44,7 @@ _KINDS: Final[Mapping[str, ParameterKind]] = {
     "keyword": ParameterKind.KEYWORD_ONLY,
     "rest": ParameterKind.VAR_KEYWORD,
 }
+_MUTABLE: Final[tuple[type, ...]] = (list, dict, set)
 _SUPPLIED: Final = frozenset({"context"})
 
 
@@ -235,7 +236,7 @@ def _kind_of(value: object) -> str:
             return "a module"
         case BuiltinFunctionType():
             return "a function of Python's own"
-        case list() | dict() | set():
+        case _ if isinstance(value, _MUTABLE):
             return f"a {type(value).__name__}, which can change"
         case Enum():
             return "a combination of flags"

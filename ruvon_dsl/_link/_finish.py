@@ -44,7 +44,7 @@ from ruvon_dsl._link._targets import (
     PureTarget,
     StepTarget,
 )
-from ruvon_dsl._link._unions import text_of, union_of, without_literals
+from ruvon_dsl._link._unions import members_of, text_of, union_of, without_literals
 
 __all__ = ["finish", "functions_of"]
 
@@ -84,8 +84,17 @@ def _variables(definition: Definition, bound: Mapping[str, Mapping[str, object]]
     for name, types in bound.items():
         if name not in texts:
             type_ = without_literals(union_of(*types.values()))
-            texts[name] = "object" if type_ in (Any, Never) else text_of(type_)
+            texts[name] = "object" if type_ is Any or type_ is Never else text_of(_stored(type_))
     return dict(sorted(texts.items()))
+
+
+def _stored(type_: object) -> object:
+    """The type that values are stored as: the items of a display that stayed empty may be anything."""
+    members = [
+        dict[object, object] if member == dict[Never, Never] else list[object] if member == list[Never] else member
+        for member in members_of(type_)
+    ]
+    return union_of(*members)
 
 
 def _type_texts(definition: Definition, variables: Mapping[str, str]) -> list[str]:

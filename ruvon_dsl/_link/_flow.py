@@ -47,6 +47,8 @@ __all__ = ["RETURNED", "Exits", "Flow", "Rules"]
 RETURNED: Final[Target] = "<return>"
 """The way out that a RETURN takes."""
 _CATCHES_ALL: Final = frozenset({"builtins:Exception", "builtins:BaseException"})
+_ERROR: Final[Target] = "<error>"
+_STOP: Final[Target] = "<stop>"
 _HANDLER: Final = "handler {} runs"
 _PATIENCE: Final = 12
 """Joins at one node before types that still grow are given up."""
@@ -102,10 +104,13 @@ class Rules(Protocol):
 @final
 @dataclass(slots=True)
 class Exits:
-    """The facts with which a graph is left, by target; `raised` is the join before everything that may raise."""
+    """The facts with which a graph is left: by target, by an error, and by a cancellation, which no handler takes."""
 
     targets: dict[Target, Env] = field(default_factory=dict[Target, Env])
     raised: Env | None = None
+    """The join before everything that may raise and is not handled."""
+    stopped: Env | None = None
+    """The join before everything at which the workflow may be cancelled; only `finally` sees it."""
 
     def leave(self, target: Target, env: Env) -> None:
         """Add a way out."""
@@ -115,6 +120,13 @@ class Exits:
     def fail(self, env: Env | None) -> None:
         """Add a place that may raise."""
         self.raised = join_maybe(self.raised, env)
+        self.stopped = join_maybe(self.stopped, env)
+
+    def escape(self, inner: "Exits", *, caught: bool = False) -> None:
+        """Take over the errors and cancellations of a part; with `caught` its errors stay in it."""
+        if not caught:
+            self.raised = join_maybe(self.raised, inner.raised)
+        self.stopped = join_maybe(self.stopped, inner.stopped)
 
 
 @final
@@ -166,7 +178,7 @@ class Flow:
             _, name = heapq.heappop(pending)
             waiting.discard(name)
             outcome = self._node(graph.nodes[name], self._facts[context, name], context, scope)
-            exits.fail(outcome.raised)
+            exits.escape(outcome)
             for target, fact in outcome.targets.items():
                 arrive(target, fact)
         return exits
@@ -260,7 +272,7 @@ class Flow:
         return self._rules.turn(node, loop, head), head
 
     def _leave_loop(self, found: Exits, node: Node, loop: Loop, body: Exits) -> None:
-        found.fail(body.raised)
+        found.escape(body)
         for target, fact in body.targets.items():
             if target in (END, CONTINUE):
                 continue
@@ -295,13 +307,12 @@ class Flow:
             if body.raised is not None:
                 via = Via(node.id, _HANDLER.format(index + 1), _first_span(handler.graph) or node.display.source)
                 start = self._rules.handled(handler, body.raised).turn(via)
-                self._collect(out, node, self._graph(handler.graph, start, context, f"{node.id}/{index}", scope))
-                out.fail(self._exits[context, f"{node.id}/{index}"].raised)
+                handled = self._graph(handler.graph, start, context, f"{node.id}/{index}", scope)
+                self._collect(out, node, handled)
+                out.escape(handled)
             caught = caught or not _CATCHES_ALL.isdisjoint(handler.classes)
-        if attempt.final is None:
-            found.fail(None if caught else body.raised)
-        else:
-            out.fail(body.raised)
+        out.escape(body, caught=caught)
+        if attempt.final is not None:
             self._finally(found, out, node, attempt.final, context, scope)
 
     def _collect(self, out: Exits, node: Node, part: Exits) -> None:
@@ -311,18 +322,22 @@ class Flow:
                 out.leave(leads, fact)
 
     def _finally(self, found: Exits, out: Exits, node: Node, final: Graph, context: Context, scope: str) -> None:
-        ways: list[tuple[Target | None, Env]] = [*out.targets.items()]
-        if out.raised is not None:
-            ways.append((None, out.raised))
-        for target, fact in ways:
-            inner = (*context, f"{node.id}>{target or '<error>'}")
-            left = self._graph(final, fact, inner, f"{node.id}/finally", scope)
-            found.fail(left.raised)
+        """`finally` runs for every way out by itself: `<error>` and `<stop>` stand for those that are no targets."""
+        ways = dict(out.targets)
+        ways.update({name: fact for name, fact in ((_ERROR, out.raised), (_STOP, out.stopped)) if fact is not None})
+        for target, fact in ways.items():
+            left = self._graph(final, fact, (*context, f"{node.id}>{target}"), f"{node.id}/finally", scope)
+            found.escape(left)
             ended = left.targets.get(END)
-            if ended is not None and target is not None:
-                found.leave(target, ended)
-            elif ended is not None:
-                found.fail(ended)
+            if ended is None:
+                continue
+            match target:
+                case "<error>":
+                    found.raised = join_maybe(found.raised, ended)
+                case "<stop>":
+                    found.stopped = join_maybe(found.stopped, ended)
+                case _:
+                    found.leave(target, ended)
 
 
 def _step(found: Exits, node: Node, env: Env) -> None:

@@ -16,7 +16,7 @@ from ruvon.ir._paths import ImportRoots
 from ruvon.ir._spans import Position
 from ruvon.ir._verify import verify
 from ruvon_dsl._draft import Draft
-from ruvon_dsl._link._bindings import unset_reads
+from ruvon_dsl._link._bindings import all_variables, unset_reads
 from ruvon_dsl._link._branches import race_findings, rollback_findings, write_conflicts
 from ruvon_dsl._link._callables import call_findings
 from ruvon_dsl._link._checker import Checker
@@ -65,7 +65,8 @@ def link(draft: Draft, roots: ImportRoots, *, opaque: bool = False) -> Linked:
     if broken:
         return Linked(None, None, in_order([*draft.diagnostics, *_broken(draft, broken)]))
     resolver = Resolver(roots, opaque=opaque, span=draft.span)
-    checker = Checker(resolver.type_of(draft.definition.state, draft.span), resolver)
+    state = resolver.type_of(draft.definition.state, draft.span)
+    checker = Checker(state, resolver, all_variables(draft.definition))
     typing = FlowTyping(draft.definition, resolver, checker)
     flow = Flow(typing)
     exits = flow.run(draft.definition.graph, Env())

@@ -5,6 +5,6 @@ simulation of derived names (`_names`), so that a name is written only where the
 """
 
 from ruvon_dsl.printing._python import to_python
+from ruvon_dsl.printing._yaml import to_yaml
 
-
-__all__ = ["to_python"]
+__all__ = ["to_python", "to_yaml"]

@@ -24,10 +24,11 @@ from ruvon.ir._nodes import (
     TimerSource,
     Try,
     Wait,
+    WaitSource,
 )
 from ruvon_dsl.printing._tree import Block, Exit, Flow, Go, children
 
-__all__ = ["base_name", "function_name", "named_nodes", "result_name"]
+__all__ = ["base_name", "explicit_names", "function_name", "named_nodes", "result_name"]
 
 _CALL_BASES: Final = {"HTTP": "http", "AI_INFERENCE": "infer", "WASM": "wasm"}
 _ILLEGAL: Final = re.compile(r"\W")
@@ -46,12 +47,8 @@ def base_name(node: Node) -> str:
             return function_name(path)
         case Call(type=kind):
             return _CALL_BASES.get(kind, kind.lower())
-        case Wait(source=HumanSource()):
-            return "human"
-        case Wait(source=SignalSource()):
-            return "receive"
-        case Wait(source=TimerSource()):
-            return "sleep"
+        case Wait(source=source):
+            return _wait_base(source)
         case Start(child=child):
             return child
         case Assign():
@@ -72,19 +69,35 @@ def base_name(node: Node) -> str:
             assert_never(node.action)
 
 
+def _wait_base(source: WaitSource) -> str:
+    match source:
+        case HumanSource():
+            return "human"
+        case SignalSource():
+            return "receive"
+        case TimerSource():
+            return "sleep"
+        case _:
+            assert_never(source)
+
+
 def result_name(node_id: str) -> str:
     """The variable that holds a node's result where the source has none."""
     return f"{_ILLEGAL.sub('_', node_id)}_result"
 
 
 def named_nodes(block: Block, given: Collection[str] = ()) -> frozenset[str]:
-    """The ids that have to be written.
+    """The ids that have to be written in Python.
 
     Args:
         block: All statements of the definition.
-        given: Ids that the notation gives anyway (labels of stages, targets of jumps).
+        given: Ids that the notation gives anyway (labels of stages).
     """
-    order = [(node.id, base) for node, base in _in_order(block)]
+    return explicit_names([(node.id, base) for node, base in _in_order(block)], given)
+
+
+def explicit_names(order: list[tuple[str, str]], given: Collection[str] = ()) -> frozenset[str]:
+    """The ids that have to be written, from all ids in source order, each with what it would be derived from."""
     explicit = set(given) | {name for name, base in order if not _derivable(name, base)}
     while (wrong := _first_wrong(order, explicit)) is not None:
         explicit.add(wrong)

@@ -1,26 +1,13 @@
 """A definition as a Python module that compiles back to the same digest."""
 
 import textwrap
-from collections.abc import Iterator
 from typing import Final
 
-from ruvon.ir._canonical import walk_nodes
-from ruvon.ir._nodes import (
-    Assign,
-    Call,
-    CommitMode,
-    Definition,
-    Loop,
-    Node,
-    Parallel,
-    Start,
-    Try,
-    Wait,
-)
-from ruvon.ir.expr import Comprehension, DictComprehension, Expr, Name, Tuple, bound_names, walk
-from ruvon_dsl.printing._declare import declared_variables, expressions_of
+from ruvon.ir._nodes import CommitMode, Definition
+from ruvon_dsl.printing._declare import declared_variables
 from ruvon_dsl.printing._imports import Imports, snake_case
 from ruvon_dsl.printing._layout import Piece, call_of, lay_out, quoted
+from ruvon_dsl.printing._locals import local_names, most_automatic, named_by_declaration
 from ruvon_dsl.printing._names import named_nodes
 from ruvon_dsl.printing._python_body import Body, Place
 from ruvon_dsl.printing._python_calls import Calls
@@ -53,16 +40,16 @@ def to_python(
         The text of a module; compiling it against the same code gives the same digest.
     """
     block = structure(definition.graph)
-    names = _local_names(definition)
+    names = local_names(definition)
     imports = Imports(names | _RESERVED)
     declarations = Declarations(resolve)
     function = imports.reserve(function_name or snake_case(definition.workflow_type))
     calls = Calls(imports, declarations, definition.state, definition.variables)
-    automatic, labels = _automatic(definition), _labels(block)
+    automatic, labels = most_automatic(definition), _labels(block)
     body = Body(
         calls,
         imports,
-        explicit=(named_nodes(block, labels) | _declared_names(definition, declarations)) - labels,
+        explicit=(named_nodes(block, labels) | named_by_declaration(definition, declarations)) - labels,
         names=names | {"state", function},
         variables=definition.variables,
         annotated=declared_variables(definition),
@@ -107,12 +94,6 @@ def _header(definition: Definition, automatic: bool) -> list[Piece]:
     return items
 
 
-def _automatic(definition: Definition) -> bool:
-    """The workflow's `automate_next`: what more nodes of the outermost graph have."""
-    values = [node.automate_next for node in definition.graph.nodes.values() if node.automate_next is not None]
-    return values.count(True) >= values.count(False)
-
-
 def _docstring(text: str, depth: int) -> str:
     body = text.strip().replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
     if body.endswith('"'):
@@ -141,51 +122,3 @@ def _labels(block: Block) -> set[str]:
             found.update(stage.label for stage in statement.stages)
         pending.extend(item for inner in children(statement) for item in inner)
     return found
-
-
-def _declared_names(definition: Definition, declarations: Declarations) -> set[str]:
-    """Nodes whose function is declared with a name of its own, which they would get instead of a derived one."""
-    return {
-        node.id
-        for node in walk_nodes(definition.graph)
-        if isinstance(node.action, Call) and node.action.function is not None and declarations.named(node.action.function)
-    }
-
-
-def _local_names(definition: Definition) -> set[str]:
-    """Every name that the body binds or reads as a variable."""
-    found = set(definition.variables)
-    for node in walk_nodes(definition.graph):
-        found.update(_bound(node))
-        for expr in expressions_of(node):
-            for part in walk(expr):
-                if isinstance(part, Comprehension | DictComprehension):
-                    found.update(name for clause in part.clauses for name in bound_names(clause.target))
-    return found
-
-
-def _bound(node: Node) -> Iterator[str]:
-    match node.action:
-        case Call(output=output) | Wait(output=output) | Start(output=output) | Assign(target=output):
-            yield from _targets(output)
-        case Loop(item=item, index=index, output=output):
-            yield from _targets(item, output)
-            yield from [index] if index else []
-        case Parallel(item=item, index=index, output=output, branches=branches):
-            yield from _targets(item, output, *(branch.output for branch in branches))
-            yield from [index] if index else []
-        case Try(handlers=handlers):
-            yield from (handler.name for handler in handlers if handler.name)
-        case _:
-            return
-
-
-def _targets(*targets: Expr | None) -> Iterator[str]:
-    for target in targets:
-        match target:
-            case Name(id=name):
-                yield name
-            case Tuple(items=items):
-                yield from _targets(*items)
-            case _:
-                pass

@@ -138,9 +138,15 @@ class Body:
         options: dict[str, Piece] = {}
         if node.id in self._explicit:
             options["name"] = quoted(node.id)
-        if node.automate_next is not None and node.automate_next != self._automatic:
+        if node.automate_next is not None and node.automate_next != self._usual(node):
             options["automate_next"] = str(node.automate_next)
         return options
+
+    def _usual(self, node: Node) -> bool:
+        """The `automate_next` that the statement has without saying so."""
+        function = node.action.function if isinstance(node.action, Call) else None
+        declared = None if function is None else self._calls.automate_next(function)
+        return self._automatic if declared is None else declared
 
     def _node_line(self, node: Node, place: Place, more: Mapping[str, Piece] | None = None) -> list[str]:
         """`node("Name", ...)` in front of a statement, where there is anything to say."""

@@ -19,8 +19,8 @@ from ruvon.ir._nodes import (
     TimerSource,
     Wait,
 )
-from ruvon.ir.expr import Const, Expr, Name, refs
 from ruvon.ir.expr import Call as CallExpr
+from ruvon.ir.expr import Const, Expr, Name, refs
 from ruvon.ir.expr import Dict as DictExpr
 from ruvon.ir.expr import Ref as RefExpr
 from ruvon_dsl.printing._imports import Imports, plain_names, snake_case
@@ -79,6 +79,10 @@ class Calls:
                 return True
             case _:
                 return False
+
+    def automate_next(self, path: str) -> bool | None:
+        """What the declaration of a step says about `automate_next`."""
+        return self._declared.automate_next(path)
 
     def effect(self, node: Node, extra: Mapping[str, Piece]) -> Piece:
         """The awaitable; `extra` are further options for `.with_` (name, automate_next)."""

@@ -27,8 +27,8 @@ class Scope:
     """Where falling off the end of the graph's text leads."""
     beyond: Target | None = None
     """In a TRY: the node behind the TRY around this graph, which is where a handler with an else part falls to."""
-    outermost: bool = False
-    """The graph of the workflow or of a branch, where `return` is the edge END."""
+    jumps: bool = False
+    """The form has jumps by name (YAML): END may be named in the list of the graph itself, but not in lists inside it."""
 
 
 def escaping(node: Node) -> tuple[Target, ...]:

@@ -43,9 +43,14 @@ _LOOP_EXITS: Final = frozenset({BREAK, CONTINUE})
 _NOWHERE: Final[frozenset[Target]] = frozenset()
 
 
-def structure(graph: Graph) -> Block:
-    """The statements of the graph of a workflow or of a branch."""
-    return _Structurer(Scope(graph, frozenset({END}), outermost=True), _NOWHERE).run()
+def structure(graph: Graph, *, jumps: bool = False) -> Block:
+    """The statements of the graph of a workflow or of a branch.
+
+    Args:
+        graph: The graph.
+        jumps: For a form that has no `return` out of nested lists but may jump by name (YAML).
+    """
+    return _Structurer(Scope(graph, _NOWHERE if jumps else frozenset({END}), jumps=jumps), _NOWHERE).run()
 
 
 @final
@@ -134,7 +139,7 @@ class _Structurer:
             case Loop():
                 return self._loop(node, follow)
             case Parallel() as parallel:
-                return _split(node, parallel), node.next
+                return _split(node, parallel, jumps=self._scope.jumps), node.next
             case Try() as attempt:
                 return self._trial(node, attempt, follow)
             case _:
@@ -147,22 +152,37 @@ class _Structurer:
         join = self._join(node.id, targets, follow)
         if join is None:
             raise _UnfitError
-        *arms, default = [self._block(target, join) for target in targets]
+        *arms, default = [self._arm(target, join, follow) for target in targets]
         return Choice(node, tuple(arms), default), join
+
+    def _arm(self, target: Target, join: Target, follow: Target) -> Block:
+        if join != follow and not self._nested([target], follow):
+            return (Exit(target, leaves=True),)
+        return self._block(target, join)
 
     def _join(self, name: str, targets: tuple[Target, ...], follow: Target) -> Target | None:
         regions = [self._edges.reach(target, {follow}) for target in targets]
         shared = {item for index, region in enumerate(regions) for other in regions[:index] for item in region & other}
         if not shared:
             default = targets[-1]
-            leaves = all(follow not in self._leads(target, region) for target, region in zip(targets, regions[:-1], strict=False))
-            if default in self._graph.nodes and leaves and self._nests(name, targets, default, follow):
+            if default in self._graph.nodes and self._guards(targets[:-1], regions, follow) and self._nests(
+                name, self._nested(targets, follow), default, follow
+            ):
                 return default
             return follow if self._nests(name, targets, follow, follow) else None
         for candidate in sorted(shared, key=self._rank.__getitem__):
             if self._nests(name, targets, candidate, follow):
                 return candidate
         return None
+
+    def _guards(self, targets: Iterable[Target], regions: Iterable[set[str]], follow: Target) -> bool:
+        """Whether the arms leave, so that the default may stand behind the DECISION instead of inside it."""
+        pairs = zip(targets, regions, strict=False)
+        return all(follow not in self._leads(arm, region) for arm, region in pairs if self._nested([arm], follow))
+
+    def _nested(self, targets: Iterable[Target], follow: Target) -> list[Target]:
+        """The targets without those that are jumps to the end of the list, which need no nesting."""
+        return [target for target in targets if not (self._scope.jumps and target == follow == self._scope.tail == END)]
 
     def _leads(self, start: Target, region: Iterable[str]) -> set[Target]:
         return {start, *(target for name in region for target in self._edges.after[name])}
@@ -179,7 +199,7 @@ class _Structurer:
             seen |= region
             if not all(self._allowed(way, region, join, follow) for way in self._leads(target, region)):
                 return False
-            if any(not region.issuperset(source for source in self._edges.sources(item) if source != name) for item in region):
+            if any(source != name and source not in region for item in region for source in self._edges.sources(item)):
                 return False
         return True
 
@@ -190,7 +210,7 @@ class _Structurer:
 
     def _loop(self, node: Node, follow: Target) -> tuple[Statement, Target | None]:
         loop = _as_loop(node)
-        body = self._inner(Scope(loop.body, _LOOP_EXITS), _NOWHERE)
+        body = self.stage_loop(loop)
         if loop.on_break is None or node.next is None:
             return Repeat(node, body), node.next
         join = loop.on_break
@@ -232,11 +252,14 @@ class _Structurer:
         self, node: Node, attempt: Try, free: frozenset[Target], handler_tail: Target, labels: frozenset[str]
     ) -> Trial:
         beyond = self._scope.beyond if node.next == END else node.next
-        body = self._inner(Scope(attempt.body, free, beyond=beyond), labels)
+        jumps = self._scope.jumps
+        body = self._inner(Scope(attempt.body, free, beyond=beyond, jumps=jumps), labels)
         handlers = tuple(
-            self._inner(Scope(handler.graph, free, handler_tail, beyond=beyond), labels) for handler in attempt.handlers
+            self._inner(Scope(handler.graph, free, handler_tail, beyond, jumps), labels) for handler in attempt.handlers
         )
-        final = None if attempt.final is None else self._inner(Scope(attempt.final, _NOWHERE), _NOWHERE)
+        final = None
+        if attempt.final is not None:
+            final = self._inner(Scope(attempt.final, _NOWHERE, jumps=jumps), _NOWHERE)
         return Trial(node, body, handlers, None, final)
 
     def _inner(self, scope: Scope, labels: frozenset[str]) -> Block:
@@ -254,7 +277,8 @@ class _Structurer:
                 if end == head or end in self._placed:
                     continue
                 nodes = self._edges.reach(head, {end, follow})
-                if inside in nodes and self._closed(head, nodes, end, follow) and (best is None or len(nodes) < len(best[0])):
+                smaller = inside in nodes and (best is None or len(nodes) < len(best[0]))
+                if smaller and self._closed(head, nodes, end, follow):
                     best = (nodes, end)
             if best is not None:
                 return head, *best
@@ -268,9 +292,9 @@ class _Structurer:
                 return False
             if not all(self._allowed(way, nodes, end, follow) for way in (*targets_of(node), *escapes)):
                 return False
-            if isinstance(node.action, Loop) and node.action.on_break is not None:
-                if node.next == end != node.action.on_break and end != self._scope.tail:
-                    return False
+            broken = node.action.on_break if isinstance(node.action, Loop) else None
+            if broken is not None and node.next == end != broken and end != self._scope.tail:
+                return False
             if name != head and not nodes.issuperset(self._edges.sources(name)):
                 return False
         outside = set(self._edges.sources(head)) - nodes
@@ -310,6 +334,10 @@ class _Structurer:
         """A node of the graph."""
         return self._graph.nodes[name]
 
+    def stage_split(self, node: Node, parallel: Parallel) -> Split:
+        """A PARALLEL inside a stage."""
+        return _split(node, parallel, jumps=self._scope.jumps)
+
     def stage_exit(self, target: Target) -> Statement:
         """The statement for an edge that leads out of the flow to anything but its end."""
         if target == END:
@@ -322,11 +350,12 @@ class _Structurer:
 
     def stage_trial(self, node: Node, attempt: Try, labels: frozenset[str]) -> Trial:
         """A TRY inside a stage: its edges to stages are `Go`s."""
-        return self._parts(node, attempt, _NOWHERE, END, self._labels | labels)
+        free = self._scope.free - {END} if self._scope.jumps else _NOWHERE
+        return self._parts(node, attempt, free, END, self._labels | labels)
 
     def stage_loop(self, loop: Loop) -> Block:
         """The body of a LOOP inside a stage."""
-        return self._inner(Scope(loop.body, _LOOP_EXITS), _NOWHERE)
+        return self._inner(Scope(loop.body, _LOOP_EXITS, jumps=self._scope.jumps), _NOWHERE)
 
 
 @final
@@ -377,7 +406,7 @@ class _Stages:
                     return Repeat(node, self._owner.stage_loop(loop))
                 return Repeat(node, self._owner.stage_loop(loop), self._else_part(node.next, on_break))
             case Parallel() as parallel:
-                return _split(node, parallel)
+                return self._owner.stage_split(node, parallel)
             case Try() as attempt:
                 return self._owner.stage_trial(node, attempt, self._labels)
             case _:
@@ -396,9 +425,9 @@ def _behind(node: Node) -> Target | None:
     return node.next
 
 
-def _split(node: Node, parallel: Parallel) -> Split:
-    branches = tuple(structure(branch.graph) for branch in parallel.branches)
-    return Split(node, branches, None if parallel.body is None else structure(parallel.body))
+def _split(node: Node, parallel: Parallel, *, jumps: bool) -> Split:
+    branches = tuple(structure(branch.graph, jumps=jumps) for branch in parallel.branches)
+    return Split(node, branches, None if parallel.body is None else structure(parallel.body, jumps=jumps))
 
 
 def _falls_off(graph: Graph) -> bool:

@@ -66,6 +66,11 @@ class Declarations:
         model = getattr(self.step(path), "input_model", None)
         return None if model is None else type_text(model)
 
+    def automate_next(self, path: str) -> bool | None:
+        """The declared `automate_next`; None where the workflow's own counts."""
+        found: bool | None = getattr(self.step(path), "automate_next", None)
+        return found
+
     def named(self, path: str) -> bool:
         """Whether the declaration gives the step a name of its own."""
         return bool(getattr(self.step(path), "named", False))

@@ -43,7 +43,7 @@ from ruvon_dsl.python._surface import (
     WhileLoop,
 )
 
-__all__ = ["blocks_of", "bound_names", "invocations", "statements_of", "target_parts", "values_of"]
+__all__ = ["blocks_of", "bound_names", "does_something", "invocations", "statements_of", "target_parts", "values_of"]
 
 _WORD: Final = re.compile(r"[^\W\d]\w*")
 _WALRUS: Final = re.compile(r"([^\W\d]\w*)\s*:=")
@@ -83,6 +83,11 @@ def blocks_of(statement: Statement) -> tuple[Block, ...]:
             return tuple(body for _, body, _ in stages)
         case _:
             return ()
+
+
+def does_something(block: Block) -> bool:
+    """Whether a block has a statement that becomes a node or an edge."""
+    return any(not isinstance(item, Passing | Function) for item in block.statements)
 
 
 def _maybe(block: Block | None) -> tuple[Block, ...]:

@@ -7,7 +7,6 @@ from typing import Final
 from ruvon.ir._nodes import (
     END,
     Branch,
-    Call,
     Display,
     Graph,
     Handler,
@@ -23,7 +22,6 @@ from ruvon.ir._nodes import (
 from ruvon.ir._verify import single_effect
 from ruvon.ir.expr import _nodes as e
 from ruvon.ir.expr._nodes import Expr
-from ruvon_dsl._link import ParameterKind
 from ruvon_dsl.yaml import _codes as codes
 from ruvon_dsl.yaml._check import Fields
 from ruvon_dsl.yaml._context import FileContext
@@ -48,7 +46,8 @@ def lower_loop(low: Lowerer, item: Item, following: Target, place: Place) -> tup
     target, over = _iteration(context, fields)
     condition = fields.node("while_condition")
     mode = fields.choice("mode")
-    if (over is None) == (condition is None) or (mode == "WHILE") == (over is not None and mode is not None):
+    contradicts = mode is not None and (mode == "WHILE") == (over is not None)
+    if (over is None) == (condition is None) or contradicts:
         message = f"`{item.id}` needs either `iterate_over` (ITERATE) or `while_condition` (WHILE)"
         context.found.error(codes.KEY_CLASH, message, item.span, "keep one of them")
     following_turns = following
@@ -99,13 +98,23 @@ def _iteration(context: FileContext, fields: Fields) -> tuple[Expr, Expr | None]
     over = fields.node("iterate_over")
     name = fields.node("item_var_name")
     if isinstance(name, ScalarNode) and over is None and (found := _IN.search(name.text)):
-        over = replace(name, text=name.text[found.end() :], source=_shifted(name, found.end()), span=name.at(found.end(), len(name.text)))
+        over = replace(
+            name,
+            text=name.text[found.end() :],
+            source=_shifted(name, found.end()),
+            span=name.at(found.end(), len(name.text)),
+        )
         name = replace(name, text=name.text[: found.start()])
     target: Expr = e.Name("item")
     if isinstance(name, ScalarNode):
         target = context.exprs.target(name) or target
         if not _is_item(target):
-            context.found.error(codes.BAD_NAME, f"`{name.text}` is no name for an item", name.span, "write a name, or several separated by commas")
+            context.found.error(
+                codes.BAD_NAME,
+                f"`{name.text}` is no name for an item",
+                name.span,
+                "write a name, or several separated by commas",
+            )
     return target, context.exprs.bare(over) if isinstance(over, ScalarNode) else None
 
 
@@ -131,7 +140,7 @@ def _names(target: Expr) -> frozenset[str]:
         case e.Name(id=name):
             return frozenset({name})
         case e.Tuple(items=items):
-            return frozenset().union(*(_names(part) for part in items))
+            return frozenset(name for part in items for name in _names(part))
         case _:
             return frozenset()
 
@@ -141,7 +150,9 @@ def item_names(fields: Fields) -> frozenset[str]:
     text = fields.text("item_var_name") or "item"
     words = _IN.split(text)[0].replace("(", " ").replace(")", " ").split(",")
     index = fields.text("index_var_name")
-    return frozenset(word.strip() for word in words if word.strip().isidentifier()) | ({index} if index else frozenset())
+    return frozenset(word.strip() for word in words if word.strip().isidentifier()) | (
+        {index} if index else frozenset[str]()
+    )
 
 
 # --- TRY --------------------------------------------------------------------------------------------------------------
@@ -156,7 +167,12 @@ def lower_try(low: Lowerer, item: Item, following: Target, place: Place) -> tupl
     final = item.blocks.get("finally")
     saga = item.fields.flag("saga") or False
     if not (saga or item.handlers or final):
-        low.context.found.error(codes.MISSING_KEY, f"`{item.id}` has no `except`, no `finally` and no `saga`", item.span, "add one of them, or leave the TRY out")
+        low.context.found.error(
+            codes.MISSING_KEY,
+            f"`{item.id}` has no `except`, no `finally` and no `saga`",
+            item.span,
+            "add one of them, or leave the TRY out",
+        )
     handlers = tuple(_handler(low, handler, following, scope, has_else=has_else) for handler in item.handlers)
     end = low.graph(final, "final", scope) if final is not None else None
     if item.saga_id:
@@ -178,7 +194,12 @@ def _handler(low: Lowerer, handler: HandlerItem, following: Target, scope: Scope
     paths = [context.options.error_class(ScalarNode(text, True, span), text) for text, span in handler.classes]
     classes = tuple(path for path in paths if path is not None) or ("builtins:Exception",)
     if handler.name is not None and not handler.name.isidentifier():
-        context.found.error(codes.BAD_NAME, f"`{handler.name}` is no name for the error", handler.classes[0][1] if handler.classes else handler.block.span, "write letters, digits and underscores")
+        context.found.error(
+            codes.BAD_NAME,
+            f"`{handler.name}` is no name for the error",
+            handler.classes[0][1] if handler.classes else handler.block.span,
+            "write letters, digits and underscores",
+        )
     past = scope.seen(following)
     if not has_else:
         graph = low.graph(handler.block, "try", scope, past_end=past)
@@ -194,7 +215,12 @@ def _returning(low: Lowerer, block: Block, scope: Scope) -> Graph:
     context = low.context
     node_id = context.fresh_id("return")
     if scope.kind == "final":
-        context.found.error(codes.KEY_CLASH, "a TRY with `else` cannot be the last step of a `finally`", block.span, "put a step behind it")
+        context.found.error(
+            codes.KEY_CLASH,
+            "a TRY with `else` cannot be the last step of a `finally`",
+            block.span,
+            "put a step behind it",
+        )
     graph = low.graph(block, "try", scope, after=node_id)
     end = Node(id=node_id, action=Return(), display=Display(source=block.span))
     return Graph(entry=graph.entry, nodes={**graph.nodes, node_id: end})
@@ -211,12 +237,11 @@ def lower_parallel(low: Lowerer, item: Item, scope: Scope) -> Parallel:
         return _mapped(low, item, scope, output)
     outputs = fields.node("outputs")
     given = {entry.key.text: entry.value for entry in outputs.entries} if isinstance(outputs, MappingNode) else {}
-    labels: list[str] = []
-    branches = tuple(_branch(low, branch, given, labels, scope) for branch in item.branches)
+    branches = tuple(_branch(low, branch, given, scope) for branch in item.branches)
     _check_branches(context, item, branches, given)
     race = item.kind == "RACE"
     collect = fields.flag("allow_partial_success") or "tolerate" in fields
-    return Parallel(
+    made = Parallel(
         branches=branches,
         join=Join.FIRST if race else Join.ALL,
         limit=_optional(context, fields, "limit"),
@@ -227,46 +252,87 @@ def lower_parallel(low: Lowerer, item: Item, scope: Scope) -> Parallel:
         timeout_us=context.options.duration(fields, "timeout"),
         output=output,
     )
+    _check_outputs(context, item, made)
+    return made
 
 
-def _branch(low: Lowerer, branch: BranchItem, outputs: dict[str, YamlNode], labels: list[str], scope: Scope) -> Branch:
+def _branch(low: Lowerer, branch: BranchItem, outputs: dict[str, YamlNode], scope: Scope) -> Branch:
+    context = low.context
     graph = low.graph(branch.block, "branch", scope)
-    label = branch.label
-    if label is None:
-        label = next(iter(graph.nodes), "branch") if len(branch.block.items) == 1 else "branch"
-        label = branch.block.items[0].id if branch.block.items else label
-    labels.append(label)
-    written = outputs.get(label, branch.output)
-    output = low.context.exprs.target(written)
+    label = branch.label or (branch.block.items[0].id if branch.block.items else "branch")
+    output = context.exprs.target(outputs.get(label)) if label in outputs else None
     if branch.task:
         graph, hoisted = hoist_output(graph)
-        output = output if hoisted is None or label in outputs else hoisted
+        if branch.output is not None and hoisted is None:
+            message = f"the branch `{label}` gives no result to bind"
+            help_ = "write it under `branches:` with a `return`, and bind it with `outputs:`"
+            context.found.error(codes.BAD_OUTPUT, message, branch.output.span, help_)
+        output = output or hoisted
+    elif output is None:
+        output = context.exprs.target(branch.output)
     after = tuple(node.text for node in branch.after)
     return Branch(label=label, graph=graph, after=after, output=output, won=branch.won)
 
 
-def _check_branches(context: FileContext, item: Item, branches: tuple[Branch, ...], outputs: dict[str, YamlNode]) -> None:
+def _check_outputs(context: FileContext, item: Item, parallel: Parallel) -> None:
+    """Results are bound once: by the branches, or together by the step."""
+    for branch, written in zip(parallel.branches, item.branches, strict=True):
+        if branch.output is None:
+            continue
+        span = written.span if written.output is None else written.output.span
+        if parallel.join is Join.FIRST:
+            message = f"the branch `{branch.label}` of a RACE has an `output`"
+            context.found.error(codes.BAD_OUTPUT, message, span, "give the RACE the `output`: it is the winner's value")
+        elif parallel.output is not None or parallel.on_failure is OnFailure.COLLECT:
+            message = f"the branch `{branch.label}` has an `output`, and `{item.id}` binds all results together"
+            context.found.error(codes.KEY_CLASH, message, span, "keep one of them")
+
+
+def _check_branches(
+    context: FileContext, item: Item, branches: tuple[Branch, ...], outputs: dict[str, YamlNode]
+) -> None:
     if not branches:
-        context.found.error(codes.MISSING_KEY, f"`{item.id}` has nothing to run", item.span, "add `tasks:`, `branches:` or `iterate_over:`")
+        context.found.error(
+            codes.MISSING_KEY,
+            f"`{item.id}` has nothing to run",
+            item.span,
+            "add `tasks:`, `branches:` or `iterate_over:`",
+        )
     labels = {branch.label for branch in branches}
     seen: set[str] = set()
     for branch, written in zip(branches, item.branches, strict=True):
         if branch.label in seen:
-            context.found.error(codes.DUPLICATE_NAME, f"two branches are labelled `{branch.label}`", written.span, "give one of them a `label:`")
+            context.found.error(
+                codes.DUPLICATE_NAME,
+                f"two branches are labelled `{branch.label}`",
+                written.span,
+                "give one of them a `label:`",
+            )
         seen.add(branch.label)
         for node in written.after:
             if node.text not in labels or node.text == branch.label:
-                context.found.error(codes.UNKNOWN_DEPENDENCY, f"there is no other branch `{node.text}` to come after", node.span, "name the label of a branch")
-    for label, node in outputs.items():
+                context.found.error(
+                    codes.UNKNOWN_DEPENDENCY,
+                    f"there is no other branch `{node.text}` to come after",
+                    node.span,
+                    "name the label of a branch",
+                )
+    for label, target in outputs.items():
         if label not in labels:
-            context.found.error(codes.UNKNOWN_STEP, f"there is no branch `{label}`", node.span, "name the label of a branch")
+            message = f"there is no branch `{label}`"
+            context.found.error(codes.UNKNOWN_STEP, message, target.span, "name the label of a branch")
 
 
 def _mapped(low: Lowerer, item: Item, scope: Scope, output: Expr | None) -> Parallel:
     context, fields = low.context, item.fields
     target, over = _iteration(context, fields)
     if item.branches:
-        context.found.error(codes.KEY_CLASH, f"`{item.id}` has branches and a list", item.span, "keep `tasks`, or `iterate_over` with one `task_function`")
+        context.found.error(
+            codes.KEY_CLASH,
+            f"`{item.id}` has branches and a list",
+            item.span,
+            "keep `tasks`, or `iterate_over` with one `task_function`",
+        )
     collect = fields.flag("allow_partial_success") or "tolerate" in fields
     return Parallel(
         over=over,
@@ -288,28 +354,16 @@ def _mapped_body(low: Lowerer, item: Item, scope: Scope, target: Expr) -> Graph:
     context = low.context
     names = [name for name in ("task_function", "task", "steps") if name in item.blocks]
     if len(names) != 1:
-        context.found.error(codes.KEY_CLASH, f"`{item.id}` needs one of `task_function`, `task` and `steps`", item.span, "say what runs for each item")
+        context.found.error(
+            codes.KEY_CLASH,
+            f"`{item.id}` needs one of `task_function`, `task` and `steps`",
+            item.span,
+            "say what runs for each item",
+        )
         return Graph(entry=END, nodes={})
-    body = low.graph(item.blocks[names[0]], "branch", scope, supplies=_names(target))
-    node = single_effect(body)
-    if names[0] == "task_function" and node is not None and isinstance(node.action, Call):
-        return _pass_item(context, item, body, node, node.action, target)
-    return body
-
-
-def _pass_item(context: FileContext, item: Item, body: Graph, node: Node, call: Call, target: Expr) -> Graph:
-    """Pass the item to a task function whose only own parameter has another name."""
-    function = item.fields.node("task_function")
-    callee = context.callee(function) if isinstance(function, ScalarNode) else None
-    if callee is None or item.fields.node("inputs") is not None or not isinstance(target, e.Name):
-        return body
-    own = [parameter for parameter in callee.parameters if parameter.name not in {"state", *call.args}]
-    positional = [parameter for parameter in own if parameter.kind is not ParameterKind.VAR_KEYWORD]
-    name = target.id if len(positional) < len(own) and not positional else positional[0].name if positional else None
-    if name is None or target.id in call.args:
-        return body
-    args = {**call.args, name: target}
-    return Graph(entry=body.entry, nodes={node.id: replace(node, action=replace(call, args=args))})
+    if names[0] == "task_function" and isinstance(target, e.Name):
+        item.blocks[names[0]].items[0].passes = target.id
+    return low.graph(item.blocks[names[0]], "branch", scope, supplies=_names(target))
 
 
 def _optional(context: FileContext, fields: Fields, name: str) -> Expr | None:
@@ -321,5 +375,3 @@ def _batch(context: FileContext, fields: Fields) -> Expr | None:
     """The batch size; 0 (documented: all at once) is none."""
     size = _optional(context, fields, "batch_size")
     return None if size == e.Const(0) else size
-
-

@@ -18,7 +18,15 @@ from ruvon_dsl.yaml._keys_steps import HTTP_CONFIG
 from ruvon_dsl.yaml._tree import Item
 from ruvon_dsl.yaml._values import Entry, MappingNode, ScalarNode
 
-__all__ = ["arguments_of", "declares_input", "input_model_of", "lower_call", "lower_http", "lower_model_call", "type_of"]
+__all__ = [
+    "arguments_of",
+    "declares_input",
+    "input_model_of",
+    "lower_call",
+    "lower_http",
+    "lower_model_call",
+    "type_of",
+]
 
 _BUILT_IN: Final = frozenset({"STANDARD", "ASYNC", "DECISION"})
 _CONFIG: Final[Mapping[str, tuple[str, ...]]] = {
@@ -73,11 +81,25 @@ def arguments_of(
     for parameter in callee.parameters:
         if parameter.name not in keywords and parameter.required and parameter.name in supplied:
             keywords[parameter.name] = e.Name(parameter.name, where.span)
-    if declares_input(context, item, callee):
+    if item.passes and given is None:
+        keywords.update(_item_argument(callee, item.passes, keywords, where))
+    if declares_input(item, callee):
         callee = replace(callee, parameters=tuple(_optional(parameter) for parameter in callee.parameters))
     args, found = bind_arguments(callee, [], keywords, where.span)
     context.found.extend(found)
     return args
+
+
+def _item_argument(callee: Callee, name: str, given: Mapping[str, Expr], where: ScalarNode) -> dict[str, Expr]:
+    """The item of a mapped PARALLEL as an argument of its task function: by its name, or as the first own parameter."""
+    if name in given:
+        return {}
+    own = [parameter for parameter in callee.parameters if parameter.name not in {"state", *given}]
+    named = [parameter.name for parameter in own if parameter.kind is not ParameterKind.VAR_KEYWORD]
+    if not own:
+        return {}
+    chosen = name if name in named or not named else named[0]
+    return {chosen: e.Name(name, where.span)}
 
 
 def _optional(parameter: Parameter) -> Parameter:
@@ -86,7 +108,7 @@ def _optional(parameter: Parameter) -> Parameter:
     return parameter if variable else replace(parameter, required=False)
 
 
-def declares_input(context: FileContext, item: Item, callee: Callee | None) -> bool:
+def declares_input(item: Item, callee: Callee | None) -> bool:
     """Whether a step takes input: by its keys, or by the declaration of its function."""
     fields = item.fields
     if any(fields.node(name) is not None for name in ("input_model", "required_input", "form")):
@@ -195,7 +217,9 @@ def lower_model_call(context: FileContext, item: Item) -> Call:
     node = item.fields.node("timeout_ms")
     if isinstance(node, ScalarNode) and isinstance(node.value, int | float):
         if "timeout" in item.fields:
-            context.found.error(codes.KEY_CLASH, "`timeout` and `timeout_ms` are one limit", node.span, "keep one of them")
+            context.found.error(
+                codes.KEY_CLASH, "`timeout` and `timeout_ms` are one limit", node.span, "keep one of them"
+            )
         call = replace(call, timeout_us=max(1, round(node.value * 1000)))
     config = _config(context, _CONFIG[item.kind], item.fields)
     return replace(call, type=item.kind, config=MappingProxyType(config))

@@ -123,9 +123,16 @@ def check_fields(node: MappingNode, table: Table, found: Findings) -> Fields:
             entries[key.name] = entry
     for key in table.keys:
         if key.required and not any(node.get(spelling) for spelling in key.spellings):
-            found.error(codes.MISSING_KEY, f"{table.name} needs `{key.name}`", _head(node), f"add `{key.name}`: {_lower(key.doc)}")
+            found.error(
+                codes.MISSING_KEY,
+                f"{table.name} needs `{key.name}`",
+                _head(node),
+                f"add `{key.name}`: {_lower(key.doc)}",
+            )
         elif key.required and key.name in entries and is_null(entries[key.name].value) and key.kind is not Kind.STEPS:
-            found.error(codes.MISSING_KEY, f"`{key.name}` of {table.name} is empty", entries[key.name].key.span, _lower(key.doc))
+            found.error(
+                codes.MISSING_KEY, f"`{key.name}` of {table.name} is empty", entries[key.name].key.span, _lower(key.doc)
+            )
     return Fields(table, node.span, MappingProxyType(entries), tuple(extra))
 
 
@@ -158,7 +165,9 @@ def _doubled(first: Entry, second: Entry, found: Findings) -> None:
     )
 
 
-_ANY_NODE: Final = frozenset({Kind.VALUE, Kind.STEPS, Kind.EXIT, Kind.FREE, Kind.STEP, Kind.RETRY, Kind.COMPENSATION, Kind.TASKS})
+_ANY_NODE: Final = frozenset(
+    {Kind.VALUE, Kind.STEPS, Kind.EXIT, Kind.FREE, Kind.STEP, Kind.RETRY, Kind.COMPENSATION, Kind.TASKS}
+)
 _LISTS: Final = frozenset({Kind.ROUTES, Kind.ELIFS, Kind.HANDLERS, Kind.ENTRIES})
 _MAPPINGS: Final = frozenset(
     {Kind.VALUES, Kind.TARGETS, Kind.BRANCHES, Kind.TYPES, Kind.PATHS, Kind.TABLE, Kind.CONSTANTS}

@@ -2,6 +2,10 @@
 
 from typing import Final
 
+from ruvon_dsl.yaml._pages import CODES
+
+__all__ = ["CODES"]
+
 SYNTAX: Final = "RV0801"
 TOO_LARGE: Final = "RV0802"
 TOO_DEEP: Final = "RV0803"
@@ -21,7 +25,6 @@ DUPLICATE_NAME: Final = "RV0816"
 UNKNOWN_STEP: Final = "RV0817"
 UNREACHABLE_STEP: Final = "RV0818"
 OUTSIDE_LOOP: Final = "RV0819"
-FALLS_INTO: Final = "RV0820"
 KEY_CLASH: Final = "RV0821"
 UNSET_VARIABLE: Final = "RV0822"
 NAME_NOT_FOUND: Final = "RV0823"
@@ -36,5 +39,4 @@ LATE_TARGET: Final = "RV0832"
 EDGE_IN_STRETCH: Final = "RV0833"
 INTO_STRETCH: Final = "RV0834"
 EMPTY_STEPS: Final = "RV0840"
-NO_INPUT: Final = "RV0841"
-SECRET: Final = "RV0601"
+SECRET_VARIABLE: Final = "RV0601"  # noqa: S105 - a code, not a password

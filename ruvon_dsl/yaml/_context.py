@@ -67,6 +67,8 @@ class FileContext:
     items: dict[str, Item] = field(default_factory=dict[str, Item])
     """Every step by id."""
     callees: dict[int, Target | None] = field(default_factory=dict[int, Target | None])
+    takes: dict[str, object] = field(default_factory=dict[str, object])
+    """What the children of START nodes take, where it is known."""
     related: dict[str, Related] = field(default_factory=dict[str, Related])
 
     @classmethod

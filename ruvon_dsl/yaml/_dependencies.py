@@ -94,7 +94,9 @@ def _direct(item: Item, index: int, places: Mapping[str, int], found: Findings) 
         place = places.get(name.text)
         if place is None:
             hint = closest(name.text, list(places), "dependencies name steps of the same list")
-            found.error(codes.UNKNOWN_DEPENDENCY, f"there is no step `{name.text}` in this list to depend on", name.span, hint)
+            found.error(
+                codes.UNKNOWN_DEPENDENCY, f"there is no step `{name.text}` in this list to depend on", name.span, hint
+            )
         else:
             wanted.add(place)
     return wanted

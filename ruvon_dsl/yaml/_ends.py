@@ -19,10 +19,12 @@ def lower_assigns(context: FileContext, item: Item, following: Target, scope: Sc
         target = context.exprs.target(part.target) or e.Name("_")
         expected = context.exprs.type_of_target(target, context.state) if part.operation.value == "set" else Missing
         value = context.exprs.value(part.value, expected)
-        following = scope.add(part.id or item.id, Assign(target, value, part.operation), following, item)
+        following = scope.add(
+            part.id or item.id, Assign(target=target, value=value, operation=part.operation), following, item
+        )
         if number == 0:
             return
-    scope.add(item.id, Assign(e.Name("_"), e.Const(None)), following, item)
+    scope.add(item.id, Assign(target=e.Name("_"), value=e.Const(None)), following, item)
 
 
 def lower_return(context: FileContext, item: Item, scope: Scope) -> Return:
@@ -32,7 +34,7 @@ def lower_return(context: FileContext, item: Item, scope: Scope) -> Return:
     while inside is not None and inside.kind in {"try", "loop"}:
         inside = inside.parent
     in_workflow = inside is not None and inside.kind == "workflow"
-    return Return(None if node is None else context.exprs.value(node, context.result if in_workflow else Missing))
+    return Return(value=None if node is None else context.exprs.value(node, context.result if in_workflow else Missing))
 
 
 def lower_fail(context: FileContext, item: Item) -> Fail:
@@ -44,9 +46,13 @@ def lower_fail(context: FileContext, item: Item) -> Fail:
         if isinstance(error, e.Call) and not error.args and not error.keywords:
             error = e.Call(error.function, (text,), (), error.span)
         else:
-            help_ = "write `error: ClassName` beside it" if error is None else "write the text as an argument of the call"
-            context.found.error(codes.KEY_CLASH, "`message` is the argument of a class named by `error`", message.span, help_)
-    return Fail(error, context.exprs.bare(cause) if isinstance(cause, ScalarNode) else None)
+            help_ = (
+                "write `error: ClassName` beside it" if error is None else "write the text as an argument of the call"
+            )
+            context.found.error(
+                codes.KEY_CLASH, "`message` is the argument of a class named by `error`", message.span, help_
+            )
+    return Fail(error=error, cause=context.exprs.bare(cause) if isinstance(cause, ScalarNode) else None)
 
 
 def _error(context: FileContext, node: ScalarNode) -> Expr:
@@ -59,7 +65,9 @@ def _error(context: FileContext, node: ScalarNode) -> Expr:
         case e.Const():
             if not context.found.failed:
                 message = f"`{node.text}` is no error"
-                context.found.error(codes.BAD_VALUE, message, node.span, "name an exception class, or call one: `Rejected(\"why\")`")
+                context.found.error(
+                    codes.BAD_VALUE, message, node.span, 'name an exception class, or call one: `Rejected("why")`'
+                )
             return error
         case _:
             return error

@@ -26,8 +26,15 @@ from ruvon_dsl.yaml._values import ScalarNode
 
 __all__ = ["Expected", "coerce", "expected_of"]
 
-_CONTAINERS: Final[Mapping[object, str]] = {list: "list", tuple: "tuple", set: "set", frozenset: "frozenset", dict: "dict"}
-_TEXTLESS: Final = (int, float, bool, Decimal, timedelta, datetime, date, time, UUID)
+_CONTAINERS: Final[Mapping[object, str]] = {
+    list: "list",
+    tuple: "tuple",
+    set: "set",
+    frozenset: "frozenset",
+    dict: "dict",
+}
+_TEXTLESS: Final[frozenset[object]] = frozenset({int, float, bool, Decimal, timedelta, datetime, date, time, UUID})
+_NOT_NUMBERS: Final[frozenset[object]] = frozenset({timedelta, datetime, date, time, UUID})
 
 
 @final
@@ -76,7 +83,7 @@ class Expected:
             return False
         if isinstance(value, str):
             return self.kind in _TEXTLESS or self.path is not None or self.container != "" or _is_enum(self.kind)
-        return self.path is not None or self.container != "" or self.kind in {timedelta, datetime, date, time, UUID}
+        return self.path is not None or self.container != "" or self.kind in _NOT_NUMBERS
 
 
 def _is_enum(kind: object) -> bool:

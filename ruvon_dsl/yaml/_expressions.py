@@ -14,7 +14,7 @@ from ruvon.ir.expr import ExpressionError, parse
 from ruvon.ir.expr import _nodes as e
 from ruvon.ir.expr._canonical import format_string
 from ruvon.ir.expr._nodes import Expr
-from ruvon.ir.expr._walk import free_names, is_target
+from ruvon.ir.expr._walk import is_target
 from ruvon_dsl._link import Missing, bind_names
 from ruvon_dsl.yaml import _codes as codes
 from ruvon_dsl.yaml._expected import Expected, coerce, expected_of
@@ -67,7 +67,9 @@ class Expressions:
         if inner is not None:
             return inner
         if not node.text.strip():
-            self._found.error(codes.BAD_VALUE, "the expression is empty", node.span, "write one, such as `state.amount > 0`")
+            self._found.error(
+                codes.BAD_VALUE, "the expression is empty", node.span, "write one, such as `state.amount > 0`"
+            )
             return e.Const(None, node.span)
         return self._expression(node, 0, len(node.text))
 
@@ -85,7 +87,11 @@ class Expressions:
         if self._try(node, start, end) is None:
             return None if _OPEN in inner or _is_jinja(inner) else self._expression(node, start, end)
         expr = self._expression(node, start, end)
-        return e.Call(e.Name("template", node.span), (e.Const(text, node.span),), (), node.span) if self._filters(expr) else expr
+        return (
+            e.Call(e.Name("template", node.span), (e.Const(text, node.span),), (), node.span)
+            if self._filters(expr)
+            else expr
+        )
 
     def _expression(self, node: ScalarNode, start: int, end: int) -> Expr:
         """Parse and bind a stretch of a scalar; findings point into the file."""
@@ -118,7 +124,11 @@ class Expressions:
         if not (isinstance(expr, e.Binary) and expr.op == "|"):
             return False
         right = expr.right.function if isinstance(expr.right, e.Call) else expr.right
-        return isinstance(right, e.Name) and right.id not in self.bound and (self._names.opaque or self._names(right.id) is Missing)
+        return (
+            isinstance(right, e.Name)
+            and right.id not in self.bound
+            and (self._names.opaque or self._names(right.id) is Missing)
+        )
 
     # --- values -------------------------------------------------------------------------------------------------------
 
@@ -158,7 +168,9 @@ class Expressions:
         is_expression = isinstance(node.value, str) and self._try(node, 0, len(node.text)) is not None
         hint = f"did you mean `={node.text}`?" if is_expression else f"write a {wanted.words}, or `=` and an expression"
         what = f"text `{node.text}`" if isinstance(node.value, str) else kind_of(node)
-        self._found.error(codes.TEXT_OR_EXPRESSION, f"{what} is given where {wanted.words} is expected", node.span, hint)
+        self._found.error(
+            codes.TEXT_OR_EXPRESSION, f"{what} is given where {wanted.words} is expected", node.span, hint
+        )
 
     def _sequence(self, node: SequenceNode, wanted: Expected) -> Expr:
         items = tuple(self.value(item, wanted.element(index)) for index, item in enumerate(node.items))
@@ -167,7 +179,11 @@ class Expressions:
                 return e.Tuple(items, node.span)
             case "set" | "frozenset" if items:
                 display = e.Set(items, node.span)
-                return display if wanted.container == "set" else e.Call(e.Name("frozenset", node.span), (display,), (), node.span)
+                return (
+                    display
+                    if wanted.container == "set"
+                    else e.Call(e.Name("frozenset", node.span), (display,), (), node.span)
+                )
             case "set" | "frozenset":
                 return e.Call(e.Name(wanted.container, node.span), (), (), node.span)
             case _:
@@ -176,11 +192,15 @@ class Expressions:
     def _mapping(self, node: MappingNode, wanted: Expected) -> Expr:
         fields = wanted.fields
         if wanted.path is not None:
-            keywords = tuple(e.Keyword(entry.key.text, self.value(entry.value, fields.get(entry.key.text, Missing))) for entry in node.entries)
+            keywords = tuple(
+                e.Keyword(entry.key.text, self.value(entry.value, fields.get(entry.key.text, Missing)))
+                for entry in node.entries
+            )
             self._check_fields(node, wanted)
             return e.Call(e.Ref(wanted.path, node.span), (), keywords, node.span)
         items = tuple(
-            e.DictItem(self._key(entry.key), self.value(entry.value, fields.get(entry.key.text, wanted.value))) for entry in node.entries
+            e.DictItem(self._key(entry.key), self.value(entry.value, fields.get(entry.key.text, wanted.value)))
+            for entry in node.entries
         )
         return e.Dict(items, node.span)
 
@@ -211,7 +231,7 @@ class Expressions:
             return None
         while (start := text.find(_OPEN, at)) >= 0:
             end = text.find(_CLOSE, start)
-            while 0 <= end and text[end + 2 : end + 3] == "}":
+            while end >= 0 and text[end + 2 : end + 3] == "}":
                 end += 1
             if end < 0 or _is_jinja(text[start + 2 : end]) or self._try(node, start + 2, end) is None:
                 return None
@@ -242,7 +262,12 @@ class Expressions:
                 declared = self._types.read(kind.value)
             for other in node.entries:
                 if other.key.text not in {"name", "target", "type"}:
-                    self._found.error(codes.UNKNOWN_KEY, f"an output has no key `{other.key.text}`", other.key.span, "it has `name` and `type`")
+                    self._found.error(
+                        codes.UNKNOWN_KEY,
+                        f"an output has no key `{other.key.text}`",
+                        other.key.span,
+                        "it has `name` and `type`",
+                    )
         if not isinstance(name, ScalarNode) or not name.text.strip():
             self._bad_target(node, kind_of(node))
             return None
@@ -279,8 +304,3 @@ class Expressions:
 def _is_jinja(inner: str) -> bool:
     """Whether the inside of `{{ }}` uses Jinja's own notation: white-space control or tests."""
     return inner[:1] in {"-", "+"} or inner[-1:] == "-" or " is defined" in inner
-
-
-def names_of(expr: Expr) -> frozenset[str]:
-    """The free names of an expression."""
-    return frozenset(name.id for name in free_names(expr))

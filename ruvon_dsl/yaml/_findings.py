@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from typing import final
 
 from ruvon.ir._diagnostics import Diagnostic, Fix, Related, Severity
-from ruvon.ir._spans import Span
+from ruvon.ir._spans import Position, Span
 
 __all__ = ["Findings", "closest", "listed"]
 
@@ -39,9 +39,7 @@ class Findings:
         fix: Fix | None = None,
     ) -> None:
         """Report a mistake that stops the definition."""
-        self.add(
-            Diagnostic(code=code, message=message, span=span, help=help_, reason=reason, related=related, fix=fix)
-        )
+        self.add(Diagnostic(code=code, message=message, span=span, help=help_, reason=reason, related=related, fix=fix))
 
     def warning(self, code: str, message: str, span: Span, help_: str = "", *, reason: str = "") -> None:
         """Report what is probably a mistake."""
@@ -56,8 +54,12 @@ class Findings:
 
     def ordered(self) -> tuple[Diagnostic, ...]:
         """All findings in order of position."""
-        items = self._items.values()
-        return tuple(sorted(items, key=lambda item: (item.span is not None, item.span, item.code) if item.span else (False,)))
+        return tuple(sorted(self._items.values(), key=_order))
+
+
+def _order(item: Diagnostic) -> tuple[int, int, str]:
+    start = Position(0, 0) if item.span is None else item.span.start
+    return start.line, start.column, item.code
 
 
 def closest(word: str, known: Collection[str], otherwise: str = "") -> str:

@@ -52,9 +52,11 @@ class Scope:
 
     def supplied(self) -> frozenset[str]:
         """The loop items that are bound here."""
-        return self.supplies | (self.parent.supplied() if self.parent is not None else frozenset())
+        return self.supplies | (self.parent.supplied() if self.parent is not None else frozenset[str]())
 
-    def add(self, node_id: str, action: Action, following: Target | None, item: Item, automate: bool | None = None) -> str:
+    def add(
+        self, node_id: str, action: Action, following: Target | None, item: Item, automate: bool | None = None
+    ) -> str:
         """Add a node; `automate` overrides the item's own `automate_next`."""
         ends = isinstance(action, Return | Fail)
         flag = None if ends or not self.outermost else self.automate(item) if automate is None else automate
@@ -104,7 +106,12 @@ class Place:
         scope: Scope | None = self.scope
         while scope is not None:
             if jump.target in scope.closed:
-                self.scope.context.found.error(codes.INTO_STRETCH, scope.closed[jump.target], jump.span, "go to the step before them, or drop the `dependencies`")
+                self.scope.context.found.error(
+                    codes.INTO_STRETCH,
+                    scope.closed[jump.target],
+                    jump.span,
+                    "go to the step before them, or drop the `dependencies`",
+                )
                 return self.after
             if jump.target in scope.names:
                 return entry(scope.names[jump.target], Place(scope, END))
@@ -160,7 +167,9 @@ def loop_exit(scope: Scope, word: Target, span: Span) -> Target:
     if inside is not None and inside.kind == "loop":
         return word
     where = " (a `finally` cannot leave its TRY)" if inside is not None and inside.kind == "final" else ""
-    scope.context.found.error(codes.OUTSIDE_LOOP, f"{word} stands outside a loop{where}", span, "move it into the loop, or write `next: END`")
+    scope.context.found.error(
+        codes.OUTSIDE_LOOP, f"{word} stands outside a loop{where}", span, "move it into the loop, or write `next: END`"
+    )
     return END
 
 

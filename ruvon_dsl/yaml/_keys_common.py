@@ -27,10 +27,17 @@ RETRY: Final = Table(
     (
         Key("max_attempts", Kind.COUNT, "Attempts in all, the first one included (default 3).", ("attempts",)),
         Key("delay", Kind.DURATION, "Wait before the second attempt (default 1s).", ("delay_seconds", "initial_delay")),
-        Key("backoff", Kind.VALUE, "Factor of the wait for each further attempt (default 2.0).", ("backoff_multiplier", "multiplier")),
+        Key(
+            "backoff",
+            Kind.VALUE,
+            "Factor of the wait for each further attempt (default 2.0).",
+            ("backoff_multiplier", "multiplier"),
+        ),
         Key("max_delay", Kind.DURATION, "Longest wait; none without it.", ("max_delay_seconds",)),
         Key("jitter", Kind.VALUE, "Share of the wait, 0 to 1, that is left to chance (default 0)."),
-        Key("on", Kind.TEXTS, "Error classes that are repeated (default: every Exception).", ("retry_on", "exceptions")),
+        Key(
+            "on", Kind.TEXTS, "Error classes that are repeated (default: every Exception).", ("retry_on", "exceptions")
+        ),
         Key("never", Kind.TEXTS, "Error classes that are never repeated.", ("never_on",)),
     ),
 )
@@ -47,7 +54,13 @@ ROUTE: Final = Table(
     "a route",
     "One way out: taken when its condition is the first that is true.",
     (
-        Key("condition", Kind.CONDITION, "A bare expression such as `state.amount > 100`.", ("if", "when"), required=True),
+        Key(
+            "condition",
+            Kind.CONDITION,
+            "A bare expression such as `state.amount > 100`.",
+            ("if", "when"),
+            required=True,
+        ),
         Key("next_step", Kind.STEP_NAME, "The step to go to, or END, BREAK, CONTINUE.", ("target", "next", "goto")),
         Key("steps", Kind.STEPS, "Steps to run instead of a jump; they join by themselves.", ("then", "do")),
         Key("description", Kind.TEXT, "Words for people."),
@@ -65,7 +78,12 @@ HANDLER: Final = Table(
     "a handler",
     "What to do when a step of the TRY fails with one of these errors.",
     (
-        Key("error", Kind.TEXTS, "Error class, a list of them, or `Class as name` (default: Exception).", ("errors", "except", "exception")),
+        Key(
+            "error",
+            Kind.TEXTS,
+            "Error class, a list of them, or `Class as name` (default: Exception).",
+            ("errors", "except", "exception"),
+        ),
         Key("as", Kind.NAME, "Variable that holds the error inside the handler.", ("name", "error_var")),
         Key("steps", Kind.STEPS, "Steps of the handler.", ("do", "then")),
     ),
@@ -103,9 +121,16 @@ OUTPUT: Final = Key(
     ("output_key", "result_var"),
 )
 EXIT_KEYS: Final = (
-    Key("next", Kind.STEP_NAME, "The step that follows, or END, BREAK, CONTINUE; default: the next one in the list.", ("next_step",)),
+    Key(
+        "next",
+        Kind.STEP_NAME,
+        "The step that follows, or END, BREAK, CONTINUE; default: the next one in the list.",
+        ("next_step",),
+    ),
     Key("routes", Kind.ROUTES, "Conditions tried in order after the step.", table=ROUTE),
-    Key("default", Kind.EXIT, "Where to go when no route is taken: a step name or a list of steps.", ("default_route",)),
+    Key(
+        "default", Kind.EXIT, "Where to go when no route is taken: a step name or a list of steps.", ("default_route",)
+    ),
 )
 COMMON_KEYS: Final = (
     Key("name", Kind.TEXT, "The step's name, unique in the file.", ("id", "step_name")),
@@ -113,13 +138,24 @@ COMMON_KEYS: Final = (
     Key("description", Kind.TEXT, "Words for people; no part of the digest."),
     Key("tags", Kind.TEXTS, "Words for people and filters."),
     Key("automate_next", Kind.BOOL, "Go on to the following step without another call.", ("auto",)),
-    Key("dependencies", Kind.TEXTS, "The steps that must end first, instead of the one before in the list.", ("depends_on",)),
+    Key(
+        "dependencies",
+        Kind.TEXTS,
+        "The steps that must end first, instead of the one before in the list.",
+        ("depends_on",),
+    ),
     *EXIT_KEYS,
     Key("on_error", Kind.STEP_NAME, "The step to go to when this one fails."),
     Key("dynamic_injection", Kind.TABLE, "Steps to insert by rules; prefer routes.", table=RULES),
 )
 MERGE_KEYS: Final = (
-    Key("merge_strategy", Kind.CHOICE, "How a dictionary result joins the state.", ("merge",), choices=("SHALLOW", "DEEP")),
+    Key(
+        "merge_strategy",
+        Kind.CHOICE,
+        "How a dictionary result joins the state.",
+        ("merge",),
+        choices=("SHALLOW", "DEEP"),
+    ),
     Key(
         "merge_conflict_behavior",
         Kind.CHOICE,
@@ -130,7 +166,12 @@ MERGE_KEYS: Final = (
     Key("merge_function_path", Kind.PATH, "A function that merges instead.", ("merge_function",)),
 )
 INPUT_KEYS: Final = (
-    Key("input_model", Kind.TYPE, "Model that the input of the step is validated as.", ("input_schema", "input_model_path")),
+    Key(
+        "input_model",
+        Kind.TYPE,
+        "Model that the input of the step is validated as.",
+        ("input_schema", "input_model_path"),
+    ),
     Key("required_input", Kind.TEXTS, "Keys that the input must have.", ("required_inputs",)),
 )
 CALL_KEYS: Final = (
@@ -138,8 +179,21 @@ CALL_KEYS: Final = (
     OUTPUT,
     Key("output_model", Kind.TYPE, "Type that the result is validated as.", ("into", "result_model", "output_schema")),
     Key("queue", Kind.TEXT, "Queue whose workers run the step; `null` runs it here.", ("task_queue",), nullable=True),
-    Key("retry", Kind.RETRY, "Retry policy; `null` switches the declared one off.", ("retry_policy",), nullable=True, table=RETRY),
-    Key("timeout", Kind.DURATION, "Longest time of one attempt; `null` switches the declared one off.", ("timeout_seconds",), nullable=True),
+    Key(
+        "retry",
+        Kind.RETRY,
+        "Retry policy; `null` switches the declared one off.",
+        ("retry_policy",),
+        nullable=True,
+        table=RETRY,
+    ),
+    Key(
+        "timeout",
+        Kind.DURATION,
+        "Longest time of one attempt; `null` switches the declared one off.",
+        ("timeout_seconds",),
+        nullable=True,
+    ),
     Key("queue_timeout", Kind.DURATION, "Longest wait for a worker.", ("queue_timeout_seconds",), nullable=True),
     Key("deadline", Kind.DURATION, "Longest time of all attempts together.", ("deadline_seconds",), nullable=True),
     Key(

@@ -11,11 +11,16 @@ __all__ = ["BRANCH", "FLOW_TABLES", "SHORT_TABLES", "TASK_KEYS"]
 
 _COMMON: Final = Table("a step", "Keys of every step.", COMMON_KEYS)
 _BARE: Final = Table(
-    "a step", "", tuple(key for key in COMMON_KEYS if key.name in {"name", "type", "description", "tags", "dependencies"})
+    "a step",
+    "",
+    tuple(key for key in COMMON_KEYS if key.name in {"name", "type", "description", "tags", "dependencies"}),
 )
 _TIMEOUT: Final = Key("timeout", Kind.DURATION, "Longest time of the whole step.", ("timeout_seconds",), nullable=True)
 _ITEM: Final = Key(
-    "item_var_name", Kind.TEXT, "Name of the item, or several separated by commas (default `item`).", ("item", "item_var", "as")
+    "item_var_name",
+    Kind.TEXT,
+    "Name of the item, or several separated by commas (default `item`).",
+    ("item", "item_var", "as"),
 )
 _INDEX: Final = Key("index_var_name", Kind.NAME, "Name of the index, counted from 0.", ("index", "index_var"))
 
@@ -50,29 +55,49 @@ _PARALLEL: Final = _COMMON.extended(
         Key("task_function", Kind.PATH, "Function that is called for each item.", ("task_function_path",)),
         Key("task", Kind.STEP, "Step of any type that runs for each item."),
         Key("steps", Kind.STEPS, "Steps that run for each item.", ("body", "do")),
-        Key("inputs", Kind.VALUES, "Arguments of the task function by parameter name.", ("args", "kwargs", "arguments")),
+        Key(
+            "inputs", Kind.VALUES, "Arguments of the task function by parameter name.", ("args", "kwargs", "arguments")
+        ),
         _ITEM,
         _INDEX,
         Key("limit", Kind.VALUE, "At most so many at once.", ("max_concurrency", "concurrency")),
-        Key("batch_size", Kind.VALUE, "Start the next so many when the last so many have ended; 0 starts all.", nullable=True),
+        Key(
+            "batch_size",
+            Kind.VALUE,
+            "Start the next so many when the last so many have ended; 0 starts all.",
+            nullable=True,
+        ),
         Key("allow_partial_success", Kind.BOOL, "Go on with the results that came and the failures beside them."),
         Key("tolerate", Kind.VALUE, "Share of failures, 0 to 1, beyond which the step fails."),
         *MERGE_KEYS,
     ),
 )
 _FORK: Final = _PARALLEL.extended("a FORK step", "Run branches side by side, some `after` others.", ())
-_RACE: Final = _COMMON.extended("a RACE step", "Run branches side by side and take the first that ends.", _BRANCHES, without=("outputs",))
+_RACE: Final = _COMMON.extended(
+    "a RACE step", "Run branches side by side and take the first that ends.", _BRANCHES, without=("outputs",)
+)
 _ELSE: Final = Key("else", Kind.STEPS, "Steps to run when the loop ends without a `break`.", ("orelse",))
 _LOOP: Final = _COMMON.extended(
     "a LOOP step",
     "Run steps for each item of a list (ITERATE) or while a condition holds (WHILE).",
     (
-        Key("mode", Kind.CHOICE, "ITERATE or WHILE; follows from the other keys.", ("loop_mode",), choices=("ITERATE", "WHILE")),
+        Key(
+            "mode",
+            Kind.CHOICE,
+            "ITERATE or WHILE; follows from the other keys.",
+            ("loop_mode",),
+            choices=("ITERATE", "WHILE"),
+        ),
         Key("iterate_over", Kind.CONDITION, "The list: a bare expression.", ("over", "items", "for_each")),
         _ITEM,
         _INDEX,
         Key("while_condition", Kind.CONDITION, "A bare expression.", ("condition", "while")),
-        Key("max_iterations", Kind.COUNT, "Turns after which the loop fails (WHILE: default 1000; `null`: none).", nullable=True),
+        Key(
+            "max_iterations",
+            Kind.COUNT,
+            "Turns after which the loop fails (WHILE: default 1000; `null`: none).",
+            nullable=True,
+        ),
         Key("loop_body", Kind.STEPS, "The steps of a turn.", ("steps", "body", "do"), required=True),
         _ELSE,
         OUTPUT,
@@ -103,13 +128,17 @@ _ASSIGN: Final = _COMMON.extended(
     ),
 )
 _RETURN: Final = _BARE.extended(
-    "a RETURN step", "End the branch or the workflow with a value.", (Key("value", Kind.VALUE, "The result.", ("result",)),)
+    "a RETURN step",
+    "End the branch or the workflow with a value.",
+    (Key("value", Kind.VALUE, "The result.", ("result",)),),
 )
 _FAIL: Final = _BARE.extended(
     "a FAIL step",
     "Raise an error; without one, the handled error again.",
     (
-        Key("error", Kind.TEXT, "Error class, or a constructor call such as `Rejected(verdict.reason)`.", ("exception",)),
+        Key(
+            "error", Kind.TEXT, "Error class, or a constructor call such as `Rejected(verdict.reason)`.", ("exception",)
+        ),
         Key("message", Kind.VALUE, "Text of the error; its only argument."),
         Key("cause", Kind.CONDITION, "The error that led to it: a bare expression.", ("from",)),
     ),
@@ -133,7 +162,11 @@ FLOW_TABLES: Final[Mapping[str, Table]] = MappingProxyType(
 _SHORT: Final = Table(
     "a step",
     "",
-    tuple(key for key in COMMON_KEYS if key.name in {"name", "description", "tags", "automate_next", "next", "dependencies"}),
+    tuple(
+        key
+        for key in COMMON_KEYS
+        if key.name in {"name", "description", "tags", "automate_next", "next", "dependencies"}
+    ),
 )
 _IF: Final = _SHORT.extended(
     "an if",
@@ -164,7 +197,12 @@ _WHILE: Final = _SHORT.extended(
     (
         Key("while_condition", Kind.CONDITION, "A bare expression.", ("while",), required=True),
         Key("loop_body", Kind.STEPS, "The steps of a turn.", ("steps", "do", "body"), required=True),
-        Key("max_iterations", Kind.COUNT, "Turns after which the loop fails (default 1000; `null`: none).", nullable=True),
+        Key(
+            "max_iterations",
+            Kind.COUNT,
+            "Turns after which the loop fails (default 1000; `null`: none).",
+            nullable=True,
+        ),
         _ELSE,
     ),
 )
@@ -178,23 +216,35 @@ SHORT_TABLES: Final[Mapping[str, Table]] = MappingProxyType(
         "for": _FOR,
         "while": _WHILE,
         "return": _SHORT.extended(
-            "a return", "End with a value.", (Key("value", Kind.VALUE, "The result; nothing ends without one.", ("return",)),),
+            "a return",
+            "End with a value.",
+            (Key("value", Kind.VALUE, "The result; nothing ends without one.", ("return",)),),
             without=("next", "automate_next"),
         ),
         "fail": _SHORT.extended(
             "a fail",
             "Raise an error.",
             (
-                Key("error", Kind.TEXT, "Error class, or a constructor call; nothing raises the handled error again.", ("fail",)),
+                Key(
+                    "error",
+                    Kind.TEXT,
+                    "Error class, or a constructor call; nothing raises the handled error again.",
+                    ("fail",),
+                ),
                 Key("message", Kind.VALUE, "Text of the error; its only argument."),
                 Key("cause", Kind.CONDITION, "The error that led to it: a bare expression.", ("from",)),
             ),
             without=("next", "automate_next"),
         ),
-        "break": _SHORT.extended("a break", "Leave the innermost loop.", (Key("break", Kind.NOTHING, ""),), without=("next", "automate_next")),
+        "break": _SHORT.extended(
+            "a break", "Leave the innermost loop.", (Key("break", Kind.NOTHING, ""),), without=("next", "automate_next")
+        ),
         "continue": _SHORT.extended(
-            "a continue", "Go to the next turn.", (Key("continue", Kind.NOTHING, ""),), without=("next", "automate_next")
+            "a continue",
+            "Go to the next turn.",
+            (Key("continue", Kind.NOTHING, ""),),
+            without=("next", "automate_next"),
         ),
     }
-)  # fmt: skip
+)
 """Tables of the short forms, by the key that marks them."""

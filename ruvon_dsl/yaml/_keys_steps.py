@@ -16,16 +16,22 @@ _FUNCTION: Final = Key(
 _CALL: Final = _COMMON.extended("a call", "Keys of every call.", CALL_KEYS)
 
 STANDARD: Final = _CALL.extended(
-    "a STANDARD step", "Call a Python function.", (Key(_FUNCTION.name, _FUNCTION.kind, _FUNCTION.doc, _FUNCTION.aliases, required=True),)
+    "a STANDARD step",
+    "Call a Python function.",
+    (Key(_FUNCTION.name, _FUNCTION.kind, _FUNCTION.doc, _FUNCTION.aliases, required=True),),
 )
-_ASYNC: Final = STANDARD.extended("an ASYNC step", "Call a Python function on a worker; the queue is `default` unless given.", ())
+_ASYNC: Final = STANDARD.extended(
+    "an ASYNC step", "Call a Python function on a worker; the queue is `default` unless given.", ()
+)
 _DECISION: Final = _CALL.extended(
     "a DECISION step", "Choose the way by conditions; with a function, call it first.", (_FUNCTION,)
 )
 CUSTOM: Final = Table(
-    "a custom step", "A registered step type; its own fields stand beside these keys.",
-    _CALL.extended("", "", (_FUNCTION,)).keys, open=True,
-)  # fmt: skip
+    "a custom step",
+    "A registered step type; its own fields stand beside these keys.",
+    _CALL.extended("", "", (_FUNCTION,)).keys,
+    open=True,
+)
 
 _HTTP_FIELDS: Final = (
     Key("method", Kind.VALUE, "GET, POST, PUT, PATCH or DELETE (default GET)."),
@@ -61,7 +67,13 @@ _WASM: Final = _CALL.extended(
     "a WASM step",
     "Run a WebAssembly module on data.",
     (
-        Key("module", Kind.VALUE, "The module: its name, or the SHA-256 of its bytes.", ("wasm_hash", "wasm_module"), required=True),
+        Key(
+            "module",
+            Kind.VALUE,
+            "The module: its name, or the SHA-256 of its bytes.",
+            ("wasm_hash", "wasm_module"),
+            required=True,
+        ),
         Key("data", Kind.VALUE, "What the module gets.", ("input_data", "inputs")),
         Key("entry", Kind.VALUE, "The exported function (default `execute`).", ("entrypoint",)),
         Key("timeout_ms", Kind.MILLISECONDS, "Longest time of one attempt in milliseconds."),
@@ -70,11 +82,19 @@ _WASM: Final = _CALL.extended(
 )
 
 _CHILD: Final = Key(
-    "workflow_type", Kind.TEXT, "Type of the workflow to start.", ("target_workflow_type", "child", "workflow"), required=True
+    "workflow_type",
+    Kind.TEXT,
+    "Type of the workflow to start.",
+    ("target_workflow_type", "child", "workflow"),
+    required=True,
 )
-_DATA: Final = Key("initial_data", Kind.VALUE, "The child's initial state.", ("data", "initial_data_template", "initial_state"))
+_DATA: Final = Key(
+    "initial_data", Kind.VALUE, "The child's initial state.", ("data", "initial_data_template", "initial_state")
+)
 _REGION: Final = Key("data_region", Kind.VALUE, "Region whose workers run the child.")
-_VERSION: Final = Key("version", Kind.TEXT, "Version of the child; without it the one current at the start.", ("target_version",))
+_VERSION: Final = Key(
+    "version", Kind.TEXT, "Version of the child; without it the one current at the start.", ("target_version",)
+)
 _SUB_WORKFLOW: Final = _COMMON.extended(
     "a SUB_WORKFLOW step",
     "Start another workflow and wait for its result.",
@@ -122,13 +142,22 @@ _SLEEP: Final = _COMMON.extended(
     "a SLEEP step",
     "Wait for a span of time or until a moment.",
     (
-        Key("duration", Kind.VALUE, "How long: `6h`, seconds, or an expression.", ("seconds", "duration_seconds", "for")),
+        Key(
+            "duration", Kind.VALUE, "How long: `6h`, seconds, or an expression.", ("seconds", "duration_seconds", "for")
+        ),
         Key("until", Kind.VALUE, "Until when: an expression that gives a datetime."),
         OUTPUT,
     ),
 )
-_TIMEOUT: Final = Key("timeout", Kind.VALUE, "Longest wait: `5d`, seconds, or an expression.", ("timeout_seconds",), nullable=True)
-_ON_TIMEOUT: Final = Key("on_timeout", Kind.VALUE, "The value taken when the time is over; without it `TimedOut` is raised.", ("default_answer",))
+_TIMEOUT: Final = Key(
+    "timeout", Kind.VALUE, "Longest wait: `5d`, seconds, or an expression.", ("timeout_seconds",), nullable=True
+)
+_ON_TIMEOUT: Final = Key(
+    "on_timeout",
+    Kind.VALUE,
+    "The value taken when the time is over; without it `TimedOut` is raised.",
+    ("default_answer",),
+)
 _RECEIVE: Final = _COMMON.extended(
     "a RECEIVE step",
     "Wait for a message of a type.",

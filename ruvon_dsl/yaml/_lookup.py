@@ -7,14 +7,13 @@ as they are written.
 import builtins
 import importlib
 from collections.abc import Collection, Iterator, Mapping
-from types import ModuleType
+from types import FunctionType
 from typing import Final, final
 
 from ruvon.ir._errors import RuvonError
 from ruvon.ir._paths import ImportRoots, canonical_path, split_path
-from ruvon.ir._spans import Span
 from ruvon.ir.expr._language import DEFINITION_PATHS
-from ruvon_dsl._link import ChildTarget, Missing, ModuleLookup, Target, describe, plain_function
+from ruvon_dsl._link import ChildTarget, Missing, ModuleLookup, PlainFunctionTarget, Target, describe, plain_function
 from ruvon_dsl.yaml import _codes as codes
 from ruvon_dsl.yaml._findings import Findings, closest
 from ruvon_dsl.yaml._values import ScalarNode
@@ -100,7 +99,9 @@ class Names:
             if found is not Missing:
                 return found
         if ":" not in path and "." not in path:
-            hint = closest(path, self.names(), "name its module with `module:` or `uses:`, or write `package.module:name`")
+            hint = closest(
+                path, self.names(), "name its module with `module:` or `uses:`, or write `package.module:name`"
+            )
             self._found.error(codes.NAME_NOT_FOUND, f"`{path}` is not defined", node.span, hint)
             return Missing
         try:
@@ -116,11 +117,14 @@ class Names:
         value = self.load(node)
         if value is Missing:
             return None
-        if callable(value) and not isinstance(value, type) and hasattr(value, "__code__") and canonical_path(value) is None:
-            described = describe(value)
-            written = self.written(node.text)
-            return plain_function(value, written) if type(described).__name__ == "PlainFunctionTarget" else described  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-        return describe(value)
+        described = describe(value)
+        if (
+            isinstance(described, PlainFunctionTarget)
+            and isinstance(value, FunctionType)
+            and canonical_path(value) is None
+        ):
+            return plain_function(value, self.written(node.text))
+        return described
 
     def written(self, text: str) -> str:
         """The path of a name as written: with a colon where the module is known."""
@@ -179,8 +183,3 @@ def _common(name: str) -> object:
         if isinstance(value, type):
             return value
     return Missing
-
-
-def span_of(node: ScalarNode) -> Span:
-    """The span of a name."""
-    return node.span

@@ -4,8 +4,9 @@ Every edge of the graph is explicit. A list is lowered with the target that foll
 routes join by themselves; each list is lowered from its end to its beginning, because an edge needs what it leads to.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import final
+from typing import Final, final
 
 from ruvon.ir._nodes import END, Action, Decision, Display, Graph, Handler, Node, Return, Route, Target, Try
 from ruvon.ir.expr import _nodes as e
@@ -24,7 +25,9 @@ from ruvon_dsl.yaml._tree import Block, Exit, Item, Jump, RuleItem
 from ruvon_dsl.yaml._values import ScalarNode
 from ruvon_dsl.yaml._waits import lower_human, lower_receive, lower_sleep
 
-__all__ = ["Lowering"]
+__all__ = ["Lowering", "implicit_ids"]
+
+_NO_NEXT: Final = frozenset({"RETURN", "FAIL", "BREAK", "CONTINUE"})
 
 
 @final
@@ -77,7 +80,6 @@ class Lowering:
         for item in reversed(block.items):
             target = self.item(item, target, place, follower)
             follower = item
-        self._warn_falls(block)
         return target
 
     def _planned(self, block: Block, place: Place) -> Target:
@@ -119,7 +121,12 @@ class Lowering:
         if not item.acts:
             if item.rules:
                 message = "injected steps stand behind a step that does something, and this one only decides"
-                self._context.found.error(codes.KEY_CLASH, message, item.fields.span_of("dynamic_injection"), "put the rules on the step before, or write routes")
+                self._context.found.error(
+                    codes.KEY_CLASH,
+                    message,
+                    item.fields.span_of("dynamic_injection"),
+                    "put the rules on the step before, or write routes",
+                )
             return item.id
         if item.on_error is not None:
             self._guarded(item, item.on_error, target, place, follower)
@@ -129,13 +136,14 @@ class Lowering:
 
     def _decision(self, item: Item, join: Target, place: Place) -> Target:
         routes = tuple(
-            Route(self._context.exprs.bare(arm.condition), self._exit(arm.exit, join, place)) for arm in item.arms
+            Route(condition=self._context.exprs.bare(arm.condition), target=self._exit(arm.exit, join, place))
+            for arm in item.arms
         )
         default = join if item.default is None else self._exit(item.default, join, place)
         if not routes and item.default is None:
             message = f"`{item.id}` decides nothing: it has no routes"
             self._context.found.error(codes.MISSING_KEY, message, item.span, "add `routes:`, or another `type:`")
-        return place.scope.add(item.route_id, Decision(routes, default), None, item)
+        return place.scope.add(item.route_id, Decision(routes=routes, default=default), None, item)
 
     def _exit(self, exit_: Exit, join: Target, place: Place) -> Target:
         if isinstance(exit_, Jump):
@@ -144,7 +152,8 @@ class Lowering:
 
     def _rule(self, rule: RuleItem, item: Item, target: Target, place: Place) -> Target:
         entry = self.steps(rule.block, Place(place.scope, target))
-        action = Decision((Route(self._rule_condition(rule), entry),), target, injected=True)
+        route = Route(condition=self._rule_condition(rule), target=entry)
+        action = Decision(routes=(route,), default=target, injected=True)
         return place.scope.add(rule.id, action, None, item)
 
     def _rule_condition(self, rule: RuleItem) -> Expr:
@@ -218,27 +227,25 @@ class Lowering:
                 action = lower_call(context, item, scope)
         scope.add(item.id, action, target, item)
 
-    def _warn_falls(self, block: Block) -> None:
-        """A route's target that goes on into another route's target because it stands before it."""
-        routed: dict[str, Item] = {}
-        for item in block.items:
-            for exit_ in item.exits():
-                if isinstance(exit_, Jump):
-                    routed.setdefault(exit_.target, item)
-        for item, behind in zip(block.items, block.items[1:], strict=False):
-            source = routed.get(item.id)
-            both = source is not None and routed.get(behind.id) is source and source not in {item, behind}
-            if both and item.next is None and not item.decides and item.kind not in {"RETURN", "FAIL"}:
-                self._context.found.warning(
-                    codes.FALLS_INTO,
-                    f"`{item.id}` goes on into `{behind.id}`, which is another route's step",
-                    item.span,
-                    "write `next: END` or the step to go to; or put the steps of each route under its own `steps:`",
-                    reason="both steps would run",
-                )
+
+def implicit_ids(block: Block) -> Iterator[str]:
+    """The nodes whose `next` is nothing but the order of a list: the linker warns where one runs into a route's target."""
+    for outer in _all_lists(block):
+        if has_dependencies(outer):
+            continue
+        for item in outer.items[:-1]:
+            if item.next is None and not item.decides and item.kind not in _NO_NEXT:
+                yield item.try_id or (item.assigns[-1].id if item.assigns else item.id)
 
 
-def _lists(block: Block) -> "list[Block]":
+def _all_lists(block: Block) -> Iterator[Block]:
+    yield block
+    for item in block.items:
+        for inner in (*item.inner_blocks(), *item.flat_blocks()):
+            yield from _all_lists(inner)
+
+
+def _lists(block: Block) -> list[Block]:
     """A list and those that join in its graph."""
     found = [block]
     for item in block.items:

@@ -34,10 +34,6 @@ _BASES: Final = {
     "BREAK": "break",
     "CONTINUE": "continue",
 }
-_EFFECTS: Final = frozenset(
-    "STANDARD ASYNC HTTP AI_INFERENCE WASM SUB_WORKFLOW FIRE_AND_FORGET CRON_SCHEDULE SLEEP RECEIVE HUMAN_IN_LOOP LOOP "
-    "PARALLEL FORK RACE TRY".split()
-)
 _PURE: Final = frozenset({"ASSIGN", "RETURN", "FAIL", "BREAK", "CONTINUE"})
 
 
@@ -73,7 +69,9 @@ def _explicit(item: Item, name: ScalarNode, context: FileContext) -> None:
 
 def _derive(block: Block, context: FileContext) -> None:
     """Derived ids of one list and what is inside it."""
-    starts = plan(block, lambda item: known_name(item, context), context.found).starts if has_dependencies(block) else {}
+    starts = (
+        plan(block, lambda item: known_name(item, context), context.found).starts if has_dependencies(block) else {}
+    )
     before: Item | None = None
     for index, item in enumerate(block.items):
         if index in starts:
@@ -84,7 +82,9 @@ def _derive(block: Block, context: FileContext) -> None:
 
 def _derive_item(item: Item, before: Item | None, context: FileContext) -> None:
     if not item.id and item.kind not in {"BREAK", "CONTINUE"}:
-        follows = before is not None and before.kind in _EFFECTS | {"DECISION"} and before.acts and not before.decides
+        follows = (
+            before is not None and before.kind not in _PURE and not before.rules and before.acts and not before.decides
+        )
         if item.kind == "DECISION" and not item.acts and follows and before is not None and before.id:
             item.id = context.fresh_id(f"{before.id}.route")
             item.route_of = before
@@ -133,7 +133,9 @@ def known_name(item: Item, context: FileContext) -> str:
     """The name that other steps of the list use for a step, before and after ids are derived."""
     if item.id:
         return item.id
-    return item.name.text if item.name is not None else "" if item.kind in {"BREAK", "CONTINUE"} else _base(item, context)
+    return (
+        item.name.text if item.name is not None else "" if item.kind in {"BREAK", "CONTINUE"} else _base(item, context)
+    )
 
 
 def function_base(node: ScalarNode, context: FileContext) -> str:

@@ -59,7 +59,9 @@ class OptionReader:
         if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
             return RetryPolicy(max_attempts=value)
         message = f"a retry policy is a mapping or a number of attempts, not {kind_of(node)}"
-        self._found.error(codes.WRONG_KIND, message, node.span, "write `{max_attempts: 3, delay: 1s}`, or `null` for none")
+        self._found.error(
+            codes.WRONG_KIND, message, node.span, "write `{max_attempts: 3, delay: 1s}`, or `null` for none"
+        )
         return None
 
     def _number(self, fields: Fields, name: str, otherwise: float, least: float, most: float) -> float:
@@ -87,7 +89,9 @@ class OptionReader:
         if value is Missing:
             return None
         if not (isinstance(value, type) and issubclass(value, Exception)):
-            self._found.error(codes.WRONG_TARGET, f"`{word}` is no exception class", node.span, "name a class derived from Exception")
+            self._found.error(
+                codes.WRONG_TARGET, f"`{word}` is no exception class", node.span, "name a class derived from Exception"
+            )
             return None
         return canonical_path(value) or class_path(value)
 
@@ -96,7 +100,9 @@ class OptionReader:
         if isinstance(node, ScalarNode):
             return self._compensation(node)
         if not isinstance(node, MappingNode):
-            self._found.error(codes.WRONG_KIND, f"a compensation is the path of a function, not {kind_of(node)}", node.span)
+            self._found.error(
+                codes.WRONG_KIND, f"a compensation is the path of a function, not {kind_of(node)}", node.span
+            )
             return None
         fields = check_fields(node, COMPENSATION, self._found)
         function = fields.node("function")
@@ -121,10 +127,14 @@ class OptionReader:
         if declared is not None:
             return declared
         if not callable(value) or isinstance(value, type):
-            self._found.error(codes.WRONG_TARGET, f"`{node.text}` is no function", node.span, "name the function that undoes the step")
+            self._found.error(
+                codes.WRONG_TARGET, f"`{node.text}` is no function", node.span, "name the function that undoes the step"
+            )
             return None
         step = getattr(value, "__ruvon_step__", None)
-        return Compensation(function=getattr(step, "path", None) or canonical_path(value) or self._names.written(node.text))
+        return Compensation(
+            function=getattr(step, "path", None) or canonical_path(value) or self._names.written(node.text)
+        )
 
     def merge(self, fields: Fields) -> Merge:
         """The merge rules of a step; YAML's default prefers the new value."""
@@ -158,6 +168,11 @@ class OptionReader:
         if amount is None:
             return declared
         if amount == 0:
-            self._found.error(codes.DURATION, f"`{name}` is 0, which would never let the step run", fields.span_of(name), "write a longer time, or `null` for no limit")
+            self._found.error(
+                codes.DURATION,
+                f"`{name}` is 0, which would never let the step run",
+                fields.span_of(name),
+                "write a longer time, or `null` for no limit",
+            )
             return None
         return amount

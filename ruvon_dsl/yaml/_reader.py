@@ -40,9 +40,8 @@ def read(source: SourceText) -> tuple[list[YamlNode], list[Diagnostic]]:
     reader = _Reader(source)
     documents: list[YamlNode] = []
     try:
-        for document in reader.documents():
-            documents.append(document)
-    except _Refused as refused:
+        documents.extend(reader.documents())
+    except _RefusedError as refused:
         reader.found.append(refused.finding)
     except yaml.YAMLError as error:
         reader.found.append(_syntax_finding(source, error))
@@ -51,7 +50,7 @@ def read(source: SourceText) -> tuple[list[YamlNode], list[Diagnostic]]:
     return documents, reader.found
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """Stops the reading; carries the finding that says why."""
 
     def __init__(self, finding: Diagnostic) -> None:
@@ -109,7 +108,9 @@ class _Reader:
     def _alias(self, event: Any, span: Span) -> tuple[YamlNode, int]:
         self._aliases += 1
         if self._aliases > MAX_ALIASES:
-            self._refuse(codes.TOO_LARGE, f"the file uses more than {MAX_ALIASES} aliases", span, "write the values out")
+            self._refuse(
+                codes.TOO_LARGE, f"the file uses more than {MAX_ALIASES} aliases", span, "write the values out"
+            )
         target = self._anchors.get(event.anchor)
         if target is None:
             message = f"`*{event.anchor}` stands for no anchor before it"
@@ -128,7 +129,9 @@ class _Reader:
         lines = self._lines[first : last + 1]
         if lines:
             lines = [lines[0][span.start.column - 1 :], *lines[1:]]
-        return ScalarNode(event.value, event.style in {None, ""}, _trimmed(span, event.value, event.style), tuple(lines))
+        return ScalarNode(
+            event.value, event.style in {None, ""}, _trimmed(span, event.value, event.style), tuple(lines)
+        )
 
     def _sequence(self, span: Span, depth: int) -> tuple[SequenceNode, int]:
         items: list[YamlNode] = []
@@ -160,7 +163,9 @@ class _Reader:
             return
         if key.text == "<<" and key.plain:
             message = "merge keys (`<<`) are not part of YAML 1.2"
-            self.found.append(_finding(codes.MERGE_KEY, message, key.span, "write the keys out, or share them under `defaults:`"))
+            self.found.append(
+                _finding(codes.MERGE_KEY, message, key.span, "write the keys out, or share them under `defaults:`")
+            )
             return
         if key.text in entries:
             related = (Related(entries[key.text].key.span, "first given here"),)
@@ -184,7 +189,7 @@ class _Reader:
         self._refuse(codes.TAG, message, span, "delete the tag; quote a text that looks like a number")
 
     def _refuse(self, code: str, message: str, span: Span, help_: str) -> NoReturn:
-        raise _Refused(_finding(code, message, span, help_))
+        raise _RefusedError(_finding(code, message, span, help_))
 
     def _span(self, event: Any) -> Span:
         start, end = event.start_mark, event.end_mark

@@ -6,8 +6,8 @@ from ruvon.ir._nodes import Start, StartMode
 from ruvon.ir.expr._nodes import Expr
 from ruvon.ir.types import UnresolvedTypeError, type_text
 from ruvon_dsl._link import Missing
-from ruvon_dsl.yaml._check import is_null
 from ruvon_dsl.yaml._calls import type_of
+from ruvon_dsl.yaml._check import is_null
 from ruvon_dsl.yaml._context import FileContext
 from ruvon_dsl.yaml._tree import Item
 
@@ -27,6 +27,8 @@ def lower_start(context: FileContext, item: Item) -> Start:
     child = context.names.child(written)
     retry = fields.entry("retry")
     data = fields.node("initial_data")
+    if child is not None and child.takes is not Missing:
+        context.takes[item.id] = child.takes
     return Start(
         child=written if child is None else child.workflow_type,
         version=fields.text("version") or (None if child is None else child.version),

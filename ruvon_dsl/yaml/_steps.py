@@ -47,7 +47,12 @@ _OTHER_NAMES: Final = {
     "WHILE": "LOOP",
     "IF": "DECISION",
 }
-_OPERATIONS: Final = {"set": AssignOperation.SET, "append": AssignOperation.APPEND, "extend": AssignOperation.EXTEND, "update": AssignOperation.UPDATE}  # fmt: skip
+_OPERATIONS: Final = {
+    "set": AssignOperation.SET,
+    "append": AssignOperation.APPEND,
+    "extend": AssignOperation.EXTEND,
+    "update": AssignOperation.UPDATE,
+}
 _EMPTY: Final = Table("a step", "", ())
 
 
@@ -85,7 +90,9 @@ class StepParser:
             case ScalarNode():
                 if not is_null(node):
                     message = f"`{entry.key.text}` is {kind_of(node)}, not a list of steps"
-                    self._found.error(codes.WRONG_KIND, message, node.span, "write the steps below it, each after a `-`")
+                    self._found.error(
+                        codes.WRONG_KIND, message, node.span, "write the steps below it, each after a `-`"
+                    )
                 return Block([], node.span)
 
     def item(self, node: YamlNode, *, task: bool = False) -> Item | None:
@@ -95,7 +102,9 @@ class StepParser:
             return Item(node.text.upper(), fields, node.span, short=True)
         if not isinstance(node, MappingNode):
             message = f"a step is a mapping, not {kind_of(node)}"
-            self._found.error(codes.WRONG_KIND, message, node.span, "write `name:` and `function:`, or a short form such as `set:`")
+            self._found.error(
+                codes.WRONG_KIND, message, node.span, "write `name:` and `function:`, or a short form such as `set:`"
+            )
             return None
         kind, table, short = self._table(node, task=task)
         if kind is None:
@@ -116,7 +125,9 @@ class StepParser:
             if len(markers) > 1:
                 clash = node.get(markers[1])
                 span = node.span if clash is None else clash.key.span
-                self._found.error(codes.KEY_CLASH, f"{listed(markers)} are steps of their own", span, "write one step for each")
+                self._found.error(
+                    codes.KEY_CLASH, f"{listed(markers)} are steps of their own", span, "write one step for each"
+                )
                 return None, _EMPTY, False
             table = SHORT_TABLES[markers[0]]
             return _SHORT_KINDS[markers[0]], _task_table(table) if task else table, True
@@ -135,7 +146,11 @@ class StepParser:
         known = self._step_types(node.text) if self._step_types is not None else None
         if known is not None:
             return node.text, self._custom_table(node.text, known, task=task), False
-        hint = closest(_OTHER_NAMES.get(upper, node.text), list(STEP_TABLES), f"the built-in types are {listed(STEP_TABLES)}; register a custom type before the file is loaded")
+        hint = closest(
+            _OTHER_NAMES.get(upper, node.text),
+            list(STEP_TABLES),
+            f"the built-in types are {listed(STEP_TABLES)}; register a custom type before the file is loaded",
+        )
         self._found.error(codes.UNKNOWN_TYPE, f"there is no step type `{node.text}`", node.span, hint)
         return None, _EMPTY, False
 
@@ -143,7 +158,9 @@ class StepParser:
         base = _CUSTOM_TASK if task else CUSTOM
         if not known:
             return base
-        fields = tuple(Key(field, Kind.VALUE, f"Field of {name}.") for field in known if field not in base.by_spelling())
+        fields = tuple(
+            Key(field, Kind.VALUE, f"Field of {name}.") for field in known if field not in base.by_spelling()
+        )
         return Table(f"a {name} step", base.doc, (*base.keys, *fields))
 
     # --- what stands inside a step ------------------------------------------------------------------------------------
@@ -163,7 +180,9 @@ class StepParser:
             entry = fields.entry(name)
             if entry is not None and not (item.kind == "DECISION" and item.short):
                 item.blocks[name] = self.block(entry)
-        item.handlers = [self._handler(node) for node in _listed(fields.node("except")) if self._is_mapping(node, "a handler")]
+        item.handlers = [
+            self._handler(node) for node in _listed(fields.node("except")) if self._is_mapping(node, "a handler")
+        ]
         self._branches(item)
         self._assigns(item)
 
@@ -184,7 +203,11 @@ class StepParser:
         return Arm(condition, exit_)
 
     def _default(self, item: Item) -> None:
-        name = "default_route" if "default_route" in item.fields.table.by_spelling() and item.kind == "AI_INFERENCE" else "default"
+        name = (
+            "default_route"
+            if "default_route" in item.fields.table.by_spelling() and item.kind == "AI_INFERENCE"
+            else "default"
+        )
         entry = item.fields.entry(name)
         if entry is None or item.short:
             return
@@ -245,14 +268,23 @@ class StepParser:
             for node in tasks.items:
                 self._task(item, node)
         elif tasks is not None:
-            self._found.error(codes.WRONG_KIND, f"`tasks` is {kind_of(tasks)}, not a list", tasks.span, "write each task after a `-`")
+            self._found.error(
+                codes.WRONG_KIND, f"`tasks` is {kind_of(tasks)}, not a list", tasks.span, "write each task after a `-`"
+            )
         branches = fields.node("branches")
         if isinstance(branches, MappingNode):
             item.branches.extend(self._branch(entry) for entry in branches.entries)
-        single = fields.node("task")
+        single = fields.node("task") if item.kind in {"PARALLEL", "FORK"} else None
         if single is not None:
             made = self.item(single, task=True)
             item.blocks["task"] = Block([] if made is None else [made], single.span)
+
+        function = fields.entry("task_function")
+        if function is not None and not is_null(function.value):
+            inputs = fields.entry("inputs")
+            entries = {"function": function, **({"inputs": inputs} if inputs is not None else {})}
+            step = Item("STANDARD", Fields(STEP_TABLES["STANDARD"], function.value.span, entries), function.value.span)
+            item.blocks["task_function"] = Block([step], function.value.span)
 
     def _task(self, item: Item, node: YamlNode) -> None:
         made = self.item(node, task=True)
@@ -262,7 +294,9 @@ class StepParser:
         after = made.fields.texts("after") or (made.dependencies or [])
         made.dependencies = None
         won = made.fields.flag("won") or False
-        branch = BranchItem(label, Block([made], made.span), made.span, after, made.fields.node("output"), won, task=True)
+        branch = BranchItem(
+            label, Block([made], made.span), made.span, after, made.fields.node("output"), won, task=True
+        )
         item.branches.append(branch)
 
     def _branch(self, entry: Entry) -> BranchItem:
@@ -292,7 +326,9 @@ class StepParser:
             for entry in node.entries if isinstance(node, MappingNode) else ():
                 item.assigns.append(AssignPart(operation, entry.key, entry.value))
         if not item.assigns and "target" not in fields and "value" not in fields:
-            self._found.error(codes.MISSING_KEY, "the assignment assigns nothing", item.span, "write `set: {name: value}`")
+            self._found.error(
+                codes.MISSING_KEY, "the assignment assigns nothing", item.span, "write `set: {name: value}`"
+            )
 
     def _is_mapping(self, node: YamlNode, what: str) -> bool:
         if isinstance(node, MappingNode):

@@ -120,6 +120,8 @@ class Item:
     handlers: list[HandlerItem] = field(default_factory=list[HandlerItem])
     branches: list[BranchItem] = field(default_factory=list[BranchItem])
     rules: list[RuleItem] = field(default_factory=list[RuleItem])
+    passes: str = ""
+    """Of the task function of a mapped PARALLEL: the item that it is called with."""
     assigns: list[AssignPart] = field(default_factory=list[AssignPart])
 
     @property

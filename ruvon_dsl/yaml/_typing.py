@@ -7,6 +7,7 @@ from typing import Final, final
 from ruvon.ir._errors import RuvonError
 from ruvon.ir.expr._language import DEFINITION_PATHS
 from ruvon.ir.types import TypeTextError, class_path, parse_type, type_text
+from ruvon.ir.types._text import SHORT_NAMES
 from ruvon_dsl._link import Missing
 from ruvon_dsl.yaml import _codes as codes
 from ruvon_dsl.yaml._findings import Findings
@@ -16,10 +17,7 @@ from ruvon_dsl.yaml._values import ScalarNode
 __all__ = ["TypeReader", "WrittenType"]
 
 _TOKEN: Final = re.compile(r"'[^']*'|\"[^\"]*\"|[A-Za-z_][\w.]*(?::[A-Za-z_][\w.]*)?")
-_KNOWN: Final = frozenset(
-    "object bool int float str bytes list dict tuple set frozenset Decimal date datetime time timedelta UUID None "
-    "Literal True False".split()
-)
+_KNOWN: Final = frozenset({*SHORT_NAMES, "None", "Literal", "True", "False"})
 
 
 @final

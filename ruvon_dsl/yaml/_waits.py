@@ -23,7 +23,9 @@ def lower_sleep(context: FileContext, item: Item) -> Wait:
     fields = item.fields
     duration, until = fields.node("duration"), fields.node("until")
     if (duration is None) == (until is None):
-        context.found.error(codes.KEY_CLASH, f"`{item.id}` needs either `duration` or `until`", item.span, "write `duration: 6h`")
+        context.found.error(
+            codes.KEY_CLASH, f"`{item.id}` needs either `duration` or `until`", item.span, "write `duration: 6h`"
+        )
     source = TimerSource(
         duration=None if duration is None else context.exprs.value(duration, timedelta),
         until=None if until is None else context.exprs.value(until, datetime),
@@ -38,7 +40,9 @@ def lower_receive(context: FileContext, item: Item) -> Wait:
     model = type_of(context, fields, "model")
     source = SignalSource(model=model or "object", key=None if key is None else context.exprs.value(key))
     timeout, on_timeout = _limits(context, item, _annotation(context, fields.node("model")))
-    return Wait(source=source, output=context.exprs.target(fields.node("output")), timeout=timeout, on_timeout=on_timeout)
+    return Wait(
+        source=source, output=context.exprs.target(fields.node("output")), timeout=timeout, on_timeout=on_timeout
+    )
 
 
 def _annotation(context: FileContext, node: object) -> object:
@@ -53,7 +57,9 @@ def _limits(context: FileContext, item: Item, expected: object) -> tuple[Expr | 
     if otherwise is None:
         return limit, None
     if limit is None:
-        context.found.error(codes.KEY_CLASH, "`on_timeout` without a `timeout` is never used", otherwise.key.span, "add `timeout:`")
+        context.found.error(
+            codes.KEY_CLASH, "`on_timeout` without a `timeout` is never used", otherwise.key.span, "add `timeout:`"
+        )
     return limit, context.exprs.value(otherwise.value, expected)
 
 
@@ -109,7 +115,7 @@ def _arguments(context: FileContext, item: Item, node: object, scope: Scope) -> 
     if not isinstance(node, ScalarNode):
         return MappingProxyType({})
     callee = context.callee(node)
-    if callee is not None and not declares_input(context, item, callee):
+    if callee is not None and not declares_input(item, callee):
         given = item.fields.node("inputs")
         if given is None:
             return MappingProxyType({"state": e.Name("state", node.span)} if callee.takes_state else {})
@@ -128,8 +134,8 @@ def _taker(
     if stated is not None:
         return stated
     if item.fields.node("function") is None:
-        return "next" if asks and not answers and not declares_input(context, item, None) else "self"
-    if declares_input(context, item, callee) or _named_inputs(callee):
+        return "next" if asks and not answers and not declares_input(item, None) else "self"
+    if declares_input(item, callee) or _named_inputs(callee):
         return "self"
     if follower is not None and _follower_declares(context, follower):
         return "next"
@@ -139,7 +145,7 @@ def _taker(
 def _follower_declares(context: FileContext, follower: Item) -> bool:
     node = follower.fields.node("function")
     callee = context.callee(node) if isinstance(node, ScalarNode) else None
-    return declares_input(context, follower, callee)
+    return declares_input(follower, callee)
 
 
 def _named_inputs(callee: Callee | None) -> bool:
@@ -153,5 +159,3 @@ def _named_inputs(callee: Callee | None) -> bool:
 def _open_ended(callee: Callee) -> bool:
     """Whether the function can receive input it does not name (`**inputs`)."""
     return any(parameter.kind is ParameterKind.VAR_KEYWORD for parameter in callee.parameters)
-
-

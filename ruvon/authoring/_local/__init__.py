@@ -6,16 +6,25 @@ performs it (`_steps`, `_services`, `_waits`, `_children`, `_parallel`, `_saga`)
 """
 
 from ruvon.authoring._local._entry import LocalOutcome, local_step, local_workflow, run_local
+from ruvon.authoring._local._groups import BranchLabelError
+from ruvon.authoring._local._race import RaceBranchError
+from ruvon.authoring._local._run import EndlessRunError, Restarted
 from ruvon.authoring._local._script import InTurn, Reply, Signal
+from ruvon.authoring._local._steps import LocalDirectiveError
 from ruvon.authoring._local._world import Called, Compensated, Published, Spawned, World, WorldInputMissing
 
 __all__ = [
+    "BranchLabelError",
     "Called",
     "Compensated",
+    "EndlessRunError",
     "InTurn",
+    "LocalDirectiveError",
     "LocalOutcome",
     "Published",
+    "RaceBranchError",
     "Reply",
+    "Restarted",
     "Signal",
     "Spawned",
     "World",

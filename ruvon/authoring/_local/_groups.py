@@ -145,6 +145,8 @@ class _Gather:
         while waiting:
             ready = [branch for branch in waiting if started.issuperset(branch.after)]
             if not ready:
+                for branch in self.branches:
+                    branch.work.close()
                 lost = next(name for branch in waiting for name in branch.after if name not in started)
                 raise Aborted(BranchLabelError(lost, list(self.by_label)))
             started.update(branch.label for branch in ready)

@@ -39,12 +39,13 @@ def write_set(start: Mapping[str, bytes], end: Mapping[str, bytes]) -> Table:
 def join(
     target: Layer, branches: Sequence[BranchWrites], strategy: MergeStrategy, conflict: MergeConflictBehavior
 ) -> None:
-    """Merge the writes of branches into a layer.
+    """Merge the writes of branches into a layer, all or nothing.
 
     Raises:
         MergeConflictError: two branches wrote one path, and `conflict` refuses that.
     """
     writers: dict[Path, BranchWrites] = {}
+    merged = target.fork()
     for branch in branches:
         for path, value in _writes(branch, strategy):
             other = _clash(writers, path, branch)
@@ -53,7 +54,8 @@ def join(
             if other is not None and conflict is MergeConflictBehavior.PREFER_EXISTING:
                 continue
             writers[path] = branch
-            _apply(target, branch, path, value)
+            _apply(merged, branch, path, value)
+    target.write(write_set(target.table, merged.table))
 
 
 def _clash(writers: Mapping[Path, BranchWrites], path: Path, branch: BranchWrites) -> BranchWrites | None:

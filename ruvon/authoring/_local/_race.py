@@ -46,12 +46,14 @@ class RaceBranchError(RuvonError):
         )
 
 
-def _check(work: Work[Any]) -> None:
+def _check(work: Work[Any], works: tuple[Work[Any], ...]) -> None:
     request = work.request if isinstance(work, Pending) else None
     match request:
         case NamedRequest(work=inner) | AfterRequest(work=inner):
-            _check(inner)
+            _check(inner, works)
         case StepRequest() | CustomRequest() | HttpRequest() | InferRequest() | WasmRequest():
+            for each in works:
+                each.close()
             raise Aborted(RaceBranchError(describe(request)[0]))
         case _:
             return
@@ -60,7 +62,7 @@ def _check(work: Work[Any]) -> None:
 async def perform_first(driver: LocalDriver, request: FirstRequest) -> Any:
     """Run a `first_of`."""
     for work in request.works:
-        _check(work)
+        _check(work, request.works)
     scheduler, parent = driver.run.scheduler, driver.strand
     labels = labels_of(request.works, indexed=False)
     branches = [Branch(index, labels[index], work) for index, work in enumerate(request.works)]

@@ -135,9 +135,14 @@ def _absent(value: object, kind: type, name: str) -> object:
     if inspect.getattr_static(kind, name, _MISSING) is not _MISSING:
         reason = "it is a method; call it" if method_base(kind, name) is not None else "it is not a stored field"
         raise ExpressionAccessError(kind, name, reason)
-    if hasattr(kind, "__getattr__") and not hasattr(kind, "__pydantic_validator__"):
+    if _makes_up(kind):
         raise ExpressionAccessError(kind, name, "the class makes it up when asked")
     return getattr(value, name)
+
+
+def _makes_up(kind: type) -> bool:
+    """Whether a class answers for attributes that it does not have; pydantic's own hook only raises the right error."""
+    return hasattr(kind, "__getattr__") and not hasattr(kind, "__pydantic_validator__")
 
 
 def method_base(kind: type, name: str) -> type | None:
@@ -158,7 +163,7 @@ def bind_method(value: object, name: str) -> tuple[type, Any]:
     kind = type(value)
     base = method_base(kind, name)
     if base is None:
-        if inspect.getattr_static(kind, name, _MISSING) is _MISSING and not hasattr(kind, "__getattr__"):
+        if inspect.getattr_static(kind, name, _MISSING) is _MISSING and not _makes_up(kind):
             getattr(value, name)
         raise ExpressionAccessError(kind, name, "it is not a method of the language")
     return base, getattr(value, name)

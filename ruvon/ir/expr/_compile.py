@@ -18,7 +18,7 @@ from ruvon.ir.expr._compile_text import compile_format
 from ruvon.ir.expr._compile_values import compile_attribute, compile_boolean, compile_conditional, constant, resolve
 from ruvon.ir.expr._environment import Environment, Frame
 from ruvon.ir.expr._errors import ExpressionError
-from ruvon.ir.expr._guards import LOOPING
+from ruvon.ir.expr._guards import CHEAP, LOOPING_METHODS
 from ruvon.ir.expr._nodes import (
     Attribute,
     Binary,
@@ -106,7 +106,11 @@ def _is_metered(expr: Expr) -> bool:
         match node:
             case Comprehension() | DictComprehension() | Starred():
                 return True
-            case Call(function=Name(id=name)) if name in LOOPING:
+            case Call(function=Name(id=name)) if name not in CHEAP:
+                return True
+            case Call(function=Attribute(name=name)) if name in LOOPING_METHODS:
+                return True
+            case Call(function=Ref()):
                 return True
             case Call() | FormatString():
                 building += 1

@@ -1,5 +1,8 @@
 """The three errors of the expression language: a wrong text, a forbidden read and an exhausted budget."""
 
+from collections.abc import Sequence
+
+from ruvon.ir._diagnostics import Diagnostic
 from ruvon.ir._errors import DefinitionError, RuvonError
 
 __all__ = ["ExpressionAccessError", "ExpressionBudgetError", "ExpressionError"]
@@ -7,6 +10,11 @@ __all__ = ["ExpressionAccessError", "ExpressionBudgetError", "ExpressionError"]
 
 class ExpressionError(DefinitionError):
     """An expression is outside the language; `diagnostics` holds every finding, in order of position."""
+
+    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+        super().__init__(diagnostics)
+        lines = [f"{item.code}: {item.message}" + (f" ({item.help})" if item.help else "") for item in self.diagnostics]
+        self.args = ("; ".join(lines),)
 
 
 class ExpressionAccessError(RuvonError):

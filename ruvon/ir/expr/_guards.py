@@ -16,7 +16,16 @@ from uuid import UUID
 from ruvon.ir.expr._budget import FlatMeter, counted
 from ruvon.ir.expr._errors import ExpressionAccessError
 
-__all__ = ["CLASS_FUNCTIONS", "FUNCTIONS", "LOOPING", "METHOD_GUARDS", "check_decimal", "check_spec", "convert_text"]
+__all__ = [
+    "CHEAP",
+    "CLASS_FUNCTIONS",
+    "FUNCTIONS",
+    "LOOPING_METHODS",
+    "METHOD_GUARDS",
+    "check_decimal",
+    "check_spec",
+    "convert_text",
+]
 
 Function: TypeAlias = Callable[..., Any]
 
@@ -232,8 +241,14 @@ FUNCTIONS: Final[Mapping[str, Function]] = MappingProxyType(
     }
 )
 """The functions of the language by name; the meter is the first argument."""
-LOOPING: Final = frozenset("all any bytes dict frozenset list max min set sorted sum tuple".split())
-"""Functions that go through their argument, so that their steps have to be counted."""
+CHEAP: Final = frozenset(
+    "abs bin bool chr divmod float hex int isinstance len new_id now oct ord random range round secret str".split()
+) | {"Decimal", "UUID", "date", "datetime", "time", "timedelta", "timezone"}
+"""Functions that go through no iterator, so that nothing has to be counted for them."""
+LOOPING_METHODS: Final = frozenset(
+    "difference fromkeys intersection isdisjoint issubset issuperset join symmetric_difference union".split()
+)
+"""Methods that go through their argument."""
 
 
 def _fromtimestamp(_: FlatMeter, *args: Any, **keywords: Any) -> Any:

@@ -1,7 +1,7 @@
 """The fields of an author's class, whatever tool it was made with.
 
-Pydantic models, dataclasses, TypedDicts and exceptions keep their fields in four places. Everything else in this package
-and the value codec asks here, so that all of them agree on the names, the types and the order.
+Pydantic models, dataclasses, TypedDicts and exceptions keep their fields in four places. Everything else in this
+package and the value codec asks here, so that all of them agree on the names, the types and the order.
 """
 
 import dataclasses
@@ -18,6 +18,7 @@ from ruvon.ir.types._entries import TypeKind
 from ruvon.ir.types._shape import UnresolvedTypeError, substitution_of
 
 __all__ = ["ClassField", "class_fields", "class_kind", "is_secret_marked"]
+
 
 @dataclass(frozen=True, slots=True)
 class ClassField:
@@ -45,9 +46,10 @@ def class_kind(cls: object) -> TypeKind | None:
         return "enum"
     if issubclass(cls, BaseException):
         return "exception"
-    if dataclasses.is_dataclass(cls):
+    members = cast("set[str]", set(dir(cls)))
+    if "__dataclass_fields__" in members:
         return "dataclass"
-    return "typeddict" if typing.is_typeddict(cls) or hasattr(cls, "__total__") else None
+    return "typeddict" if "__total__" in members and "__required_keys__" in members else None
 
 
 def class_fields(annotation: object, outer: Mapping[object, object] | None = None) -> tuple[ClassField, ...]:
@@ -63,7 +65,7 @@ def class_fields(annotation: object, outer: Mapping[object, object] | None = Non
             return _model_fields(cast("type[pydantic.BaseModel]", cls))
         case "enum":
             return tuple(
-                ClassField(name, type(member.value), required=True)
+                ClassField(name, type(cast("object", member.value)), required=True)
                 for name, member in cast("type[enum.Enum]", cls).__members__.items()
             )
         case "dataclass":
@@ -160,7 +162,7 @@ def _without_qualifiers(hint: object) -> object:
 
 
 def _exception_fields(cls: type, substitution: Mapping[object, object]) -> tuple[ClassField, ...]:
-    if dataclasses.is_dataclass(cls):
+    if hasattr(cls, "__dataclass_fields__"):
         return _dataclass_fields(cls, substitution)
     return tuple(
         ClassField(name, _resolved(hint, substitution), required=not hasattr(cls, name))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from ruvon.ir._errors import RuvonError
 from ruvon.ir.types._entries import FieldEntry, TypeEntry
 from ruvon.ir.types._fields import class_fields, class_kind
-from ruvon.ir.types._shape import literal_values, parameters_of, union_members, unwrap
+from ruvon.ir.types._shape import arguments_of, literal_values, parameters_of, union_members, unwrap
 from ruvon.ir.types._text import class_path, type_text
 
 __all__ = ["NoFingerprintError", "fingerprint", "reachable_classes", "type_table"]
@@ -74,10 +74,5 @@ def _classes_in(annotation: object) -> Iterator[tuple[type, object]]:
         cls, _ = parameters_of(member)
         if isinstance(cls, type) and class_kind(cls) is not None:
             yield cls, member
-        for argument in _arguments(member):
+        for argument in arguments_of(member):
             yield from _classes_in(argument)
-
-
-def _arguments(annotation: object) -> tuple[object, ...]:
-    arguments: object = getattr(annotation, "__args__", ())
-    return tuple(item for item in arguments if item is not ...) if isinstance(arguments, tuple) else ()

@@ -98,7 +98,9 @@ class _Parser:
         if token.kind == "end" and wanted == "end":
             return
         if not self._accept(wanted):
-            raise TypeTextError(self._text, token.position, f"expected {'the end' if wanted == 'end' else f'`{wanted}`'}")
+            raise TypeTextError(
+                self._text, token.position, f"expected {'the end' if wanted == 'end' else f'`{wanted}`'}"
+            )
 
     def _accept(self, mark: str) -> bool:
         token = self._tokens[self._index]

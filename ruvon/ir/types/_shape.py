@@ -1,19 +1,33 @@
 """What an annotation says, with its wrappings taken off.
 
-Python spells one type in many ways: `Optional[X]`, `X | None`, `Annotated[X, ...]`, a `NewType`, an alias. The texts, the
-tables, the lints and the value codec all have to see through them in the same way, so the seeing-through is here, once.
-"""
+Python spells one type in many ways: `Optional[X]`, `X | None`, `Annotated[X, ...]`, a `NewType`, an alias. The texts,
+the tables, the lints and the value codec all have to see through them in the same way, so the seeing-through is here,
+once."""
 
-import datetime
+import datetime as dt
 import types
 import typing
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Final, ForwardRef, Literal, NewType, NotRequired, Required, TypeVar, Union
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Final,
+    ForwardRef,
+    Literal,
+    NewType,
+    NotRequired,
+    Required,
+    TypeVar,
+    Union,
+    cast,
+)
 
 from ruvon.ir._errors import RuvonError
 
 __all__ = [
     "UnresolvedTypeError",
+    "arguments_of",
     "is_union",
     "literal_values",
     "parameters_of",
@@ -25,15 +39,15 @@ __all__ = [
 _WRAPPERS: Final[tuple[object, ...]] = (Annotated, Required, NotRequired, Final, ClassVar)
 _WRAPPER_NAMES: Final = frozenset({"Annotated", "ReadOnly", "Required", "NotRequired"})
 _STAND_INS: Final[Mapping[str, object]] = {
-    "pydantic.types:AwareDatetime": datetime.datetime,
-    "pydantic.types:NaiveDatetime": datetime.datetime,
-    "pydantic.types:FutureDatetime": datetime.datetime,
-    "pydantic.types:PastDatetime": datetime.datetime,
-    "pydantic.types:FutureDate": datetime.date,
-    "pydantic.types:PastDate": datetime.date,
+    "pydantic.types:AwareDatetime": dt.datetime,
+    "pydantic.types:NaiveDatetime": dt.datetime,
+    "pydantic.types:FutureDatetime": dt.datetime,
+    "pydantic.types:PastDatetime": dt.datetime,
+    "pydantic.types:FutureDate": dt.date,
+    "pydantic.types:PastDate": dt.date,
     "pydantic.networks:EmailStr": str,
 }
-"""Pydantic's classes that only validate: their values are of these types. By path, so that nothing is imported for it."""
+"""Pydantic's classes that only validate: their values are of these types. By path, so that nothing is imported."""
 
 
 class UnresolvedTypeError(RuvonError):
@@ -106,7 +120,8 @@ def _is_alias(annotation: object) -> bool:
 def _applied(alias: object, arguments: tuple[object, ...]) -> object:
     value: object = getattr(alias, "__value__", object)
     free: tuple[object, ...] = getattr(value, "__parameters__", ())
-    given = dict(zip(getattr(alias, "__type_params__", ()), arguments, strict=False))
+    variables: tuple[object, ...] = getattr(alias, "__type_params__", ())
+    given: dict[object, object] = dict(zip(variables, arguments, strict=False))
     if not free:
         return given.get(value, value)
     subscriptable: Any = value
@@ -156,4 +171,12 @@ def substitution_of(
     if not isinstance(variables, tuple):
         return origin, {}
     applied = (unwrap(item, outer) for item in arguments)
-    return origin, dict(zip(variables, applied, strict=False))
+    return origin, dict(zip(cast("tuple[object, ...]", variables), applied, strict=False))
+
+
+def arguments_of(annotation: object) -> tuple[object, ...]:
+    """The arguments of an unwrapped annotation that are types; the dots of `tuple[int, ...]` are not."""
+    found: object = () if literal_values(annotation) is not None else getattr(annotation, "__args__", ())
+    return (
+        tuple(item for item in cast("tuple[object, ...]", found) if item is not ...) if isinstance(found, tuple) else ()
+    )

@@ -1,8 +1,8 @@
 """The link-time lint of types whose values cannot be stored, or would come back changed.
 
 Most of what JSON loses is kept by the codec of `ruvon.ir.values`: Decimals, dates, tuples and sets under `object`,
-integer keys, subclass instances, `SecretStr`, NaN, validators that are not idempotent, computed fields, aliases. What is
-left is found here, by type:
+integer keys, subclass instances, `SecretStr`, NaN, validators that are not idempotent, computed fields, aliases. What
+is left is found here, by type:
 
 | code   | finding                                                                                  |
 |--------|------------------------------------------------------------------------------------------|
@@ -19,18 +19,25 @@ RV0518 and RV0519 are free.
 """
 
 import collections.abc
-import datetime
+import datetime as dt
 import decimal
 import typing
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, cast, final
+from typing import Final, cast, final
 
 import pydantic
 
 from ruvon.ir.types._fields import class_fields, class_kind
-from ruvon.ir.types._shape import UnresolvedTypeError, literal_values, substitution_of, union_members, unwrap
+from ruvon.ir.types._shape import (
+    UnresolvedTypeError,
+    arguments_of,
+    literal_values,
+    substitution_of,
+    union_members,
+    unwrap,
+)
 from ruvon.ir.types._text import class_path, type_text
 
 __all__ = ["Problem", "unstorable"]
@@ -42,25 +49,21 @@ _SCALARS: Final[tuple[type, ...]] = (
     str,
     bytes,
     decimal.Decimal,
-    datetime.date,
-    datetime.time,
-    datetime.datetime,
-    datetime.timedelta,
+    dt.date,
+    dt.time,
+    dt.datetime,
+    dt.timedelta,
     uuid.UUID,
 )
-_CONTAINERS: Final[tuple[type, ...]] = (list, tuple, set, frozenset, dict)
+_BUILTIN_CONTAINERS: Final[tuple[type, ...]] = (list, tuple, set, frozenset, dict)
+_PLAIN: Final[frozenset[object]] = frozenset(_SCALARS)
+_SETS: Final[frozenset[object]] = frozenset({set, frozenset, collections.abc.Set, collections.abc.MutableSet})
+_MAPPINGS: Final[frozenset[object]] = frozenset({dict, collections.abc.Mapping, collections.abc.MutableMapping})
 _SECRETS: Final = frozenset({"pydantic.types:SecretStr", "pydantic.types:SecretBytes"})
-_ABSTRACT: Final[frozenset[object]] = frozenset(
-    {
-        collections.abc.Sequence,
-        collections.abc.MutableSequence,
-        collections.abc.Collection,
-        collections.abc.Set,
-        collections.abc.MutableSet,
-        collections.abc.Mapping,
-        collections.abc.MutableMapping,
-    }
+_SEQUENCES: Final[frozenset[object]] = frozenset(
+    {collections.abc.Sequence, collections.abc.MutableSequence, collections.abc.Collection}
 )
+_CONTAINERS: Final[frozenset[object]] = frozenset(_BUILTIN_CONTAINERS) | _SETS | _MAPPINGS | _SEQUENCES
 _ONCE_ONLY: Final[frozenset[object]] = frozenset(
     {
         collections.abc.Iterable,
@@ -127,15 +130,15 @@ class _Walk:
 
     def _member(self, annotation: object, path: str) -> Iterator[Problem]:
         cls, _ = substitution_of(annotation)
-        arguments = [item for item in getattr(annotation, "__args__", ()) if item is not ...]
-        if cls in (set, frozenset, collections.abc.Set, collections.abc.MutableSet):
+        arguments = arguments_of(annotation)
+        if cls in _SETS:
             yield from _need_hash(arguments[:1], f"{path}{{}}", f"`{type_text(annotation)}` is a set")
-        if cls in (dict, collections.abc.Mapping, collections.abc.MutableMapping):
+        if cls in _MAPPINGS:
             yield from _need_hash(arguments[:1], f"{path} (keys)", f"`{type_text(annotation)}` is a dict")
-        if cls in _CONTAINERS or cls in _ABSTRACT:
+        if cls in _CONTAINERS:
             for argument in arguments:
                 yield from self.visit(argument, f"{path}[]")
-        elif cls not in _SCALARS:
+        elif cls not in _PLAIN:
             yield from self._class(annotation, cls, path)
 
     def _class(self, annotation: object, cls: object, path: str) -> Iterator[Problem]:
@@ -197,7 +200,7 @@ def _private(path: str, cls: type, name: str) -> Problem:
     )
 
 
-def _need_hash(arguments: list[Any], path: str, what: str) -> Iterator[Problem]:
+def _need_hash(arguments: Iterable[object], path: str, what: str) -> Iterator[Problem]:
     for argument in arguments:
         for member in union_members(unwrap(argument)):
             if not _hashable(member):
@@ -209,8 +212,7 @@ def _need_hash(arguments: list[Any], path: str, what: str) -> Iterator[Problem]:
 def _hashable(annotation: object) -> bool:
     cls, _ = substitution_of(annotation)
     if cls is tuple:
-        arguments: tuple[object, ...] = getattr(annotation, "__args__", ())
-        return all(item is ... or all(map(_hashable, union_members(unwrap(item)))) for item in arguments)
+        return all(all(map(_hashable, union_members(unwrap(item)))) for item in arguments_of(annotation))
     if class_kind(cls) == "typeddict":
         return False
     return getattr(cls, "__hash__", None) is not None
@@ -228,7 +230,7 @@ def _opaque(cls: object, path: str) -> Iterator[Problem]:
     name = class_path(cls)
     if name in _SECRETS:
         return
-    base = next((item for item in (*_SCALARS, *_CONTAINERS) if issubclass(cls, item)), None)
+    base = next((item for item in (*_SCALARS, *_BUILTIN_CONTAINERS) if issubclass(cls, item)), None)
     if base is not None and name not in _INSTEAD:
         what = "a named tuple" if base is tuple else f"a subclass of `{base.__name__}`"
         message = f"`{path}` is declared as `{text}`, {what}; Ruvon stores plain values by their exact type"

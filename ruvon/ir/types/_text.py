@@ -5,13 +5,13 @@ version of Python or pydantic, or on the order of imports. Builtins and the ever
 other class is `module:Qualname`.
 """
 
-import datetime
+import datetime as dt
 import decimal
 import enum
 import types
 import uuid
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, cast
 
 from ruvon.ir.types._shape import is_union, literal_values, parameters_of, union_members, unwrap
 
@@ -34,10 +34,10 @@ SHORT_NAMES: Final[Mapping[str, type]] = {
     "bytearray": bytearray,
     "range": range,
     "Decimal": decimal.Decimal,
-    "date": datetime.date,
-    "datetime": datetime.datetime,
-    "time": datetime.time,
-    "timedelta": datetime.timedelta,
+    "date": dt.date,
+    "datetime": dt.datetime,
+    "time": dt.time,
+    "timedelta": dt.timedelta,
     "UUID": uuid.UUID,
 }
 _SHORT: Final[Mapping[object, str]] = {cls: name for name, cls in SHORT_NAMES.items()}
@@ -53,7 +53,8 @@ def class_path(cls: type) -> str:
     origin = generic.get("origin")
     arguments = generic.get("args")
     if isinstance(origin, type) and isinstance(arguments, tuple) and arguments:
-        return f"{class_path(origin)}[{', '.join(type_text(item) for item in arguments)}]"
+        texts = map(type_text, cast("tuple[object, ...]", arguments))
+        return f"{class_path(origin)}[{', '.join(texts)}]"
     return f"{cls.__module__}:{cls.__qualname__}"
 
 
@@ -76,17 +77,13 @@ def type_text(annotation: object) -> str:
     values = literal_values(plain)
     if values is not None:
         return f"Literal[{', '.join(literal_text(item) for item in values)}]"
-    if isinstance(plain, list | tuple):
-        return f"[{', '.join(type_text(item) for item in _elements(plain))}]"
+    if isinstance(plain, list):
+        return f"[{', '.join(map(type_text, cast('list[object]', plain)))}]"
     origin, arguments = parameters_of(plain)
     if origin is tuple and not arguments and plain is not tuple:
         return "tuple[()]"
     name = _name(origin)
     return f"{name}[{', '.join(type_text(item) for item in arguments)}]" if arguments else name
-
-
-def _elements(items: object) -> tuple[object, ...]:
-    return tuple(items) if isinstance(items, list | tuple) else ()
 
 
 def _name(cls: object) -> str:

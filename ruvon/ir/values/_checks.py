@@ -1,9 +1,9 @@
 """Validation of single fields of a pydantic model, outside of an instance.
 
-A write set holds a few fields of a large state. Validating the whole model for them would cost in proportion to the state
-and would run validators again over fields that nobody touched, which changes them where a validator is not idempotent
-(one that hashes a PIN). So the core schema that pydantic built for the class is taken apart: one validator per field, with
-its constraints and field validators, and one for the class's own `mode="after"` validators.
+A write set holds a few fields of a large state. Validating the whole model for them would cost in proportion to the
+state and would run validators again over fields that nobody touched, which changes them where a validator is not
+idempotent (one that hashes a PIN). So the core schema that pydantic built for the class is taken apart: one validator
+per field, with its constraints and field validators, and one for the class's own `mode="after"` validators.
 """
 
 import difflib

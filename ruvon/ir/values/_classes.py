@@ -1,10 +1,10 @@
 """The forms of author's classes: a JSON object by field name, or an enum member's name.
 
-A model or dataclass is an object with its fields in the order of declaration, each in the form of its declared type. What
-a pydantic model knows besides stands under keys that no field can have: `#given` (the fields that were set, where not
-all were), `#extra` (values of undeclared fields), `#private` (private attributes). Reading builds the object without
-`__init__` and without validators; a field that the bytes lack, because the class has gained it, takes its default.
-"""
+A model or dataclass is an object with its fields in the order of declaration, each in the form of its declared type.
+What a pydantic model knows besides stands under keys that no field can have: `#given` (the fields that were set, where
+not all were), `#extra` (values of undeclared fields), `#private` (private attributes). Reading builds the object
+without `__init__` and without validators; a field that the bytes lack, because the class has gained it, takes its
+default."""
 
 import dataclasses
 import enum
@@ -68,7 +68,8 @@ def private_defaults(cls: type[pydantic.BaseModel]) -> dict[str, object]:
     """The private attributes of a new instance."""
     found: dict[str, object] = {}
     for name, item in cls.__private_attributes__.items():
-        default = item.default_factory() if item.default_factory is not None else item.get_default()
+        factory = cast("Callable[[], object] | None", item.default_factory)
+        default = item.get_default() if factory is None else factory()
         if default is not PydanticUndefined:
             found[name] = default
     return found
@@ -87,19 +88,19 @@ class ModelForm:
         self._allows_extra = cls.model_config.get("extra") == "allow"
         self._private = bool(cls.__private_attributes__)
         self._fields: tuple[FieldForm, ...] | None = None
-        self._names: frozenset[str] = frozenset()
+        self._names: set[str] = set()
 
     def fields(self) -> tuple[FieldForm, ...]:
         """The forms of the fields, in order."""
         if self._fields is None:
             self._fields = self._make_fields()
-            self._names = frozenset(field.name for field in self._fields)
+            self._names = {field.name for field in self._fields}
         return self._fields
 
     def encode(self, value: object) -> Tree:
         """The object of a model instance."""
         model = cast("pydantic.BaseModel", value)
-        values: dict[str, Any] = model.__dict__
+        values = cast("dict[str, object]", model.__dict__)
         fields = self._fields or self.fields()
         try:
             tree: Members = {name: encode(values[name]) for name, encode, _ in fields}
@@ -130,11 +131,11 @@ class ModelForm:
         except KeyError:
             values = self._with_defaults(members)
         given = members.get(_GIVEN)
-        extra = self._dynamic.decode(members[_EXTRA]) if _EXTRA in members else {}
+        extra: object = self._dynamic.decode(members[_EXTRA]) if _EXTRA in members else dict[str, object]()
         return rebuild_model(
             self._cls,
             values,
-            set(self._names) if given is None else set(cast("list[str]", given)),
+            self._names.copy() if given is None else set(cast("list[str]", given)),
             cast("dict[str, object]", extra) if self._allows_extra else None,
             self._decode_private(members) if self._private else None,
         )
@@ -215,9 +216,8 @@ class EnumForm:
     def encode(self, value: object) -> Tree:
         """The name of a member."""
         member = cast("enum.Enum", value)
-        name: str | None = member.name
-        if name is not None and self._members.get(name) is member:
-            return name
+        if self._members.get(member.name) is member:
+            return member.name
         if isinstance(member, enum.Flag):
             return [self._dynamic.encode(member.value)]
         raise RefusedError(value, "it is no member of its enum")

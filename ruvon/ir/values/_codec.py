@@ -1,8 +1,8 @@
 """The one codec of Ruvon: values to bytes and back, exactly.
 
 `encode(decode(b)) == b` and `decode(encode(v))` equals `v` with the same types, order of dicts included. Bytes are JSON
-text, written by orjson from trees that the compiled closures make. The forms are described in `_dynamic` (self-describing
-values), `_compile` (typed places), `_classes` (author's classes) and `_scalars` (texts).
+text, written by orjson from trees that the compiled closures make. The forms are described in `_dynamic`
+(self-describing values), `_compile` (typed places), `_classes` (author's classes) and `_scalars` (texts).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +18,7 @@ from ruvon.ir.values._errors import UnreadableValueError
 from ruvon.ir.values._scalars import Tree
 from ruvon.ir.values._table import ClassTable
 
-__all__ = ["Codec", "codec_for", "compiler_for", "same"]
+__all__ = ["Codec", "codec_for", "compiler_for", "same", "stored_form"]
 
 _COMPILER: Final = object()
 _MAX_TABLES: Final = 256
@@ -126,8 +126,12 @@ def same(left: object, right: object) -> bool:
         return True
     if type(left) is not type(right):
         return False
-    codec = codec_for(object, _OPEN)
-    return codec.encode(left) == codec.encode(right)
+    return stored_form(left) == stored_form(right)
+
+
+def stored_form(value: object) -> bytes:
+    """The bytes that tell a storable value from all others, whatever class it is of; for comparing only."""
+    return codec_for(object, _OPEN).encode(value)
 
 
 def _located(value: object, path: str, compiler: Compiler, error: Exception) -> NotStorableError:
@@ -182,7 +186,8 @@ def _children(value: object, path: str) -> Iterator[tuple[str, object]]:
 
 def _attributes(value: object, path: str) -> Iterator[tuple[str, object]]:
     names = [field.name for field in class_fields(type(value))]
-    for name in [*names, *(getattr(value, "__pydantic_extra__", None) or {})]:
+    extra: dict[str, object] = getattr(value, "__pydantic_extra__", None) or {}
+    for name in [*names, *extra]:
         if hasattr(value, name):
             yield f"{path}.{name}", getattr(value, name)
     private: dict[str, object] = getattr(value, "__pydantic_private__", None) or {}

@@ -3,15 +3,14 @@
 The form of a typed place is the shortest JSON that the type leaves open: a `Decimal` is its text, a list an array, a
 model an object by field name. Every encoder first checks that the value really is of the declared type; one that is not
 (a subclass of the declared model, a number where text was declared) is written with its tag instead, and every decoder
-knows a tag when it sees one. `None` in an optional place is null. Unions of several classes, `object` and types that say
-nothing are written self-describing.
+knows a tag when it sees one. `None` in an optional place is null. Unions of several classes, `object` and types that
+say nothing are written self-describing.
 """
 
-import dataclasses
 import enum
 import math
-from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple, cast, final
+from collections.abc import Mapping
+from typing import Final, NamedTuple, cast, final
 
 import pydantic
 
@@ -25,8 +24,8 @@ from ruvon.ir.values._table import VIEW_OF, ClassTable
 
 __all__ = ["Compiler", "Pair"]
 
-_TEXT_ONLY: Final = frozenset({str})
-_BOOL_ONLY: Final = frozenset({bool})
+_PLAIN: Final[frozenset[object]] = frozenset({str, int, bool, float})
+_COLLECTIONS: Final[frozenset[object]] = frozenset({list, set, frozenset})
 
 
 class Pair(NamedTuple):
@@ -67,7 +66,7 @@ class Compiler:
     def _of_class(self, annotation: object, outer: Mapping[object, object] | None) -> Pair:
         cls, substitution = substitution_of(annotation, outer)
         arguments: tuple[object, ...] = tuple(getattr(annotation, "__args__", ()))
-        if cls in (list, set, frozenset):
+        if cls in _COLLECTIONS:
             return self._collection(cast("type", cls), self.pair(arguments[0], outer) if arguments else self._any)
         if cls is tuple:
             return self._tuple(annotation, arguments, outer)
@@ -75,7 +74,7 @@ class Compiler:
             return self._dict(arguments, outer)
         if cls in SCALARS:
             return self._scalar(cast("type", cls))
-        if cls in (str, int, bool, float):
+        if cls in _PLAIN:
             return self._plain(cast("type", cls))
         match class_kind(cls):
             case "model" | "dataclass" | "enum":
@@ -100,7 +99,8 @@ class Compiler:
             return value if type(value) is float and math.isfinite(value) else tagged(value)
 
         def back(tree: Tree) -> object:
-            return decode(tree) if type(tree) is dict else tree
+            kind = type(tree)
+            return decode(tree) if kind is dict else tree
 
         return Pair({int: whole, float: finite}.get(cls, exact), back)
 
@@ -154,7 +154,8 @@ class Compiler:
         forth, back = [pair.encode for pair in pairs], [pair.decode for pair in pairs]
 
         def encode(value: object) -> Tree:
-            if type(value) is not tuple or len(cast("tuple[object, ...]", value)) != len(forth):
+            kind = type(value)
+            if kind is not tuple or len(cast("tuple[object, ...]", value)) != len(forth):
                 return tagged(value)
             return [each(item) for each, item in zip(forth, cast("tuple[object, ...]", value), strict=True)]
 
@@ -204,7 +205,8 @@ class Compiler:
         encode_item, decode_item = item
 
         def encode(value: object) -> Tree:
-            if type(value) is not dict or not text_keyed(cast("dict[object, object]", value)):
+            kind = type(value)
+            if kind is not dict or not text_keyed(cast("dict[object, object]", value)):
                 return tagged(value)
             return {name: encode_item(member) for name, member in cast("dict[str, object]", value).items()}
 
@@ -225,7 +227,8 @@ class Compiler:
                 forth[field.name], back[field.name] = self.pair(field.annotation, outer)
 
         def encode(value: object) -> Tree:
-            if type(value) is not dict or not text_keyed(cast("dict[object, object]", value)):
+            kind = type(value)
+            if kind is not dict or not text_keyed(cast("dict[object, object]", value)):
                 return tagged(value)
             if not forth:
                 fill()
@@ -269,10 +272,11 @@ class Compiler:
         def fields() -> tuple[FieldForm, ...]:
             return tuple(FieldForm(field.name, *self.pair(field.annotation)) for field in class_fields(annotation))
 
-        if issubclass(cls, pydantic.BaseModel):
-            return ModelForm(cls, fields, self.dynamic)
-        if issubclass(cls, enum.Enum):
-            return EnumForm(cls, self.dynamic)
+        kind = class_kind(cls)
+        if kind == "model":
+            return ModelForm(cast("type[pydantic.BaseModel]", cls), fields, self.dynamic)
+        if kind == "enum":
+            return EnumForm(cast("type[enum.Enum]", cls), self.dynamic)
         return DataclassForm(cls, fields)
 
 
@@ -292,7 +296,7 @@ def _missing(cls: type) -> Pair:
     def encode(value: object) -> Tree:
         raise RefusedError(value, f"`{class_path(cls)}` is not among the classes of the definition")
 
-    def decode(tree: Tree) -> object:
+    def decode(_: Tree) -> object:
         raise UnknownTypeError(class_path(cls))
 
     return Pair(encode, decode)

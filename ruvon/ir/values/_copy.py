@@ -4,7 +4,6 @@ A step must not see, through a shared list, what another step does to it later. 
 containers and author's classes are rebuilt, with none of the author's code run.
 """
 
-import enum
 from collections.abc import Callable
 from typing import Any, Final, cast
 
@@ -35,7 +34,7 @@ def copy_value(value: object) -> object:
     if kind in IMMUTABLE:
         return value
     copier = _copiers.get(kind)
-    return copier(value) if copier is not None else _learn(kind, value)(value)
+    return copier(value) if copier is not None else _learn(kind)(value)
 
 
 def _copy_list(value: list[object]) -> object:
@@ -69,14 +68,14 @@ _copiers: dict[type, _Copier] = {
 }
 
 
-def _learn(cls: type, value: object) -> _Copier:
+def _learn(cls: type) -> _Copier:
     author_cls: type = getattr(cls, VIEW_OF, cls)
     kind = class_kind(author_cls)
     if kind == "model":
         copier = _model_copier(cast("type[pydantic.BaseModel]", author_cls))
     elif kind == "dataclass":
         copier = _dataclass_copier(author_cls)
-    elif issubclass(cls, enum.Enum):
+    elif kind == "enum":
         copier = _itself
     else:
         raise NotStorableError("value", cls)
@@ -92,7 +91,7 @@ def _model_copier(cls: type[pydantic.BaseModel]) -> _Copier:
     names = tuple(cls.__pydantic_fields__)
 
     def copy(model: pydantic.BaseModel) -> object:
-        values: dict[str, object] = model.__dict__
+        values = cast("dict[str, object]", model.__dict__)
         extra, private = model.__pydantic_extra__, model.__pydantic_private__
         return rebuild_model(
             cls,
@@ -107,9 +106,10 @@ def _model_copier(cls: type[pydantic.BaseModel]) -> _Copier:
 
 def _dataclass_copier(cls: type) -> _Copier:
     names = tuple(field.name for field in class_fields(cls))
+    new = cast("Callable[[type], object]", object.__new__)
 
     def copy(value: object) -> object:
-        made: object = object.__new__(cls)
+        made = new(cls)
         for name in names:
             if hasattr(value, name):
                 _set(made, name, copy_value(getattr(value, name)))

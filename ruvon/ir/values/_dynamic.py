@@ -1,7 +1,7 @@
 """Values whose declared type does not fix their type, written so that they describe themselves.
 
-None, bool, 64-bit int, finite float, str, list and dict with text keys are plain JSON. Everything else is an object with
-one key, its tag, which starts with `$`:
+None, bool, 64-bit int, finite float, str, list and dict with text keys are plain JSON. Everything else is an object
+with one key, its tag, which starts with `$`:
 
     {"$int": "0x1ffffffffffffffff"}      {"$float": "nan"}        {"$bytes": "AAE="}      {"$decimal": "1.20"}
     {"$date": ...}  {"$time": ...}       {"$datetime": ...}       {"$timedelta": [0, 1, 0]}   {"$uuid": ...}
@@ -90,7 +90,8 @@ class Dynamic:
         """A tree with a tag even where plain JSON would do, for a value that is not of the declared type."""
         tree = self.encode(value)
         kind = type(value)
-        if type(tree) is dict and not (kind is dict and text_keyed(cast("dict[object, object]", value))):
+        form = type(tree)
+        if form is dict and not (kind is dict and text_keyed(cast("dict[object, object]", value))):
             return tree
         if kind is dict:
             return {"$dict": self._pairs(value)}

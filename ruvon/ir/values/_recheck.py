@@ -1,21 +1,24 @@
 """Validation of what was changed in place, deep inside a field.
 
-Pydantic takes an instance of a model as valid, whatever was done to it since it was made: `state.lines[0].qty = -1` would
-pass. So a changed field is compared with what it was, and only the fields of nested models that differ are validated.
-A field without validators of the author is validated in new instances too, which is harmless; one with such validators
-was run when the instance was made and is not run again.
+Pydantic takes an instance of a model as valid, whatever was done to it since it was made: `state.lines[0].qty = -1`
+would pass. So the tree of a changed field is compared with the tree of what it was, and only the fields of nested
+models that differ are validated. In new instances only the fields without validators of the author are validated, which
+is harmless; the author's validators ran when the instance was made and are not run again.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final, cast
 
+import orjson
 import pydantic
 
 from ruvon.ir.types import class_kind, reachable_classes, unwrap
-from ruvon.ir.types._shape import union_members
+from ruvon.ir.types._shape import arguments_of, union_members
 from ruvon.ir.values._checks import FieldCheck, checks_of
 from ruvon.ir.values._codec import same
 from ruvon.ir.values._copy import IMMUTABLE
+from ruvon.ir.values._scalars import Tree
 from ruvon.ir.values._table import VIEW_OF
 
 __all__ = ["MISSING", "may_hold_models", "recheck"]
@@ -34,76 +37,110 @@ def may_hold_models(annotation: object) -> bool:
 def _parts(annotation: object) -> Iterable[object]:
     for member in union_members(unwrap(annotation)):
         yield member
-        for argument in getattr(member, "__args__", ()):
-            if argument is not ... and not isinstance(argument, str | int | bytes | bool):
-                yield from _parts(argument)
+        for argument in arguments_of(member):
+            yield from _parts(argument)
 
 
-def recheck(new: object, old: object, path: str) -> None:
-    """Validate the nested model fields of `new` that differ from `old`; coerced values are put in place.
+def recheck(value: object, new: Tree, old: Tree, path: str) -> bool:
+    """Validate the nested model fields of a changed value; coerced values are put in place.
+
+    Args:
+        value: The value, as it will be stored.
+        new: Its tree.
+        old: The tree of what stood there before, or `MISSING`.
+        path: What to call the value in errors.
+
+    Returns:
+        Whether anything was coerced, so that the tree is not that of the value any more.
 
     Raises:
         InvalidValueError: A field was set to what its type refuses.
     """
-    kind = type(new)
-    if kind in IMMUTABLE or new is old:
-        return
-    if isinstance(new, list | tuple):
-        _recheck_items(cast("list[object]", new), old, path)
-    elif isinstance(new, dict):
-        before = cast("dict[object, object]", old) if isinstance(old, dict) else {}
-        for key, item in cast("dict[object, object]", new).items():
-            recheck(item, before.get(key, MISSING), f"{path}[{key!r}]")
-    elif isinstance(new, pydantic.BaseModel):
-        _recheck_model(new, old, path)
-    elif class_kind(kind) == "dataclass":
-        for name in getattr(kind, "__dataclass_fields__", {}):
-            recheck(getattr(new, name, None), getattr(old, name, MISSING), f"{path}.{name}")
+    if type(value) in IMMUTABLE or new == old:
+        return False
+    new, old = _content(new), _content(old)
+    if isinstance(value, list | tuple):
+        return _recheck_items(list(cast("list[object]", value)), _items(new), _items(old), path)
+    if isinstance(value, dict):
+        return _recheck_members(cast("dict[object, object]", value), new, old, path)
+    if isinstance(value, pydantic.BaseModel):
+        return _recheck_model(value, _members(new), _members(old) if old is not MISSING else None, path)
+    coerced = False
+    if class_kind(type(value)) == "dataclass":
+        before = _members(old)
+        for name, tree in _members(new).items():
+            coerced |= recheck(getattr(value, name), tree, before.get(name, MISSING), f"{path}.{name}")
+    return coerced
 
 
-def _recheck_items(new: list[object], old: object, path: str) -> None:
+def _content(tree: Tree) -> Tree:
+    """A tree without its tag."""
+    members = _members(tree)
+    if len(members) == 1:
+        ((key, content),) = members.items()
+        return content if key[:1] == "$" else tree
+    return tree
+
+
+def _items(tree: Tree) -> list[Tree]:
+    return cast("list[Tree]", tree) if type(tree) is list else []
+
+
+def _members(tree: Tree) -> dict[str, Tree]:
+    return cast("dict[str, Tree]", tree) if type(tree) is dict else {}
+
+
+def _pairs(tree: Tree) -> list[tuple[Tree, Tree]]:
+    return [*_members(tree).items(), *(cast("tuple[Tree, Tree]", pair) for pair in _items(tree))]
+
+
+def _recheck_members(value: dict[object, object], new: Tree, old: Tree, path: str) -> bool:
+    """Members of a dict, which is written as an object or as pairs."""
+    coerced = False
+    before = {orjson.dumps(key): tree for key, tree in _pairs(old)}
+    for (name, item), (key, tree) in zip(value.items(), _pairs(new), strict=True):
+        coerced |= recheck(item, tree, before.get(orjson.dumps(key), MISSING), f"{path}[{name!r}]")
+    return coerced
+
+
+def _recheck_items(value: list[object], new: list[Tree], old: list[Tree], path: str) -> bool:
     """Pairs items with what they were: equal ones first, wherever they stand, then by place if none was added."""
-    before = list(cast("list[object]", old)) if isinstance(old, list | tuple) else []
-    claimed: set[int] = set()
-    changed: list[int] = []
-    for index, item in enumerate(new):
-        match = _equal_index(item, index, before, claimed)
-        if match is None:
-            changed.append(index)
-        else:
-            claimed.add(match)
-    by_place = len(before) == len(new)
-    for index in changed:
-        was = before[index] if by_place and index not in claimed else MISSING
-        recheck(new[index], was, f"{path}[{index}]")
+    forms, known = [orjson.dumps(tree) for tree in new], [orjson.dumps(tree) for tree in old]
+    added, gone = Counter(forms), Counter(known)
+    added.subtract(Counter(known))
+    gone.subtract(Counter(forms))
+    by_place = len(old) == len(new)
+    coerced = False
+    for index, form in enumerate(forms):
+        if added[form] > 0:
+            was = old[index] if by_place and gone[known[index]] > 0 else MISSING
+            coerced |= recheck(value[index], new[index], was, f"{path}[{index}]")
+    return coerced
 
 
-def _equal_index(item: object, index: int, before: list[object], claimed: set[int]) -> int | None:
-    candidates = [index, *range(len(before))] if index < len(before) else range(len(before))
-    for position in candidates:
-        if position not in claimed and same(item, before[position]):
-            return position
-    return None
-
-
-def _recheck_model(new: pydantic.BaseModel, old: object, path: str) -> None:
-    cls = cast("type[pydantic.BaseModel]", getattr(type(new), VIEW_OF, type(new)))
+def _recheck_model(value: pydantic.BaseModel, new: dict[str, Tree], old: dict[str, Tree] | None, path: str) -> bool:
+    cls = cast("type[pydantic.BaseModel]", getattr(type(value), VIEW_OF, type(value)))
     checks = checks_of(cls)
-    known = type(old) is type(new)
-    before: dict[str, object] = vars(old) if known else {}
-    values: dict[str, object] = new.__dict__
-    validates_itself = bool(cls.model_config.get("validate_assignment"))
-    changed = False
+    values = cast("dict[str, object]", value.__dict__)
+    trust = old is None or bool(cls.model_config.get("validate_assignment"))
+    before = old or {}
+    coerced = changed = False
     for name, check in checks.fields.items():
-        value, was = values.get(name, MISSING), before.get(name, MISSING)
-        if value is MISSING or (was is not MISSING and same(value, was)):
+        was = before.get(name, MISSING)
+        if name not in new or new[name] == was:
             continue
         changed = True
-        if check.idempotent or (known and not validates_itself):
-            values[name] = check.validate(value, f"{path}.{name}", _others(values, check))
-        recheck(values[name], was, f"{path}.{name}")
-    if changed and known and checks.has_after:
-        checks.run_after(new, path)
+        tree = new[name]
+        if check.idempotent or not trust:
+            made = check.validate(values[name], f"{path}.{name}", _others(values, check))
+            if made is not values[name] and not same(made, values[name]):
+                values[name], coerced = made, True
+                continue  # made anew by pydantic: there is nothing in it that was changed in place
+        coerced |= recheck(values[name], tree, was, f"{path}.{name}")
+    if changed and old is not None and checks.has_after:
+        checks.run_after(value, path)
+        coerced = True
+    return coerced
 
 
 def _others(values: dict[str, object], check: FieldCheck) -> Callable[[], dict[str, object]]:

@@ -6,7 +6,7 @@ Each is exact in both directions. A date and time keeps its zone: the key of a `
 """
 
 import binascii
-import datetime
+import datetime as dt
 import decimal
 import functools
 import math
@@ -64,53 +64,53 @@ def _text_bytes(text: str) -> bytes:
     return binascii.a2b_base64(text)
 
 
-def _timedelta_parts(value: datetime.timedelta) -> list[int]:
+def _timedelta_parts(value: dt.timedelta) -> list[int]:
     return [value.days, value.seconds, value.microseconds]
 
 
-def _parts_timedelta(parts: list[int]) -> datetime.timedelta:
-    return datetime.timedelta(parts[0], parts[1], parts[2])
+def _parts_timedelta(parts: list[int]) -> dt.timedelta:
+    return dt.timedelta(parts[0], parts[1], parts[2])
 
 
-def _datetime_text(value: datetime.datetime) -> str:
+def _datetime_text(value: dt.datetime) -> str:
     zone = value.tzinfo
-    if zone is None or zone is datetime.UTC:
+    if zone is None or zone is dt.UTC:
         return f"{value.isoformat()}[fold;]" if value.fold else value.isoformat()
     return _zoned_text(value, zone)
 
 
-def _time_text(value: datetime.time) -> str:
+def _time_text(value: dt.time) -> str:
     if value.tzinfo is None:
         return f"{value.isoformat()}[fold;]" if value.fold else value.isoformat()
     return _zoned_text(value, value.tzinfo)
 
 
-def _zoned_text(value: datetime.datetime | datetime.time, zone: datetime.tzinfo) -> str:
+def _zoned_text(value: dt.datetime | dt.time, zone: dt.tzinfo) -> str:
     fold = "fold;" if value.fold else ""
     if isinstance(zone, zoneinfo.ZoneInfo) and zone.key:
         return f"{value.replace(tzinfo=None).isoformat()}[{fold}{zone.key}]"
-    name = zone.tzname(None) if type(zone) is datetime.timezone else None
-    if name is not None and name != datetime.timezone(value.utcoffset() or _ZERO).tzname(None):
+    name = zone.tzname(None) if type(zone) is dt.timezone else None
+    if name is not None and name != dt.timezone(value.utcoffset() or _ZERO).tzname(None):
         return f"{value.isoformat()}[{fold}={name}]"
     return f"{value.isoformat()}[fold;]" if fold else value.isoformat()
 
 
-_ZERO: Final = datetime.timedelta(0)
+_ZERO: Final = dt.timedelta(0)
 
 
-def _text_datetime(text: str) -> datetime.datetime:
+def _text_datetime(text: str) -> dt.datetime:
     if text[-1] != "]":
-        return datetime.datetime.fromisoformat(text)
+        return dt.datetime.fromisoformat(text)
     iso, zone = _split_zone(text)
-    value = datetime.datetime.fromisoformat(iso)
+    value = dt.datetime.fromisoformat(iso)
     return value.replace(tzinfo=_zone(zone.name, value.utcoffset()), fold=zone.fold)
 
 
-def _text_time(text: str) -> datetime.time:
+def _text_time(text: str) -> dt.time:
     if text[-1] != "]":
-        return datetime.time.fromisoformat(text)
+        return dt.time.fromisoformat(text)
     iso, zone = _split_zone(text)
-    value = datetime.time.fromisoformat(iso)
+    value = dt.time.fromisoformat(iso)
     return value.replace(tzinfo=_zone(zone.name, value.utcoffset()), fold=zone.fold)
 
 
@@ -125,14 +125,14 @@ def _split_zone(text: str) -> tuple[str, _Zone]:
     return iso, _Zone(int(folded), inner.removeprefix("fold;") if folded else inner)
 
 
-def _zone(name: str, offset: datetime.timedelta | None) -> datetime.tzinfo | None:
+def _zone(name: str, offset: dt.timedelta | None) -> dt.tzinfo | None:
     if name.startswith("="):
-        return datetime.timezone(offset or _ZERO, name[1:])
+        return dt.timezone(offset or _ZERO, name[1:])
     if name:
         return _zone_by_key(name)
     if offset is None:
         return None
-    return datetime.timezone(offset) if offset else datetime.UTC
+    return dt.timezone(offset) if offset else dt.UTC
 
 
 @functools.cache
@@ -159,10 +159,10 @@ def _scalar(tag: str, encode: object, decode: object, form: type = str) -> Scala
 SCALARS: Final[Mapping[type, Scalar]] = {
     bytes: _scalar("$bytes", _bytes_text, _text_bytes),
     decimal.Decimal: _scalar("$decimal", str, decimal.Decimal),
-    datetime.date: _scalar("$date", datetime.date.isoformat, datetime.date.fromisoformat),
-    datetime.time: _scalar("$time", _time_text, _text_time),
-    datetime.datetime: _scalar("$datetime", _datetime_text, _text_datetime),
-    datetime.timedelta: _scalar("$timedelta", _timedelta_parts, _parts_timedelta, list),
+    dt.date: _scalar("$date", dt.date.isoformat, dt.date.fromisoformat),
+    dt.time: _scalar("$time", _time_text, _text_time),
+    dt.datetime: _scalar("$datetime", _datetime_text, _text_datetime),
+    dt.timedelta: _scalar("$timedelta", _timedelta_parts, _parts_timedelta, list),
     uuid.UUID: _scalar("$uuid", str, uuid.UUID),
     SecretStr: _scalar("$secret", _secret_text, SecretStr),
     SecretBytes: _scalar("$secret_bytes", _secret_bytes_text, _text_secret_bytes),

@@ -1,14 +1,13 @@
 """Which types carry secrets, and values shown to people with the secrets masked.
 
-A secret is a `SecretStr`, a `SecretBytes`, or a field marked `Field(json_schema_extra={"secret": True})`. It is stored in
-full by the codec and must be shown nowhere, so the JSON forms for logs, errors, events and answers are all made here.
-"""
+A secret is a `SecretStr`, a `SecretBytes`, or a field marked `Field(json_schema_extra={"secret": True})`. It is stored
+in full by the codec and must be shown nowhere, so the JSON forms for logs, errors, events and answers are all made
+here."""
 
-import datetime
+import datetime as dt
 import decimal
 import enum
 import math
-import typing
 import uuid
 from collections.abc import Iterable, Mapping
 from typing import Final, TypeAlias, cast
@@ -18,7 +17,7 @@ from pydantic import SecretBytes, SecretStr
 
 from ruvon.ir.types import ClassField, class_fields, class_kind, unwrap
 from ruvon.ir.types._fields import is_secret_marked
-from ruvon.ir.types._shape import substitution_of, union_members
+from ruvon.ir.types._shape import arguments_of, substitution_of, union_members
 from ruvon.ir.values._scalars import INT_LIMIT, SCALARS
 from ruvon.ir.values._table import VIEW_OF
 
@@ -28,6 +27,7 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 MASK: Final = "***"
 _DECIMAL_BITS: Final = 10_000
 _SECRETS: Final = (SecretStr, SecretBytes)
+_SECRET_CLASSES: Final[frozenset[object]] = frozenset(_SECRETS)
 
 
 def mask(value: object, annotation: object = object) -> Json:
@@ -44,7 +44,8 @@ def mask(value: object, annotation: object = object) -> Json:
 def to_plain(value: object, annotation: object = object, *, reveal_secrets: bool = False) -> Json:
     """A JSON-able projection for people and queries; not exact, and never read back.
 
-    Decimals, dates, UUIDs and integers beyond 64 bits are text, bytes base64, enum members their values, sets sorted lists, keys text.
+    Decimals, dates, UUIDs and integers beyond 64 bits are text, bytes base64, enum members their values, sets sorted
+    lists, keys text.
 
     Args:
         value: Any value.
@@ -64,10 +65,9 @@ def _holds_secret(annotation: object, seen: set[object]) -> bool:
         return True
     for member in union_members(unwrap(annotation)):
         cls, _ = substitution_of(member)
-        if cls in _SECRETS:
+        if cls in _SECRET_CLASSES:
             return True
-        arguments: tuple[object, ...] = () if cls is typing.Literal else tuple(getattr(member, "__args__", ()))
-        if any(item is not ... and _holds_secret(item, seen) for item in arguments):
+        if any(_holds_secret(item, seen) for item in arguments_of(member)):
             return True
         if class_kind(cls) is not None and cls not in seen:
             seen.add(cls)
@@ -121,9 +121,9 @@ def _project_object(value: object, *, reveal: bool) -> Json:
         return cast("str", SCALARS[bytes].encode(value.get_secret_value()))
     if isinstance(value, bytes):
         return cast("str", SCALARS[bytes].encode(value))
-    if isinstance(value, datetime.date | datetime.time):
+    if isinstance(value, dt.date | dt.time):
         return value.isoformat()
-    if isinstance(value, datetime.timedelta):
+    if isinstance(value, dt.timedelta):
         return value.total_seconds()
     if isinstance(value, decimal.Decimal | uuid.UUID):
         return str(value)

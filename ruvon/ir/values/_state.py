@@ -1,13 +1,14 @@
 """The state of a workflow: a table of encoded top-level fields, and the instances made of it.
 
-The encoded fields are the truth. A step gets a view (`StateCodec.view`), and what it did is found by encoding the fields
-it touched (`write_set`); only those that differ are validated, once, and become the write set. A field whose bytes start
-with a space still has its default and was never assigned: the space is no part of the value and ends with the first
-write, so that "assigned before" can be told from "has a default" without anything beside the fields.
+The encoded fields are the truth. A step gets a view (`StateCodec.view`), and what it did is found by encoding the
+fields it touched (`write_set`); only those that differ are validated, once, and become the write set. A field whose
+bytes start with a space still has its default and was never assigned: the space is no part of the value and ends with
+the first write, so that "assigned before" can be told from "has a default" without anything beside the fields.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import is_
 from typing import Any, Final, NamedTuple, cast, final
 
 import orjson
@@ -62,9 +63,9 @@ class StateReader:
         object.__setattr__(self, "_cache", {})
 
     def __getattr__(self, name: str) -> Any:
-        cache: dict[str, object] = self._cache
+        cache = cast("dict[str, Any]", object.__getattribute__(self, "_cache"))
         if name not in cache:
-            cache[name] = getattr(self._view, name)
+            cache[name] = getattr(object.__getattribute__(self, "_view"), name)
         return cache[name]
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -130,7 +131,7 @@ class StateCodec:
         return self.model.__qualname__
 
     def _encode_instance(self, instance: pydantic.BaseModel) -> dict[str, bytes]:
-        values: dict[str, object] = instance.__dict__
+        values = cast("dict[str, object]", instance.__dict__)
         given = instance.__pydantic_fields_set__
         table: dict[str, bytes] = {}
         for name in self.codecs:
@@ -233,13 +234,11 @@ class StateCodec:
         table = {name: data for name, data in self._encode_instance(instance).items() if name in given}
         return {name: data for name, data in table.items() if before.get(name) != data}
 
-    def _changes(
-        self, state: object, before: Mapping[str, bytes]
-    ) -> tuple[dict[str, "_Change"], dict[str, bytes]]:
+    def _changes(self, state: object, before: Mapping[str, bytes]) -> tuple[dict[str, "_Change"], dict[str, bytes]]:
         changes: dict[str, _Change] = {}
         if type(state) is self._kind.cls:
-            extra = self._extra_changes(self._kind.extra(state), before) if self._allows_extra else {}
-            return self._view_changes(state, before), extra
+            undeclared = self._kind.extra(state) if self._allows_extra else None
+            return self._view_changes(state, before), self._extra_changes(undeclared, before)
         if isinstance(state, dict):
             return self._dict_changes(cast("dict[str, object]", state), before)
         instance = cast("pydantic.BaseModel", state)
@@ -331,11 +330,14 @@ class StateCodec:
         value = change.value
         if not (change.assigned and self._checks_assignments and not check.idempotent):
             value = check.validate(value, where, lambda: self._others(before, name, changes))
+        data = change.data if _holds_the_same(value, change.value) else None
+        if data is None:
+            data = self._encode(name, value)
         if name in self._deep:
-            recheck(value, self.codecs[name].decode(before[name]) if name in before else MISSING, where)
-        elif value is change.value and change.data is not None:
-            return change.data
-        return self._encode(name, value)
+            was = orjson.loads(before[name]) if name in before else MISSING
+            if recheck(value, orjson.loads(data), was, where):
+                data = self._encode(name, value)
+        return data
 
     def _others(self, before: Mapping[str, bytes], name: str, changes: Mapping[str, "_Change"]) -> dict[str, object]:
         """The fields that a validator of the field `name` may look at."""
@@ -368,7 +370,15 @@ class _Change(NamedTuple):
     assigned: bool
 
 
+def _holds_the_same(value: object, given: object) -> bool:
+    """Whether validation passed everything through: the same object, or a new list of the same objects."""
+    if value is given:
+        return True
+    if type(value) is not list or type(given) is not list:
+        return False
+    ours, theirs = cast("list[object]", value), cast("list[object]", given)
+    return len(ours) == len(theirs) and all(map(is_, ours, theirs))
+
+
 def _without(values: Mapping[str, object], name: str) -> dict[str, object]:
     return {key: item for key, item in values.items() if key != name}
-
-

@@ -4,7 +4,7 @@ Pydantic does the work; the errors are told in our words, by path, without links
 can hold secrets.
 """
 
-import datetime
+import datetime as dt
 import decimal
 import uuid
 from collections.abc import Iterable, Sequence
@@ -21,8 +21,9 @@ from ruvon.ir.values._secrets import holds_secret
 
 __all__ = ["invalid", "validate"]
 
+_ANYTHING: Final[tuple[object, ...]] = (object, Any)
 _EXACT: Final[frozenset[object]] = frozenset({int, str, bool, float, bytes})
-_SHOWN: Final = (bool, int, float, str, decimal.Decimal, datetime.date, datetime.time, datetime.timedelta, uuid.UUID)
+_SHOWN: Final = (bool, int, float, str, decimal.Decimal, dt.date, dt.time, dt.timedelta, uuid.UUID)
 _LONGEST_SHOWN: Final = 60
 _Adapter: TypeAlias = "pydantic.TypeAdapter[object]"
 
@@ -42,7 +43,8 @@ def validate(annotation: object, value: object, path: str = "value") -> object:
     Raises:
         InvalidValueError: The value does not fit; every misfit is listed with its path.
     """
-    if annotation is object or annotation is Any or (type(value) is annotation and annotation in _EXACT):
+    kind: object = type(value)
+    if annotation in _ANYTHING or (kind is annotation and annotation in _EXACT):
         return value
     try:
         return _adapter(annotation, path).validate_python(value)

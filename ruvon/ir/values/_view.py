@@ -1,9 +1,9 @@
 """The private subclass behind a state view.
 
-A view is an instance of the author's class to everybody who asks (`isinstance`, `repr`, `==`, dumping, copying, pickling),
-but its fields are decoded from the table of encoded fields when they are first touched. Pydantic keeps field values in
-`__dict__` and calls `__getattr__` for what is not there yet; that is where the decoding happens, and afterwards a field
-costs what it costs on any instance. Whoever asks for `__dict__` itself gets all fields.
+A view is an instance of the author's class to everybody who asks (`isinstance`, `repr`, `==`, dumping, copying,
+pickling), but its fields are decoded from the table of encoded fields when they are first touched. Pydantic keeps field
+values in `__dict__` and calls `__getattr__` for what is not there yet; that is where the decoding happens, and
+afterwards a field costs what it costs on any instance. Whoever asks for `__dict__` itself gets all fields.
 
 The subclass is made past pydantic's metaclass: it has no fields of its own, so there is no schema to build.
 """
@@ -12,7 +12,7 @@ import abc
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, cast, final
+from typing import Any, Final, SupportsIndex, cast, final
 
 import pydantic
 
@@ -70,8 +70,7 @@ def make_view_kind(
     members = _members(model, decoders, decode_extra)
     members |= _assignment(model, decoders, assign, undeclared)
     members |= _standing_in(model)
-    # ModelMetaclass.__new__ would build fields and a schema; ABCMeta's makes a plain class of the same metaclass.
-    cls = cast("type[Any]", abc.ABCMeta.__new__(type(model), model.__name__, (model,), members))
+    cls = _subclass(model, members)
     slots = vars(cls)
     set_table: Callable[[object, object], None] = slots["_ruvon_table"].__set__
     set_assigned: Callable[[object, object], None] = slots["_ruvon_assigned"].__set__
@@ -81,7 +80,7 @@ def make_view_kind(
     def make(table: Mapping[str, bytes]) -> pydantic.BaseModel:
         view = new(cls)
         set_table(view, table)
-        set_assigned(view, set())
+        set_assigned(view, set[str]())
         for name in eager:  # names that the class has too, such as `copy`: found there before `__getattr__` is asked
             cls.__getattr__(view, name)
         return view
@@ -97,6 +96,20 @@ def make_view_kind(
     return ViewKind(cls, make, _raw, slots["_ruvon_assigned"].__get__, extra_of)
 
 
+class _Donor(pydantic.BaseModel):
+    """Lends its layout to a subclass that must come into being without its base noticing."""
+
+
+def _subclass(model: type[pydantic.BaseModel], members: dict[str, Any]) -> type[Any]:
+    """A subclass, made without pydantic's metaclass (which builds a schema) and without the author's hooks."""
+    hooked = any("__init_subclass__" in vars(base) for base in model.__mro__ if base not in pydantic.BaseModel.__mro__)
+    base = _Donor if hooked else model
+    made = cast("type[Any]", abc.ABCMeta.__new__(type(model), model.__name__, (base,), members))
+    if hooked:
+        made.__bases__ = (model,)
+    return made
+
+
 def _members(
     model: type[pydantic.BaseModel],
     decoders: Mapping[str, Callable[[bytes], object]],
@@ -107,7 +120,7 @@ def _members(
     names = tuple(decoders)
     allows_extra = model.model_config.get("extra") == "allow"
 
-    def __getattr__(self: Any, name: str) -> Any:
+    def read(self: Any, name: str) -> Any:
         decode = decoders.get(name)
         if decode is None:
             return other(self, name)
@@ -150,7 +163,7 @@ def _members(
             if name in have:
                 raw[name] = have.pop(name)
             elif name in table or not model.__pydantic_fields__[name].is_required():
-                __getattr__(self, name)
+                read(self, name)
         raw.update(have)
         return raw
 
@@ -167,9 +180,9 @@ def _members(
 
     return {
         "__slots__": ("_ruvon_assigned", "_ruvon_table"),
-        "__getattr__": __getattr__,
-        "__dict__": property(all_fields, lambda self, value: _BASE["__dict__"].__set__(self, value)),
-        "__pydantic_fields_set__": property(given, lambda self, value: _set_given(self, value)),
+        "__getattr__": read,
+        "__dict__": property(all_fields, _BASE["__dict__"].__set__),
+        "__pydantic_fields_set__": property(given, _set_given),
     }
 
 
@@ -183,14 +196,14 @@ def _assignment(
     base: Any = model
     frozen = bool(model.model_config.get("frozen"))
     if model.__setattr__ is not pydantic.BaseModel.__setattr__:  # the author's own: it ends in pydantic's
-        return {"__delattr__": _deletion(model, decoders, undeclared)}
+        return {"__delattr__": _deletion(model, decoders)}
     open_names = frozenset(
         name for name, info in model.__pydantic_fields__.items() if name in decoders and not (frozen or info.frozen)
     )
     checked = bool(model.model_config.get("validate_assignment"))
     allows_extra = model.model_config.get("extra") == "allow"
 
-    def __setattr__(self: Any, name: str, value: object) -> None:
+    def write(self: Any, name: str, value: object) -> None:
         if name in open_names:
             _raw(self)[name] = assign(self, name, value) if checked else value
             self._ruvon_assigned.add(name)
@@ -199,22 +212,20 @@ def _assignment(
         else:
             raise undeclared(name)
 
-    return {"__setattr__": __setattr__, "__delattr__": _deletion(model, decoders, undeclared)}
+    return {"__setattr__": write, "__delattr__": _deletion(model, decoders)}
 
 
 def _deletion(
-    model: type[pydantic.BaseModel],
-    decoders: Mapping[str, Callable[[bytes], object]],
-    undeclared: Callable[[str], Exception],
+    model: type[pydantic.BaseModel], decoders: Mapping[str, Callable[[bytes], object]]
 ) -> Callable[[Any, str], None]:
     base: Any = model
 
-    def __delattr__(self: Any, name: str) -> None:
+    def delete(self: Any, name: str) -> None:
         if name in decoders or not (name[:1] == "_" or hasattr(model, name)):
             raise AttributeError(f"`{name}` is a field of the state and cannot be deleted; assign None instead")
         base.__delattr__(self, name)
 
-    return __delattr__
+    return delete
 
 
 def _standing_in(model: type[pydantic.BaseModel]) -> dict[str, Any]:
@@ -230,18 +241,27 @@ def _standing_in(model: type[pydantic.BaseModel]) -> dict[str, Any]:
         _set_slot(made, "__pydantic_private__", self.__pydantic_private__)
         return made
 
-    def __new__(cls: type[Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ARG001 - stands for the author's class
+    def new(_: type[Any], *args: Any, **kwargs: Any) -> Any:
         return model(*args, **kwargs)
+
+    def shallow(self: Any) -> Any:
+        return plain(self).__copy__()
+
+    def deep(self: Any, memo: dict[int, Any] | None = None) -> Any:
+        return plain(self).__deepcopy__(memo)
+
+    def reduced(self: Any, protocol: SupportsIndex) -> Any:
+        return plain(self).__reduce_ex__(protocol)
 
     return {
         "__module__": model.__module__,
         "__qualname__": model.__qualname__,
         "__doc__": model.__doc__,
-        "__new__": __new__,
+        "__new__": new,
         "__class__": property(lambda _: model),
-        "__copy__": lambda self: plain(self).__copy__(),
-        "__deepcopy__": lambda self, memo=None: plain(self).__deepcopy__(memo),
-        "__reduce_ex__": lambda self, protocol: plain(self).__reduce_ex__(protocol),
+        "__copy__": shallow,
+        "__deepcopy__": deep,
+        "__reduce_ex__": reduced,
         "model_construct": model.model_construct,
         VIEW_OF: model,
     }

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
+from hypothesis import reject
 from hypothesis import strategies as st
 
 from ruvon.ir.expr import (
@@ -25,6 +26,7 @@ from ruvon.ir.expr import (
     DictComprehension,
     DictItem,
     Expr,
+    ExpressionError,
     FormatPart,
     FormatString,
     Keyword,
@@ -86,7 +88,10 @@ def _path(text: str) -> Expr:
 def expressions(draw: st.DrawFn, kind: str | None = None, depth: int = 4) -> Expr:
     """A canonical tree."""
     chosen = draw(st.sampled_from(KINDS)) if kind is None else kind
-    return canonical(_Maker(draw).make(chosen, depth, {}))
+    try:
+        return canonical(_Maker(draw).make(chosen, depth, {}))
+    except ExpressionError:
+        reject()  # a constructor became constant, and Python refuses its arguments
 
 
 def canonical(expr: Expr) -> Expr:

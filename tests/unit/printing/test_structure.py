@@ -15,5 +15,6 @@ from tests.unit.printing.relower import relower
 def test_any_graph_comes_back(graph: Graph) -> None:
     """Statements of any graph, irreducible ones included, lower to the same graph (S3-024)."""
     assert relower(structure(graph)) == graph
+    assert relower(structure(graph, jumps=True)) == graph
 
 

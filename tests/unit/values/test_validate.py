@@ -82,7 +82,11 @@ def test_an_instance_counts_as_valid() -> None:
         (dict[int, int], {"x": 1}, "`order['x'] (the key)`"),
         (Paid, {}, "`order.payment_id` is required"),
         (Paid, {"payment_id": "p", "amount": 0}, "`order.amount` should be greater than 0, given 0"),
-        (int | list[int], "x", "should be a valid integer, unable to parse string as an integer or should be a valid list"),
+        (
+            int | list[int],
+            "x",
+            "should be a valid integer, unable to parse string as an integer or should be a valid list",
+        ),
         (int | list[Item], [{"qty": "x"}], "`order[0].qty`"),
         (Point, {"x": "no"}, "`order.x` should be a valid number"),
         (Card, {"number": "1", "limit": -1}, "`order.limit` should be greater than 0, given an int"),

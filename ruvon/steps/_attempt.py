@@ -1,0 +1,415 @@
+"""One attempt of a step: the body runs between two commits, and what came of it becomes one log entry.
+
+Whatever has a body shares this: CALL in all its types, and the functions of human steps. The body works on its own copy
+of the state. When it returns, its changes are validated and merged; when it raises, nothing is, and the retry policy
+decides whether the failure is an attempt or the end.
+"""
+
+import asyncio
+import inspect
+from abc import abstractmethod
+from collections.abc import Awaitable, Mapping
+from datetime import timedelta
+from typing import Any, Final, TypeVar, cast, final
+
+from ruvon.engine import (
+    EffectOp,
+    Exit,
+    ExitKind,
+    Function,
+    GraphFrame,
+    Run,
+    RunContext,
+    Strand,
+    TargetWriter,
+    WaitKind,
+    WaitState,
+    fail,
+    finish_node,
+    merge_result,
+    next_attempt_us,
+    saga_bytes,
+    unwind,
+    validate,
+    view_changes,
+)
+from ruvon.engine._effects import Effect
+from ruvon.engine._undo import Compensator
+from ruvon.ir._nodes import Merge, Node, RetryPolicy
+from ruvon.models import (
+    JumpTargetError,
+    SagaWorkflowException,
+    StartSubWorkflowDirective,
+    StepContext,
+    TimedOut,
+    WorkflowDirective,
+    WorkflowFailedException,
+    WorkflowJumpDirective,
+    WorkflowPauseDirective,
+)
+
+__all__ = ["Attempt", "BodyOp", "Work", "await_with_timeout"]
+
+T = TypeVar("T")
+_UNTYPED: Final = (object, Any, inspect.Parameter.empty)
+
+
+@final
+class Work:
+    """What a body is given."""
+
+    __slots__ = ("activation", "arguments", "context", "given", "services", "view")
+
+    def __init__(self, activation: str, arguments: dict[str, Any]) -> None:
+        self.activation = activation
+        self.arguments = arguments
+        """Its arguments, each its own copy."""
+        self.view: Any = None
+        """The state, its own copy, where it takes it."""
+        self.context: StepContext | None = None
+        self.services: RunContext | None = None
+        self.given: object = None
+        """The validated input."""
+
+
+class BodyOp(EffectOp):
+    """An operation with a body."""
+
+    __slots__ = (
+        "compensator",
+        "deadline_us",
+        "merge",
+        "merges",
+        "output",
+        "plain_state",
+        "result_type",
+        "retry",
+        "strict",
+        "takes_context",
+        "takes_state",
+        "timeout_us",
+    )
+
+    def __init__(self, node: Node) -> None:
+        super().__init__(node)
+        self.retry: RetryPolicy | None = None
+        self.timeout_us: int | None = None
+        self.deadline_us: int | None = None
+        self.compensator: Compensator | None = None
+        self.merge = Merge()
+        self.merges = False
+        """A returned mapping merges into the state."""
+        self.output: TargetWriter | None = None
+        self.strict = True
+        self.takes_state = False
+        self.takes_context = False
+        self.plain_state = False
+        self.result_type: object = object
+
+    @abstractmethod
+    def call(self, run: Run, work: Work) -> Any:
+        """Run the body; a value or an awaitable of it."""
+
+    def uses(self, function: Function) -> None:
+        """Take over what a function wants to be given."""
+        self.takes_state = function.takes_state
+        self.takes_context = function.takes_context
+        self.plain_state = function.plain_state
+        self.result_type = object if function.result in _UNTYPED else function.result
+
+    def attempt(self, run: Run, strand: Strand, frame: GraphFrame, arguments: dict[str, Any]) -> Effect:
+        """The effect of running the body once."""
+        work = Work(frame.activation(self.id), arguments)
+        if self.takes_state:
+            work.view = run.scope_view(strand, plain=self.plain_state)
+        return Attempt(self, strand, frame, work)
+
+    def completed(self, run: Run, strand: Strand, frame: GraphFrame, result: object) -> None:
+        """Where the strand goes when the body has returned and everything is recorded."""
+        finish_node(run, frame, self, self.next)
+
+
+@final
+class Attempt(Effect):
+    """Runs a body once and records what came of it."""
+
+    __slots__ = ("frame", "op", "work")
+
+    def __init__(self, op: BodyOp, strand: Strand, frame: GraphFrame, work: Work) -> None:
+        super().__init__(strand)
+        self.op = op
+        self.frame = frame
+        self.work = work
+
+    async def perform(self, run: Run) -> None:
+        """Run the body; merge and record its result, its failure, or the directive that it raised."""
+        op, strand, work = self.op, self.strand, self.work
+        if op.takes_context:
+            self._give_context(run)
+        begun = run.services.clock.monotonic_us() if run.notices is not None else 0
+        strand.in_body = True
+        try:
+            made = op.call(run, work)
+            if op.timeout_us is not None:
+                made = await self._in_time(run, made)
+            elif inspect.isawaitable(made):
+                made = await made
+        except asyncio.CancelledError:
+            strand.in_body = False
+            self._cancelled(run)
+            return
+        except WorkflowDirective as directive:
+            strand.in_body = False
+            self._directed(run, directive)
+            return
+        except Exception as exc:  # the author's body may raise anything
+            strand.in_body = False
+            self._failed(run, exc, retries=True)
+            return
+        strand.in_body = False
+        if self._complete(run, made):
+            if run.notices is not None:
+                run.notices.step_executed(op.id, made, run.services.clock.monotonic_us() - begun)
+            op.completed(run, strand, self.frame, made)
+
+    def _give_context(self, run: Run) -> None:
+        work = self.work
+        work.services = RunContext(run, work.activation, self.frame)
+        loop = loop_of(self.strand)
+        work.context = StepContext(
+            run.id,
+            self.op.id,
+            work.services,
+            attempt=self.strand.attempt,
+            loop_index=loop[0] if loop is not None else None,
+            loop_item=loop[1] if loop is not None else None,
+            validated_input=work.given,
+            scheduled_for=run.scheduled_for(),
+        )
+
+    async def _in_time(self, run: Run, made: Any) -> Any:
+        limit = self.op.timeout_us or 0
+        error = TimedOut(self.op.id, timedelta(microseconds=limit))
+        if not inspect.isawaitable(made):
+            return made
+        return await await_with_timeout(run, made, limit, error)
+
+    # What came of it
+
+    def _complete(self, run: Run, result: Any) -> bool:
+        """Merge and record a result; False where it does not fit, which fails the step."""
+        op, strand, work, frame = self.op, self.strand, self.work, self.frame
+        try:
+            if op.result_type is not object and result is not work.view:
+                result = validate(op.result_type, result, f"the result of {op.id}")
+            writes = view_changes(run, strand, work.view, op.id, plain=op.plain_state) if work.view is not None else {}
+            if op.merges and result is not None and result is not work.view:
+                writes = merge_result(run, strand, writes, result, op.merge, op.id, strict=op.strict)
+            encoded = b"null" if result is None else run.program.types.dynamic.encode(result, f"the result of {op.id}")
+            saga = self._saga(run) if op.compensator is not None else None
+        except Exception as exc:  # a result that does not fit fails the step; the body is not run again for it
+            self._failed(run, exc, retries=False)
+            return False
+        self._record(run, encoded, saga)
+        if writes:
+            strand.scope.write_state(writes)
+        return self._bind(run, result)
+
+    def _record(self, run: Run, encoded: bytes, saga: bytes | None) -> None:
+        strand, work = self.strand, self.work
+        entry = run.log("step", self.op.id, work.activation, encoded, attempt=strand.attempt, saga=saga)
+        previous = run.previous
+        previous.pop(self.frame.previous, None)
+        previous[entry.seq] = encoded
+        self.frame.previous = entry.seq
+        strand.result = encoded
+        _reset(strand)
+        if work.given is not None:
+            strand.scope.unbind(f"@input/{work.activation}")
+        if work.services is not None and work.services.published:
+            run.out.outbox.extend(work.services.published)
+
+    def _bind(self, run: Run, result: object) -> bool:
+        """Bind the output; an error of that comes after the success of the step, never instead of it."""
+        if self.op.output is None:
+            return True
+        try:
+            self.op.output(run, self.strand, result)
+        except Exception as exc:
+            unwind(run, self.strand, fail(run, self.strand, self.frame, self.op.id, exc))
+            return False
+        return True
+
+    def _saga(self, run: Run, *, attempted: bool = False) -> bytes:
+        dynamic = run.program.types.dynamic
+        arguments = {name: dynamic.encode(value, name) for name, value in self.work.arguments.items()}
+        return saga_bytes(arguments, attempted=attempted)
+
+    def _failed(self, run: Run, error: Exception, *, retries: bool) -> None:
+        op, strand, work = self.op, self.strand, self.work
+        record = run.record_of(error, strand, op.id, work.activation)
+        if run.notices is not None:
+            run.notices.step_failed(op.id, error, strand.attempt)
+        unknown = strand.unknown or isinstance(error, TimedOut)
+        if retries and self._retries(run, record, unknown):
+            return
+        compensator = op.compensator
+        saga = self._saga(run, attempted=True) if unknown and compensator is not None and compensator.attempted else None
+        run.log("error", op.id, work.activation, attempt=strand.attempt, error=record.encode(), saga=saga)
+        _reset(strand)
+        unwind(run, strand, Exit(ExitKind.FAIL, error=record))
+
+    def _retries(self, run: Run, record: Any, unknown: bool) -> bool:
+        """Record a failed attempt that is to be repeated; False where there is no other."""
+        op, strand, work = self.op, self.strand, self.work
+        delay = next_attempt_us(op.retry, record, strand.attempt, run.services.ids)
+        now = run.now_us()
+        since = strand.since_us or now
+        if delay is None or (op.deadline_us is not None and now + delay - since > op.deadline_us):
+            return False
+        run.log("retry", op.id, work.activation, attempt=strand.attempt, error=record.encode())
+        strand.wait = WaitState(
+            WaitKind.RETRY,
+            work.activation,
+            op.id,
+            now + delay,
+            attempt=strand.attempt + 1,
+            since_us=since,
+            unknown=unknown,
+        )
+        return True
+
+    def _cancelled(self, run: Run) -> None:
+        """The body was cancelled: by the engine, or, where that was not so, from outside the drive."""
+        strand, op = self.strand, self.op
+        if not strand.interrupted:
+            raise asyncio.CancelledError
+        strand.interrupted = False
+        task = asyncio.current_task()
+        if task is not None:
+            task.uncancel()
+        strand.stopped = True
+        compensator = op.compensator
+        saga = self._saga(run, attempted=True) if compensator is not None and compensator.attempted else None
+        run.log("cancelled", op.id, self.work.activation, attempt=strand.attempt, saga=saga)
+
+    # Directives
+
+    def _directed(self, run: Run, directive: WorkflowDirective) -> None:
+        op, strand, frame = self.op, self.strand, self.frame
+        if _is_bare_branch(strand) and not isinstance(directive, SagaWorkflowException | WorkflowFailedException):
+            reason = "the function of a PARALLEL task cannot steer the workflow"
+            self._failed(run, JumpTargetError(op.id, type(directive).__name__, reason), retries=False)
+            return
+        match directive:
+            case WorkflowJumpDirective():
+                self._jump(run, directive)
+            case WorkflowPauseDirective():
+                if self._complete(run, directive.result):
+                    op.completed(run, strand, frame, directive.result)
+                    if strand.ended is None and run.fatal is None:
+                        wait_behind(run, strand)
+            case StartSubWorkflowDirective():
+                self._start_child(run, directive)
+            case SagaWorkflowException() | WorkflowFailedException():
+                record = run.record_of(directive, strand, op.id, self.work.activation)
+                run.log("error", op.id, self.work.activation, attempt=strand.attempt, error=record.encode())
+                rollback = isinstance(directive, SagaWorkflowException)
+                unwind(run, strand, Exit(ExitKind.FAIL, error=record, rollback=rollback))
+            case _:
+                self._failed(run, TypeError(f"{type(directive).__name__} is no directive of Ruvon"), retries=False)
+
+    def _jump(self, run: Run, directive: WorkflowJumpDirective) -> None:
+        target = directive.target_step_name
+        frames = self.strand.frames
+        if not any(isinstance(frame, GraphFrame) and target in frame.graph.ops for frame in frames):
+            self._failed(run, JumpTargetError(self.op.id, target, _why_not(run, target)), retries=False)
+            return
+        if self._complete(run, directive.result):
+            finish_node(run, self.frame, self.op, self.op.next)
+            unwind(run, self.strand, Exit(ExitKind.GOTO, target=target, is_jump=True))
+
+    def _start_child(self, run: Run, directive: StartSubWorkflowDirective) -> None:
+        strand, work = self.strand, self.work
+        try:
+            wait = run.services.children.begin(
+                run,
+                work.activation,
+                self.op.id,
+                directive.workflow_type,
+                directive.initial_data,
+                data_region=directive.data_region,
+            )
+        except Exception as exc:
+            self._failed(run, exc, retries=False)
+            return
+        writes = view_changes(run, strand, work.view, self.op.id, plain=self.op.plain_state) if work.view is not None else {}
+        run.log("start", self.op.id, work.activation, note=directive.workflow_type)
+        strand.scope.write_state(writes)
+        strand.wait = wait
+
+
+def wait_behind(run: Run, strand: Strand) -> None:
+    """Wait for an answer, which goes to the node that the strand has come to."""
+    frame = strand.frames[-1]
+    if not isinstance(frame, GraphFrame):
+        return
+    activation = frame.activation(frame.pc)
+    strand.wait = WaitState(WaitKind.INPUT, f"{activation}:input", frame.pc, asked=True)
+
+
+def _reset(strand: Strand) -> None:
+    strand.attempt = 1
+    strand.since_us = 0
+    strand.unknown = False
+    strand.answered = False
+
+
+def _is_bare_branch(strand: Strand) -> bool:
+    frame = strand.frames[0]
+    return strand.fork is not None and isinstance(frame, GraphFrame) and frame.graph.single is not None
+
+
+def _why_not(run: Run, target: str) -> str:
+    if target not in run.program.ops:
+        return "there is no such step"
+    return "it lies inside a LOOP, PARALLEL or TRY that the step is not in"
+
+
+def loop_of(strand: Strand) -> tuple[int, object] | None:
+    """Turn and item of the innermost loop around a strand's current node."""
+    from ruvon.engine import LoopFrame  # noqa: PLC0415 - only contexts inside loops need it
+
+    here: Strand | None = strand
+    while here is not None:
+        for frame in reversed(here.frames):
+            if isinstance(frame, LoopFrame):
+                items = frame.items
+                return frame.index, items[frame.index] if items is not None and frame.index < len(items) else None
+        here = here.owner
+    return None
+
+
+async def await_with_timeout(run: Run, made: Awaitable[T], limit_us: int, error: Exception) -> T:
+    """Await something for at most so long on the run's clock; what is late is cancelled and its result discarded."""
+    body = asyncio.ensure_future(made)
+    timer = asyncio.ensure_future(run.services.clock.sleep_us(limit_us))
+    try:
+        await asyncio.wait((body, timer), return_when=asyncio.FIRST_COMPLETED)
+        if body.done():
+            return body.result()
+        body.cancel()
+        await asyncio.gather(body, return_exceptions=True)
+        raise error
+    finally:
+        timer.cancel()
+        if not body.done():
+            body.cancel()
+            await asyncio.gather(body, return_exceptions=True)
+
+
+def as_mapping(value: object) -> Mapping[str, object] | None:
+    """A mapping with text keys, or None."""
+    if not isinstance(value, Mapping):
+        return None
+    return {str(key): item for key, item in cast("Mapping[object, object]", value).items()}

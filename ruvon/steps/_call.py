@@ -1,0 +1,170 @@
+"""CALL: run a function, or an entry of the registry of step types."""
+
+from collections.abc import Mapping
+from typing import Any, cast, final
+
+from ruvon.engine import (
+    ENTERED,
+    WAITS,
+    Arrival,
+    Compiler,
+    Function,
+    Given,
+    GraphFrame,
+    InputSpec,
+    Outcome,
+    Run,
+    Strand,
+    WaitKind,
+    WaitState,
+)
+from ruvon.engine._effects import Message
+from ruvon.engine._values import copy_value
+from ruvon.ir._nodes import Call, Node
+from ruvon.ir.expr import Compiled, Name
+from ruvon.steps._attempt import Attempt, BodyOp, Work
+
+__all__ = ["CallOp", "FunctionOp", "PassOp", "arguments_of", "configure"]
+
+_STATE = Name("state")
+
+
+def configure(op: BodyOp, node: Node, call: Call, compiler: Compiler) -> None:
+    """Take over the options that every CALL has."""
+    op.retry = call.retry
+    op.timeout_us = call.timeout_us
+    op.deadline_us = call.deadline_us
+    op.merge = call.merge
+    op.output = compiler.target(call.output)
+    op.compensator = compiler.compensator(call.compensation)
+    op.strict = compiler.definition.strict_results
+    if call.into is not None:
+        op.result_type = compiler.annotation(call.into)
+    if call.input_model is not None or call.required_input:
+        model = compiler.annotation(call.input_model) if call.input_model is not None else None
+        op.input = InputSpec(model, call.required_input)
+
+
+def arguments_of(run: Run, strand: Strand, args: tuple[tuple[str, Compiled], ...]) -> dict[str, Any]:
+    """The values of a call's arguments, each a copy of its own."""
+    env = run.env(strand)
+    return {name: copy_value(value(env)) for name, value in args}
+
+
+class CallOp(BodyOp):
+    """What all CALLs share: input, waiting for it, and coming back from a retry or a child."""
+
+    __slots__ = ("args", "takes_input")
+
+    def __init__(self, node: Node, call: Call, compiler: Compiler) -> None:
+        super().__init__(node)
+        self.args = compiler.exprs({name: expr for name, expr in call.args.items() if expr != _STATE})
+        self.takes_input = False
+
+    def enter(self, run: Run, strand: Strand, frame: GraphFrame) -> Outcome:
+        """Evaluate the arguments and run the body, once the input is there."""
+        given = strand.input
+        if given is not None or self.input is not None:
+            given = self._input(run, strand, frame, given)
+            if self.input is not None and given is None:
+                activation = frame.activation(self.id)
+                strand.wait = WaitState(WaitKind.INPUT, activation, self.id)
+                return WAITS
+        attempt = self.attempt(run, strand, frame, arguments_of(run, strand, self.args) if self.args else {})
+        if given is not None:
+            self.give(cast("Attempt", attempt).work, given)
+        return attempt
+
+    def _input(self, run: Run, strand: Strand, frame: GraphFrame, given: object) -> object:
+        name = f"@input/{frame.activation(self.id)}"
+        strand.input = None
+        if given is not None:
+            if self.input is not None and not strand.answered:
+                given = self.input.check(self.id, given)
+            strand.scope.bind(name, run.program.types.dynamic.encode(given, "input"))
+            return given
+        stored = strand.scope.bytes_of(name)
+        return run.program.types.dynamic.decode(stored) if stored is not None else None
+
+    def give(self, work: Work, given: object) -> None:
+        """Hand the input to the body."""
+        work.given = given
+
+    def arrive(self, run: Run, strand: Strand, frame: GraphFrame, arrival: Arrival) -> Outcome:
+        """Input came, or the child that a directive started has ended."""
+        if isinstance(arrival, Given):
+            strand.wait = None
+            strand.input = arrival.value
+            strand.answered = True
+            if run.notices is not None:
+                run.notices.resumed(self.id, arrival.value)
+            return ENTERED
+        if isinstance(arrival, Message):
+            return run.services.children.finish_directive(run, strand, frame, self, arrival)
+        return WAITS
+
+
+@final
+class FunctionOp(CallOp):
+    """CALL of a function: STANDARD, or ASYNC where a queue is set and the executor runs it inline."""
+
+    __slots__ = ("function", "is_blocking", "names", "queue", "target", "wants_rest")
+
+    def __init__(self, node: Node, call: Call, compiler: Compiler, path: str) -> None:
+        super().__init__(node, call, compiler)
+        function = compiler.function(path)
+        self.function: Function = function
+        self.target = function.call
+        self.queue = call.queue
+        self.uses(function)
+        configure(self, node, call, compiler)
+        if function.strict is not None:
+            self.strict = function.strict
+        self.merges = function.takes_state or call.args.get("state") == _STATE
+        self.names = frozenset(function.names)
+        self.wants_rest = function.takes_rest
+        self.is_blocking = function.is_blocking
+        self.takes_input = function.accepts_input
+
+    def call(self, run: Run, work: Work) -> Any:
+        """Call the function."""
+        arguments = work.arguments
+        if self.takes_state:
+            arguments = {"state": work.view, **arguments} if arguments else {"state": work.view}
+        if self.takes_context:
+            arguments["context"] = work.context
+        if work.given is not None:
+            arguments = {**self._fitting(work.given, work.arguments), **arguments}
+        if self.is_blocking:
+            return run.services.execution.call_blocking(lambda: self.target(**arguments))
+        return self.target(**arguments)
+
+    def _fitting(self, given: object, taken: Mapping[str, Any]) -> dict[str, Any]:
+        """The parts of the input that the function has parameters for."""
+        if isinstance(given, Mapping):
+            items = {str(key): value for key, value in cast("Mapping[object, object]", given).items()}
+        else:
+            items = {name: getattr(given, name) for name in getattr(type(given), "model_fields", {})}
+        return {
+            name: value for name, value in items.items() if (name in self.names or self.wants_rest) and name not in taken
+        }
+
+
+@final
+class PassOp(CallOp):
+    """A step without a function: its input, if any, merges into the state."""
+
+    __slots__ = ()
+
+    def __init__(self, node: Node, call: Call, compiler: Compiler) -> None:
+        super().__init__(node, call, compiler)
+        configure(self, node, call, compiler)
+        self.merges = True
+        self.strict = False
+
+    def call(self, run: Run, work: Work) -> Any:
+        """Nothing to run: the input is the result."""
+        given = work.given
+        if given is None or isinstance(given, Mapping):
+            return given
+        return {name: getattr(given, name) for name in getattr(type(given), "model_fields", {})}
