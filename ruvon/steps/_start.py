@@ -19,7 +19,7 @@ from ruvon.engine import (
 from ruvon.engine._effects import Message
 from ruvon.engine._frames import Exit, ExitKind, WaitKind, WaitState
 from ruvon.engine._values import validate
-from ruvon.ir._nodes import Node, Start, StartMode
+from ruvon.ir._nodes import Merge, Node, Start, StartMode
 from ruvon.models import TimedOut
 
 __all__ = ["StartOp"]
@@ -51,7 +51,7 @@ class StartOp(EffectOp):
         self.output = compiler.target(action.output)
         self.result_type = compiler.annotation(action.result) if action.result is not None else object
         self.strict = compiler.definition.strict_results
-        self.merges = action.output is None and action.result is None
+        self.merges = action.merge != Merge()
 
     def enter(self, run: Run, strand: Strand, frame: GraphFrame) -> Outcome:
         """Create the child in the transition under way; wait for it, or go on."""

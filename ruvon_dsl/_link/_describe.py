@@ -237,7 +237,7 @@ def _kind_of(value: object) -> str:
         case BuiltinFunctionType():
             return "a function of Python's own"
         case _ if isinstance(value, _MUTABLE):
-            return f"a {type(value).__name__}, which can change"
+            return f"a {value.__class__.__name__}, which can change"
         case Enum():
             return "a combination of flags"
         case _:

@@ -71,5 +71,5 @@ def lower_module(source: SourceText, lookup: Lookup | None, *, only: str | None 
 
 
 def _empty(source: SourceText, found: tuple[Diagnostic, ...]) -> Draft:
-    graph = Graph(END, MappingProxyType({}))
+    graph = Graph(entry=END, nodes=MappingProxyType({}))
     return Draft(Definition(workflow_type=PurePath(source.file).stem, graph=graph), source, found)

@@ -18,7 +18,7 @@ from ruvon_dsl.python._surface import Awaiting, Each, ForLoop, WhileLoop
 
 __all__ = ["breaks", "collecting_loop", "lower_for", "lower_while"]
 
-_EMPTY = Graph(END, MappingProxyType({}))
+_EMPTY = Graph(entry=END, nodes=MappingProxyType({}))
 
 
 def _settle(unit: Unit, base: str, given: Given) -> str:

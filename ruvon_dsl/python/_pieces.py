@@ -217,7 +217,7 @@ def graph_of(pieces: Pieces, past: Target = END) -> Graph:
     """The graph of a body; `past` is what its END means for a handler that has to go past its TRY (see `lowering.md`)."""
     nodes: dict[str, Node] = {}
     entry = _Wiring(nodes, past, {}).block(pieces, END)
-    return Graph(entry, MappingProxyType(nodes))
+    return Graph(entry=entry, nodes=MappingProxyType(nodes))
 
 
 @final
@@ -251,7 +251,7 @@ class _Wiring:
                 restart = isinstance(action, Call) and action.type == "RESTART"
                 return self._add(name, action, END if restart else follow, span, automate)
             case Choose():
-                routes = tuple(Route(condition, self.block(body, follow)) for condition, body in piece.arms)
+                routes = tuple(Route(condition=condition, target=self.block(body, follow)) for condition, body in piece.arms)
                 action = Decision(routes=routes, default=self.block(piece.default, follow))
                 return self._add(piece.id, action, None, piece.span, piece.automate)
             case Turns():
@@ -286,7 +286,7 @@ class _Wiring:
     def _nested(self, pieces: Pieces, follow: Target, past: Target) -> Graph:
         nodes: dict[str, Node] = {}
         entry = _Wiring(nodes, past, self.stages).block(pieces, follow)
-        return Graph(entry, MappingProxyType(nodes))
+        return Graph(entry=entry, nodes=MappingProxyType(nodes))
 
     def _flow(self, piece: Stages, follow: Target) -> Target:
         """Stages refer to each other, so entries come first: a stage's label is the id of its first node."""

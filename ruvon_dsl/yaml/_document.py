@@ -13,6 +13,7 @@ from ruvon_dsl.yaml._blocks import item_names
 from ruvon_dsl.yaml._check import Fields, check_fields
 from ruvon_dsl.yaml._context import Defaults, FileContext
 from ruvon_dsl.yaml._findings import Findings
+from ruvon_dsl.yaml._keys_common import OUTPUT
 from ruvon_dsl.yaml._keys_header import DEFAULTS, WORKFLOW
 from ruvon_dsl.yaml._lower import Lowering, implicit_ids
 from ruvon_dsl.yaml._naming import assign_ids
@@ -193,6 +194,9 @@ def _bound_names(block: Block) -> set[str]:
     for item in walk_items(block):
         for name in ("output", "target"):
             found |= _target_names(item.fields.node(name))
+        grouped = item.fields.node("http_config")
+        entry = grouped.get(*OUTPUT.spellings) if isinstance(grouped, MappingNode) else None
+        found |= _target_names(None if entry is None else entry.value)
         outputs = item.fields.node("outputs")
         for entry in outputs.entries if isinstance(outputs, MappingNode) else ():
             found |= _target_names(entry.value)

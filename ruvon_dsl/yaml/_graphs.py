@@ -4,7 +4,7 @@ A `Scope` is one graph: the steps of its list and of the lists that join in it (
 same scope, or out of the parts of a TRY to a scope around; everything else is reported here, with the reason.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, Protocol, TypeAlias, final
@@ -17,7 +17,7 @@ from ruvon_dsl.yaml._naming import near_names
 from ruvon_dsl.yaml._tree import Block, Item, Jump
 from ruvon_dsl.yaml._values import ScalarNode
 
-__all__ = ["Lowerer", "Place", "Scope", "ScopeKind", "loop_exit", "own_items"]
+__all__ = ["Lowerer", "Place", "Scope", "ScopeKind", "joined_lists", "loop_exit", "own_items"]
 
 ScopeKind: TypeAlias = Literal["workflow", "branch", "loop", "try", "final"]
 
@@ -180,6 +180,14 @@ def own_items(block: Block) -> Iterable[Item]:
         for inner in item.flat_blocks():
             if item.on_error is None or inner is not item.blocks.get("else"):
                 yield from own_items(inner)
+
+
+def joined_lists(block: Block) -> Iterator[Block]:
+    """A list and those that join in its graph."""
+    yield block
+    for item in block.items:
+        for inner in item.flat_blocks():
+            yield from joined_lists(inner)
 
 
 def _display(item: Item) -> Display:

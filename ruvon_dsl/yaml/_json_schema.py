@@ -160,11 +160,10 @@ def _short(name: str, table: Table) -> _Schema:
 
 
 def _with_task_keys(schema: _Schema) -> _Schema:
-    properties = schema["properties"]
-    if isinstance(properties, dict):
-        for key in TASK_KEYS:
-            properties.setdefault(key.name, _key(key, key.name))
-    return schema
+    """Steps may stand as tasks of a PARALLEL, where they have a few more keys."""
+    known = schema["properties"]
+    tasks: dict[str, object] = {key.name: _key(key, key.name) for key in TASK_KEYS}
+    return {**schema, "properties": {**tasks, **(known if isinstance(known, dict) else {})}}
 
 
 def _custom() -> _Schema:

@@ -4,7 +4,7 @@ Every edge of the graph is explicit. A list is lowered with the target that foll
 routes join by themselves; each list is lowered from its end to its beginning, because an edge needs what it leads to.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final, final
 
@@ -17,7 +17,7 @@ from ruvon_dsl.yaml._calls import lower_call, lower_http, lower_model_call
 from ruvon_dsl.yaml._context import FileContext
 from ruvon_dsl.yaml._dependencies import Plan, has_dependencies, plan
 from ruvon_dsl.yaml._ends import lower_assigns, lower_fail, lower_return
-from ruvon_dsl.yaml._graphs import Place, Scope, ScopeKind, loop_exit, own_items
+from ruvon_dsl.yaml._graphs import Place, Scope, ScopeKind, joined_lists, loop_exit, own_items
 from ruvon_dsl.yaml._naming import known_name
 from ruvon_dsl.yaml._starts import lower_start
 from ruvon_dsl.yaml._stretches import close_stretches, lower_stretch
@@ -61,9 +61,13 @@ class Lowering:
     def open(self, scope: Scope, block: Block) -> None:
         """Declare the steps of a list in a scope; those inside stretches of dependencies are closed to edges."""
         scope.take(own_items(block))
-        for inner in _lists(block):
-            if has_dependencies(inner):
-                close_stretches(scope, inner, self.plan(inner))
+        self.close(scope, joined_lists(block))
+
+    def close(self, scope: Scope, blocks: Iterable[Block]) -> None:
+        """Take the steps of concurrent stretches out of the names of a scope."""
+        for block in blocks:
+            if has_dependencies(block):
+                close_stretches(scope, block, self.plan(block))
 
     def plan(self, block: Block) -> Plan:
         """The order of a list with dependencies."""
@@ -233,7 +237,8 @@ def implicit_ids(block: Block) -> Iterator[str]:
     for outer in _all_lists(block):
         if has_dependencies(outer):
             continue
-        for item in outer.items[:-1]:
+        joins = any(outer is exit_ for item in walk_items(block) for exit_ in item.exits())
+        for item in outer.items if joins else outer.items[:-1]:
             if item.next is None and not item.decides and item.kind not in _NO_NEXT:
                 yield item.try_id or (item.assigns[-1].id if item.assigns else item.id)
 
@@ -243,12 +248,3 @@ def _all_lists(block: Block) -> Iterator[Block]:
     for item in block.items:
         for inner in (*item.inner_blocks(), *item.flat_blocks()):
             yield from _all_lists(inner)
-
-
-def _lists(block: Block) -> list[Block]:
-    """A list and those that join in its graph."""
-    found = [block]
-    for item in block.items:
-        for inner in item.flat_blocks():
-            found.extend(_lists(inner))
-    return found

@@ -3,6 +3,7 @@
 A stretch is a node of the graph, its steps are not: edges into it and jumps inside it have no meaning and are reported.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Protocol
 
@@ -11,7 +12,7 @@ from ruvon.ir._verify import single_effect
 from ruvon.ir.expr._nodes import Expr
 from ruvon_dsl.yaml import _codes as codes
 from ruvon_dsl.yaml._dependencies import Plan, Unit
-from ruvon_dsl.yaml._graphs import Lowerer, Place, Scope, own_items
+from ruvon_dsl.yaml._graphs import Lowerer, Place, Scope, joined_lists, own_items
 from ruvon_dsl.yaml._tree import Block, Item, Jump
 
 __all__ = ["close_stretches", "hoist_output", "lower_stretch"]
@@ -22,7 +23,7 @@ class _ItemLowerer(Lowerer, Protocol):
 
     def entry(self, item: Item, place: Place) -> Target: ...
 
-    def open(self, scope: Scope, block: Block) -> None: ...
+    def close(self, scope: Scope, blocks: Iterable[Block]) -> None: ...
 
 
 def close_stretches(scope: Scope, block: Block, planned: Plan) -> None:
@@ -59,7 +60,8 @@ def replace_display(item: Item) -> Item:
 
 def _unit_graph(low: _ItemLowerer, unit: Unit, parent: Scope) -> Graph:
     scope = Scope("branch", low.context, parent)
-    low.open(scope, Block(unit.items, unit.item.span))
+    scope.take(own_items(Block(unit.items, unit.item.span)))
+    low.close(scope, [inner for item in unit.items for outer in item.flat_blocks() for inner in joined_lists(outer)])
     place = Place(scope, END)
     for item in unit.items:
         _check_edges(low, item, {target.id for target in unit.targets})

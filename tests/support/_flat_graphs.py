@@ -38,10 +38,11 @@ __all__ = ["flat_definitions", "graph_shapes"]
 
 ODD_NAMES = (
     "Charge card", "a.b", "1e3", "yes", "null", "class", "Prüfung", "it's", 'say "hi"', "if", "END_", "=x", "{{ y }}",
-    "a: b", "# c", "- d", "x_2", "if_2", "set_3", "for", "~", "0x1F", "Route?", "multi\nline", "tab\there", " lead", "true",
+    "a: b", "# c", "- d", "x_2", "if_2", "set_3", "for", "~", "0x1F", "Route?", "multi\nline", "tab\there", "true",
 )  # fmt: skip
-CONDITIONS = ("state.amount > 1", "state.flag", "x == 'a'", "not state.flag and x in ('b', 'c')", "state.amount % 2 == 0")
-VALUES = ("state.amount + 1", "1", "'text'", "'=text'", "f'{x} and {state.amount}'", "[1, 2]", "{'k': x}", "Decimal('1.5')", "None")
+CONDITIONS = ("state.amount > 1", "state.flag", "state.name == 'a'", "not state.flag and state.name in ('b', 'c')", "state.amount % 2 == 0")
+VALUES = ("state.amount + 1", "1", "'text'", "'=text'", "f'{state.name} and {state.amount}'", "[1, 2]", "{'k': state.name}", "Decimal('1.5')", "None")
+NUMBERS = ("state.amount + 1", "1", "-3", "state.amount * 2")
 
 
 class _Names:
@@ -64,7 +65,7 @@ class _Names:
 @st.composite
 def flat_definitions(draw: st.DrawFn, *, max_nodes: int = 9) -> Definition:
     """Whole definitions whose outermost graph is flat and arbitrary; nested graphs are arbitrary too."""
-    graph = _graph(draw, _Names(draw), size=draw(st.integers(0, max_nodes)), depth=0, around=(), in_loop=False)
+    graph = _graph(draw, _Names(draw), size=draw(st.integers(1, max_nodes)), depth=0, around=(), in_loop=False)
     return Definition(
         workflow_type=draw(st.sampled_from(["Orders", "my flow", "Ünïcode", "A.b-c", "class"])),
         workflow_version=draw(st.sampled_from(["1.0.0", "2", "1e3"])),
@@ -113,7 +114,7 @@ def _graph(
 
     for index, (kind, name) in enumerate(zip(chosen, ids, strict=True)):
         nodes[name] = _node(draw, names, kind, name, lambda i=index: target(i), depth, (*around, *ids), in_loop, final)
-    entry = draw(st.sampled_from([ids[0]] * 6 + ids + exits)) if ids else draw(st.sampled_from([*exits, *around]))
+    entry = draw(st.sampled_from([ids[0]] * 6 + ids + (exits if depth else []))) if ids else draw(st.sampled_from([*exits, *around]))
     return _pruned(Graph(entry=entry, nodes=nodes)) if draw(st.integers(0, 9)) else Graph(entry=entry, nodes=nodes)
 
 
@@ -142,7 +143,9 @@ def _node(draw, names, kind, name, target, depth, visible, in_loop, final) -> No
         case "call":
             return Node(id=name, action=_call(draw), next=target())
         case "set":
-            action = Assign(target=_expr(draw, ("x", "state.amount", "(x, y)")), value=_expr(draw, VALUES))
+            path = draw(st.booleans())
+            places, values = (("state.amount",), NUMBERS) if path else (("x", "(x, y)"), VALUES)
+            action = Assign(target=_expr(draw, places), value=_expr(draw, values))
             return Node(id=name, action=action, next=target())
         case "decision":
             routes = tuple(
@@ -150,7 +153,7 @@ def _node(draw, names, kind, name, target, depth, visible, in_loop, final) -> No
             )
             return Node(id=name, action=Decision(routes=routes, default=target()))
         case "return":
-            return Node(id=name, action=Return(value=draw(st.sampled_from([None, Name("x"), parse("state.amount")]))))
+            return Node(id=name, action=Return(value=draw(st.sampled_from([None, parse("state.name"), parse("state.amount")]))))
         case "fail":
             return Node(id=name, action=Fail(error=parse("ref('tests.support.shop:Rejected')('no')")))
         case "wait":
@@ -173,14 +176,14 @@ def _call(draw: st.DrawFn) -> Call:
     output = draw(st.sampled_from([None, Name("x"), parse("state.amount")]))
     if draw(st.booleans()):
         return Call(function="tests.support.shop:touch", args={"state": Name("state")}, output=output)
-    return Call(function="tests.support.shop:quote", args={"amount": _expr(draw, VALUES)}, output=output)
+    return Call(function="tests.support.shop:anything", args={"value": _expr(draw, VALUES)}, output=output)
 
 
 def _wait(draw: st.DrawFn) -> Wait:
     source = draw(
         st.sampled_from([
             TimerSource(duration=parse("timedelta(seconds=5)")),
-            SignalSource(model="tests.support.shop:Note", key=Name("x")),
+            SignalSource(model="tests.support.shop:Note", key=parse("state.name")),
             HumanSource(task=parse("'review'"), form="tests.support.shop:Note"),
         ])
     )
@@ -189,7 +192,7 @@ def _wait(draw: st.DrawFn) -> Wait:
 
 
 def _start(draw: st.DrawFn) -> Start:
-    return Start(child="Kyc", data=parse("ref('tests.support.shop:Order')(amount=1)"), output=draw(st.sampled_from([None, Name("x")])))
+    return Start(child="Kyc", data=parse("ref('tests.support.shop:Job')(amount=1)"), output=draw(st.sampled_from([None, Name("x")])))
 
 
 def _loop(draw: st.DrawFn, names: _Names, name: str, target, depth: int) -> Node:  # type: ignore[no-untyped-def]

@@ -8,6 +8,7 @@ import dataclasses
 import datetime as dt
 import enum
 import math
+import struct
 import uuid
 import zoneinfo
 from collections.abc import Callable
@@ -29,7 +30,7 @@ Sku = NewType("Sku", str)
 class Color(enum.Enum):
     RED = "red"
     GREEN = 2
-    CRIMSON = "red"
+    CRIMSON = "red"  # noqa: PIE796 - an alias is what is tested
 
 
 class Level(enum.IntEnum):
@@ -154,7 +155,7 @@ SCALARS: dict[Any, st.SearchStrategy[Any]] = {
     Right: st.sampled_from([Right(0), Right.READ, Right.READ | Right.WRITE]),
     Sku: texts,
     Literal["a", "b"]: st.sampled_from(["a", "b"]),
-    Literal[1, "x", None, Color.RED]: st.sampled_from([1, "x", None, Color.RED]),
+    Literal[1, "x", Color.RED]: st.sampled_from([1, "x", Color.RED]),
     Money: st.builds(Money, decimals, texts),
     Sealed: st.builds(Sealed, key=texts, weight=floats),
 }
@@ -262,7 +263,7 @@ def exactly_equal(left: Any, right: Any) -> bool:
     if type(left) is not type(right):
         return False
     if isinstance(left, float):
-        return left == right and math.copysign(1, left) == math.copysign(1, right) or (left != left and right != right)
+        return struct.pack("d", left) == struct.pack("d", right) or (math.isnan(left) and math.isnan(right))
     if isinstance(left, Decimal):
         return left.as_tuple() == right.as_tuple()
     if isinstance(left, list | tuple):

@@ -68,7 +68,7 @@ def _plain_items(codes: list[Code], in_loop: bool) -> Code:
 
 def _unpacked(value: Any, f: Any) -> Any:
     if not hasattr(type(value), "__iter__") and not hasattr(type(value), "__getitem__"):
-        raise TypeError(f"Value after * must be an iterable, not {type(value).__name__}")
+        return [*value]  # raises in Python's own words
     return counted(value, f.meter)
 
 
@@ -108,7 +108,7 @@ def _dict(expr: Dict, scopes: Scopes, part: CompilePart) -> Code:
 
 def _mapping(value: Any) -> Any:
     if not hasattr(type(value), "keys"):
-        raise TypeError(f"'{type(value).__name__}' object is not a mapping")
+        return {**value}  # raises in Python's own words
     return value
 
 
@@ -185,7 +185,8 @@ def _exactly(item: Any, count: int) -> list[Any]:
     except TypeError:
         if hasattr(type(item), "__iter__"):
             raise
-        raise TypeError(f"cannot unpack non-iterable {type(item).__name__} object") from None
+        _, _ = item  # raises in Python's own words
+        raise
     found = list(islice(source, count + 1))
     if len(found) < count:
         raise ValueError(f"not enough values to unpack (expected {count}, got {len(found)})")

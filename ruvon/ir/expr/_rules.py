@@ -72,6 +72,7 @@ def check_rules(expr: Expr, *, allowed: frozenset[str] | None, linked: bool) -> 
         linked: Whether outside names have been resolved; if not, calls of unknown names wait for the linker.
     """
     rules = _Rules(allowed, linked)
+    rules.place(expr, None)
     rules.visit(expr, frozenset())
     return rules.found
 
@@ -104,7 +105,7 @@ class _Rules:
             case _:
                 pass
         for part, inner in self._parts(expr, bound):
-            self._place(part, expr)
+            self.place(part, expr)
             self.visit(part, inner)
 
     def _parts(self, expr: Expr, bound: frozenset[str]) -> Iterator[tuple[Expr, frozenset[str]]]:
@@ -152,7 +153,7 @@ class _Rules:
             case _:
                 self._report(target.span, codes.TARGET, "a comprehension binds names or tuples of names")
 
-    def _place(self, part: Expr, parent: Expr) -> None:
+    def place(self, part: Expr, parent: Expr | None) -> None:
         """Stars, slices and generators stand only where they mean something."""
         match part:
             case Starred() if not isinstance(parent, List | Tuple | Set | Call):
@@ -267,12 +268,12 @@ class _Rules:
             self._report(
                 expr.span, codes.MUTATION, f"`{name}` would change its object", reason, "build a new value: `[*values, item]`"
             )
-        elif self._linked or dotted(expr.function) is None or dotted(expr.function, ) == f"state.{name}":
+        elif self._linked or dotted(expr.function) is None or dotted(expr.function) == f"state.{name}":
             advice = suggestion(name, METHOD_NAMES) or "move it into a step or a function marked @pure"
             self._report(expr.span, codes.METHOD, f"`{name}` is not a method of the language", advice=advice)
 
 
-def _takes_generator(parent: Expr) -> bool:
+def _takes_generator(parent: Expr | None) -> bool:
     match parent:
         case Call(function=Name(id=name)):
             return name in BUILTINS
@@ -280,7 +281,5 @@ def _takes_generator(parent: Expr) -> bool:
             return name in METHOD_NAMES
         case Starred() | Comprehension() | DictComprehension():
             return True
-        case FormatString():
-            return False
         case _:
             return False

@@ -38,6 +38,7 @@ class ClassField:
 
 def class_kind(cls: object) -> TypeKind | None:
     """What sort of author's class this is; None for builtins and for everything Ruvon does not take apart."""
+    given = cls
     if not isinstance(cls, type):
         return None
     if issubclass(cls, pydantic.BaseModel):
@@ -46,10 +47,13 @@ def class_kind(cls: object) -> TypeKind | None:
         return "enum"
     if issubclass(cls, BaseException):
         return "exception"
-    members = cast("set[str]", set(dir(cls)))
-    if "__dataclass_fields__" in members:
+    if _has(given, "__dataclass_fields__"):
         return "dataclass"
-    return "typeddict" if "__total__" in members and "__required_keys__" in members else None
+    return "typeddict" if _has(given, "__total__") and _has(given, "__required_keys__") else None
+
+
+def _has(cls: object, name: str) -> bool:
+    return hasattr(cls, name)
 
 
 def class_fields(annotation: object, outer: Mapping[object, object] | None = None) -> tuple[ClassField, ...]:
@@ -162,7 +166,7 @@ def _without_qualifiers(hint: object) -> object:
 
 
 def _exception_fields(cls: type, substitution: Mapping[object, object]) -> tuple[ClassField, ...]:
-    if hasattr(cls, "__dataclass_fields__"):
+    if _has(cls, "__dataclass_fields__"):
         return _dataclass_fields(cls, substitution)
     return tuple(
         ClassField(name, _resolved(hint, substitution), required=not hasattr(cls, name))

@@ -2,7 +2,8 @@
 
 Python spells one type in many ways: `Optional[X]`, `X | None`, `Annotated[X, ...]`, a `NewType`, an alias. The texts,
 the tables, the lints and the value codec all have to see through them in the same way, so the seeing-through is here,
-once."""
+once.
+"""
 
 import datetime as dt
 import types

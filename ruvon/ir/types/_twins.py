@@ -2,7 +2,8 @@
 
 Before Python 3.12 pydantic refuses classes made with `typing.TypedDict` and asks for `typing_extensions.TypedDict`,
 because the former forgets its bases. Authors write the former all the same, so a twin of such a class is made for
-validation only."""
+validation only.
+"""
 
 import typing
 from typing import Annotated, Any, Final, NotRequired, Required, Union, cast

@@ -4,7 +4,8 @@ A model or dataclass is an object with its fields in the order of declaration, e
 What a pydantic model knows besides stands under keys that no field can have: `#given` (the fields that were set, where
 not all were), `#extra` (values of undeclared fields), `#private` (private attributes). Reading builds the object
 without `__init__` and without validators; a field that the bytes lack, because the class has gained it, takes its
-default."""
+default.
+"""
 
 import dataclasses
 import enum

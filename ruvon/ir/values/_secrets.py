@@ -2,7 +2,8 @@
 
 A secret is a `SecretStr`, a `SecretBytes`, or a field marked `Field(json_schema_extra={"secret": True})`. It is stored
 in full by the codec and must be shown nowhere, so the JSON forms for logs, errors, events and answers are all made
-here."""
+here.
+"""
 
 import datetime as dt
 import decimal

@@ -237,15 +237,15 @@ class StateCodec:
     def _changes(self, state: object, before: Mapping[str, bytes]) -> tuple[dict[str, "_Change"], dict[str, bytes]]:
         changes: dict[str, _Change] = {}
         if type(state) is self._kind.cls:
-            undeclared = self._kind.extra(state) if self._allows_extra else None
-            return self._view_changes(state, before), self._extra_changes(undeclared, before)
+            undeclared = self._kind.undeclared(state) if self._allows_extra else None
+            return self._view_changes(state, before), self._undeclared_changes(undeclared, before)
         if isinstance(state, dict):
             return self._dict_changes(cast("dict[str, object]", state), before)
         instance = cast("pydantic.BaseModel", state)
         for name, value in instance.__dict__.items():
             if name in self.codecs:
                 self._note(changes, before, name, value, assigned=False)
-        return changes, self._extra_changes(instance.__pydantic_extra__, before)
+        return changes, self._undeclared_changes(instance.__pydantic_extra__, before)
 
     def _view_changes(self, view: object, before: Mapping[str, bytes]) -> dict[str, "_Change"]:
         """The hot path: two touched scalars of any state cost about a microsecond here."""
@@ -284,7 +284,7 @@ class StateCodec:
                 extra[name] = value
             else:
                 raise self._undeclared(name)
-        return changes, self._extra_changes(extra, before)
+        return changes, self._undeclared_changes(extra, before)
 
     def _note(
         self, changes: dict[str, "_Change"], before: Mapping[str, bytes], name: str, value: object, *, assigned: bool
@@ -298,7 +298,7 @@ class StateCodec:
         if data is None or was is None or (data != was and (assigned or was != _DEFAULT_MARK + data)):
             changes[name] = _Change(value, data, assigned)
 
-    def _extra_changes(self, extra: Mapping[str, object] | None, before: Mapping[str, bytes]) -> dict[str, bytes]:
+    def _undeclared_changes(self, extra: Mapping[str, object] | None, before: Mapping[str, bytes]) -> dict[str, bytes]:
         if not extra:
             return {}
         table = {name: self._encode(name, value) for name, value in extra.items()}

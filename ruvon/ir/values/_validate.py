@@ -21,7 +21,6 @@ from ruvon.ir.values._secrets import holds_secret
 
 __all__ = ["invalid", "validate"]
 
-_ANYTHING: Final[tuple[object, ...]] = (object, Any)
 _EXACT: Final[frozenset[object]] = frozenset({int, str, bool, float, bytes})
 _SHOWN: Final = (bool, int, float, str, decimal.Decimal, dt.date, dt.time, dt.timedelta, uuid.UUID)
 _LONGEST_SHOWN: Final = 60
@@ -43,8 +42,9 @@ def validate(annotation: object, value: object, path: str = "value") -> object:
     Raises:
         InvalidValueError: The value does not fit; every misfit is listed with its path.
     """
-    kind: object = type(value)
-    if annotation in _ANYTHING or (kind is annotation and annotation in _EXACT):
+    if annotation is object or annotation is Any:
+        return value
+    if isinstance(annotation, type) and annotation in _EXACT and type(value) is annotation:
         return value
     try:
         return _adapter(annotation, path).validate_python(value)

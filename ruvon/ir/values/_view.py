@@ -47,7 +47,7 @@ class ViewKind:
     """The fields decoded so far (of any model instance: its real `__dict__`)."""
     assigned: Callable[[object], set[str]]
     """The fields assigned so far."""
-    extra: Callable[[object], dict[str, Any] | None]
+    undeclared: Callable[[object], dict[str, Any] | None]
     """The undeclared fields, or None while nobody asked for them."""
 
 

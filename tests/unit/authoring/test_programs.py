@@ -370,7 +370,7 @@ def test_pump_guard_counts_missed_readings() -> None:
     """A lost sensor is an alarm after eleven misses."""
     world = World(
         steps={"read_sensor": StepFailed("lost"), "valve": None, "alarm": None},
-        signals=[Signal(w14_sensor.Stop(by="x"), after=timedelta(seconds=11))],
+        signals=[Signal(w14_sensor.Stop(by="x"), after=timedelta(seconds=12))],
     )
     outcome = ran(w14_sensor.pump_guard, w14_sensor.Pump(device_id="d"), world)
     assert outcome.state.misses == 12

@@ -8,6 +8,7 @@ import functools
 import importlib
 import pathlib
 import threading
+import typing
 import uuid
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,14 +16,12 @@ from typing import (
     Annotated,
     Any,
     Generic,
-    List,  # noqa: UP035 - the old spellings are read too
     Literal,
     NamedTuple,
     NewType,
     NotRequired,
     Optional,
     Required,
-    Tuple,  # noqa: UP035
     TypedDict,
     TypeVar,
     Union,
@@ -84,7 +83,7 @@ class Row(TypedDict, total=False):
     color: Color
 
 
-class Declined(Exception):
+class Declined(Exception):  # noqa: N818 - authors name them so
     code: int
     reason: str = ""
 
@@ -105,18 +104,18 @@ def _resolve(path: str) -> Any:
         (uuid.UUID, "UUID"),
         (dt.datetime, "datetime"),
         (list[Item], f"list[{HERE}:Item]"),
-        (List[int], "list[int]"),  # noqa: UP006
+        (typing.List[int], "list[int]"),  # noqa: UP006 - the old spellings are read too
         (dict[str, Decimal], "dict[str, Decimal]"),
         (tuple[int, ...], "tuple[int, ...]"),
         (tuple[()], "tuple[()]"),
         (tuple, "tuple"),
-        (Tuple, "tuple"),  # noqa: UP006
+        (typing.Tuple, "tuple"),  # noqa: UP006
         (Optional[int], "int | None"),  # noqa: UP045
         (None | str | int, "str | int | None"),
-        (Union[int, Union[str, None, int]], "int | str | None"),  # noqa: UP007
+        (Union[int, Union[str, None, bool]], "int | str | bool | None"),  # noqa: UP007
         (list[int | None], "list[int | None]"),
         (Literal["a", "b"], "Literal['a', 'b']"),
-        (Literal[1, None, True, b"x]"], "Literal[1, None, True, b'x]']"),
+        (Literal[1, True, b"x]"], "Literal[1, True, b'x]']"),
         (Literal[Color.RED], f"Literal[{HERE}:Color.RED]"),
         (Annotated[int, Field(gt=0)], "int"),
         (list[Annotated[int, Field(gt=0)]], "list[int]"),

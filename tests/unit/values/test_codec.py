@@ -2,8 +2,9 @@
 
 import datetime as dt
 import enum
+import time
 import zoneinfo
-from collections import OrderedDict, namedtuple
+from collections import OrderedDict
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -159,7 +160,7 @@ def test_equal_sets_encode_equally() -> None:
         (Open(more={1: {object}}), "state.x.more[1]{...}", "type"),
         (["\ud800"], "state.x[0]", "str"),
         (OrderedDict(a=1), "state.x", "OrderedDict"),
-        (namedtuple("Pair", "a b")(1, 2), "state.x", "Pair"),
+        (time.gmtime(0), "state.x", "struct_time"),
         (ValueError("no"), "state.x", "ValueError"),
     ],
 )
@@ -217,10 +218,12 @@ _damaged = st.recursive(
 @given(typed(), _damaged)
 def test_damaged_bytes_never_raise_anything_but_our_errors(pair: tuple[Any, Any], tree: Any) -> None:
     """Whatever stands in the store, reading gives a value or one of two typed errors."""
+    codec = codec_for(pair[0], CLASSES)
     try:
-        codec_for(pair[0], CLASSES).decode(orjson.dumps(tree))
-    except (UnknownTypeError, UnreadableValueError) as exc:
-        assert str(exc)
+        value = codec.decode(orjson.dumps(tree))
+    except (UnknownTypeError, UnreadableValueError):
+        return
+    assert copy_value(value) is not NotImplemented
 
 
 def test_reading_runs_none_of_the_authors_code() -> None:
@@ -311,7 +314,7 @@ class _TableD(BaseModel):
 @pytest.mark.parametrize(
     ("given_fields", "name"),
     [
-        ({"anything": [Decimal("1.0"), dt.datetime(2026, 1, 1), (1, 2), {3}]}, "anything"),
+        ({"anything": [Decimal("1.0"), dt.datetime(2026, 1, 1, tzinfo=dt.UTC), (1, 2), {3}]}, "anything"),
         ({"mapping": {"a": Decimal(1), "b": (1,), "c": dt.date(2026, 1, 1), "d": {1}}}, "mapping"),
         ({"keys": {1: "a", (2, 3): "b"}}, "keys"),
         ({"base": Gift(note="n")}, "base"),

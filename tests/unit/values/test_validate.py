@@ -36,7 +36,7 @@ class Paid(typing.TypedDict, total=False):
 class Card(BaseModel):
     number: SecretStr
     pin: int = Field(0, json_schema_extra={"secret": True})
-    token: Annotated[str, Field(json_schema_extra={"secret": True})] = "t0ken"
+    token: Annotated[str, Field(json_schema_extra={"secret": True})] = "t0ken"  # noqa: S105 - a made-up secret
     raw: SecretBytes = SecretBytes(b"raw")
     limit: Decimal = Field(Decimal("1.50"), gt=0)
     history: list["Card"] = []
