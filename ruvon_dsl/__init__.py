@@ -34,7 +34,7 @@ __all__ = [
     "to_python",
     "to_yaml",
 ]
-__all__ += _ruvon.__all__  # noqa: PLE0605 - the authoring names, listed once where they belong
+__all__ += _ruvon.__all__  # the authoring names, listed once where they belong
 
 
 def __getattr__(name: str) -> object:

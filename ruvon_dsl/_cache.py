@@ -127,7 +127,8 @@ class DefinitionCache:
 @cache
 def _compiler() -> str:
     """A text that changes with Python, with Ruvon's version and with any file of the compiler."""
-    folders = [Path(__file__).parent, Path(ruvon.__file__ or "").parent / "ir", Path(ruvon.__file__ or "").parent / "authoring"]
+    library = Path(ruvon.__file__ or "").parent
+    folders = [Path(__file__).parent, library / "ir", library / "authoring"]
     facts = [
         f"{file.name}:{stat.st_size}:{stat.st_mtime_ns}"
         for folder in folders
@@ -157,9 +158,7 @@ def _bytes(entry: Entry) -> bytes:
 
 def _workflow(tree: Any) -> CachedWorkflow:
     definition = load(orjson.dumps(tree["definition"]))
-    return CachedWorkflow(
-        definition, bytes.fromhex(tree["digest"]), _span(tree["span"]), tree["path"], tree["file"]
-    )
+    return CachedWorkflow(definition, bytes.fromhex(tree["digest"]), _span(tree["span"]), tree["path"], tree["file"])
 
 
 def _span_tree(span: Span | None) -> list[object] | None:

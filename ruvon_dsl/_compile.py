@@ -22,7 +22,7 @@ from ruvon.ir._spans import Span
 from ruvon_dsl._cache import CachedWorkflow, CacheKey, DefinitionCache, Entry
 from ruvon_dsl._draft import Draft, SourceText
 from ruvon_dsl._link import ModuleLookup, in_order, link
-from ruvon_dsl._link._codes import NO_WORKFLOW, SOURCE_NOT_FOUND
+from ruvon_dsl._link._codes import NO_WORKFLOW
 from ruvon_dsl._modules import home_of, load_file, load_text
 from ruvon_dsl._recording import RecordingRoots
 
@@ -174,7 +174,7 @@ def compile_target(target: str, *, roots: ImportRoots | None = None, imports: bo
     if found is None:
         message = f"there is no file and no module `{module}`"
         help_ = "give a file, or `package.module:function`"
-        return CompileResult((), (Diagnostic(code=SOURCE_NOT_FOUND, message=message, help=help_),))
+        return CompileResult((), (Diagnostic(code=NO_WORKFLOW, message=message, help=help_),))
     return compile_file(found, roots=allowed, workflow=name if head else None, imports=imports)
 
 
@@ -191,7 +191,7 @@ def compile_function(workflow: object, *, roots: ImportRoots | None = None) -> C
     if module is None or text is None:
         message = f"the source of `{function.__module__}`, where `{function.__name__}` is defined, cannot be read"
         help_ = "define the workflow in a file"
-        return CompileResult((), (Diagnostic(code=SOURCE_NOT_FOUND, message=message, help=help_),))
+        return CompileResult((), (Diagnostic(code=NO_WORKFLOW, message=message, help=help_),))
     allowed = RecordingRoots.of(roots)
     allowed.allow_package(function.__module__)
     source = SourceText(inspect.getfile(function), text)
@@ -215,19 +215,21 @@ class _Place:
         return self.path is None and self.module is None
 
 
-def _compiled(source: SourceText, kind: Kind, roots: RecordingRoots, workflow: str | None, place: _Place) -> CompileResult:
+def _compiled(
+    source: SourceText, kind: Kind, roots: RecordingRoots, workflow: str | None, place: _Place
+) -> CompileResult:
     """Lower and link one text."""
     opaque = place.opaque
     if kind == "yaml":
         return _linked(source, _lower_yaml(source, roots, place), roots, opaque=opaque, workflow=workflow)
     if opaque:
-        return _linked(source, _lower_python(source, None, workflow), roots, opaque=True, workflow=workflow)
+        return _linked(source, _lower_python(source, None, None), roots, opaque=True, workflow=workflow)
     path, module = place.path, place.module
     loaded = load_file(path, source, roots) if path is not None else load_text(module or "", source, roots)
     if isinstance(loaded, ModuleType):
         roots.record(loaded.__name__)
-        return _linked(source, _lower_python(source, loaded, workflow), roots, opaque=False, workflow=workflow)
-    shape = _linked(source, _lower_python(source, None, workflow), roots, opaque=True, workflow=workflow)
+        return _linked(source, _lower_python(source, loaded, None), roots, opaque=False, workflow=workflow)
+    shape = _linked(source, _lower_python(source, None, None), roots, opaque=True, workflow=workflow)
     return CompileResult((), in_order([*_instead_of(loaded, shape.diagnostics), *shape.diagnostics]))
 
 
@@ -313,7 +315,7 @@ def _read(path: Path) -> SourceText | Diagnostic:
         reason = exc.strerror or type(exc).__name__
     except UnicodeDecodeError as exc:
         reason = f"it is not UTF-8 text ({exc.reason} at byte {exc.start})"
-    return Diagnostic(code=SOURCE_NOT_FOUND, message=f"`{path}` cannot be read: {reason}", help="check the path")
+    return Diagnostic(code=NO_WORKFLOW, message=f"`{path}` cannot be read: {reason}", help="check the path")
 
 
 def _find_module(name: str) -> Path | None:

@@ -22,7 +22,7 @@ from ruvon.ir._errors import DefinitionError
 from ruvon.ir._paths import ImportRoots
 from ruvon.ir._spans import Span
 from ruvon_dsl._draft import SourceText
-from ruvon_dsl._link._codes import IMPORT_FAILED, MODULE_CLASH
+from ruvon_dsl._link._codes import IMPORT_FAILED
 
 __all__ = ["Home", "home_of", "load_file", "load_text"]
 
@@ -99,7 +99,7 @@ def _made(spec: ModuleSpec, source: SourceText, label: str) -> ModuleType | list
         code = compile(source.text, label, "exec", dont_inherit=True)
         sys.modules[spec.name] = module
         exec(code, module.__dict__)  # noqa: S102 - importing is what was asked for; law 7's roots decide where from
-    except (Exception, SystemExit) as exc:
+    except (Exception, SystemExit) as exc:  # noqa: BLE001 - any failure of the author's module is a finding, not ours
         sys.modules.pop(spec.name, None)
         if replaced is not None:
             sys.modules[spec.name] = replaced
@@ -131,7 +131,7 @@ def _clash(home: Home, path: Path, source: SourceText) -> Diagnostic | None:
 
 def _clashing(name: str, where: str, source: SourceText, help_: str) -> Diagnostic:
     return Diagnostic(
-        code=MODULE_CLASH,
+        code=IMPORT_FAILED,
         message=f"a module named `{name}` is already loaded from {where}",
         span=Span.at(source.file, 1, 1),
         reason="steps and models are found by their module's name, which must be theirs alone",
@@ -141,7 +141,9 @@ def _clashing(name: str, where: str, source: SourceText, help_: str) -> Diagnost
 
 def _not_python(source: SourceText) -> Diagnostic:
     message = f"`{source.file}` is not a Python file"
-    return Diagnostic(code=IMPORT_FAILED, message=message, span=Span.at(source.file, 1, 1), help="give it the ending .py")
+    return Diagnostic(
+        code=IMPORT_FAILED, message=message, span=Span.at(source.file, 1, 1), help="give it the ending .py"
+    )
 
 
 def _import_findings(error: BaseException, source: SourceText, label: str) -> list[Diagnostic]:
@@ -160,7 +162,9 @@ def _import_findings(error: BaseException, source: SourceText, label: str) -> li
         case _:
             help_ = "importing a workflow's module must succeed by itself; move what can fail into a step"
     text = str(error).strip() or name
-    return [Diagnostic(code=IMPORT_FAILED, message=f"the module cannot be imported: {name}: {text}", span=span, help=help_)]
+    return [
+        Diagnostic(code=IMPORT_FAILED, message=f"the module cannot be imported: {name}: {text}", span=span, help=help_)
+    ]
 
 
 def _at_home(item: Diagnostic, source: SourceText, label: str) -> Diagnostic:

@@ -156,7 +156,9 @@ def call(type: str, /, *, into: type[M], **config: Any) -> Step[..., M]: ...  # 
 @overload
 def call(type: str, /, **config: Any) -> Step[..., dict[str, object]]: ...
 def call(type: str, /, *, into: Any = None, **config: Any) -> Step[..., Any]:  # noqa: A002 - the documented name
-    """One use of a registered step type: `await call("RETRYABLE", function=f, max_retries=5)(state)`.
+    """Use a registered step type, such as RETRYABLE.
+
+    Written `await call("RETRYABLE", function=f, max_retries=5)(state)`.
 
     Args:
         type: the type's name in the registry.

@@ -4,7 +4,7 @@ Everything here runs unchanged under CPython. A `flow` is a flat graph written a
 the next stage, and a turn without `go` ends it.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from enum import Enum
 from typing import Final, ParamSpec, TypeVar, final
 
@@ -61,7 +61,7 @@ class FlowError(RuvonError):
 
 @final
 class Stage:
-    """Where a flow stands: `at.step` is the stage to run, `at.go` names the next."""
+    """Where a flow stands: `at.step` is the stage to run, `at.go` names the next; it iterates over its own turns."""
 
     __slots__ = ("_left", "_next", "_step")
 
@@ -82,35 +82,37 @@ class Stage:
             FlowError: this turn has named its next stage before.
         """
         if self._next is not END:
-            raise FlowError(f"the stage `{self._step}` calls `go` twice in one turn; it is the last statement of a path")
+            raise FlowError(
+                f"the stage `{self._step}` calls `go` twice in one turn; it is the last statement of a path"
+            )
         self._next = target
 
     def left(self, how: Leave, /) -> bool:
         """Whether the flow was left by `how`; asked directly after it: `if at.left(BREAK): break`."""
         return self._left is how
 
-    def turn(self) -> bool:
-        """Begin the next turn, for `flow` itself; False when the flow is over."""
+    def __aiter__(self) -> "Stage":
+        return self
+
+    async def __anext__(self) -> "Stage":
         target, self._next = self._next, END
         if isinstance(target, Leave):
             self._left = target
-            return False
+            raise StopAsyncIteration
         self._step = target
-        return True
+        return self
 
 
-async def _stages(at: Stage) -> AsyncIterator[Stage]:
-    while at.turn():
-        yield at
+def flow(entry: str, /) -> Stage:
+    """Run a flat graph, a stage a turn.
 
-
-def flow(entry: str, /) -> AsyncIterator[Stage]:
-    """Run a flat graph: `async for at in flow("Route"): match at.step: ...`.
+    Written `async for at in flow("Route"):` with a `match at.step:` inside. Where the flow is asked how it was left,
+    pyright wants the name bound before: `at = flow("Route")`, then `async for _ in at: ...` and `if at.left(BREAK): break`.
 
     Args:
         entry: the label of the first stage.
     """
-    return _stages(Stage(entry))
+    return Stage(entry)
 
 
 def node(name: str, /, *, max_iterations: int | None = None, automate_next: bool | None = None) -> None:

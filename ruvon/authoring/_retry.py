@@ -33,7 +33,9 @@ class Retry:
         if self.delay < timedelta(0) or (self.max_delay is not None and self.max_delay < timedelta(0)):
             raise ValueError("delay and max_delay may not be negative")
         if self.backoff <= 0 or not 0 <= self.jitter <= 1:
-            raise ValueError(f"backoff must be above 0 and jitter between 0 and 1, not {self.backoff} and {self.jitter}")
+            raise ValueError(
+                f"backoff must be above 0 and jitter between 0 and 1, not {self.backoff} and {self.jitter}"
+            )
 
     def repeats(self, error: Exception, attempt: int) -> bool:
         """Whether `error`, met in attempt number `attempt` (from 1), is worth another attempt."""

@@ -29,8 +29,8 @@ __all__ = ["UNSET", "StateStep", "Step", "StepMaker", "Unset", "register_compens
 P = ParamSpec("P")
 R = TypeVar("R")
 S = TypeVar("S")
-Rc = TypeVar("Rc", covariant=True)
-Sc = TypeVar("Sc", contravariant=True)
+Rc_co = TypeVar("Rc_co", covariant=True)
+Sc_contra = TypeVar("Sc_contra", contravariant=True)
 
 
 class Unset(Enum):
@@ -42,16 +42,16 @@ class Unset(Enum):
 UNSET: Final = Unset.UNSET
 
 
-class _StateCtx(Protocol[Sc, P, Rc]):
-    def __call__(self, state: Sc, context: StepContext, *a: P.args, **k: P.kwargs) -> Rc: ...
+class _StateCtx(Protocol[Sc_contra, P, Rc_co]):
+    def __call__(self, state: Sc_contra, context: StepContext, *a: P.args, **k: P.kwargs) -> Rc_co: ...
 
 
-class _State(Protocol[Sc, P, Rc]):
-    def __call__(self, state: Sc, *a: P.args, **k: P.kwargs) -> Rc: ...
+class _State(Protocol[Sc_contra, P, Rc_co]):
+    def __call__(self, state: Sc_contra, *a: P.args, **k: P.kwargs) -> Rc_co: ...
 
 
-class _Ctx(Protocol[P, Rc]):
-    def __call__(self, context: StepContext, *a: P.args, **k: P.kwargs) -> Rc: ...
+class _Ctx(Protocol[P, Rc_co]):
+    def __call__(self, context: StepContext, *a: P.args, **k: P.kwargs) -> Rc_co: ...
 
 
 class Step(Generic[P, R]):
@@ -94,7 +94,7 @@ class Step(Generic[P, R]):
         Arguments go by value, the result is validated, retries and timeouts run on a virtual clock. Changes of a state
         step are merged into the object that was passed. `async with world:` around it supplies resources and the rest.
         """
-        from ruvon.authoring._local import local_step
+        from ruvon.authoring._local import local_step  # noqa: PLC0415 - the runs stand on the steps
 
         return local_step(self.__ruvon_step__, args, kwargs)
 
@@ -102,12 +102,12 @@ class Step(Generic[P, R]):
         self,
         *,
         name: str | Unset = UNSET,
-        retry: Retry | None | Unset = UNSET,
-        timeout: timedelta | None | Unset = UNSET,
-        queue: str | None | Unset = UNSET,
-        compensate: "Compensation | None | Unset" = UNSET,
+        retry: Retry | Unset | None = UNSET,
+        timeout: timedelta | Unset | None = UNSET,
+        queue: str | Unset | None = UNSET,
+        compensate: "Compensation | Unset | None" = UNSET,
         automate_next: bool | Unset = UNSET,
-        input_model: type[BaseModel] | None | Unset = UNSET,
+        input_model: type[BaseModel] | Unset | None = UNSET,
     ) -> Self:
         """The same step with other options at this call; None switches off what the declaration gives.
 
@@ -179,7 +179,8 @@ class StepMaker:
         """Make a step of a function, or a decorator with options.
 
         Args:
-            fn: a module-level function, synchronous or not.
+            *fn: one module-level function, synchronous or not; none gives a decorator with these options.
+            **options: the following, all keyword-only.
             name: the step's name; the function's own by default.
             retry: when and how often a failed attempt is repeated; never by default.
             timeout: longest time of one attempt; none by default.

@@ -16,8 +16,8 @@ __all__ = ["template"]
 
 @lru_cache(maxsize=1)
 def _environment() -> "ImmutableSandboxedEnvironment":
-    from jinja2 import StrictUndefined  # loaded on first use, to keep `import ruvon` cheap
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
+    from jinja2 import StrictUndefined  # noqa: PLC0415 - loaded on first use, to keep `import ruvon` cheap
+    from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415 - as above
 
     return ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
 

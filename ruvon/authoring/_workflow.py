@@ -85,7 +85,7 @@ class Workflow(Generic[S, R]):
         Raises:
             WorldInputMissing: the world does not hold what the body waits for.
         """
-        from ruvon.authoring._local import local_workflow
+        from ruvon.authoring._local import local_workflow  # noqa: PLC0415 - the runs stand on the workflows
 
         return local_workflow(self.__ruvon_workflow__, state, world)
 
@@ -105,10 +105,10 @@ class Workflow(Generic[S, R]):
     def with_(
         self,
         *,
-        version: str | None | Unset = UNSET,
-        data_region: str | None | Unset = UNSET,
-        retry: Retry | None | Unset = UNSET,
-        timeout: timedelta | None | Unset = UNSET,
+        version: str | Unset | None = UNSET,
+        data_region: str | Unset | None = UNSET,
+        retry: Retry | Unset | None = UNSET,
+        timeout: timedelta | Unset | None = UNSET,
     ) -> Self:
         """The same workflow with other options at this call.
 
@@ -185,9 +185,7 @@ def workflow(
     return decorate
 
 
-def external_workflow(
-    name: str, /, *, takes: type[S], gives: type[R], version: str | None = None
-) -> Workflow[S, R]:
+def external_workflow(name: str, /, *, takes: type[S], gives: type[R], version: str | None = None) -> Workflow[S, R]:
     """A typed handle of a workflow that is defined elsewhere, in YAML or by another team.
 
     Args:
@@ -197,7 +195,5 @@ def external_workflow(
         version: pin it to this version; by default the one current at each start.
     """
     return Workflow[S, R](
-        WorkflowDeclaration(
-            function=None, path=name, workflow_type=name, version=version, takes=takes, gives=gives
-        )
+        WorkflowDeclaration(function=None, path=name, workflow_type=name, version=version, takes=takes, gives=gives)
     )

@@ -79,6 +79,8 @@ class Drive:
                 self._stop_losers()
             if self._error is not None:
                 raise self._error
+            if run.restarted:
+                return
             if run.ready and run.fatal is None and run.root.ended is None:
                 await self._work()
             elif self._tasks:
@@ -203,6 +205,8 @@ class Drive:
                     if run.fatal is not None or strand.stopped or strand.ended is not None:
                         break
                 await effect.perform(run)
+                if run.restarted:
+                    break
                 if strand.wait is not None:
                     run.waiting[strand.wait.activation] = strand
                     break
@@ -210,7 +214,8 @@ class Drive:
                     break
         finally:
             strand.running = False
-        self._after(strand)
+        if not run.restarted:
+            self._after(strand)
 
     def _after(self, strand: Strand) -> None:
         """A strand has stopped running; if it was told to, it leaves."""

@@ -40,7 +40,7 @@ class ErrorRecord:
 
     path: str
     """The path of its class."""
-    mro: tuple[str, ...]
+    bases: tuple[str, ...]
     """The paths of all classes it derives from, itself first."""
     message: str
     args: bytes = b"[]"
@@ -64,13 +64,13 @@ class ErrorRecord:
 
     def matches(self, classes: tuple[str, ...]) -> bool:
         """Whether a handler for these classes catches it."""
-        return not self.uncatchable and any(path in self.mro for path in classes)
+        return not self.uncatchable and any(path in self.bases for path in classes)
 
     def to_tree(self) -> dict[str, object]:
         """A tree that orjson writes; `of_tree` is the inverse."""
         tree: dict[str, object] = {
             "path": self.path,
-            "mro": list(self.mro),
+            "mro": list(self.bases),
             "message": self.message,
             "args": orjson.Fragment(self.args),
             "attributes": {name: orjson.Fragment(value) for name, value in self.attributes.items()},
@@ -97,7 +97,7 @@ class ErrorRecord:
         attributes = cast("Mapping[str, object]", tree["attributes"])
         return ErrorRecord(
             path=cast("str", tree["path"]),
-            mro=tuple(cast("list[str]", tree["mro"])),
+            bases=tuple(cast("list[str]", tree["mro"])),
             message=cast("str", tree["message"]),
             args=orjson.dumps(tree["args"]),
             attributes={name: orjson.dumps(value) for name, value in attributes.items()},
@@ -115,6 +115,10 @@ class ErrorRecord:
     def decode(data: bytes) -> "ErrorRecord":
         """The record of JSON written by `encode`."""
         return ErrorRecord.of_tree(cast("Mapping[str, object]", orjson.loads(data)))
+
+    def of_child(self, child: str, node: str) -> "ErrorRecord":
+        """The same error as it is met by the parent, at the node that awaits the child."""
+        return replace(self, child=child, step=node, uncatchable=False)
 
     def caused_by(self, cause: "ErrorRecord") -> "ErrorRecord":
         """The same error with another cause (`raise X from err`)."""
@@ -145,7 +149,7 @@ def record_error(
     cause = error.__cause__
     return ErrorRecord(
         path=_path_of(type(error)),
-        mro=tuple(_path_of(cls) for cls in type(error).__mro__ if cls is not object),
+        bases=tuple(_path_of(cls) for cls in type(error).__mro__ if cls is not object),
         message=_message(error),
         args=_encode_args(error, codec, dropped),
         attributes=_encode_attributes(error, codec, dropped),

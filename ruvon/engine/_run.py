@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast, final
 from uuid import UUID
 
 import orjson
+from pydantic import BaseModel
 
 from ruvon.engine._error_records import ErrorRecord, record_error
 from ruvon.engine._errors import DefinitionDriftError, ProgramError
@@ -168,6 +169,8 @@ class Run:
         """A turn of an outermost loop has ended (`commit="iteration"`)."""
         self.notices: "Notices | None" = services.observers.notices(self)
         self.token = b""
+        self.restarted = False
+        """The instance was replaced by a fresh one; this run is over."""
         # Only while it is being loaded.
         self.loading: list[tuple[Strand, ForkFrame, int, list[Any]]] = []
         self.stored = StoredScopes(b"{}")
@@ -222,6 +225,15 @@ class Run:
         """The state for a step of this strand: its own copy, as a plain dict where the function wants one."""
         state = self.program.types.state
         return state.as_dict(strand.scope.fields) if plain else state.view(strand.scope.fields)
+
+    def scheduled_for(self) -> datetime | None:
+        """The planned time of a run that a schedule started."""
+        planned = self.record.scheduled_for_us
+        return datetime_of(planned) if planned is not None else None
+
+    def shown(self, words: Mapping[str, object]) -> bytes:
+        """What a person is shown, as JSON for people: no type tags, secrets masked by their own text form."""
+        return orjson.dumps(words, default=_plain)
 
     # Log entries
 
@@ -280,6 +292,12 @@ class Run:
             return True
         return len(self.body_loops()) == 0
 
+    def fatal_node(self) -> str | None:
+        """The node that failed, where the position stayed at it."""
+        if self.fatal is None or self.fatal.error is None:
+            return None
+        return self.fatal.error.step
+
     def body_loops(self) -> "list[Frame]":
         """The LOOP frames of the body that are open."""
         return [frame for frame in self.root.frames if isinstance(frame, LoopFrame)]
@@ -297,6 +315,11 @@ class Run:
             uncatchable=isinstance(error, _UNCATCHABLE),
         )
 
+    def last_result(self) -> object:
+        """The result of the step of the outermost graph that finished last."""
+        data = self.previous.get(self.body.previous)
+        return self.program.types.dynamic.decode(data) if data is not None else None
+
     # The tree
 
     def strands(self) -> Iterator[Strand]:
@@ -307,3 +330,9 @@ class Run:
             yield strand
             if strand.frames and isinstance(strand.frames[-1], ForkFrame):
                 pending.extend(strand.frames[-1].branches.values())
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    return str(value)

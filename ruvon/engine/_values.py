@@ -6,7 +6,8 @@ from typing import Final, final
 from ruvon.engine._state import StateType, state_type
 from ruvon.engine._errors import ProgramError
 from ruvon.ir._errors import RuvonError
-from ruvon.ir._nodes import Definition, TypeText
+from ruvon.ir._canonical import walk_nodes
+from ruvon.ir._nodes import Action, Call, Definition, HumanSource, SignalSource, Start, TypeText, Wait
 from ruvon.ir.types import parse_type
 from ruvon.ir.values import ClassTable, Codec, class_table, codec_for
 from ruvon.ir.values._copy import IMMUTABLE, copy_value
@@ -45,6 +46,8 @@ class Types:
         for contract in definition.contracts.values():
             texts += [text for _, text, _ in contract.parameters]
             texts.append(contract.result)
+        for node in walk_nodes(definition.graph):
+            texts += _texts_of(node.action)
         annotations = [self.annotation(text) for text in dict.fromkeys(texts)]
         named = [self.find_class(path) for path in definition.types]
         return class_table([*annotations, *(cls for cls in named if cls is not None), *_OWN])
@@ -76,3 +79,19 @@ class Types:
                 found = None
             self._classes[path] = found if isinstance(found, type) else None
         return self._classes[path]
+
+
+def _texts_of(action: Action) -> list[TypeText]:
+    """The types that an action names."""
+    match action:
+        case Call(into=into, input_model=model):
+            found = [into, model]
+        case Wait(source=SignalSource(model=model)):
+            found = [model]
+        case Wait(source=HumanSource(form=form)):
+            found = [form]
+        case Start(result=result):
+            found = [result]
+        case _:
+            found = []
+    return [text for text in found if text is not None]

@@ -108,6 +108,8 @@ class _Verifier:
     def _graph(self, graph: Graph, around: _Region, where: str) -> Iterator[str]:
         region = _Region(around.reachable | frozenset(graph.nodes), around.in_loop, around.outermost, around.in_final)
         yield from self._target(graph.entry, region, f"the entry of {where}")
+        if graph.nodes and graph.entry not in graph.nodes:
+            yield f"the entry of {where} leads past its nodes, so none of them can ever run"
         for name, node in graph.nodes.items():
             if name != node.id:
                 yield f"`{name}`: its id is `{node.id}`"
@@ -282,10 +284,19 @@ def _loop_problems(loop: Loop) -> Iterator[str]:
         yield "`output` belongs to a collecting LOOP, and collecting needs it"
     if loop.collect and single_effect(loop.body) is None:
         yield "a collecting LOOP has exactly one effect in its body"
+    if loop.collect:
+        yield from _yielding_problems("its body", loop.body)
     yield from _name_target_problems(loop.item)
     yield from _value_problems("over", loop.over)
     yield from _value_problems("condition", loop.condition)
     yield from _target_problems("output", loop.output)
+
+
+def _yielding_problems(where: str, graph: Graph) -> Iterator[str]:
+    """A graph of one effect hands its result on as a whole; a binding inside it nobody could see."""
+    only = single_effect(graph)
+    if only is not None and getattr(only.action, "output", None) is not None:
+        yield f"{where} is one effect, whose result is its own: `{only.id}` may not bind it by an `output`"
 
 
 def _name_target_problems(item: Expr | None) -> Iterator[str]:
@@ -310,6 +321,8 @@ def _parallel_problems(parallel: Parallel) -> Iterator[str]:
     if parallel.join is Join.FIRST:
         yield from _race_problems(parallel)
     yield from _branch_problems(parallel)
+    if parallel.body is not None:
+        yield from _yielding_problems("its body", parallel.body)
     yield from _name_target_problems(parallel.item)
     for name in ("over", "limit", "batch_size", "tolerate"):
         yield from _value_problems(name, getattr(parallel, name))
@@ -337,6 +350,7 @@ def _branch_problems(parallel: Parallel) -> Iterator[str]:
             yield f"branch `{branch.label}` is named as a winner outside a RACE"
         if branch.output is not None and (parallel.output or parallel.on_failure is OnFailure.COLLECT):
             yield f"branch `{branch.label}` has an output, and so has the PARALLEL (or it collects failures)"
+        yield from _yielding_problems(f"branch `{branch.label}`", branch.graph)
         yield from _target_problems(f"{branch.label}.output", branch.output)
     pending = {branch.label: set(branch.after) for branch in parallel.branches}
     while ready := [label for label, after in pending.items() if after <= done]:
@@ -349,6 +363,8 @@ def _branch_problems(parallel: Parallel) -> Iterator[str]:
 def _try_problems(attempt: Try) -> Iterator[str]:
     if attempt.saga and (attempt.handlers or attempt.final):
         yield "a saga scope has neither handlers nor `finally`; put a TRY around it"
+    if attempt.final is not None and not attempt.final.nodes:
+        yield "an empty `finally` is none"
     if not attempt.saga and not attempt.handlers and attempt.final is None:
         yield "a TRY has a handler, a `finally` or a saga scope"
     for handler in attempt.handlers:

@@ -140,9 +140,7 @@ class StepContext:
         Give it to whatever you call, so that a repeated call has one effect.
         """
         if self._key is None:
-            self._key = (
-                self._services.idempotency_key() if self._services else f"{self.workflow_id}/{self.step_name}"
-            )
+            self._key = self._services.idempotency_key() if self._services else f"{self.workflow_id}/{self.step_name}"
         return self._key
 
     @property

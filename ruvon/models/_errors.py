@@ -174,7 +174,9 @@ class JumpTargetError(ExecutionError):
         self.step = step
         self.target = target
         why = f": {reason}" if reason else ""
-        super().__init__(f"`{step}` cannot jump to `{target}`{why}; a jump reaches steps of its own list or one around it")
+        super().__init__(
+            f"`{step}` cannot jump to `{target}`{why}; a jump reaches steps of its own list or one around it"
+        )
 
 
 class LoopLimitError(ExecutionError):
@@ -188,7 +190,9 @@ class LoopLimitError(ExecutionError):
     def __init__(self, loop: str, limit: int) -> None:
         self.loop = loop
         self.limit = limit
-        super().__init__(f"the loop `{loop}` made more than {limit} turns; raise max_iterations, or set it to null for none")
+        super().__init__(
+            f"the loop `{loop}` made more than {limit} turns; raise max_iterations, or set it to null for none"
+        )
 
 
 class UndeclaredKeyError(ExecutionError):

@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 R = TypeVar("R")
-Rc = TypeVar("Rc", covariant=True)
+Rc_co = TypeVar("Rc_co", covariant=True)
 
 
 class StepResult(NamedTuple):
@@ -74,11 +74,11 @@ class Batch(Generic[R]):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Won(Generic[Rc]):
+class Won(Generic[Rc_co]):
     """What `first_of(named("lead", ...), ...)` gives: the winner's name and value."""
 
     name: str
-    value: Rc
+    value: Rc_co
 
 
 @final

@@ -52,4 +52,8 @@ class WorkflowStep(BaseModel):
         Returns:
             A dict whose declared keys merge into the state, or any other storable value, which is only bound.
         """
-        raise TypeError(f"the step type {type(self).__qualname__} has no `execute`; write `async def execute(self, state, context)`")
+        del state
+        raise TypeError(
+            f"the step type {type(self).__qualname__} of `{context.step_name}` has no `execute`; "
+            "write `async def execute(self, state, context)`"
+        )

@@ -156,5 +156,3 @@ class _Reader:
         name = function.id
         message = f"`{name}` is a variable of this workflow, and is called here as a function of the language"
         self.found.append(Diagnostic(code=SHADOWED, message=message, span=span, help="give the variable another name"))
-
-

@@ -1,5 +1,8 @@
-"""Findings about concurrency and rollback: races whose winner cannot be told, branches that overwrite each other, and
-what a rollback will not undo."""
+"""Findings about concurrency and rollback.
+
+Races whose winner cannot be told, branches that overwrite each other, and what a rollback will not undo: mostly warnings,
+because each may be meant.
+"""
 
 from collections.abc import Collection, Iterator
 from typing import final
@@ -230,5 +233,3 @@ def _warning(code: str, node: Node, message: str, reason: str, help_: str) -> Di
     return Diagnostic(
         code=code, message=message, span=node.display.source, severity=Severity.WARNING, reason=reason, help=help_
     )
-
-

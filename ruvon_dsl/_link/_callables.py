@@ -1,5 +1,8 @@
-"""Findings about the functions that CALLs name: what a state step takes and returns, what a value step changes in vain,
-and whether a compensation can be given what it wants."""
+"""Findings about the functions that CALLs name.
+
+What a state step takes and returns, what a value step changes in vain, and whether a compensation can be given what it
+wants. Only signatures decide, except for changes in vain, for which the function's own text is read.
+"""
 
 import ast
 import inspect
@@ -118,9 +121,7 @@ class _Calls:
             )
         )
 
-    def _compensation(
-        self, node: Node, call: Call, target: StepTarget | PlainFunctionTarget, path: str
-    ) -> None:
+    def _compensation(self, node: Node, call: Call, target: StepTarget | PlainFunctionTarget, path: str) -> None:
         function = _function_of(self._resolver.known(path))
         if function is None:
             self._resolver.callee(path, node.display.source)
@@ -216,5 +217,3 @@ def _is_below(place: ast.expr, parameter: str) -> bool:
     while isinstance(place, ast.Attribute | ast.Subscript):
         place, below = place.value, True
     return below and isinstance(place, ast.Name) and place.id == parameter
-
-

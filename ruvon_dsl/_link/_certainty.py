@@ -53,7 +53,7 @@ class Certainty:
             case e.Compare(left=left, ops=(op,), rights=(right,)) if op in _EQUAL:
                 return self._compared(left, right, env, equal=wanted is _EQUAL[op])
             case e.Name() | e.Attribute():
-                return self._known(condition, env) and truth(self._type_of(condition, env), wanted) is None
+                return self._known(condition, env) and not truth(self._type_of(condition, env), wanted)
             case _:
                 return False
 

@@ -86,14 +86,13 @@ class Checks:
         self._takes = takes
         self._in_branch: set[str] = set()
 
-    def run(self, facts: Mapping[str, Env], heads: Mapping[str, Env], exits: Exits) -> None:
-        """Check every node that has a fact, and the ways out of the workflow."""
+    def run(self, facts: Mapping[str, Env], heads: Mapping[str, Env]) -> None:
+        """Check every node that has a fact."""
         self._in_branch = _nodes_in_branches(self._definition)
         for node in walk_nodes(self._definition.graph):
             env = facts.get(node.id)
             if env is not None:
                 self._node(node, env, heads.get(node.id, env))
-        self._falls_off(exits)
 
     def _node(self, node: Node, env: Env, head: Env) -> None:
         match node.action:
@@ -108,7 +107,7 @@ class Checks:
             case Decision() as decision:
                 self._decision(decision, env)
             case Loop() as loop:
-                self._loop(node, loop, env, head)
+                self._loop(loop, env, head)
             case Parallel() as parallel:
                 self._parallel(node, parallel, env)
             case Return() as action:
@@ -215,7 +214,7 @@ class Checks:
             self.found.extend(self._checker.condition_findings(route.condition, rest))
             _, rest = self._typing.decide(route.condition, rest)
 
-    def _loop(self, node: Node, loop: Loop, env: Env, head: Env) -> None:
+    def _loop(self, loop: Loop, env: Env, head: Env) -> None:
         if loop.condition is not None:
             self.found.extend(self._checker.condition_findings(loop.condition, head))
         if loop.over is not None:
@@ -257,7 +256,8 @@ class Checks:
                     )
                 )
 
-    def _falls_off(self, exits: Exits) -> None:
+    def falls_off(self, exits: Exits) -> None:
+        """Check that the outermost graph does not end without a result where one is declared."""
         expected = self._result()
         left = exits.targets.get("END")
         if left is not None and expected is not None and not self._checker.fits(None, expected):
@@ -345,7 +345,9 @@ class Checks:
         if parts is None:
             message = f"{len(target.items)} names cannot be set from `{_short(type_)}`"
             span = target.span or node.display.source
-            self.found.append(Diagnostic(code=TARGET_TYPE, message=message, span=span, help="give as many names as values"))
+            self.found.append(
+                Diagnostic(code=TARGET_TYPE, message=message, span=span, help="give as many names as values")
+            )
             return
         for item, part in zip(target.items, parts, strict=True):
             self._target(node, item, part, env)
@@ -377,5 +379,3 @@ def _hint(expected: object, got: object) -> str:
     if got is None or (hasattr(got, "__args__") and type(None) in getattr(got, "__args__", ())):
         return "it may be None here; test it with `is not None` before"
     return f"give a `{_short(expected)}`"
-
-

@@ -76,7 +76,7 @@ def describe(value: object) -> Target:
 def plain_function(function: FunctionType, path: str | None = None) -> PlainFunctionTarget:
     """An undecorated function as a callee; `path` is what stands in the graph where it has no canonical one."""
     hints = hints_of(function)
-    declared = [item for item in inspect.signature(function).parameters.values()]
+    declared = list(inspect.signature(function).parameters.values())
     names = [item.name for item in declared]
     takes_state = bool(names) and names[0] == "state"
     return PlainFunctionTarget(
@@ -223,7 +223,9 @@ def _one_hint(function: Callable[..., object], hint: object) -> object:
     if not isinstance(hint, str):
         return hint
     namespace: Any = getattr(inspect.unwrap(function), "__globals__", {})
-    probe: Any = type("Probe", (), {"__annotations__": {"hint": hint}, "__module__": getattr(function, "__module__", "")})
+    probe: Any = type(
+        "Probe", (), {"__annotations__": {"hint": hint}, "__module__": getattr(function, "__module__", "")}
+    )
     try:
         return typing.get_type_hints(probe, globalns=namespace, include_extras=True)["hint"]
     except (NameError, TypeError, AttributeError, SyntaxError):
@@ -231,15 +233,15 @@ def _one_hint(function: Callable[..., object], hint: object) -> object:
 
 
 def _kind_of(value: object) -> str:
+    name = type(value).__name__
     match value:
         case ModuleType():
             return "a module"
         case BuiltinFunctionType():
             return "a function of Python's own"
         case _ if isinstance(value, _MUTABLE):
-            return f"a {value.__class__.__name__}, which can change"
+            return f"a {name}, which can change"
         case Enum():
             return "a combination of flags"
         case _:
-            name = type(value).__name__
             return f"an object of class `{name}`"

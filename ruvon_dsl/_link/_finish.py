@@ -235,5 +235,3 @@ def _schemas(texts: Iterable[str], annotations: Mapping[str, object]) -> dict[st
         except PydanticUserError:
             continue  # a type that JSON Schema cannot say: editors do without, the engine never reads schemas
     return schemas
-
-

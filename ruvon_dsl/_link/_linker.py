@@ -72,27 +72,34 @@ def link(draft: Draft, roots: ImportRoots, *, opaque: bool = False) -> Linked:
     exits = flow.run(draft.definition.graph, Env())
     facts, heads = flow.facts, flow.heads()
     checks = Checks(draft.definition, resolver, checker, typing, draft.takes)
-    checks.run(facts, heads, exits)
-    found = [
-        *draft.diagnostics,
-        *unset_reads(draft.definition, facts, heads, opaque=opaque),
-        *checks.found,
-        *_shape_findings(draft, resolver),
-    ]
+    checks.run(facts, heads)
+    found = _shape_findings(draft, resolver)
+    if not has_errors(draft.diagnostics):  # what the front end refused is missing in the graph
+        found += [*unset_reads(draft.definition, facts, heads, opaque=opaque), *_way_findings(draft)]
+        checks.falls_off(exits)
+    found += checks.found
     if opaque:
-        return Linked(draft.definition, None, in_order(found))
+        return Linked(draft.definition, None, _together(draft, found))
     filled, unfinished = finish(draft.definition, resolver, typing.bound, draft.span)
     found += [*unfinished, *storage_findings(filled, resolver, draft.span), *resolver.found]
-    name = None if has_errors(found) else digest(filled)
-    return Linked(filled, name, in_order(found))
+    name = None if has_errors([*draft.diagnostics, *found]) else digest(filled)
+    return Linked(filled, name, _together(draft, found))
+
+
+def _together(draft: Draft, found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """All findings; where the front end has an error about the same place, it says it better."""
+    known = {item.span for item in draft.diagnostics if item.severity is Severity.ERROR and item.span is not None}
+    return in_order([*draft.diagnostics, *(item for item in found if item.span not in known)])
+
+
+def _way_findings(draft: Draft) -> list[Diagnostic]:
+    return [*unreachable_nodes(draft.definition), *falls_through(draft.definition, draft.implicit)]
 
 
 def _shape_findings(draft: Draft, resolver: Resolver) -> list[Diagnostic]:
     definition = draft.definition
     return [
-        *unreachable_nodes(definition),
         *handler_findings(definition, resolver),
-        *falls_through(definition, draft.implicit),
         *spinning_loops(definition),
         *race_findings(definition),
         *write_conflicts(definition, resolver),

@@ -8,8 +8,8 @@ definition depend on something it does not hold, so it is a finding that names t
 import builtins
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from enum import Enum
 from difflib import get_close_matches
+from enum import Enum
 from types import ModuleType
 from typing import Final, get_type_hints
 
@@ -84,9 +84,7 @@ def _final_names(module: ModuleType) -> frozenset[str]:
     return frozenset(name for name, hint in {**declared, **hints}.items() if "Final" in str(hint))
 
 
-def bind_names(
-    expr: Expr, *, bound: Collection[str], lookup: Lookup | None
-) -> tuple[Expr, list[Diagnostic]]:
+def bind_names(expr: Expr, *, bound: Collection[str], lookup: Lookup | None) -> tuple[Expr, list[Diagnostic]]:
     """Replace the outside names of an expression by what they stand for.
 
     Args:

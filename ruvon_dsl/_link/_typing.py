@@ -326,5 +326,3 @@ def _root(target: Expr) -> str:
             return "state"
         target = target.value
     return target.id
-
-

@@ -24,7 +24,7 @@ from ruvon.ir._nodes import (
 from ruvon.ir.expr import Call as CallExpr
 from ruvon.ir.expr import Const, Expr, FormatString, Name, Ref
 
-__all__ = ["declared_variables", "expressions_of"]
+__all__ = ["built_variables", "declared_variables", "expressions_of"]
 
 _EXPRESSIONS: tuple[type, ...] = get_args(Expr)
 
@@ -40,6 +40,19 @@ def declared_variables(definition: Definition) -> frozenset[str]:
         for name, text in definition.variables.items()
         if name in seen and any(evident != text for evident in seen[name])
     )
+
+
+def built_variables(definition: Definition) -> frozenset[str]:
+    """The variables that are assigned constructor calls of their own class, which YAML writes as mappings."""
+    found: set[str] = set()
+    for node in walk_nodes(definition.graph):
+        match node.action:
+            case Assign(target=Name(id=name), value=CallExpr(function=Ref(path=path), args=(), keywords=keywords)):
+                if keywords and definition.variables.get(name) == path:
+                    found.add(name)
+            case _:
+                pass
+    return frozenset(found)
 
 
 def _bindings(node: Node, definition: Definition) -> Iterator[tuple[str, str | None]]:

@@ -5,6 +5,7 @@ where two definitions, a variable of the workflow or a name of ours would clash 
 """
 
 import builtins
+import importlib
 import re
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
@@ -12,12 +13,12 @@ from decimal import Decimal
 from typing import Final, final
 from uuid import UUID
 
-from ruvon.ir._paths import split_path
+from ruvon.ir._paths import canonical_path, split_path
 from ruvon.ir.expr import Const, ConstValue, Expr, Name, walk
 from ruvon.ir.expr._language import DEFINITION_PATHS
 from ruvon_dsl.printing._layout import is_identifier
 
-__all__ = ["Imports", "free_name", "plain_names", "snake_case", "type_names"]
+__all__ = ["Imports", "free_name", "plain_names", "public_name", "snake_case", "type_names"]
 
 _PLAIN_HOMES: Final = {
     name: path.partition(":")[0]
@@ -27,6 +28,7 @@ _PLAIN_HOMES: Final = {
 """Where the names of the expression language come from that are not builtins: `Decimal` from `decimal`."""
 _TYPE_TOKEN: Final = re.compile(r"""b?'(?:[^'\\]|\\.)*'|b?"(?:[^"\\]|\\.)*"|[^\W\d][\w.]*(?::[\w.]+)?""")
 _BUILTINS: Final = frozenset(dir(builtins))
+_EXPORTERS: Final = ("ruvon.models", "ruvon.authoring")
 
 
 def free_name(wanted: str, taken: Iterable[str]) -> str:
@@ -37,6 +39,17 @@ def free_name(wanted: str, taken: Iterable[str]) -> str:
         number += 1
         name = f"{wanted}_{number}"
     return name
+
+
+def public_name(path: str) -> str | None:
+    """The name under which `ruvon` itself exports what lies at a path of its own modules; None for other paths."""
+    module, name = split_path(path)
+    if module.partition(".")[0] != "ruvon" or "." in name:
+        return None
+    for exporter in _EXPORTERS:
+        if canonical_path(getattr(importlib.import_module(exporter), name, None)) == path:
+            return name
+    return None
 
 
 def snake_case(text: str) -> str:
@@ -115,6 +128,9 @@ class Imports:
     def path(self, path: str) -> str:
         """The short name of a class or function; imports it."""
         if path in self.names:
+            return self.names[path]
+        if public_name(path) is not None:
+            self.names[path] = self.ours(split_path(path)[1])
             return self.names[path]
         module, qualname = split_path(path)
         top, dot, rest = qualname.partition(".")

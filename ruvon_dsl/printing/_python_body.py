@@ -333,8 +333,8 @@ class Body:
         items.extend(self._gather_options(parallel))
         head = call_of(self._imports.ours("first_of" if race else "gather"), items)
         prefix = self.target(output)
-        if output is parallel.output and isinstance(output, Tuple) and not race and parallel.branches:
-            prefix = f"[{', '.join(print_expr(item, self._imports.names) for item in output.items)}] = "
+        if not race and output is parallel.output and _looks_shared(parallel):
+            prefix = f"[{prefix.removesuffix(' = ')}] = "
         return [*functions, *self._node_line(split.node, place), *lay_out(f"{prefix}await ", head, depth=place.depth)]
 
     def _gather_options(self, parallel: Parallel) -> list[Piece]:
@@ -478,6 +478,13 @@ def _gathered(parallel: Parallel) -> Expr | None:
     if parallel.output is not None or all(branch.output is None for branch in parallel.branches):
         return parallel.output
     return Tuple(tuple(branch.output or Name("_") for branch in parallel.branches))
+
+
+def _looks_shared(parallel: Parallel) -> bool:
+    """Whether the node's own tuple of targets would read as the branches' targets."""
+    output = parallel.output
+    alike = isinstance(output, Tuple) and len(output.items) == len(parallel.branches)
+    return alike and parallel.on_failure is OnFailure.CANCEL
 
 
 def _names(item: Expr | None) -> list[str]:

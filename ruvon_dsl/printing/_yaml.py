@@ -1,7 +1,7 @@
 """A definition as a YAML file that compiles back to the same digest."""
 
 from ruvon.ir._nodes import CommitMode, Definition
-from ruvon_dsl.printing._declare import declared_variables
+from ruvon_dsl.printing._declare import built_variables, declared_variables
 from ruvon_dsl.printing._locals import local_names, most_automatic, named_by_declaration
 from ruvon_dsl.printing._names import explicit_names
 from ruvon_dsl.printing._structure import structure
@@ -30,7 +30,7 @@ def to_yaml(definition: Definition, *, resolve: Resolve | None = None) -> str:
     entries = build(structure(definition.graph, jumps=True), "END")
     declarations = Declarations(resolve)
     values = Values(definition, frozenset(local_names(definition)) | {"state"})
-    annotated = declared_variables(definition)
+    annotated = declared_variables(definition) | built_variables(definition)
     automatic = most_automatic(definition)
     steps = Steps(
         definition,

@@ -17,6 +17,7 @@ _PLAIN: Final = re.compile(r"[A-Za-z_=./\w(][^\x00-\x1f\x7f-\xa0\u2028\u2029\ufe
 _AMBIGUOUS: Final = re.compile(
     r"(?i:~|null|true|false|yes|no|on|off|y|n|=|<<|[-+]?\.(inf|nan)|[-+.]?\d.*|0o?[0-7]+|0x[0-9a-f]+)"
 )
+_DURATION: Final = re.compile(r"(\d+(d|h|m|s|ms|us))+")
 _SHORT: Final = {"\n": "\\n", "\t": "\\t", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
 _ESCAPED: Final = re.compile('[\x00-\x1f"\\\\\x7f-\xa0\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]')
 
@@ -57,6 +58,8 @@ def _number(value: float) -> str:
 
 
 def _is_plain(text: str, *, flow: bool) -> bool:
+    if _DURATION.fullmatch(text):
+        return True
     if not text or text != text.strip() or not _PLAIN.fullmatch(text) or _AMBIGUOUS.fullmatch(text):
         return False
     if ": " in text or " #" in text or text.endswith(":"):

@@ -16,7 +16,7 @@ from ruvon.ir._nodes import Definition
 from ruvon.ir._text import duration_text
 from ruvon.ir.expr import Call, Const, Dict, Expr, FormatString, List, Ref, print_expr, refs
 from ruvon.ir.expr._language import FUNCTION_NAMES
-from ruvon_dsl.printing._imports import free_name
+from ruvon_dsl.printing._imports import free_name, public_name
 from ruvon_dsl.printing._layout import soft
 from ruvon_dsl.printing._yaml_text import Tree
 
@@ -63,7 +63,8 @@ class Values:
         """The short name of a class or function."""
         if path not in self.names:
             last = re.split(r"[:.]", path)[-1]
-            builtin = path.startswith("builtins:") and path.count(".") == 0 and last not in self._taken
+            common = path == f"builtins:{last}" or public_name(path) is not None
+            builtin = common and last not in self._taken
             short = last if builtin else free_name(last if last.isidentifier() else "used", self._taken)
             self._taken.add(short)
             self.names[path] = short

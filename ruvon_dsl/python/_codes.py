@@ -1,6 +1,13 @@
-"""The codes of the Python front end."""
+"""The codes of the Python front end, and the table of their pages."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
+
+from ruvon.ir._diagnostics import CodeInfo
+from ruvon_dsl.python import _pages_calls, _pages_source, _pages_state
+
+__all__ = ["CODES"]
 
 SYNTAX: Final = "RV0101"
 TOO_DEEP: Final = "RV0102"
@@ -30,7 +37,6 @@ DEFAULT_ARGUMENT: Final = "RV0132"
 DECORATED: Final = "RV0133"
 WORKFLOW_NAME: Final = "RV0134"
 WORKFLOW_OPTION: Final = "RV0135"
-NOT_MODULE_LEVEL: Final = "RV0136"
 STAR_PARAMETER: Final = "RV0137"
 ANNOTATION: Final = "RV0138"
 EXCEPT_CLASS: Final = "RV0140"
@@ -74,3 +80,8 @@ UNHANDLED_CASE: Final = "RV0406"
 EXCEPT_STAR: Final = "RV0407"
 STRAY_EXIT: Final = "RV0408"
 EARLY_WILDCARD: Final = "RV0409"
+
+CODES: Final[Mapping[str, CodeInfo]] = MappingProxyType(
+    {**_pages_source.PAGES, **_pages_calls.PAGES, **_pages_state.PAGES}
+)
+"""Codes in order, each with its page."""

@@ -179,7 +179,7 @@ def _kind(unit: Unit, statement: Statement, name: str) -> str:
     match statement:
         case Annotated(value=None):
             return "declaration"
-        case Assigned(target=Dotted(parts=(found,)), value=value) if found == name and value is not None:
+        case Assigned(target=Dotted(parts=(found,)), value=value) if found == name:
             return _kind_of(value)
         case Annotated(target=Dotted(parts=(found,)), value=value) if found == name and value is not None:
             return _kind_of(value)
@@ -219,15 +219,13 @@ def lower_augmented(unit: Unit, statement: Augmented, place: Place, given: Given
     target = lower_target(unit, statement.target, place)
     if target is None or isinstance(target, e.Tuple):
         return ()
-    root = root_of(target)
-    plain = isinstance(target, e.Name)
-    if statement.op == "+" and plain and root is not None:
-        if fresh_kind(unit, target.id, place.frame) == "list":
+    if statement.op == "+" and isinstance(target, e.Name):
+        name = statement.target.text
+        if fresh_kind(unit, name, place.frame) == "list":
             return (assign_piece(unit, target, value, statement.span, place, given, AssignOperation.EXTEND),)
         if isinstance(value, e.List | e.Comprehension):
-            name = target.id
             rewrite = f"`{name} = [*{name}, ...]`"
-            report_in_place(unit, f"`{name} +=` grows a list in place", root, statement.span, place, rewrite)
+            report_in_place(unit, f"`{name} +=` grows a list in place", e.Name(name), statement.span, place, rewrite)
             return ()
     whole = e.Binary(statement.op, target, value, statement.span)
     return (assign_piece(unit, target, whole, statement.span, place, given),)

@@ -144,8 +144,7 @@ def _rebound(unit: Unit, statement: Assigned, place: Place, given: Given) -> Pie
     if made is None:
         return ()
     action = made[0][0].action if isinstance(made[0][0], Step) else None
-    args = action.args if isinstance(action, Call) else {}
-    if e.Name("state") not in args.values():
+    if not isinstance(action, Call) or e.Name("state") not in action.args.values():
         lower_target(unit, statement.target, place)
     return made[0]
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from ruvon.ir._nodes import Graph, Parallel, Return
 from ruvon.ir._spans import Span
 from ruvon.ir._verify import single_effect
+from ruvon.ir.expr._nodes import Name
 from ruvon_dsl.python import _codes as codes
 from ruvon_dsl.python._context import RETURNS, BranchFunction, Frame, Given, Place, Unit
-from ruvon_dsl.python._lower_calls import RESULT
+from ruvon_dsl.python._naming import variable_of
 from ruvon_dsl.python._pieces import Pieces, Step, Stop, graph_of
 from ruvon_dsl.python._scopes import bound_names, statements_of, target_parts, values_of
 from ruvon_dsl.python._surface import (
@@ -75,9 +76,6 @@ def effect_graph(unit: Unit, awaiting: Awaiting, place: Place) -> "tuple[str, Gr
 
 def _gathered(unit: Unit, effect: "Effect") -> Graph:
     """A `gather` as a branch: its results are the branch's result, which only a RETURN can say."""
-    from ruvon.ir.expr._nodes import Name
-    from ruvon_dsl.python._naming import variable_of
-
     result = Name(variable_of(effect.id, "result"), effect.span)
     step = Step(effect.id, replace(effect.action, output=result), effect.span, effect.automate)
     return graph_of((step, Stop(unit.ids.derive("return"), Return(value=result), effect.span)))

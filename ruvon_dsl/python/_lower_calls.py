@@ -6,6 +6,7 @@ order with a compound before what it contains.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Final, TypeAlias, final
 
 from ruvon.ir._nodes import Call, Parallel, Start, StartMode, Wait
@@ -30,7 +31,7 @@ from ruvon_dsl._link import (
 from ruvon_dsl.python import _codes as codes
 from ruvon_dsl.python._context import Given, Place, Unit
 from ruvon_dsl.python._findings import edit_fix
-from ruvon_dsl.python._lower_options import Options, read_options
+from ruvon_dsl.python._lower_options import read_options
 from ruvon_dsl.python._lower_types import type_of
 from ruvon_dsl.python._lower_values import effect_of, lower_value, report_effect
 from ruvon_dsl.python._naming import variable_of
@@ -313,7 +314,8 @@ def _step(
     options = read_options(unit, tuple(callee.options), _STEP_OPTIONS, "a step", place.frame)
     positional, keywords = call_arguments(unit, call.args, place, call.span)
     args, found = bind_arguments(target, positional, keywords, call.span)
-    unit.findings.add(*found)
+    if not any(arg.star for arg in call.args):
+        unit.findings.add(*found)
     queue = options.queue if "queue" in options.given else target.queue
     action = Call(
         function=target.path,
@@ -481,8 +483,8 @@ def custom_effect(
     args = {("state" if value == e.Name("state") else str(index)): value for index, value in enumerate(positional)}
     action = Call(
         type=name.value,
-        args={**args, **keywords},
-        config=config,
+        args=MappingProxyType({**args, **keywords}),
+        config=MappingProxyType(config),
         into=into,
         queue=options.queue,
         retry=options.retry,

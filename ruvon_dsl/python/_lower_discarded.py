@@ -1,5 +1,6 @@
 """Values as statements: awaited effects, in-place changes, `node(...)`, `workflow.restart(state)`, and mistakes."""
 
+from types import MappingProxyType
 from typing import Final
 
 from ruvon.ir._nodes import Call
@@ -108,7 +109,7 @@ def _restart(unit: Unit, call: Invocation, span: Span, place: Place, given: Give
     data: Expr = lower_value(unit, call.args[0].value, place.frame, span)
     name, given.name = given.name, None
     node = unit.ids.derive("restart") if name is None else unit.ids.use(name)
-    action = Call(type="RESTART", config={"data": data})
+    action = Call(type="RESTART", config=MappingProxyType({"data": data}))
     return (Step(node, action, span, unit.automation(place, given.automate_next)),)
 
 

@@ -1,6 +1,7 @@
 """One `@workflow` function to a definition: its header, its body, and the checks that need the whole function."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -14,7 +15,6 @@ from ruvon_dsl._link import ChildTarget, Lookup, Missing, describe
 from ruvon_dsl.python import _codes as codes
 from ruvon_dsl.python._aliases import check_aliases
 from ruvon_dsl.python._context import Frame, Place, Unit
-from ruvon_dsl.python._findings import Findings
 from ruvon_dsl.python._lower_block import lower_block
 from ruvon_dsl.python._lower_branches import frame_of
 from ruvon_dsl.python._lower_options import constant
@@ -51,18 +51,12 @@ def lower_workflow(
     frame = frame_of(function.body, {}, None)
     graph = graph_of(unit.block(function.body, Place(frame)))
     _check_branches(unit, function.body, frame)
-    check_aliases(graph, findings, text.file)
+    check_aliases(graph, findings)
     definition = header.definition(graph)
     doc = node.get_docstring()
-    definition = _described(definition, doc)
+    definition = definition if doc is None else replace(definition, description=doc)
     path = None if lookup is None else header.path()
     return Draft(definition, text, findings.sorted(), source.header(node, node.name), path)
-
-
-def _described(definition: Definition, text: str | None) -> Definition:
-    from dataclasses import replace
-
-    return definition if text is None else replace(definition, description=text)
 
 
 class _Header:

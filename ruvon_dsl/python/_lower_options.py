@@ -15,7 +15,7 @@ from ruvon_dsl._link import Missing, compensation_of, duration_us, retry_policy
 from ruvon_dsl.python import _codes as codes
 from ruvon_dsl.python._context import Frame, Unit
 from ruvon_dsl.python._lower_types import class_of, type_of
-from ruvon_dsl.python._lower_values import lower_value, read_expression
+from ruvon_dsl.python._lower_values import NOTHING, lower_value, read_expression
 from ruvon_dsl.python._surface import Argument, Dotted, Invocation, Text, Value
 
 __all__ = ["Options", "constant", "read_options", "read_retry", "read_timeout"]
@@ -85,6 +85,8 @@ def _set(unit: Unit, options: Options, name: str, value: Value, frame: Frame) ->
 def constant(unit: Unit, value: Value, frame: Frame, kind: type[T], what: str, *, optional: bool = False) -> T | None:
     """A constant of one type; anything else is reported and gives None."""
     found = lower_value(unit, value, frame, value.span)
+    if found is NOTHING:
+        return None
     if isinstance(found, e.Const):
         if isinstance(found.value, kind) and not (kind is int and isinstance(found.value, bool)):
             return found.value
@@ -110,6 +112,8 @@ def read_timeout(unit: Unit, value: Value, frame: Frame) -> int | None:
             unit.findings.error(codes.NOT_CONSTANT, "a timeout is greater than 0", value.span, help="leave it out for none")
             return None
         case e.Const(value=None):
+            return None
+        case _ if found is NOTHING:
             return None
         case _:
             _not_constant(unit, value, "the timeout", "a constant `timedelta(...)`")

@@ -83,8 +83,8 @@ def _is_base(unit: Unit, name: Dotted) -> bool:
 def lower_saga(unit: Unit, statement: Entering, place: Place, after: After, given: Given) -> Pieces:
     """`async with saga():`."""
     item = statement.item
-    plain = isinstance(item, Invocation) and not item.args and isinstance(item.function, Dotted)
-    known = unit.names.ruvon(item.function.parts) if plain and isinstance(item.function, Dotted) else None
+    called = item.function if isinstance(item, Invocation) and not item.args else None
+    known = unit.names.ruvon(called.parts) if isinstance(called, Dotted) else None
     node = _settle(unit, "saga", given)
     if known != "saga":
         unit.findings.error(

@@ -5,9 +5,7 @@ unions applied. Without one the text stands as it is written.
 """
 
 import builtins
-import operator
-from functools import reduce
-from typing import Any, Final
+from typing import Any, Final, Union
 
 from ruvon.ir._nodes import TypePath, TypeText
 from ruvon.ir._spans import Span
@@ -68,13 +66,14 @@ def _evaluate(unit: Unit, expr: Expr) -> object:
         case e.Name() | e.Attribute():
             return _named(unit, dotted(expr) or "")
         case e.Binary(op="|", left=left, right=right):
-            parts = [_evaluate(unit, left), _evaluate(unit, right)]
-            return Missing if Missing in parts else reduce(operator.or_, parts)
+            one: Any = _evaluate(unit, left)
+            other: Any = _evaluate(unit, right)
+            return Missing if one is Missing or other is Missing else Union[one, other]  # noqa: UP007 - values, not types
         case e.Subscript(value=value, index=index):
             return _subscript(unit, value, index)
         case e.List(items=items):
             found = [_evaluate(unit, item) for item in items]
-            return Missing if Missing in found else found
+            return Missing if any(item is Missing for item in found) else found
         case _:
             return Missing
 

@@ -26,8 +26,8 @@ from ruvon_dsl.python._surface import (
 
 __all__ = ["EFFECT_ADVICE", "NOTHING", "effect_of", "is_effectful", "lower_value", "read_expression", "report_awaits"]
 
-NOTHING: Final = e.Const(None)
-"""Stands for a value that was reported."""
+NOTHING: Final = e.Name("_")
+"""Stands for a value that was reported: a variable of unknown type."""
 _WAITING: Final = frozenset("call first_of gather http human infer named receive sleep sleep_until wasm".split())
 _RECORDED: Final = frozenset({"now", "new_id", "random", "template", "secret"})
 EFFECT_ADVICE: Final = {
@@ -58,7 +58,7 @@ def lower_value(unit: Unit, value: Value, frame: Frame, statement: Span, *, whol
 
     `whole` says that the value is the right side of an assignment, where `now()`, `new_id()` and `random()` may stand.
     """
-    if report_awaits(unit, value, frame, statement):
+    if not value.text or report_awaits(unit, value, frame, statement):
         return NOTHING
     found = read_expression(unit, value.text, value.span)
     if found is None or _effects(unit, found, frame):
@@ -85,7 +85,7 @@ def bind(unit: Unit, expr: Expr, frame: Frame) -> Expr:
     """Outside names of a parsed expression to what they stand for."""
     if frame.rename:
         expr = substitute(expr, {old: e.Name(new) for old, new in frame.rename.items()})
-    bound, found = bind_names(_plain_names(unit, expr, frame), bound={*frame.names(), *_RECORDED}, lookup=unit.lookup)
+    bound, found = bind_names(_plain_names(unit, expr, frame), bound={*frame.names(), *frame.rename.values(), *_RECORDED}, lookup=unit.lookup)
     unit.findings.add(*found)
     return NOTHING if found else bound
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, final
 
 from ruvon.ir._nodes import Call, HumanSource, SignalSource, TimerSource, TypePath, Wait
@@ -126,7 +127,7 @@ def _call(kind: str, values: _Values, keys: tuple[str, ...]) -> Call:
     into = found.get("into")
     return Call(
         type=kind,
-        config=config,
+        config=MappingProxyType(config),
         into=None if into is None or into.text == "None" else type_of(unit, into),
         retry=read_retry(unit, found["retry"], frame) if "retry" in found else None,
         timeout_us=read_timeout(unit, found["timeout"], frame) if "timeout" in found else None,

@@ -6,6 +6,7 @@ from typing import Literal
 import libcst as cst
 
 from ruvon.ir._spans import Position, Span
+from ruvon_dsl.python._fates import CST_FATES
 from ruvon_dsl.python._source import Source
 from ruvon_dsl.python._surface import (
     Argument,
@@ -37,6 +38,8 @@ _CONDITIONAL = (
 def read_value(source: Source, node: cst.BaseExpression) -> Value:
     """The surface value of any expression."""
     match node:
+        case cst.TemplatedString():
+            return _refused(source, node)
         case cst.Name() | cst.Attribute():
             return read_dotted(source, node) or _member(source, node)
         case cst.Await():
@@ -67,6 +70,14 @@ def read_dotted(source: Source, node: cst.BaseExpression) -> Dotted | None:
         return None
     span = source.span(node)
     return Dotted((inner.value, *reversed(parts)), source.slice(span), span)
+
+
+def _refused(source: Source, node: cst.BaseExpression) -> Text:
+    """An expression of a refused kind; the empty text says that it was reported."""
+    fate = CST_FATES[type(node).__name__]
+    span = source.span(node)
+    source.findings.error(fate.code, fate.message, span, help=fate.help, reason=fate.reason)
+    return Text("", span)
 
 
 def _member(source: Source, node: cst.Name | cst.Attribute) -> Value:

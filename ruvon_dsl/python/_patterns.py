@@ -1,5 +1,6 @@
 """Patterns to conditions and captures over the subject's expression."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, assert_never, final
 
@@ -24,7 +25,7 @@ from ruvon_dsl.python._surface import (
 
 __all__ = ["Matched", "conjunction", "read_match"]
 
-_KNOWN_ORDER: Final = {"Won": ("name", "value")}
+_KNOWN_ORDER: Final[Mapping[str, tuple[str, ...]]] = {"Won": ("name", "value")}
 """Positions of Ruvon's own classes, for a parse without import."""
 
 
@@ -114,8 +115,8 @@ class _Reader:
         if not pattern.positional:
             return ()
         found = self.unit.lookup(pattern.cls.name) if self.unit.lookup is not None else Missing
-        order: object = getattr(found, "__match_args__", _KNOWN_ORDER.get(pattern.cls.parts[-1], ()))
-        return tuple(str(item) for item in order) if isinstance(order, tuple) else ()
+        order: tuple[str, ...] | None = getattr(found, "__match_args__", None)
+        return _KNOWN_ORDER.get(pattern.cls.parts[-1], ()) if order is None else tuple(order)
 
     def _or(self, pattern: OrPattern, subject: Expr) -> Matched:
         choices = [self.read(choice, subject) for choice in pattern.choices]

@@ -193,10 +193,23 @@ def lower_http(context: FileContext, item: Item) -> Call:
     if "url" not in config:
         context.found.error(codes.MISSING_KEY, f"`{item.id}` has no `url`", item.span, "add `url: https://...`")
     config.setdefault("method", e.Const("GET", item.span))
+    if "expect" in config:
+        config["expect"] = _as_tuple(config["expect"])
     method = config["method"]
     if isinstance(method, e.Const) and isinstance(method.value, str):
         config["method"] = e.Const(method.value.upper(), method.span)
     return replace(options_of(context, fields, None), type="HTTP", config=MappingProxyType(config))
+
+
+def _as_tuple(codes_: Expr) -> Expr:
+    """Status codes as the tuple that Python writes: `[404]` and `404` are `(404,)`."""
+    match codes_:
+        case e.List(items=items, span=span):
+            return e.Tuple(items, span)
+        case e.Const(value=int(), span=span):
+            return e.Tuple((codes_,), span)
+        case _:
+            return codes_
 
 
 def _merge_grouped(context: FileContext, outer: Fields, inner: Fields) -> None:

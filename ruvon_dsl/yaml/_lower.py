@@ -21,7 +21,7 @@ from ruvon_dsl.yaml._graphs import Place, Scope, ScopeKind, joined_lists, loop_e
 from ruvon_dsl.yaml._naming import known_name
 from ruvon_dsl.yaml._starts import lower_start
 from ruvon_dsl.yaml._stretches import close_stretches, lower_stretch
-from ruvon_dsl.yaml._tree import Block, Exit, Item, Jump, RuleItem
+from ruvon_dsl.yaml._tree import Block, Exit, Item, Jump, RuleItem, walk_items
 from ruvon_dsl.yaml._values import ScalarNode
 from ruvon_dsl.yaml._waits import lower_human, lower_receive, lower_sleep
 
@@ -233,18 +233,28 @@ class Lowering:
 
 
 def implicit_ids(block: Block) -> Iterator[str]:
-    """The nodes whose `next` is nothing but the order of a list: the linker warns where one runs into a route's target."""
-    for outer in _all_lists(block):
+    """The nodes whose `next` is nothing but list order, on the way from a route's target.
+
+    The linker warns where one of them runs into another target. Steps that a decision without `default` merely falls
+    into are left out: skipping some steps is what such a decision is for.
+    """
+    targets = {exit_.target for item in walk_items(block) for exit_ in item.exits() if isinstance(exit_, Jump)}
+    for outer, routed in _all_lists(block, routed=False):
         if has_dependencies(outer):
             continue
-        joins = any(outer is exit_ for item in walk_items(block) for exit_ in item.exits())
-        for item in outer.items if joins else outer.items[:-1]:
-            if item.next is None and not item.decides and item.kind not in _NO_NEXT:
+        on_the_way = routed
+        for index, item in enumerate(outer.items):
+            on_the_way = on_the_way or item.id in targets
+            plain = item.next is None and not item.decides and item.kind not in _NO_NEXT
+            if on_the_way and plain and (routed or index + 1 < len(outer.items)):
                 yield item.try_id or (item.assigns[-1].id if item.assigns else item.id)
+            on_the_way = on_the_way and plain
 
 
-def _all_lists(block: Block) -> Iterator[Block]:
-    yield block
+def _all_lists(block: Block, *, routed: bool) -> Iterator[tuple[Block, bool]]:
+    """A list and all inside it, each with whether it is a route's, which goes on behind the deciding step."""
+    yield block, routed
     for item in block.items:
+        arms = [exit_ for exit_ in item.exits() if isinstance(exit_, Block)]
         for inner in (*item.inner_blocks(), *item.flat_blocks()):
-            yield from _all_lists(inner)
+            yield from _all_lists(inner, routed=any(inner is arm for arm in arms))

@@ -5,6 +5,7 @@ never a call. Bounds are counted while the events arrive, so a bomb is refused a
 after it was built: aliases are shared nodes, and what they would expand to is summed up from sizes.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final, NoReturn, final
 
@@ -27,6 +28,8 @@ MAX_NODES: Final = 100_000
 MAX_ALIASES: Final = 500
 """Uses of an anchor (`*name`) in one file."""
 
+_BREAK: Final = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+"""What ends a line for YAML; marks count lines by it."""
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -76,7 +79,7 @@ class _Reader:
         if len(self._source.text) > MAX_CHARACTERS:
             size = f"{len(self._source.text):,} characters, more than the {MAX_CHARACTERS:,} that are allowed"
             self._refuse(codes.TOO_LARGE, f"the file has {size}", _start(self._source), "split it into several files")
-        self._lines = self._source.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        self._lines = _BREAK.split(self._source.text)
         self._events = iter(yaml.parse(self._source.text, Loader=_LOADER))
         for event in self._events:
             if isinstance(event, yaml.DocumentStartEvent):
@@ -125,13 +128,19 @@ class _Reader:
             self._refuse(codes.TOO_LARGE, message, span, "use fewer aliases, or split the file")
 
     def _scalar(self, event: Any, span: Span) -> ScalarNode:
-        first, last = span.start.line - 1, span.end.line - 1
-        lines = self._lines[first : last + 1]
-        if lines:
-            lines = [lines[0][span.start.column - 1 :], *lines[1:]]
-        return ScalarNode(
-            event.value, event.style in {None, ""}, _trimmed(span, event.value, event.style), tuple(lines)
-        )
+        plain = event.style in {None, ""}
+        return ScalarNode(event.value, plain, _trimmed(span, event.value, event.style), self._source_lines(span))
+
+    def _source_lines(self, span: Span) -> tuple[str, ...]:
+        """The lines of a span and no more than that: a slice to the end of a long line, for each of its scalars, would
+        take space that grows with the square."""
+        lines = self._lines[span.start.line - 1 : span.end.line]
+        if not lines:
+            return ()
+        start, end = span.start.column - 1, span.end.column - 1
+        if len(lines) == 1:
+            return (lines[0][start:end],)
+        return (lines[0][start:], *lines[1:-1], *((lines[-1],) if end else ()))
 
     def _sequence(self, span: Span, depth: int) -> tuple[SequenceNode, int]:
         items: list[YamlNode] = []

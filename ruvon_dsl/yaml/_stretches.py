@@ -74,13 +74,14 @@ def _check_edges(low: _ItemLowerer, item: Item, targets: set[str]) -> None:
     jumps = [exit_ for exit_ in item.exits() if isinstance(exit_, Jump) and exit_.target not in targets]
     jumps += [jump for jump in (item.next, item.on_error) if jump is not None]
     for jump in jumps:
-        if jump.target != END:
+        if jump.target != END:  # reported once here; the edge then leads to the end of the branch
             low.context.found.error(
                 codes.EDGE_IN_STRETCH,
                 f"`{item.id}` runs beside other steps, so it cannot go to `{jump.target}`",
                 jump.span,
                 f"let `{jump.target}` depend on `{item.id}` alone, or put the steps under `steps:` of the route",
             )
+            jump.target = END
 
 
 def hoist_output(graph: Graph) -> tuple[Graph, Expr | None]:

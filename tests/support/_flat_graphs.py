@@ -32,6 +32,7 @@ from ruvon.ir import (
     Try,
     Wait,
 )
+from ruvon.ir._verify import single_effect
 from ruvon.ir.expr import Expr, Name, parse
 
 __all__ = ["flat_definitions", "graph_shapes"]
@@ -115,7 +116,8 @@ def _graph(
     for index, (kind, name) in enumerate(zip(chosen, ids, strict=True)):
         nodes[name] = _node(draw, names, kind, name, lambda i=index: target(i), depth, (*around, *ids), in_loop, final)
     entry = draw(st.sampled_from([ids[0]] * 6 + ids + (exits if depth else []))) if ids else draw(st.sampled_from([*exits, *around]))
-    return _pruned(Graph(entry=entry, nodes=nodes)) if draw(st.integers(0, 9)) else Graph(entry=entry, nodes=nodes)
+    whole = entry in nodes and draw(st.integers(0, 9)) == 0
+    return Graph(entry=entry, nodes=nodes) if whole else _pruned(Graph(entry=entry, nodes=nodes))
 
 
 def _pruned(graph: Graph) -> Graph:
@@ -192,7 +194,7 @@ def _wait(draw: st.DrawFn) -> Wait:
 
 
 def _start(draw: st.DrawFn) -> Start:
-    return Start(child="Kyc", data=parse("ref('tests.support.shop:Job')(amount=1)"), output=draw(st.sampled_from([None, Name("x")])))
+    return Start(child="Kyc", result="tests.support.shop:Done", data=parse("ref('tests.support.shop:Job')(amount=1)"), output=draw(st.sampled_from([None, Name("x")])))
 
 
 def _loop(draw: st.DrawFn, names: _Names, name: str, target, depth: int) -> Node:  # type: ignore[no-untyped-def]
@@ -225,18 +227,27 @@ def _try(draw, names, name, target, depth, visible, in_loop, final) -> Node:  # 
     last = None
     if draw(st.integers(0, 3)) == 0:
         last = _graph(draw, names, size=draw(st.integers(1, 2)), depth=2, around=(), in_loop=False, final=True)
+        last = last if last.nodes else None
     return Node(id=name, action=Try(body=body, handlers=handlers, final=last), next=target())
+
+
+def _plain(graph: Graph) -> Graph:
+    """A body that is one effect gives its result to the node around it and binds nothing itself."""
+    node = single_effect(graph)
+    if node is None or not isinstance(node.action, Call | Wait | Start):
+        return graph
+    return Graph(entry=graph.entry, nodes={node.id: replace(node, action=replace(node.action, output=None))})
 
 
 def _parallel(draw: st.DrawFn, names: _Names, name: str, target, depth: int) -> Node:  # type: ignore[no-untyped-def]
     if draw(st.integers(0, 3)) == 0:
-        body = _graph(draw, names, size=draw(st.integers(1, 2)), depth=depth + 1, around=(), in_loop=False)
+        body = _plain(_graph(draw, names, size=draw(st.integers(1, 2)), depth=depth + 1, around=(), in_loop=False))
         action = Parallel(over=parse("state.lines"), item=Name("line"), body=body, output=draw(st.sampled_from([None, Name("x")])))
         return Node(id=name, action=action, next=target())
     race = draw(st.booleans())
     branches: list[Branch] = []
-    for _ in range(draw(st.integers(1, 3))):
-        graph = _graph(draw, names, size=draw(st.integers(0, 3)), depth=depth + 1, around=(), in_loop=False)
+    for _ in range(draw(st.integers(2 if race else 1, 3))):
+        graph = _plain(_graph(draw, names, size=draw(st.integers(0, 3)), depth=depth + 1, around=(), in_loop=False))
         only = next(iter(graph.nodes)) if len(graph.nodes) == 1 else None
         label = only if only and draw(st.booleans()) else names.new("part")
         after = tuple(branch.label for branch in branches if not race and draw(st.integers(0, 3)) == 0)

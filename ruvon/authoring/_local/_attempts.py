@@ -38,7 +38,7 @@ class Services:
     driver: LocalDriver
     step_name: str
     key: str
-    published: list[Published] = field(default_factory=lambda: [])
+    published: list[Published] = field(default_factory=list[Published])
     progress: Mapping[str, Any] | None = None
     before: Mapping[str, Any] | None = None
     """The progress that the previous attempt told."""
@@ -127,25 +127,25 @@ async def with_retries(
         history.number += 1
 
 
-async def play(driver: LocalDriver, reply: Reply, what: str, timeout: timedelta | None) -> Any:
+async def play(driver: LocalDriver, reply: Reply, what: str, limit: timedelta | None) -> Any:
     """Let a scripted reply happen on the virtual clock.
 
     Raises:
         TimedOut: it takes longer than the timeout.
     """
-    late = timeout is not None and reply.takes > timeout
-    takes = timeout if late and timeout is not None else reply.takes
+    late = limit is not None and reply.takes > limit
+    takes = limit if late and limit is not None else reply.takes
     if takes > timedelta(0):
         await driver.run.scheduler.sleep_us(driver.strand, duration_us(takes))
     if late:
-        raise TimedOut(what, timeout)
+        raise TimedOut(what, limit)
     if reply.error is not None:
         raise reply.error
     return reply.value
 
 
 async def run_function(
-    driver: LocalDriver, function: Callable[..., Any], given: Mapping[str, Any], what: str, timeout: timedelta | None
+    driver: LocalDriver, function: Callable[..., Any], given: Mapping[str, Any], what: str, limit: timedelta | None
 ) -> Any:
     """Call a real step function; outside any body, so that it cannot use what belongs to bodies.
 
@@ -161,12 +161,11 @@ async def run_function(
     task = asyncio.get_running_loop().create_task(_awaited(value), context=context)
     driver.strand.task = task
     try:
-        limit = timeout.total_seconds() if timeout is not None else None
-        done, _ = await asyncio.wait({task}, timeout=limit)
+        done, _ = await asyncio.wait({task}, timeout=limit.total_seconds() if limit is not None else None)
         if not done:
             task.cancel()
             await asyncio.wait({task})
-            raise TimedOut(what, timeout)
+            raise TimedOut(what, limit)
         return task.result()
     finally:
         driver.strand.task = None
@@ -184,5 +183,3 @@ def _spread(function: Callable[..., Any], given: Mapping[str, Any]) -> tuple[lis
         if item.kind is inspect.Parameter.POSITIONAL_ONLY and name in kwargs:
             args.append(kwargs.pop(name))
     return args, kwargs
-
-

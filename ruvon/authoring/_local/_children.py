@@ -34,7 +34,7 @@ async def perform_child(driver: LocalDriver, request: ChildRequest) -> Any:
             value = await play(driver, reply_of(entry, {"state": state}, first=state), name, declaration.timeout)
             return _validated(declaration, value)
         if declaration.function is None:
-            raise missing(driver, request, f"World(children={{{name!r}: ...}})")
+            raise missing(request, f"World(children={{{name!r}: ...}})")
         return await _run_child(driver, declaration, state, activation)
 
     result = await with_retries(driver, declaration.retry, Attempt(), once)
@@ -61,16 +61,14 @@ def _keep_result(driver: LocalDriver, name: str, result: Any) -> None:
 
 async def _run_child(driver: LocalDriver, declaration: WorkflowDeclaration, state: Any, activation: str) -> Any:
     while True:
-        child = LocalRun.begin(declaration, state, driver.world, driver.run.scheduler, activation)
+        child = LocalRun.begin(declaration, state, driver.world, driver.run.scheduler, driver.run.hands, activation)
         try:
             result = await _awaited(driver, child)
         except RestartRequested as again:
             state = again.state
             continue
         if child.entries:
-            driver.run.record(
-                Entry(declaration.workflow_type, activation, None, {}, None, driver.scopes, child=child)
-            )
+            driver.run.record(Entry(declaration.workflow_type, activation, None, {}, None, driver.scopes, child=child))
         return result
 
 
@@ -109,7 +107,7 @@ async def perform_spawn(driver: LocalDriver, request: SpawnRequest) -> str:
     """Record a child that is started on its own, and give its id; the same `key` gives the same id."""
     name = request.declaration.workflow_type
     if not driver.world.scripted:
-        raise missing(driver, request, "a world: `.local(state, World())` records what is spawned")
+        raise missing(request, "a world: `.local(state, World())` records what is spawned")
     activation = driver.activation(f"spawn {name}")
     driver.note(name, activation, {"state": copy_value(request.state)})
     key = request.key if request.key is not None else f"{driver.run.workflow_id}:{activation}"
@@ -123,7 +121,7 @@ async def perform_schedule(driver: LocalDriver, request: ScheduleRequest) -> str
     """Record a schedule, and give its id; the same name gives the same id."""
     name = request.declaration.workflow_type
     if not driver.world.scripted:
-        raise missing(driver, request, "a world: `.local(state, World())` records what is scheduled")
+        raise missing(request, "a world: `.local(state, World())` records what is scheduled")
     activation = driver.activation(f"schedule {name}")
     driver.note(name, activation, {"state": copy_value(request.state), "cron": request.cron, "tz": request.tz})
     key = request.name if request.name is not None else f"{driver.run.workflow_id}:{activation}"

@@ -7,6 +7,7 @@ from typing import Any, cast, final
 from pydantic import BaseModel
 
 from ruvon.authoring._declarations import StepDeclaration, WorkflowDeclaration
+from ruvon.authoring._local._hands import HANDS
 from ruvon.authoring._local._run import LocalDriver, LocalRun, Restarted, RestartRequested
 from ruvon.authoring._local._scheduler import Aborted, Scheduler
 from ruvon.authoring._local._steps import bound_call, run_step
@@ -30,17 +31,17 @@ class LocalOutcome:
     """The error that came out of the body, or `WorldInputMissing`."""
     restarted: Any = None
     """The state of the next run, where the body called `restart`."""
-    calls: list[Called] = field(default_factory=lambda: [])
+    calls: list[Called] = field(default_factory=list[Called])
     """Every call in order; within one branch the order is fixed."""
-    compensations: list[Compensated] = field(default_factory=lambda: [])
+    compensations: list[Compensated] = field(default_factory=list[Compensated])
     """Every compensation in order."""
-    published: list[Published] = field(default_factory=lambda: [])
-    spawned: list[Spawned] = field(default_factory=lambda: [])
+    published: list[Published] = field(default_factory=list[Published])
+    spawned: list[Spawned] = field(default_factory=list[Spawned])
 
 
 async def _run(declaration: WorkflowDeclaration, state: Any, world: World) -> LocalOutcome:
     scheduler = Scheduler(world)
-    run = LocalRun.begin(declaration, state, world, scheduler)
+    run = LocalRun.begin(declaration, state, world, scheduler, HANDS)
     result: Any = None
     error: BaseException | None = None
     restarted: Any = None
@@ -123,7 +124,7 @@ async def _local_step(declaration: StepDeclaration, args: tuple[Any, ...], kwarg
     scheduler = Scheduler(world)
     header = WorkflowDeclaration(function=None, path=declaration.path, workflow_type=declaration.name)
     names = declaration.function.__globals__
-    run = LocalRun.begin(header, given, world, scheduler, state_type=_class_of(given), names=names)
+    run = LocalRun.begin(header, given, world, scheduler, HANDS, state_type=_class_of(given), names=names)
 
     async def body(driver: LocalDriver) -> Any:
         own = {**bound, "state": run.body} if declaration.takes_state else bound

@@ -55,7 +55,7 @@ class Branch:
     after: tuple[str, ...] = ()
     strand: Strand | None = None
     layer: Layer | None = None
-    start: Table = field(default_factory=lambda: {})
+    start: Table = field(default_factory=dict[str, bytes])
 
     @property
     def done(self) -> bool:
@@ -127,9 +127,7 @@ class _Gather:
     def __init__(self, driver: LocalDriver, request: GatherRequest) -> None:
         self.driver, self.options = driver, request.options
         labels = labels_of(request.works, indexed=request.options.listed)
-        self.branches = [
-            Branch(index, labels[index], work, _after(work)) for index, work in enumerate(request.works)
-        ]
+        self.branches = [Branch(index, labels[index], work, _after(work)) for index, work in enumerate(request.works)]
         self.by_label = {branch.label: branch for branch in self.branches}
         self.path = driver.group("gather")
         self.failures: list[Branch] = []
@@ -288,5 +286,3 @@ def _holds_errors(result: Any) -> bool:
 async def perform_after(request: AfterRequest) -> Any:
     """A branch that comes after others, once it may start; outside `gather` just its work."""
     return await request.work
-
-

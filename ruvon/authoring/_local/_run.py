@@ -6,42 +6,34 @@ the scheduler and has its own layer of the state.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, NoReturn, assert_never, final
+from typing import Any, NoReturn, final
 from uuid import UUID
 
 from ruvon.authoring._declarations import CompensationDeclaration, WorkflowDeclaration, resolved_hints
 from ruvon.authoring._local._layers import Layer, StateForm, classes_of, form_of
 from ruvon.authoring._local._scheduler import Aborted, Scheduler, Strand
 from ruvon.authoring._local._world import Called, World, WorldInputMissing
-from ruvon.authoring._work import (
-    AfterRequest,
-    ChildRequest,
-    CustomRequest,
-    FirstRequest,
-    GatherRequest,
-    HttpRequest,
-    HumanRequest,
-    InferRequest,
-    NamedRequest,
-    ReceiveRequest,
-    Request,
-    ScheduleRequest,
-    SleepRequest,
-    SpawnRequest,
-    StepRequest,
-    WasmRequest,
-    Work,
-    describe,
-)
+from ruvon.authoring._work import Request, Work, describe
 from ruvon.ir._errors import RuvonError
 from ruvon.ir.values import copy_value, validate
 from ruvon.models import SagaWorkflowException
 
-__all__ = ["EndlessRunError", "Entry", "LocalDriver", "LocalRun", "RestartRequested", "Restarted", "checked_cancel"]
+__all__ = [
+    "EndlessRunError",
+    "Entry",
+    "ForeignRestartError",
+    "Hands",
+    "LocalDriver",
+    "LocalRun",
+    "RestartRequested",
+    "Restarted",
+    "checked_cancel",
+    "missing",
+]
 
 
 class Restarted(RuvonError):  # noqa: N818 - an outcome, not a failure
@@ -64,6 +56,18 @@ class RestartRequested(BaseException):
     def __init__(self, state: Any) -> None:
         self.state = state
         super().__init__("restart")
+
+
+class ForeignRestartError(RuvonError):
+    """A body called the `restart` of another workflow.
+
+    Args:
+        named: the workflow whose `restart` was called.
+        running: the workflow that runs.
+    """
+
+    def __init__(self, named: str, running: str) -> None:
+        super().__init__(f"`{running}` called the restart of `{named}`; a run can only begin its own workflow again")
 
 
 class EndlessRunError(RuvonError):
@@ -98,6 +102,19 @@ class Entry:
 
 
 @final
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What a driver does not do itself; made in `_hands`, which knows all the modules that do."""
+
+    perform: "Callable[[LocalDriver, Request], Coroutine[Any, Any, Any]]"
+    """Do what a body awaits."""
+    roll_back: "Callable[[LocalDriver, Sequence[Entry]], Coroutine[Any, Any, None]]"
+    """Undo entries, last completed first."""
+    share: "Callable[[LocalDriver, Work[Any]], Awaitable[Any]]"
+    """Start work that may be awaited several times."""
+
+
+@final
 @dataclass(slots=True, eq=False)
 class LocalRun:
     """One instance: its state, its saga entries, its place in the world."""
@@ -105,6 +122,7 @@ class LocalRun:
     declaration: WorkflowDeclaration
     world: World
     scheduler: Scheduler
+    hands: "Hands"
     form: StateForm
     body: Any
     """The state as the body holds it."""
@@ -112,8 +130,8 @@ class LocalRun:
     workflow_id: str
     path: str = ""
     """The prefix of its branches: empty for the outermost run."""
-    entries: list[Entry] = field(default_factory=lambda: [])
-    counter: Counter[str] = field(default_factory=lambda: Counter())
+    entries: list[Entry] = field(default_factory=list[Entry])
+    counter: Counter[str] = field(default_factory=Counter[str])
 
     @classmethod
     def begin(
@@ -122,6 +140,7 @@ class LocalRun:
         state: Any,
         world: World,
         scheduler: Scheduler,
+        hands: "Hands",
         path: str = "",
         *,
         state_type: Any = None,
@@ -135,7 +154,7 @@ class LocalRun:
         layer = Layer.of(form, form.initial(copy_value(state)))
         body = form.body_object()
         form.show(body, layer)
-        return cls(declaration, world, scheduler, form, body, layer, str(world.new_run_id()), path)
+        return cls(declaration, world, scheduler, hands, form, body, layer, str(world.new_run_id()), path)
 
     def strand(self, work: Callable[["LocalDriver"], Work[Any]], driver: "LocalDriver") -> Strand:
         """A strand of this run for a driver."""
@@ -167,9 +186,7 @@ async def _execute(driver: "LocalDriver") -> Any:
         raise
     except (Exception, asyncio.CancelledError) as error:
         if run.declaration.saga or isinstance(error, SagaWorkflowException):
-            from ruvon.authoring._local._saga import roll_back
-
-            await roll_back(driver, run.entries)
+            await run.hands.roll_back(driver, run.entries)
         raise
 
 
@@ -239,46 +256,9 @@ class LocalDriver:
         self.layer.settle()
         if not self.world.count():
             raise Aborted(EndlessRunError(self.world.max_calls))
-        result = await self._dispatch(request)
+        result = await self.run.hands.perform(self, request)
         checked_cancel(self.strand)
         return result
-
-    def _dispatch(self, request: Request) -> Coroutine[Any, Any, Any]:
-        from ruvon.authoring._local import _children, _groups, _race, _services, _steps, _waits
-
-        match request:
-            case StepRequest():
-                return _steps.perform_step(self, request)
-            case CustomRequest():
-                return _steps.perform_custom(self, request)
-            case HttpRequest():
-                return _services.perform_http(self, request)
-            case InferRequest():
-                return _services.perform_infer(self, request)
-            case WasmRequest():
-                return _services.perform_wasm(self, request)
-            case SleepRequest():
-                return _waits.perform_sleep(self, request)
-            case ReceiveRequest():
-                return _waits.perform_receive(self, request)
-            case HumanRequest():
-                return _waits.perform_human(self, request)
-            case ChildRequest():
-                return _children.perform_child(self, request)
-            case SpawnRequest():
-                return _children.perform_spawn(self, request)
-            case ScheduleRequest():
-                return _children.perform_schedule(self, request)
-            case GatherRequest():
-                return _groups.perform_gather(self, request)
-            case FirstRequest():
-                return _race.perform_first(self, request)
-            case NamedRequest():
-                return _race.perform_named(request)
-            case AfterRequest():
-                return _groups.perform_after(request)
-            case _:
-                assert_never(request)
 
     def now(self) -> datetime:
         """The present moment of the world's clock."""
@@ -300,12 +280,16 @@ class LocalDriver:
 
     def begin(self, work: Work[Any], /) -> Awaitable[Any]:
         """Start work now, to be awaited later."""
-        from ruvon.authoring._local._race import Shared
-
-        return Shared(self, work)
+        return self.run.hands.share(self, work)
 
     def restart(self, declaration: WorkflowDeclaration, state: Any, /) -> NoReturn:
-        """End the run; it begins again with a copy of `state`."""
+        """End the run; it begins again with a copy of `state`.
+
+        Raises:
+            Aborted: another workflow's `restart` was called.
+        """
+        if declaration.workflow_type != self.run.declaration.workflow_type:
+            raise Aborted(ForeignRestartError(declaration.workflow_type, self.run.declaration.workflow_type))
         self.layer.settle()
         raise RestartRequested(copy_value(state))
 
@@ -319,11 +303,9 @@ class LocalDriver:
         """Close a saga scope; after an error or a cancellation undo first what completed inside."""
         self.scopes = tuple(item for item in self.scopes if item is not scope)
         if isinstance(error, Exception | asyncio.CancelledError):
-            from ruvon.authoring._local._saga import roll_back
-
-            await roll_back(self, [entry for entry in self.run.entries if scope in entry.scopes])
+            await self.run.hands.roll_back(self, [entry for entry in self.run.entries if scope in entry.scopes])
 
 
-def missing(driver: LocalDriver, request: Request, remedy: str) -> Aborted:
+def missing(request: Request, remedy: str) -> Aborted:
     """The end of a run that waits for something its world does not hold."""
     return Aborted(WorldInputMissing(describe(request)[0], remedy))

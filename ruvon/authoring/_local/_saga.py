@@ -61,9 +61,7 @@ async def _attempt(
     driver: LocalDriver, entry: Entry, compensation: CompensationDeclaration, services: Services, number: int
 ) -> Table:
     run = driver.run
-    context = StepContext(
-        run.workflow_id, entry.step, services, attempt=number, step_result=copy_value(entry.result)
-    )
+    context = StepContext(run.workflow_id, entry.step, services, attempt=number, step_result=copy_value(entry.result))
     given: dict[str, Any] = {item.name: copy_value(entry.args[item.name]) for item in _given(entry, compensation)}
     if any(item.kind == "rest" for item in compensation.parameters):
         given = {**{name: copy_value(value) for name, value in entry.args.items()}, **given}

@@ -20,7 +20,7 @@ from ruvon.authoring._local._mailbox import Mailbox
 from ruvon.authoring._local._world import World, WorldInputMissing
 from ruvon.authoring._work import CURRENT_DRIVER, Driver
 
-__all__ = ["Aborted", "Park", "Scheduler", "Strand", "Timer", "YIELD"]
+__all__ = ["YIELD", "Aborted", "Park", "Scheduler", "Strand", "Timer"]
 
 Coro: TypeAlias = Coroutine[Any, Any, Any]
 

@@ -56,7 +56,7 @@ class Script:
     """Scripted replies by name, and how many of each have been used."""
 
     entries: Mapping[str, Any]
-    used: dict[str, int] = field(default_factory=lambda: {})
+    used: dict[str, int] = field(default_factory=dict[str, int])
 
     def next(self, names: Iterable[str]) -> Any:
         """The next entry under the first of these names that is scripted, or `NOTHING`."""

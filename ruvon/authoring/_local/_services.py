@@ -77,7 +77,7 @@ async def _asked(
     args: Mapping[str, Any],
     offered: Mapping[str, Any],
     remedy: str,
-    timeout: timedelta | None,
+    limit: timedelta | None,
     policy: Retry | None,
     finish: Any,
 ) -> Any:
@@ -93,8 +93,8 @@ async def _asked(
     async def once(_: int) -> Any:
         entry = script.next(names)
         if entry is NOTHING:
-            raise missing(driver, request, remedy)
-        return finish(await play(driver, reply_of(entry, offered), names[0], timeout))
+            raise missing(request, remedy)
+        return finish(await play(driver, reply_of(entry, offered), names[0], limit))
 
     driver.previous = copy_value(await with_retries(driver, policy, Attempt(), once))
     return copy_value(driver.previous)

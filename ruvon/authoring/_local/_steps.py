@@ -141,7 +141,7 @@ async def _called(driver: LocalDriver, declaration: StepDeclaration, given: Mapp
     if entry is not NOTHING:
         return await play(driver, reply_of(entry, given), declaration.name, declaration.timeout)
     if any(driver.world.steps.has(name) for name in names):
-        raise missing(driver, StepRequest(declaration, (), {}), f"one more reply in World(steps={{{names[0]!r}: ...}})")
+        raise missing(StepRequest(declaration, (), {}), f"one more reply in World(steps={{{names[0]!r}: ...}})")
     return await run_function(driver, declaration.function, given, declaration.name, declaration.timeout)
 
 
@@ -231,7 +231,7 @@ async def perform_custom(driver: LocalDriver, request: CustomRequest) -> Any:
     async def once(_: int) -> Any:
         entry = driver.world.fake_of(name, request.type)
         if entry is NOTHING:
-            raise missing(driver, request, f"World(steps={{{name!r}: ...}})")
+            raise missing(request, f"World(steps={{{name!r}: ...}})")
         state = driver.layer.snapshot()
         reply = reply_of(entry, {**config, "state": state, **request.kwargs}, first=state)
         return await play(driver, reply, name, request.declaration.timeout)

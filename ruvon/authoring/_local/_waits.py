@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any, cast
 
 from pydantic import BaseModel
@@ -35,13 +36,13 @@ async def perform_receive(driver: LocalDriver, request: ReceiveRequest) -> Any:
     key = f", key={request.key!r}" if request.key is not None else ""
     remedy = f"World(signals=[Signal({name}(...){key})])"
     if not driver.world.scripted:
-        raise missing(driver, request, remedy)
+        raise missing(request, remedy)
     mailbox = driver.run.scheduler.mailbox
     deadline = _deadline(driver, request.timeout)
     while True:
         message = mailbox.take(request.model, request.key, driver.world.now_us)
         if message is not None:
-            driver.strand.on_lose.append(lambda: mailbox.put_back(message))
+            driver.strand.on_lose.append(partial(mailbox.put_back, message))
             return copy_value(message.signal.event)
         if deadline is not None and driver.world.now_us >= deadline:
             raise TimedOut(f"receive({name})", request.timeout)
@@ -73,7 +74,7 @@ async def perform_human(driver: LocalDriver, request: HumanRequest) -> Any:
     """Ask a scripted person until an answer validates."""
     world = driver.world
     if not world.scripted:
-        raise missing(driver, request, f"World(answers={{{request.task!r}: [...]}})")
+        raise missing(request, f"World(answers={{{request.task!r}: [...]}})")
     world.shown.append((request.task, copy_value(request.show)))
     if request.ask is not None:
         await run_step(driver, request.ask, _for_function(driver, request.ask, {}))

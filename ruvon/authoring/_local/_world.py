@@ -6,7 +6,7 @@ from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any, TypeVar, final
+from typing import Any, Self, final
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -26,8 +26,6 @@ __all__ = [
     "World",
     "WorldInputMissing",
 ]
-
-M = TypeVar("M")
 
 
 class WorldInputMissing(RuvonError):  # noqa: N818 - the documented name
@@ -125,7 +123,7 @@ class World:
         *,
         answers: Mapping[str, Sequence[Any]] | None = None,
         signals: Iterable[Any] = (),
-        children: Mapping[str, Any] | None = None,
+        children: Mapping[Any, Any] | None = None,
         http: Mapping[str, Any] | None = None,
         infer: Mapping[str, Any] | None = None,
         wasm: Mapping[str, Any] | None = None,
@@ -242,7 +240,7 @@ class World:
         """The next scripted reply of a step, or `NOTHING`."""
         return self.steps.next(names)
 
-    def __enter__(self) -> "World":
+    def __enter__(self) -> Self:
         """Make this the world of `.local` calls that are given none."""
         self._tokens.append(AMBIENT_WORLD.set(self))
         return self
@@ -261,5 +259,3 @@ def _name_of(key: Any) -> str:
     if isinstance(name, str):
         return name
     raise TypeError(f"a world's steps are named by a step or its name, not by {key!r}")
-
-

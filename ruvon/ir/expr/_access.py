@@ -108,7 +108,7 @@ def read_attribute(value: object, name: str) -> object:
 def _member(value: type, name: str) -> object:
     if issubclass(value, Enum) and name in value.__members__:
         return value.__members__[name]
-    if issubclass(value, Enum) and inspect.getattr_static(value, name, _MISSING) is _MISSING:
+    if issubclass(value, Enum) and _static(value, name) is _MISSING and not hasattr(type(value), name):
         return getattr(value, name)
     raise ExpressionAccessError(value, name, "only the members of an enum can be read from a class")
 
@@ -123,7 +123,7 @@ def _stored(value: object, name: str) -> object:
     extra: object = getattr(value, "__pydantic_extra__", None) if hasattr(type(value), "__pydantic_validator__") else None
     if isinstance(extra, dict) and name in extra:
         return cast("dict[str, object]", extra)[name]
-    slot: object = inspect.getattr_static(type(value), name, _MISSING)
+    slot: object = _static(type(value), name)
     return getattr(value, name) if inspect.ismemberdescriptor(slot) and not _is_builtin(type(value)) else _MISSING
 
 
@@ -132,7 +132,7 @@ def _is_builtin(kind: type) -> bool:
 
 
 def _absent(value: object, kind: type, name: str) -> object:
-    if inspect.getattr_static(kind, name, _MISSING) is not _MISSING:
+    if _static(kind, name) is not _MISSING:
         reason = "it is a method; call it" if method_base(kind, name) is not None else "it is not a stored field"
         raise ExpressionAccessError(kind, name, reason)
     if _makes_up(kind):
@@ -142,7 +142,12 @@ def _absent(value: object, kind: type, name: str) -> object:
 
 def _makes_up(kind: type) -> bool:
     """Whether a class answers for attributes that it does not have; pydantic's own hook only raises the right error."""
-    return hasattr(kind, "__getattr__") and not hasattr(kind, "__pydantic_validator__")
+    return _static(kind, "__getattr__") is not _MISSING and not hasattr(kind, "__pydantic_validator__")
+
+
+def _static(kind: type, name: str) -> object:
+    """What a class itself or a base defines under a name, without its metaclass and without running anything."""
+    return next((base.__dict__[name] for base in kind.__mro__ if name in base.__dict__), _MISSING)
 
 
 def method_base(kind: type, name: str) -> type | None:
@@ -163,7 +168,7 @@ def bind_method(value: object, name: str) -> tuple[type, Any]:
     kind = type(value)
     base = method_base(kind, name)
     if base is None:
-        if inspect.getattr_static(kind, name, _MISSING) is _MISSING and not _makes_up(kind):
+        if _static(kind, name) is _MISSING and not _makes_up(kind):
             getattr(value, name)
         raise ExpressionAccessError(kind, name, "it is not a method of the language")
     return base, getattr(value, name)

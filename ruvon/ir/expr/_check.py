@@ -266,9 +266,7 @@ class Checker:
             tested = as_condition or position < last
             kind = self.condition(value, env) if tested else self.visit(value, env)
             if position < last:
-                part = truth(kind, expr.op == "or")
-                if part is not None:
-                    found.append(part)
+                found.extend(truth(kind, expr.op == "or"))
                 env = env.narrow(self.narrowing(value, env, expr.op == "and"))
             else:
                 found.append(kind)

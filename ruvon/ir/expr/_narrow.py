@@ -5,8 +5,9 @@ type of a name or dotted path where the condition is true, and where it is false
 never narrowed to nothing, because the types may be wrong and the code behind it should still be checked.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
+from typing import Final
 
 from ruvon.ir.expr._language import TYPE_NAMES
 from ruvon.ir.expr._nodes import Binary, Boolean, Call, Compare, Const, Expr, Name, Ref, Tuple, Unary
@@ -17,6 +18,7 @@ from ruvon.ir.types._shape import literal_values
 
 __all__ = ["narrowing", "truth"]
 
+_ONLY_NONE: Final = frozenset({(type(None), None)})
 Types = Callable[[Expr], object]
 """Gives the type of a part of the condition."""
 
@@ -47,8 +49,8 @@ def narrowing(
             return {} if path is None else _kept(path, truth(types(expr), wanted))
 
 
-def _kept(path: str, found: object | None) -> dict[str, object]:
-    return {} if found is None or found is UNKNOWN else {path: found}
+def _kept(path: str, found: Sequence[object]) -> dict[str, object]:
+    return {} if not found or UNKNOWN in found else {path: join(found)}
 
 
 def _boolean(
@@ -72,10 +74,9 @@ def _boolean(
     return {path: join([one[path], seen[path]]) for path in one.keys() & seen.keys()}
 
 
-def truth(annotation: object, wanted: bool) -> object | None:
-    """The part of a type whose values are true (or false), or None if there is none."""
-    found = [part for member in members(annotation) for part in _truth(member, wanted)]
-    return join(found) if found else None
+def truth(annotation: object, wanted: bool) -> tuple[object, ...]:
+    """The members of a type whose values may be true (or false)."""
+    return tuple(part for member in members(annotation) for part in _truth(member, wanted))
 
 
 def _truth(member: object, wanted: bool) -> tuple[object, ...]:
@@ -118,11 +119,14 @@ def _contained(left: Expr, right: Expr, wanted: bool, types: Types) -> dict[str,
     return {} if values is None or not plain else _kept(path, _restricted(types(left), values, wanted))
 
 
-def _restricted(annotation: object, values: frozenset[tuple[type, object]], wanted: bool) -> object | None:
-    """The part of a type that equals one of the values, or equals none of them."""
+def _restricted(annotation: object, values: frozenset[tuple[type, object]], wanted: bool) -> list[object]:
+    """The members of a type that equal one of the values, or equal none of them."""
     found: list[object] = []
     for member in members(annotation):
-        own = finite_values(member) if member is not UNKNOWN else None
+        own = finite_values(member)
+        if member is UNKNOWN and wanted and values == _ONLY_NONE:
+            found.append(None)
+            continue
         if own is not None:
             kept = [value for value in own if (value in values) is wanted]
             if len(kept) == len(own):
@@ -131,7 +135,7 @@ def _restricted(annotation: object, values: frozenset[tuple[type, object]], want
                 found.extend(literal(value) for _, value in sorted(kept, key=repr))
         elif not wanted or any(kind is not type(None) for kind, _ in values):
             found.append(member)
-    return join(found) if found else None
+    return found
 
 
 def _isinstance(
@@ -150,7 +154,7 @@ def _isinstance(
             found.append(member)
         elif wanted:
             found.extend(kind for kind in classes if issubclass(kind, base))
-    return _kept(path, join(found) if found else None)
+    return _kept(path, found)
 
 
 def _classes(expr: Expr, resolve: Callable[[str], object]) -> tuple[type, ...] | None:

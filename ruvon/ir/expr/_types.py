@@ -74,6 +74,7 @@ def join(annotations: Iterable[object]) -> object:
                 return UNKNOWN
             if member not in found:
                 found.append(member)
+    found = [member for member in found if literal_values(member) is None or base_of(member) not in found]
     if not found:
         return UNKNOWN
     return found[0] if len(found) == 1 else Union[tuple(found)]  # noqa: UP007 - built from a tuple

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias, cast, final
 
 import pydantic
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from ruvon.ir.types import class_path
@@ -132,7 +133,7 @@ class ModelForm:
         except KeyError:
             values = self._with_defaults(members)
         given = members.get(_GIVEN)
-        extra: object = self._dynamic.decode(members[_EXTRA]) if _EXTRA in members else dict[str, object]()
+        extra: object = self._dynamic.decode(members[_EXTRA]) if _EXTRA in members else {}
         return rebuild_model(
             self._cls,
             values,
@@ -193,7 +194,9 @@ class DataclassForm:
 
     def _set_default(self, made: object, name: str) -> None:
         (field,) = (item for item in dataclasses.fields(self._cls) if item.name == name)
-        if field.default_factory is not dataclasses.MISSING:
+        if isinstance(field.default, FieldInfo):  # a pydantic dataclass
+            _set(made, name, field.default.get_default(call_default_factory=True, validated_data={}))
+        elif field.default_factory is not dataclasses.MISSING:
             _set(made, name, field.default_factory())
         elif field.default is not dataclasses.MISSING:
             _set(made, name, field.default)

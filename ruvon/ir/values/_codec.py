@@ -12,11 +12,12 @@ import orjson
 
 from ruvon.ir._errors import NotStorableError
 from ruvon.ir.types import class_fields, class_kind, type_text, unwrap
+from ruvon.ir.values._cache import cache_key
 from ruvon.ir.values._compile import Compiler
 from ruvon.ir.values._dynamic import RefusedError
 from ruvon.ir.values._errors import UnreadableValueError
 from ruvon.ir.values._scalars import Tree
-from ruvon.ir.values._table import ClassTable
+from ruvon.ir.values._table import VIEW_OF, ClassTable
 
 __all__ = ["Codec", "codec_for", "compiler_for", "same", "stored_form"]
 
@@ -108,12 +109,10 @@ def codec_for(annotation: object, classes: Mapping[str, type]) -> Codec:
     compiler = compiler_for(classes)
     plain = unwrap(annotation)
     cache = compiler.table.cache
-    try:
-        known = cache.get(plain)
-    except TypeError:  # arguments with unhashable metadata: compiled each time
-        return Codec(plain, compiler)
+    key = cache_key(plain)
+    known = cache.get(key)
     if known is None:
-        known = cache[plain] = Codec(plain, compiler)
+        known = cache[key] = Codec(plain, compiler)
     return cast("Codec", known)
 
 
@@ -124,7 +123,7 @@ def same(left: object, right: object) -> bool:
     """Whether two storable values would be stored as the same bytes: types, order of dicts and NaN included."""
     if left is right:
         return True
-    if type(left) is not type(right):
+    if getattr(type(left), VIEW_OF, type(left)) is not getattr(type(right), VIEW_OF, type(right)):
         return False
     return stored_form(left) == stored_form(right)
 

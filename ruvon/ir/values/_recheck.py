@@ -23,6 +23,7 @@ from ruvon.ir.values._table import VIEW_OF
 
 __all__ = ["MISSING", "may_hold_models", "recheck"]
 
+_PAIR: Final = 2
 MISSING: Final = object()
 """Stands for "there was no value here before"."""
 
@@ -58,7 +59,10 @@ def recheck(value: object, new: Tree, old: Tree, path: str) -> bool:
     """
     if type(value) in IMMUTABLE or new == old:
         return False
-    new, old = _content(new), _content(old)
+    tag, new = _untagged(new)
+    old_tag, old = _untagged(old)
+    if tag != old_tag:  # an instance of another class stood here: there is nothing to compare with
+        old = MISSING
     if isinstance(value, list | tuple):
         return _recheck_items(list(cast("list[object]", value)), _items(new), _items(old), path)
     if isinstance(value, dict):
@@ -73,13 +77,14 @@ def recheck(value: object, new: Tree, old: Tree, path: str) -> bool:
     return coerced
 
 
-def _content(tree: Tree) -> Tree:
-    """A tree without its tag."""
+def _untagged(tree: Tree) -> tuple[str, Tree]:
+    """A tree's tag, or no text, and what is tagged."""
     members = _members(tree)
     if len(members) == 1:
         ((key, content),) = members.items()
-        return content if key[:1] == "$" else tree
-    return tree
+        if key[:1] == "$":
+            return key, content
+    return "", tree
 
 
 def _items(tree: Tree) -> list[Tree]:
@@ -91,7 +96,9 @@ def _members(tree: Tree) -> dict[str, Tree]:
 
 
 def _pairs(tree: Tree) -> list[tuple[Tree, Tree]]:
-    return [*_members(tree).items(), *(cast("tuple[Tree, Tree]", pair) for pair in _items(tree))]
+    """The members of a dict, which is written as an object or as pairs; of anything else, none."""
+    pairs = [cast("tuple[Tree, Tree]", pair) for pair in _items(tree) if len(_items(pair)) == _PAIR]
+    return [*_members(tree).items(), *pairs]
 
 
 def _recheck_members(value: dict[object, object], new: Tree, old: Tree, path: str) -> bool:

@@ -31,6 +31,7 @@ from ruvon.ir.values._view import ViewKind, is_default_mark, make_view_kind
 __all__ = ["Merge", "StateCodec", "StateReader", "is_default"]
 
 _DEFAULT_MARK: Final = b" "
+_NO_NAMES: Final[frozenset[str]] = frozenset()
 
 
 def is_default(data: bytes) -> bool:
@@ -251,6 +252,7 @@ class StateCodec:
         """The hot path: two touched scalars of any state cost about a microsecond here."""
         changes: dict[str, _Change] = {}
         assigned = self._kind.assigned(view)
+        valid = assigned if self._checks_assignments else _NO_NAMES
         dumps, encoders, old = orjson.dumps, self._encoders, before.get
         for name, value in self._kind.raw(view).items():
             encode = encoders.get(name)
@@ -259,13 +261,13 @@ class StateCodec:
             try:
                 data = dumps(encode(value))
             except (RefusedError, TypeError, RecursionError):
-                changes[name] = _Change(value, None, name in assigned)
+                changes[name] = _Change(value, None, name in valid)
                 continue
             was = old(name)
             if data == was:
                 continue
             if was is None or name in assigned or was != _DEFAULT_MARK + data:
-                changes[name] = _Change(value, data, name in assigned)
+                changes[name] = _Change(value, data, name in valid)
         return changes
 
     def _dict_changes(
@@ -296,7 +298,7 @@ class StateCodec:
             data = None  # validation may still make something storable of it, such as a list of a generator
         was = before.get(name)
         if data is None or was is None or (data != was and (assigned or was != _DEFAULT_MARK + data)):
-            changes[name] = _Change(value, data, assigned)
+            changes[name] = _Change(value, data, is_valid=False)
 
     def _undeclared_changes(self, extra: Mapping[str, object] | None, before: Mapping[str, bytes]) -> dict[str, bytes]:
         if not extra:
@@ -328,7 +330,7 @@ class StateCodec:
     ) -> bytes:
         check, where = self._checks.fields[name], f"{self.path}.{name}"
         value = change.value
-        if not (change.assigned and self._checks_assignments and not check.idempotent):
+        if check.idempotent or not change.is_valid:
             value = check.validate(value, where, lambda: self._others(before, name, changes))
         data = change.data if _holds_the_same(value, change.value) else None
         if data is None:
@@ -363,11 +365,13 @@ class StateCodec:
 
 
 class _Change(NamedTuple):
-    """A field that differs from before: its value, its bytes if it could be encoded as it is, how it came."""
+    """A field that differs from before."""
 
     value: object
     data: bytes | None
-    assigned: bool
+    """Its bytes, if it could be encoded as it is."""
+    is_valid: bool
+    """Whether it was validated when it was assigned."""
 
 
 def _holds_the_same(value: object, given: object) -> bool:

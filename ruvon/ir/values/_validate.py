@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from ruvon.ir.types import class_fields, class_kind, type_text, unwrap
 from ruvon.ir.types._shape import substitution_of, union_members
 from ruvon.ir.types._twins import for_pydantic
+from ruvon.ir.values._cache import cache_key
 from ruvon.ir.values._errors import InvalidField, InvalidValueError
 from ruvon.ir.values._secrets import holds_secret
 
@@ -53,12 +54,10 @@ def validate(annotation: object, value: object, path: str = "value") -> object:
 
 
 def _adapter(annotation: object, path: str) -> _Adapter:
-    try:
-        known = _adapters.get(annotation)
-    except TypeError:  # unhashable metadata in Annotated: made each time
-        return _new_adapter(annotation, path)
+    key = cache_key(annotation)
+    known = _adapters.get(key)
     if known is None:
-        known = _adapters[annotation] = _new_adapter(annotation, path)
+        known = _adapters[key] = _new_adapter(annotation, path)
     return known
 
 

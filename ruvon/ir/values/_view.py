@@ -67,7 +67,7 @@ def make_view_kind(
         assign: What becomes of a value assigned to a field; it may refuse.
         undeclared: The error for an assignment to a name that is no field.
     """
-    members = _members(model, decoders, decode_extra)
+    members = _Reading(model, decoders, decode_extra).members()
     members |= _assignment(model, decoders, assign, undeclared)
     members |= _standing_in(model)
     cls = _subclass(model, members)
@@ -76,11 +76,12 @@ def make_view_kind(
     set_assigned: Callable[[object, object], None] = slots["_ruvon_assigned"].__set__
     eager = tuple(name for name in decoders if any(name in vars(base) for base in model.__mro__))
     new: Callable[[type[Any]], pydantic.BaseModel] = object.__new__
+    new_set = cast("Callable[[], set[str]]", set)
 
     def make(table: Mapping[str, bytes]) -> pydantic.BaseModel:
         view = new(cls)
         set_table(view, table)
-        set_assigned(view, set[str]())
+        set_assigned(view, new_set())
         for name in eager:  # names that the class has too, such as `copy`: found there before `__getattr__` is asked
             cls.__getattr__(view, name)
         return view
@@ -110,80 +111,102 @@ def _subclass(model: type[pydantic.BaseModel], members: dict[str, Any]) -> type[
     return made
 
 
-def _members(
-    model: type[pydantic.BaseModel],
-    decoders: Mapping[str, Callable[[bytes], object]],
-    decode_extra: Callable[[bytes], object],
-) -> dict[str, Any]:
-    """Reading: single fields, all fields, and what pydantic keeps beside them."""
-    raw = _raw
-    names = tuple(decoders)
-    allows_extra = model.model_config.get("extra") == "allow"
+@final
+class _Reading:
+    """Reading a view: single fields, all fields, and what pydantic keeps beside them."""
 
-    def read(self: Any, name: str) -> Any:
-        decode = decoders.get(name)
-        if decode is None:
-            return other(self, name)
-        table: Mapping[str, bytes] = self._ruvon_table
-        value = decode(table[name]) if name in table else default(self, name)
-        raw(self)[name] = value
-        return value
+    def __init__(
+        self,
+        model: type[pydantic.BaseModel],
+        decoders: Mapping[str, Callable[[bytes], object]],
+        decode_extra: Callable[[bytes], object],
+    ) -> None:
+        self._model = model
+        self._decoders = decoders
+        self._decode_extra = decode_extra
+        self._names = tuple(decoders)
+        self._allows_extra = model.model_config.get("extra") == "allow"
+        self._read = self._reader()
 
-    def default(self: Any, name: str) -> object:
-        info = model.__pydantic_fields__[name]
+    def members(self) -> dict[str, Any]:
+        """What the view class needs for it."""
+        return {
+            "__slots__": ("_ruvon_assigned", "_ruvon_table"),
+            "__getattr__": self._read,
+            "__dict__": property(self._all_fields, _BASE["__dict__"].__set__),
+            "__pydantic_fields_set__": property(self._given, _set_given),
+        }
+
+    def _reader(self) -> Callable[[Any, str], Any]:
+        """What is asked for an attribute that is not there yet."""
+        decoders, raw, default, other = self._decoders, _raw, self._default, self._other
+
+        def read(view: Any, name: str) -> Any:
+            decode = decoders.get(name)
+            if decode is None:
+                return other(view, name)
+            table: Mapping[str, bytes] = view._ruvon_table  # noqa: SLF001 - the view's own slot
+            value = decode(table[name]) if name in table else default(view, name)
+            raw(view)[name] = value
+            return value
+
+        return read
+
+    def _default(self, view: object, name: str) -> object:
+        """The value of a field that the table lacks, because the class has gained it."""
+        info = self._model.__pydantic_fields__[name]
         if info.is_required():
-            raise AttributeError(f"the stored state of `{model.__qualname__}` has no field `{name}`")
-        return info.get_default(call_default_factory=True, validated_data=dict(_raw(self)))
+            raise AttributeError(f"the stored state of `{self._model.__qualname__}` has no field `{name}`")
+        return info.get_default(call_default_factory=True, validated_data=dict(_raw(view)))
 
-    def other(self: Any, name: str) -> Any:
+    def _other(self, view: Any, name: str) -> Any:
+        """What is no field: pydantic's slots, filled when first asked for, and what only the author's class knows."""
         match name:
             case "__pydantic_extra__":
-                _set_slot(self, name, extra(self._ruvon_table) if allows_extra else None)
+                _set_slot(view, name, self._extra(view._ruvon_table))  # noqa: SLF001 - the view's own slot
             case "__pydantic_private__":
-                _set_slot(self, name, private_defaults(model) if model.__private_attributes__ else None)
+                has_some = bool(self._model.__private_attributes__)
+                _set_slot(view, name, private_defaults(self._model) if has_some else None)
             case "_ruvon_table" | "_ruvon_assigned" | "__pydantic_fields_set__":
                 raise AttributeError(name)
             case _:
-                if allows_extra:
-                    _ = self.__pydantic_extra__  # pydantic looks into the slot, which has to be filled by now
-                return cast("Any", model).__getattr__(self, name)
-        return object.__getattribute__(self, name)
+                if self._allows_extra:
+                    _ = view.__pydantic_extra__  # pydantic looks into the slot, which has to be filled by now
+                return cast("Any", self._model).__getattr__(view, name)
+        return object.__getattribute__(view, name)
 
-    def extra(table: Mapping[str, bytes]) -> dict[str, object]:
-        return {name: decode_extra(data) for name, data in table.items() if name not in decoders}
+    def _extra(self, table: Mapping[str, bytes]) -> dict[str, object] | None:
+        if not self._allows_extra:
+            return None
+        return {name: self._decode_extra(data) for name, data in table.items() if name not in self._decoders}
 
-    def all_fields(self: Any) -> dict[str, Any]:
-        raw = _raw(self)
-        if tuple(itertools.islice(raw, len(names))) == names:
+    def _all_fields(self, view: Any) -> dict[str, Any]:
+        """The real `__dict__`, with all fields in the order of declaration, whatever was touched first."""
+        raw = _raw(view)
+        if tuple(itertools.islice(raw, len(self._names))) == self._names:
             return raw
         have = dict(raw)
-        table: Mapping[str, bytes] = self._ruvon_table
+        table: Mapping[str, bytes] = view._ruvon_table  # noqa: SLF001 - the view's own slot
         raw.clear()
-        for name in names:  # in the order of declaration, whatever was touched first
+        for name in self._names:
             if name in have:
                 raw[name] = have.pop(name)
-            elif name in table or not model.__pydantic_fields__[name].is_required():
-                read(self, name)
+            elif name in table or not self._model.__pydantic_fields__[name].is_required():
+                self._read(view, name)
         raw.update(have)
         return raw
 
-    def given(self: Any) -> set[str]:
+    def _given(self, view: Any) -> set[str]:
         try:
-            found = cast("set[str]", _get_given(self))
+            found = cast("set[str]", _get_given(view))
         except AttributeError:
-            found = {name for name, data in self._ruvon_table.items() if not is_default_mark(data)}
-            if not allows_extra:
-                found &= decoders.keys()
-            _set_given(self, found)
-        found |= self._ruvon_assigned
+            table: Mapping[str, bytes] = view._ruvon_table  # noqa: SLF001 - the view's own slot
+            found = {name for name, data in table.items() if not is_default_mark(data)}
+            if not self._allows_extra:
+                found &= self._decoders.keys()
+            _set_given(view, found)
+        found |= view._ruvon_assigned  # noqa: SLF001 - the view's own slot
         return found
-
-    return {
-        "__slots__": ("_ruvon_assigned", "_ruvon_table"),
-        "__getattr__": read,
-        "__dict__": property(all_fields, _BASE["__dict__"].__set__),
-        "__pydantic_fields_set__": property(given, _set_given),
-    }
 
 
 def _assignment(

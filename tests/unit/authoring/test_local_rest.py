@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from ruvon import Restarted, HttpError, HttpResponse, InTurn, Offline, World, WorldInputMissing, run_local
+from ruvon import HttpError, HttpResponse, InTurn, Offline, Restarted, World, WorldInputMissing, run_local
 from tests.unit.authoring import flows as f
 from tests.unit.authoring.support import ran, result_of
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from ruvon import InTurn, OutsideRunError, Reply, TimedOut, World, WorldInputMissing, run_local
+from ruvon import InTurn, OutsideRunError, Reply, TimedOut, World, WorldInputMissing, now, run_local
 from ruvon.ir.values import InvalidValueError
 from ruvon.models import ContextUnavailableError, UndeclaredKeyError
 from tests.unit.authoring import flows as f
@@ -232,7 +232,7 @@ def test_a_workflow_call_outside_any_run_says_what_to_do() -> None:
 def test_now_outside_any_run_says_what_to_do() -> None:
     """The recorded values belong to bodies."""
     with pytest.raises(OutsideRunError, match=r"context\.now\(\)"):
-        f.now()
+        now()
 
 
 def test_recorded_values_come_from_the_world() -> None:

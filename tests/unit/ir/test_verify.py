@@ -131,6 +131,12 @@ BROKEN: list[tuple[str, Definition]] = [
         "leads to `a`, which is no node",
         only(Try(body=BODY, final=Graph(entry="a", nodes={}))),
     ),
+    ("an empty `finally`", only(Try(body=BODY, final=graph()))),
+    ("leads past its nodes", Definition(workflow_type="W", graph=Graph(entry=END, nodes={"a": node("a", F, top=True)}))),
+    (
+        "may not bind it",
+        only(Parallel(branches=(Branch(label="b", graph=graph(node("f", Call(function="m:f", output=e("x"))))),))),
+    ),
     ("a cause needs an error", whole(node("a", Fail(cause=e("x"))))),
     (
         "leads to `out`",

@@ -106,7 +106,7 @@ def test_a_step_result_unpacks() -> None:
 
 def test_prefer_old_is_prefer_existing() -> None:
     """Both names are documented and mean one thing."""
-    assert MergeConflictBehavior.PREFER_OLD is MergeConflictBehavior.PREFER_EXISTING
+    assert MergeConflictBehavior["PREFER_OLD"] is MergeConflictBehavior["PREFER_EXISTING"]
 
 
 class Thing(BaseModel):

@@ -1,0 +1,289 @@
+"""`WorkflowBuilder`: the entrance for applications.
+
+A builder knows workflow types (YAML folders, Python workflows, stored definitions), the store they run on, and who runs
+their steps. It creates and loads instances; `Workflow` drives them. One builder serves a whole application.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal, final
+from uuid import UUID
+
+from ruvon._bridge import run_coroutine_sync
+from ruvon._definitions import DefinitionRegistry
+from ruvon.engine import Engine
+from ruvon.implementations.execution.sync import SyncExecutionProvider
+from ruvon.implementations.persistence.memory import MemoryPersistenceProvider
+from ruvon.ir._nodes import Definition
+from ruvon.ir._paths import ImportRoots
+from ruvon.models import WorkflowStep
+from ruvon.providers import (
+    Clock,
+    DuplicateIdempotencyKeyError,
+    ExecutionProvider,
+    IdSource,
+    PersistenceProvider,
+    SystemClock,
+    SystemIds,
+    TemplateEngine,
+    WorkflowNotFoundError,
+)
+from ruvon.steps import compile_node
+from ruvon.workflow import Workflow
+
+__all__ = ["WorkflowBuilder"]
+
+
+@final
+class WorkflowBuilder:
+    """Registers workflow types, creates and loads instances.
+
+    Args:
+        config_dir: a folder with workflow files, or with a registry file that lists them.
+        persistence_provider: the store; the memory of this process where none is given.
+        execution_provider: who runs step bodies; inline where none is given.
+        observers: who is told what happened.
+        clock: what time it is.
+        ids: where identifiers and chance come from.
+        resources: objects that steps ask for by class with `context.get`.
+        import_roots: packages and folders that definitions may take code from, beside the files' own folders.
+        plugins: register what installed plugins bring.
+        secrets: gives the value of `secret("NAME")`.
+        template_engine: renders `template("...")`.
+    """
+
+    _import_cache: ClassVar[dict[str, object]] = {}
+    """Objects by path, shared by all builders: a second look-up imports nothing."""
+
+    def __init__(
+        self,
+        config_dir: str | Path | None = None,
+        *,
+        persistence_provider: PersistenceProvider | None = None,
+        execution_provider: ExecutionProvider | None = None,
+        observers: Sequence[object] = (),
+        clock: Clock | None = None,
+        ids: IdSource | None = None,
+        resources: Iterable[object] = (),
+        import_roots: ImportRoots | Iterable[str | Path] = (),
+        plugins: bool = True,
+        secrets: Callable[[str], object] | None = None,
+        template_engine: TemplateEngine | None = None,
+    ) -> None:
+        self.clock: Clock = clock if clock is not None else SystemClock()
+        self.ids: IdSource = ids if ids is not None else SystemIds()
+        self.persistence: PersistenceProvider = persistence_provider or MemoryPersistenceProvider(self.clock)
+        self.execution: ExecutionProvider = execution_provider or SyncExecutionProvider()
+        self._step_types: dict[str, type[WorkflowStep]] = {}
+        self._registry = DefinitionRegistry(_roots(import_roots), self._step_types)
+        self._registry.import_cache = self._import_cache
+        self._observers = tuple(observers)
+        self._resources = {type(item): item for item in resources}
+        self._secrets = secrets
+        self._templates = template_engine
+        self._engines: dict[tuple[int, int], Engine] = {}
+        if config_dir is not None:
+            self._registry.add_folder(Path(config_dir))
+        if plugins:
+            self._registry.add_plugins()
+
+    # Registering
+
+    def register(self, *workflows: object) -> None:
+        """Register workflows: `@workflow` functions, definitions, or paths of files and folders.
+
+        Raises:
+            TypeError: something else was given.
+            FileNotFoundError: there is no such file or folder.
+        """
+        for item in workflows:
+            match item:
+                case Definition():
+                    self._registry.add(item)
+                case str() | Path():
+                    path = Path(item)
+                    if path.is_dir():
+                        self._registry.add_folder(path)
+                    else:
+                        self._registry.add_file(path)
+                case _:
+                    self._registry.add_object(item)
+
+    def register_step_type(self, *classes: type[WorkflowStep]) -> None:
+        """Register custom step types, by the literal default of their field `type`.
+
+        Raises:
+            TypeError: a class does not say its type.
+        """
+        for cls in classes:
+            name = cls.model_fields["type"].default
+            if not isinstance(name, str):
+                raise TypeError(f"{cls.__qualname__} does not say its type; write `type: Literal[\"NAME\"] = \"NAME\"`")
+            self._registry.roots.allow_package(cls.__module__)
+            self._step_types[name] = cls
+
+    def registered_types(self) -> list[str]:
+        """All workflow types, sorted."""
+        return self._registry.types()
+
+    def get_definition(self, workflow_type: str, version: str | None = None) -> Definition:
+        """The current definition of a type, or that of a version.
+
+        Raises:
+            UnknownWorkflowTypeError: there is none.
+            DefinitionError: its source has mistakes.
+        """
+        return self._registry.find(workflow_type, version)
+
+    @property
+    def plugins(self) -> Mapping[str, Mapping[str, Any]]:
+        """What installed plugins say about themselves, by name."""
+        return self._registry.plugins
+
+    def engine(
+        self,
+        persistence_provider: PersistenceProvider | None = None,
+        execution_provider: ExecutionProvider | None = None,
+    ) -> Engine:
+        """The engine over a store and an executor; the builder's own where none is given."""
+        store = persistence_provider or self.persistence
+        execution = execution_provider or self.execution
+        known = self._engines.get((id(store), id(execution)))
+        if known is None:
+            known = self._engines[id(store), id(execution)] = Engine(
+                store,
+                execution,
+                self._registry,
+                compile_node,
+                clock=self.clock,
+                ids=self.ids,
+                observers=self._observers,
+                resources=self._resources,
+                step_types=self._step_types,
+                secrets=self._secrets,
+                templates=self._templates,
+            )
+        return known
+
+    # Instances
+
+    async def create_workflow(
+        self,
+        workflow_type: str,
+        initial_data: object = None,
+        *,
+        idempotency_key: str | None = None,
+        if_exists: Literal["raise", "load"] = "raise",
+        owner_id: str | None = None,
+        org_id: str | None = None,
+        data_region: str | None = None,
+        priority: int = 0,
+        metadata: Mapping[str, object] | None = None,
+        version: str | None = None,
+        persistence_provider: PersistenceProvider | None = None,
+        execution_provider: ExecutionProvider | None = None,
+    ) -> Workflow:
+        """Create an instance; nothing of it runs yet.
+
+        Args:
+            workflow_type: a registered type.
+            initial_data: the state's class, or a mapping that it is validated from.
+            idempotency_key: a second creation with the same key makes nothing.
+            if_exists: what a taken key does: raise, or give the instance that has it.
+            owner_id: whose it is.
+            org_id: whose organisation's it is.
+            data_region: where its data may be kept.
+            priority: larger is sooner, where work is queued.
+            metadata: whatever the application attaches.
+            version: a version of the definition; the current one where none is given.
+            persistence_provider: another store than the builder's.
+            execution_provider: another executor than the builder's.
+
+        Raises:
+            UnknownWorkflowTypeError: no such type is registered.
+            InvalidInitialDataError: the data does not fit; nothing was stored.
+            DuplicateIdempotencyKeyError: the key is taken.
+        """
+        engine = self.engine(persistence_provider, execution_provider)
+        program = engine.program_for(workflow_type, version)
+        record, definition = engine.new_record(
+            program,
+            self.ids.new_id(),
+            {} if initial_data is None else initial_data,
+            owner_id=owner_id,
+            org_id=org_id,
+            data_region=data_region,
+            priority=priority,
+            idempotency_key=idempotency_key,
+            metadata=metadata,
+        )
+        try:
+            await engine.create(record, definition)
+        except DuplicateIdempotencyKeyError:
+            known = await engine.store.find_by_idempotency_key(idempotency_key or "")
+            if if_exists == "raise" or known is None:
+                raise
+            return Workflow(engine, await engine.load(known))
+        return Workflow(engine, await engine.load(record))
+
+    def create_workflow_sync(self, workflow_type: str, initial_data: object = None, **options: Any) -> Workflow:
+        """`create_workflow` for callers that are not async."""
+        return run_coroutine_sync(self.create_workflow(workflow_type, initial_data, **options))
+
+    async def load_workflow(
+        self,
+        workflow_id: UUID | str,
+        *,
+        persistence_provider: PersistenceProvider | None = None,
+        execution_provider: ExecutionProvider | None = None,
+    ) -> Workflow:
+        """A handle to an existing instance.
+
+        Raises:
+            WorkflowNotFoundError: there is none (it is a `ValueError` too).
+            DefinitionDriftError: deployed code no longer fits its definition.
+        """
+        engine = self.engine(persistence_provider, execution_provider)
+        try:
+            key = workflow_id if isinstance(workflow_id, UUID) else UUID(workflow_id)
+        except ValueError:
+            raise WorkflowNotFoundError(workflow_id) from None
+        return Workflow(engine, await engine.load(await engine.store.load_instance(key)))
+
+    def load_workflow_sync(self, workflow_id: UUID | str) -> Workflow:
+        """`load_workflow` for callers that are not async."""
+        return run_coroutine_sync(self.load_workflow(workflow_id))
+
+    async def list_workflows(
+        self,
+        *,
+        status: str | None = None,
+        workflow_type: str | None = None,
+        owner_id: str | None = None,
+        limit: int = 20,
+        offset: int = 0,
+    ) -> list[dict[str, Any]]:
+        """Summaries of instances, newest first, without their state."""
+        return await self.persistence.list_workflows(
+            status=status, workflow_type=workflow_type, owner_id=owner_id, limit=limit, offset=offset
+        )
+
+    async def initialize(self) -> None:
+        """Open the store."""
+        await self.persistence.initialize()
+
+    async def close(self) -> None:
+        """Close the store and the executor."""
+        await self.execution.close()
+        await self.persistence.close()
+
+
+def _roots(given: ImportRoots | Iterable[str | Path]) -> ImportRoots:
+    if isinstance(given, ImportRoots):
+        return given
+    items = list(given)
+    folders = [Path(item) for item in items if isinstance(item, Path) or Path(item).is_dir()]
+    packages = [str(item) for item in items if not isinstance(item, Path) and not Path(item).is_dir()]
+    return ImportRoots.from_environment(packages, folders)
+
+

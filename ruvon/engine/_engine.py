@@ -1,0 +1,361 @@
+"""`Engine`: programs, instances and drives over one store.
+
+The engine is what the builder, workers and servers share. It creates instances, takes the right to drive one, loads it,
+drives it, and lets it go. Everything about what a step means lies elsewhere.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, final
+from uuid import UUID
+
+from ruvon.engine._children import ChildMaker
+from ruvon.engine._commit import snapshot_of
+from ruvon.engine._compile import CompileNode, build_program
+from ruvon.engine._drive import Drive
+from ruvon.engine._errors import InvalidInitialDataError
+from ruvon.engine._frames import ForkFrame
+from ruvon.engine._load import load_run
+from ruvon.engine._merge import view_changes
+from ruvon.engine._observe import Observers
+from ruvon.engine._position import encode_position
+from ruvon.engine._program import Program
+from ruvon.engine._run import Run
+from ruvon.engine._scope import StoredScopes
+from ruvon.ir._canonical import digest, dump, load
+from ruvon.ir._nodes import Definition
+from ruvon.ir.values import InvalidValueError
+from ruvon.models import WorkflowStatus, WorkflowStep
+from ruvon.providers import (
+    Clock,
+    DefinitionRecord,
+    EngineStore,
+    ExecutionProvider,
+    Hold,
+    IdSource,
+    InstanceRecord,
+    StaleWorkflowError,
+    TemplateEngine,
+    Transition,
+    WorkflowBusyError,
+    WorkflowNotFoundError,
+)
+
+__all__ = ["Definitions", "Engine"]
+
+
+class Definitions(Protocol):
+    """Where the engine finds the definition of a workflow type; the builder's registry."""
+
+    def find(self, workflow_type: str, version: str | None, /) -> Definition:
+        """The newest definition of a type, or that of a version.
+
+        Raises:
+            UnknownWorkflowTypeError: there is none.
+        """
+        ...
+
+    def load(self, path: str, /) -> object:
+        """The object at a path, inside the allowed import roots."""
+        ...
+
+
+@final
+class Engine:
+    """Drives instances over one store."""
+
+    def __init__(
+        self,
+        store: EngineStore,
+        execution: ExecutionProvider,
+        definitions: Definitions,
+        compile_node: CompileNode,
+        *,
+        clock: Clock,
+        ids: IdSource,
+        observers: Sequence[object] = (),
+        resources: Mapping[type, object] | None = None,
+        step_types: Mapping[str, type[WorkflowStep]] | None = None,
+        secrets: Callable[[str], object] | None = None,
+        templates: TemplateEngine | None = None,
+    ) -> None:
+        self.store = store
+        self.execution = execution
+        self.clock = clock
+        self.ids = ids
+        self.observers = Observers(observers)
+        self.resources: Mapping[type, object] = resources or {}
+        self.step_types: Mapping[str, type[WorkflowStep]] = step_types if step_types is not None else {}
+        self.children = ChildMaker(self)
+        self._definitions = definitions
+        self._compile_node = compile_node
+        self._secrets = secrets
+        self._templates = templates
+        self._programs: dict[bytes, Program] = {}
+        self._by_definition: dict[int, tuple[Definition, Program]] = {}
+        self._texts: dict[bytes, bytes] = {}
+
+    # Services of a run
+
+    def secret(self, name: str) -> object:
+        """The value of a secret."""
+        if self._secrets is None:
+            raise LookupError(f"no secrets are configured, so secret({name!r}) has no value")
+        return self._secrets(name)
+
+    def render(self, template: str, names: Mapping[str, object]) -> str:
+        """The text of a template."""
+        if self._templates is None:
+            raise LookupError("no template engine is configured; give the builder template_engine=")
+        return self._templates.render(template, names)
+
+    # Programs
+
+    def program_for(self, workflow_type: str, version: str | None) -> Program:
+        """The program of a registered type."""
+        definition = self._definitions.find(workflow_type, version)
+        known = self._by_definition.get(id(definition))
+        if known is None:
+            known = (definition, self._build(definition, digest(definition)))
+            self._by_definition[id(definition)] = known
+        return known[1]
+
+    async def program_of(self, record: InstanceRecord) -> Program:
+        """The program of an instance: its own definition, from the store."""
+        known = self._programs.get(record.digest)
+        if known is not None:
+            return known
+        stored = await self.store.get_definition(record.digest)
+        return self._build(load(stored.text), record.digest)
+
+    def _build(self, definition: Definition, key: bytes) -> Program:
+        known = self._programs.get(key)
+        if known is None:
+            made = build_program(definition, key, self._definitions.load, self._compile_node, self.step_types)
+            known = self._programs[key] = made
+        return known
+
+    # Creating
+
+    def new_record(
+        self,
+        program: Program,
+        workflow_id: UUID,
+        data: object,
+        *,
+        owner_id: str | None = None,
+        org_id: str | None = None,
+        data_region: str | None = None,
+        priority: int = 0,
+        idempotency_key: str | None = None,
+        metadata: Mapping[str, object] | None = None,
+        parent_id: UUID | None = None,
+        parent_activation: str | None = None,
+        scheduled_for_us: int | None = None,
+    ) -> tuple[InstanceRecord, DefinitionRecord]:
+        """The row of a new instance, and its definition.
+
+        Raises:
+            InvalidInitialDataError: the data does not fit the state's class.
+        """
+        definition = program.definition
+        now = self.clock.now_us()
+        record = InstanceRecord(
+            workflow_id,
+            definition.workflow_type,
+            definition.workflow_version,
+            program.digest,
+            WorkflowStatus.ACTIVE.value,
+            b"",
+            b"",
+            saga_enabled=definition.saga,
+            owner_id=owner_id,
+            org_id=org_id,
+            data_region=data_region,
+            priority=priority,
+            idempotency_key=idempotency_key,
+            metadata=metadata or {},
+            parent_id=parent_id,
+            parent_activation=parent_activation,
+            scheduled_for_us=scheduled_for_us,
+            created_us=now,
+            updated_us=now,
+        )
+        run = Run(self, record, program)
+        try:
+            run.root.scope.fields.update(program.types.state.initial(data))
+        except InvalidValueError as exc:
+            problems = [f"`{item.path}` {item.reason}" for item in exc.fields]
+            raise InvalidInitialDataError(definition.workflow_type, problems) from None
+        record.snapshot = snapshot_of(run)
+        record.position = encode_position(run)
+        record.current_step = program.body.entry if program.body.entry in program.body.ops else None
+        return record, self.definition_record(program)
+
+    def definition_record(self, program: Program) -> DefinitionRecord:
+        """A program's definition as stored."""
+        text = self._texts.get(program.digest)
+        if text is None:
+            text = self._texts[program.digest] = dump(program.definition)
+        definition = program.definition
+        return DefinitionRecord(program.digest, definition.workflow_type, definition.workflow_version, text)
+
+    async def create(self, record: InstanceRecord, definition: DefinitionRecord) -> None:
+        """Write a new instance, and tell observers.
+
+        Raises:
+            DuplicateIdempotencyKeyError: its key is taken; nothing was written.
+        """
+        transition = Transition(
+            record.workflow_id, 0, -1, 0, b"", record.status, b"", None, record.created_us, [], 0,
+            created=(record,), definitions=(definition,),
+        )  # fmt: skip
+        await self.store.commit(transition)
+        if self.observers.wants("on_workflow_started"):
+            program = await self.program_of(record)
+            initial = Run(self, record, program)
+            StoredScopes(record.snapshot).fill(initial.root.scope)
+            arguments: dict[str, Any] = {
+                "workflow_id": str(record.workflow_id),
+                "workflow_type": record.workflow_type,
+                "initial_state": program.types.state.as_dict(initial.root.scope.fields),
+            }
+            await self.observers.tell("on_workflow_started", arguments)
+
+    # Driving
+
+    async def load(self, record: InstanceRecord) -> Run:
+        """A run at the stored position of an instance."""
+        return await load_run(self, record, await self.program_of(record))
+
+    async def drive(
+        self,
+        workflow_id: UUID,
+        *,
+        patient: bool = False,
+        by_step: bool = False,
+        prepare: "Callable[[Run], None] | None" = None,
+    ) -> Run:
+        """Take an instance, drive it as far as it goes now, and let it go.
+
+        Args:
+            workflow_id: the instance.
+            patient: sleep until timers and retries are due.
+            by_step: stop behind a step that does not go on by itself.
+            prepare: changes the loaded run before it is driven (an answer, input, a repair); what it raises ends the
+                call with nothing changed.
+
+        Raises:
+            WorkflowBusyError: somebody else drives it; nothing was run.
+        """
+        hold = await self.store.hold(workflow_id)
+        try:
+            run = await self._drive_held(hold, workflow_id, patient=patient, by_step=by_step, prepare=prepare)
+            while run.restarted:
+                run = await self._drive_held(hold, workflow_id, patient=patient, by_step=by_step, prepare=None)
+        finally:
+            await hold.release()
+        await self._wake(run)
+        return run
+
+    async def change(self, workflow_id: UUID, prepare: "Callable[[Run], None]") -> Run:
+        """Change an instance in one transition without driving it.
+
+        Raises:
+            WorkflowBusyError: somebody else drives it.
+        """
+        hold = await self.store.hold(workflow_id)
+        try:
+            run = await self.load(await self.store.load_instance(workflow_id))
+            run.token = hold.token
+            prepare(run)
+            await Drive(run, patient=False).settle()
+        finally:
+            await hold.release()
+        return run
+
+    async def save_view(self, workflow_id: UUID, view: Any, revision: int) -> Run:
+        """Write the changes of a state view back.
+
+        Raises:
+            StaleWorkflowError: the instance has moved on since the view was made.
+        """
+
+        def save(run: Run) -> None:
+            if run.record.revision != revision:
+                raise StaleWorkflowError(workflow_id)
+            writes = view_changes(run, run.root, view, "save", plain=False)
+            if writes:
+                run.log("save", "", "")
+                run.root.scope.write_state(writes)
+
+        return await self.change(workflow_id, save)
+
+    async def _drive_held(
+        self,
+        hold: Hold,
+        workflow_id: UUID,
+        *,
+        patient: bool,
+        by_step: bool,
+        prepare: "Callable[[Run], None] | None",
+    ) -> Run:
+        run = await self.load(await self.store.load_instance(workflow_id))
+        run.token = hold.token
+        run.by_step = by_step
+        run.inbox = list(await self.store.read_inbox(workflow_id))
+        if prepare is not None:
+            prepare(run)
+        accept_repairs(run)
+        if run.status.is_terminal and not run.moved:
+            return run
+        drive = Drive(run, patient=patient)
+        hold.listen(drive.notify)
+        try:
+            begin(run)
+            await drive.go()
+        finally:
+            hold.listen(None)
+        return run
+
+    async def _wake(self, run: Run) -> None:
+        """Let instances that were sent a message go on, where nobody drives them; messages that came too late, too."""
+        for target in run.told:
+            await self.poke(target)
+        if not run.status.is_terminal and await self._has_news(run):
+            await self.poke(run.record.workflow_id)
+
+    async def _has_news(self, run: Run) -> bool:
+        known = {entry.seq for entry in run.inbox}
+        return any(entry.seq not in known for entry in await self.store.read_inbox(run.record.workflow_id))
+
+    async def poke(self, workflow_id: UUID) -> None:
+        """Drive an instance because something arrived for it; somebody else's turn is as good."""
+        try:
+            await self.drive(workflow_id)
+        except (WorkflowBusyError, WorkflowNotFoundError):
+            return
+
+
+def begin(run: Run) -> None:
+    """Put every strand that can go on by itself on the ready list."""
+    for strand in list(run.strands()):
+        if strand.wait is not None or strand.ended is not None or strand in run.ready:
+            continue
+        top = strand.frames[-1] if strand.frames else None
+        if isinstance(top, ForkFrame):
+            top.op.begin(run, strand, top)
+        elif top is not None:
+            run.ready.append(strand)
+
+
+def accept_repairs(run: Run) -> None:
+    """Apply repair requests that lie in the inbox: a parent's wish that a completed child undoes itself."""
+    from ruvon.engine._repair import undo_completed  # noqa: PLC0415 - repairs know the engine's parts
+
+    for entry in list(run.inbox):
+        if entry.kind.value == "repair" and entry.name == "undo":
+            run.inbox.remove(entry)
+            run.out.consumed.append(entry.seq)
+            run.moved = True
+            undo_completed(run)
+

@@ -1,0 +1,86 @@
+"""Repairs: what an operator, or a parent that rolls back, does to an instance that cannot go on by itself."""
+
+from ruvon.engine._errors import RepairError
+from ruvon.engine._frames import BodyFrame, Exit, ExitKind, GraphFrame, Strand, UndoFrame
+from ruvon.engine._machine import unwind
+from ruvon.engine._run import Run
+from ruvon.models import WorkflowStatus
+
+__all__ = ["jump", "retry", "undo_completed"]
+
+
+def undo_completed(run: Run) -> None:
+    """A completed child undoes itself as a whole."""
+    if run.status is not WorkflowStatus.COMPLETED:
+        return
+    leaving = Exit(ExitKind.CANCEL, rollback=True, reason="the parent rolled back")
+    run.root.ended = None
+    run.root.frames[:] = [UndoFrame(0, "", leaving)]
+    run.moved = True
+
+
+def retry(run: Run, from_step: str | None) -> None:
+    """Go on where a failed instance failed, or at a step of its outermost graph.
+
+    Raises:
+        RepairError: it has not failed, or was rolled back, or there is no such step.
+    """
+    failed = (WorkflowStatus.FAILED, WorkflowStatus.FAILED_CHILD_WORKFLOW, WorkflowStatus.FAILED_WORKER_CRASH)
+    if run.status not in failed and not (from_step is not None and run.status is WorkflowStatus.FAILED_ROLLED_BACK):
+        raise RepairError(run.id, f"it is {run.status.value}; only a failed workflow can be retried")
+    at = run.fatal_node()
+    run.log("repair", from_step or at or "", "", note="retry")
+    if from_step is None or from_step == at:
+        if run.fatal is None:
+            raise RepairError(run.id, "its frames were left when it failed; name a step with from_step=")
+        run.fatal = None
+        run.root.ended = None
+        run.moved = True
+        return
+    restart_at(run, from_step)
+
+
+def restart_at(run: Run, step: str) -> None:
+    """Stand at a node of the outermost graph, with every frame above dropped."""
+    if step not in run.program.body.ops:
+        names = ", ".join(f"`{name}`" for name in run.program.body.ops)
+        raise RepairError(run.id, f"there is no step `{step}` in its outermost list; there are {names}")
+    for scope in [scope for name, scope in run.scopes.items() if name]:
+        run.drop_scope(scope)
+    for name in [name for name in run.root.scope.variables if name[0] == "@"]:
+        run.root.scope.unbind(name)
+    frame = run.body
+    scope = run.root.scope
+    run.root.frames[:] = [frame]
+    run.root.scope = scope
+    run.root.wait = run.root.ended = None
+    run.root.attempt, run.root.since_us = 1, 0
+    run.waiting.clear()
+    run.forks.clear()
+    run.fatal = None
+    run.failed_compensations = []
+    frame.visit += 1
+    frame.pc = step
+    run.moved = True
+
+
+def jump(run: Run, step: str) -> None:
+    """Go on at a node of the outermost graph, `finally` of the frames in between first.
+
+    Raises:
+        RepairError: there is no such step, or the instance has ended.
+    """
+    if run.status.is_terminal:
+        raise RepairError(run.id, f"it is {run.status.value}; use retry(from_step=) to bring it back")
+    if step not in run.program.body.ops:
+        raise RepairError(run.id, f"there is no step `{step}` in its outermost list")
+    root: Strand = run.root
+    run.log("repair", step, "", note="jump")
+    if root.wait is not None:
+        run.waiting.pop(root.wait.activation, None)
+        root.wait = None
+    if any(not isinstance(frame, GraphFrame) for frame in root.frames):
+        raise RepairError(run.id, "branches of it are running; wait for their end or cancel it")
+    if isinstance(root.frames[0], BodyFrame):
+        unwind(run, root, Exit(ExitKind.GOTO, target=step, is_jump=True))
+    run.moved = True

@@ -1,0 +1,1 @@
+"""Evaluators of conditions given as text."""

@@ -1,0 +1,1 @@
+"""Stores of workflows, one module each."""
