@@ -27,7 +27,7 @@ class State(BaseModel):
     vip: bool = False
     status: str = "open"
     at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
-    lines: list[Line] = [Line(qty=n, price=Decimal("9.90")) for n in range(20)]  # noqa: RUF012 - pydantic copies defaults
+    lines: list[Line] = [Line(qty=n, price=Decimal("9.90")) for n in range(20)]
 
 
 EXPRESSIONS = (
@@ -66,7 +66,9 @@ def main() -> None:
             _microseconds(lambda: check(expr, types)),  # noqa: B023 - run here
             _microseconds(lambda: compile_expr(expr)),  # noqa: B023 - run here
         ]
-        print(f"{text:58} {ours:8.2f} {python:8.2f} {ours / python:6.1f} {costs[0]:7.0f} {costs[1]:7.0f} {costs[2]:8.0f}")
+        print(
+            f"{text:58} {ours:8.2f} {python:8.2f} {ours / python:6.1f} {costs[0]:7.0f} {costs[1]:7.0f} {costs[2]:8.0f}"
+        )
 
 
 if __name__ == "__main__":

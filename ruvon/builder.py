@@ -29,7 +29,7 @@ from ruvon.providers import (
     WorkflowNotFoundError,
 )
 from ruvon.steps import compile_node
-from ruvon.workflow import Workflow
+from ruvon._workflow import Workflow
 
 __all__ = ["WorkflowBuilder"]
 

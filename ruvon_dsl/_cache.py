@@ -1,8 +1,8 @@
 """Compiled definitions on disk, so that an unchanged file is not compiled, nor its code imported, again.
 
 An entry is found by source text, options and compiler, and holds the files it was made of with their hashes; it counts
-only while all of them are what they were. Entries are written atomically; one that cannot be read is as good as none.
-The format is JSON, never pickle, because a cache folder must not be able to run code.
+only while all of them are what they were. Entries are written atomically and carry their own hash; one that cannot be
+read is as good as none. The format is JSON, never pickle, because a cache folder must not be able to run code.
 """
 
 import hashlib
@@ -11,23 +11,24 @@ import os
 import re
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, final
 
 import orjson
 
 import ruvon
-from ruvon.ir._canonical import dump, load
+from ruvon.ir._canonical import dump, from_tree
 from ruvon.ir._diagnostics import Diagnostic, Related, Severity
 from ruvon.ir._errors import RuvonError
-from ruvon.ir._nodes import Definition
+from ruvon.ir._nodes import Contract, Definition
 from ruvon.ir._spans import Position, Span
 from ruvon_dsl._draft import SourceText
 from ruvon_dsl._recording import Dependency
 
-__all__ = ["CacheKey", "CachedWorkflow", "DefinitionCache", "Entry"]
+__all__ = ["CacheKey", "CachedWorkflow", "DefinitionCache", "Entry", "forget"]
 
 _FORMAT: Final = "ruvon-cache-1"
 _VARIABLE: Final = re.compile(r"\$\{(\w+)")
@@ -72,6 +73,11 @@ class Entry:
     dependencies: tuple[Dependency, ...]
 
 
+_REMEMBERED: Final = 256
+_MEMORY: Final[dict[tuple[Path, CacheKey], Entry]] = {}
+"""What this process has read: definitions are values, so all may share them."""
+
+
 @final
 class DefinitionCache:
     """Entries below one folder."""
@@ -90,21 +96,25 @@ class DefinitionCache:
 
     def load(self, key: CacheKey) -> Entry | None:
         """The entry, where there is one and everything it was made of is unchanged."""
+        known = _MEMORY.get((self.folder, key))
+        entry = self._read(key) if known is None else known
+        if entry is None or not all(item.holds() for item in entry.dependencies):
+            return None
+        if len(_MEMORY) >= _REMEMBERED:
+            _MEMORY.clear()
+        _MEMORY[self.folder, key] = entry
+        return entry
+
+    def _read(self, key: CacheKey) -> Entry | None:
         place = self._place(key)
         try:
-            data = place.read_bytes()
+            name, _, payload = place.read_bytes().partition(b"\n")
         except OSError:
             return None
         try:
-            tree: Any = orjson.loads(data)
-            dependencies = tuple(Dependency(file, sha) for file, sha in tree["dependencies"])
-            if not all(item.holds() for item in dependencies):
-                return None
-            return Entry(
-                tuple(_workflow(item) for item in tree["workflows"]),
-                tuple(_diagnostic(item) for item in tree["diagnostics"]),
-                dependencies,
-            )
+            if hashlib.sha256(payload).hexdigest().encode() != name:
+                raise ValueError("it was changed after it was written")
+            return _entry(orjson.loads(payload))
         except (RuvonError, ValueError, KeyError, TypeError, IndexError) as exc:
             _LOG.debug("the cache entry %s is not readable and will be written again: %s", place, exc)
             return None
@@ -115,13 +125,19 @@ class DefinitionCache:
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=place.parent, delete=False) as file:
-                file.write(_bytes(entry))
+                payload = _bytes(entry)
+                file.write(hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload)
             Path(file.name).replace(place)
         except OSError as exc:
             _LOG.debug("the cache entry %s could not be written: %s", place, exc)
 
     def _place(self, key: CacheKey) -> Path:
         return self.folder / key.value[:2] / f"{key.value}.json"
+
+
+def forget() -> None:
+    """Drop what this process remembers of the disk, as a new process would begin."""
+    _MEMORY.clear()
 
 
 @cache
@@ -156,9 +172,38 @@ def _bytes(entry: Entry) -> bytes:
     return orjson.dumps(tree)
 
 
+def _entry(tree: Any) -> Entry:
+    return Entry(
+        tuple(_workflow(item) for item in tree["workflows"]),
+        tuple(_diagnostic(item) for item in tree["diagnostics"]),
+        tuple(Dependency(file, sha) for file, sha in tree["dependencies"]),
+    )
+
+
 def _workflow(tree: Any) -> CachedWorkflow:
-    definition = load(orjson.dumps(tree["definition"]))
+    definition = _definition(tree["definition"])
     return CachedWorkflow(definition, bytes.fromhex(tree["digest"]), _span(tree["span"]), tree["path"], tree["file"])
+
+
+def _definition(tree: Any) -> Definition:
+    """The file form read back; its digest is not computed again, because the hash of the entry has vouched for it."""
+    beside = tree["beside"]
+    contracts = {
+        path: Contract(
+            parameters=tuple((name, text, required) for name, text, required in item["parameters"]),
+            result=item["result"],
+            is_async=item["is_async"],
+        )
+        for path, item in beside["contracts"].items()
+    }
+    return replace(
+        from_tree(tree["definition"], display=beside["display"]),
+        contracts=MappingProxyType(contracts),
+        schemas=MappingProxyType(beside["schemas"]),
+        description=beside["description"],
+        tags=tuple(beside["tags"]),
+        owner=beside["owner"],
+    )
 
 
 def _span_tree(span: Span | None) -> list[object] | None:

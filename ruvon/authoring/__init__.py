@@ -7,7 +7,7 @@ compiler's linker reads.
 
 from ruvon.authoring._calls import StepReferenceError, call, http, infer, step_ref, wasm
 from ruvon.authoring._checks import DeclarationError
-from ruvon.authoring._compensate import Compensation, compensate
+from ruvon.authoring._compensate import Compensation, compensate, compensation
 from ruvon.authoring._declarations import (
     CompensationDeclaration,
     Parameter,
@@ -134,6 +134,7 @@ __all__ = [
     "block",
     "call",
     "compensate",
+    "compensation",
     "external_workflow",
     "first_of",
     "flow",

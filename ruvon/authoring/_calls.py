@@ -3,11 +3,12 @@
 import importlib
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any, Literal, TypeAlias, TypeVar, cast, final, overload
+from typing import Any, Final, Literal, TypeAlias, TypeVar, cast, final, overload
 
 from pydantic import SecretStr
 
 from ruvon.authoring._declarations import StepDeclaration
+from ruvon.authoring._options import Optioned
 from ruvon.authoring._retry import Retry
 from ruvon.authoring._step import Step, step_from_function
 from ruvon.authoring._work import (
@@ -31,101 +32,163 @@ HttpMethod: TypeAlias = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 _NO_HEADERS: Mapping[str, str | SecretStr] = {}
 
 
-@overload
-def http(
-    method: HttpMethod,
-    url: str,
-    /,
-    *,
-    into: type[M],
-    json: Data | None = None,
-    headers: Mapping[str, str | SecretStr] = ...,
-    expect: tuple[int, ...] = ...,
-    retry: Retry | None = None,
-    timeout: timedelta | None = None,
-) -> Work[M]: ...
-@overload
-def http(
-    method: HttpMethod,
-    url: str,
-    /,
-    *,
-    json: Data | None = None,
-    headers: Mapping[str, str | SecretStr] = ...,
-    expect: tuple[int, ...] = ...,
-    retry: Retry | None = None,
-    timeout: timedelta | None = None,
-) -> Work[HttpResponse]: ...
-def http(
-    method: HttpMethod,
-    url: str,
-    /,
-    *,
-    into: Any = None,
-    json: Data | None = None,
-    headers: Mapping[str, Any] = _NO_HEADERS,
-    expect: tuple[int, ...] = (),
-    retry: Retry | None = None,
-    timeout: timedelta | None = None,
-) -> Work[Any]:
-    """Ask a server.
+@final
+class _Http(Optioned):
+    """Ask a server."""
 
-    Args:
-        method: the HTTP method; unsafe ones carry an `Idempotency-Key` unless `headers` has one.
-        url: the full address.
-        into: the model that the body is validated as; without it the `HttpResponse` is given.
-        json: the body, sent as JSON.
-        headers: further headers; wrap credentials in `secret("NAME")`.
-        expect: statuses of 400 and more that are no errors.
-        retry: when and how often a failed attempt is repeated.
-        timeout: longest time of one attempt; then `TimedOut` is raised.
+    @overload
+    def __call__(
+        self,
+        method: HttpMethod,
+        url: str,
+        /,
+        *,
+        into: type[M],
+        json: Data | None = None,
+        headers: Mapping[str, str | SecretStr] = ...,
+        expect: tuple[int, ...] = ...,
+        retry: Retry | None = None,
+        timeout: timedelta | None = None,
+    ) -> Work[M]: ...
+    @overload
+    def __call__(
+        self,
+        method: HttpMethod,
+        url: str,
+        /,
+        *,
+        json: Data | None = None,
+        headers: Mapping[str, str | SecretStr] = ...,
+        expect: tuple[int, ...] = ...,
+        retry: Retry | None = None,
+        timeout: timedelta | None = None,
+    ) -> Work[HttpResponse]: ...
+    def __call__(
+        self,
+        method: HttpMethod,
+        url: str,
+        /,
+        *,
+        into: Any = None,
+        json: Data | None = None,
+        headers: Mapping[str, Any] = _NO_HEADERS,
+        expect: tuple[int, ...] = (),
+        retry: Retry | None = None,
+        timeout: timedelta | None = None,
+    ) -> Work[Any]:
+        """The request, to be awaited in a workflow body.
 
-    Raises (at the `await`):
-        HttpError: a status of 400 or more that `expect` does not name.
-        Offline: a device without a network, at once.
-    """
-    return Pending[Any](
-        HttpRequest(
-            method=method,
-            url=url,
-            into=into,
-            json=json,
-            headers=headers,
-            expect=expect,
-            retry=retry,
-            timeout=timeout,
+        Args:
+            method: the HTTP method; unsafe ones carry an `Idempotency-Key` unless `headers` has one.
+            url: the full address.
+            into: the model that the body is validated as; without it the `HttpResponse` is given.
+            json: the body, sent as JSON.
+            headers: further headers; wrap credentials in `secret("NAME")`.
+            expect: statuses of 400 and more that are no errors.
+            retry: when and how often a failed attempt is repeated.
+            timeout: longest time of one attempt; then `TimedOut` is raised.
+
+        Raises (at the `await`):
+            HttpError: a status of 400 or more that `expect` does not name.
+            Offline: a device without a network, at once.
+        """
+        return Pending[Any](
+            HttpRequest(
+                method=method,
+                url=url,
+                into=into,
+                json=json,
+                headers=headers,
+                expect=expect,
+                retry=retry or self.options.get("retry"),
+                timeout=timeout or self.options.get("timeout"),
+                options=self.options,
+            )
         )
-    )
 
 
-def infer(
-    model: str, data: Data, /, *, into: type[M], timeout: timedelta | None = None, default: M | None = None
-) -> Work[M]:
-    """Ask a model on this device or server.
+@final
+class _Infer(Optioned):
+    """Ask a model on this device or server."""
 
-    Args:
-        model: the model's name and version, `name@version`.
-        data: its input.
-        into: the class that its answer is validated as.
-        timeout: longest time; then `TimedOut` is raised, or `default` taken.
-        default: what is taken when the inference fails.
-    """
-    return Pending[M](InferRequest(model=model, data=data, into=into, timeout=timeout, default=default))
+    def __call__(
+        self,
+        model: str,
+        data: Data,
+        /,
+        *,
+        into: type[M],
+        retry: Retry | None = None,
+        timeout: timedelta | None = None,
+        default: M | None = None,
+    ) -> Work[M]:
+        """The inference, to be awaited in a workflow body.
+
+        Args:
+            model: the model's name and version, `name@version`.
+            data: its input.
+            into: the class that its answer is validated as.
+            retry: when and how often a failed attempt is repeated.
+            timeout: longest time of one attempt; then `TimedOut` is raised, or `default` taken.
+            default: what is taken when the inference fails.
+        """
+        return Pending[M](
+            InferRequest(
+                model=model,
+                data=data,
+                into=into,
+                timeout=timeout or self.options.get("timeout"),
+                default=default,
+                retry=retry or self.options.get("retry"),
+                options=self.options,
+            )
+        )
 
 
-def wasm(
-    module: str, data: Data, /, *, into: type[M], entry: str = "execute", timeout: timedelta | None = None
-) -> Work[M]:
-    """Call a WebAssembly module in its sandbox.
+@final
+class _Wasm(Optioned):
+    """Call a WebAssembly module in its sandbox."""
 
-    Args:
-        module: the module's hash, `sha256:...`.
-        data: its input.
-        into: the class that its answer is validated as.
-        entry: the function to call.
-        timeout: longest time; then `TimedOut` is raised.
-    """
-    return Pending[M](WasmRequest(module=module, data=data, into=into, entry=entry, timeout=timeout))
+    def __call__(
+        self,
+        module: str,
+        data: Data,
+        /,
+        *,
+        into: type[M],
+        entry: str = "execute",
+        retry: Retry | None = None,
+        timeout: timedelta | None = None,
+    ) -> Work[M]:
+        """The call, to be awaited in a workflow body.
+
+        Args:
+            module: the module's hash, `sha256:...`.
+            data: its input.
+            into: the class that its answer is validated as.
+            entry: the function to call.
+            retry: when and how often a failed attempt is repeated.
+            timeout: longest time of one attempt; then `TimedOut` is raised.
+        """
+        return Pending[M](
+            WasmRequest(
+                module=module,
+                data=data,
+                into=into,
+                entry=entry,
+                timeout=timeout or self.options.get("timeout"),
+                retry=retry or self.options.get("retry"),
+                options=self.options,
+            )
+        )
+
+
+http: Final = _Http()
+"""Ask a server."""
+infer: Final = _Infer()
+"""Ask a model on this device or server."""
+wasm: Final = _Wasm()
+"""Call a WebAssembly module in its sandbox."""
 
 
 @final

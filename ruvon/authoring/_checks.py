@@ -76,7 +76,7 @@ def check_workflow(function: Callable[..., Any]) -> None:
     _check_place(function, "workflow")
     if not inspect.iscoroutinefunction(function):
         raise DeclarationError(
-            "RV0220",
+            "RV0248",
             function,
             f"the workflow `{name}` is not `async def`",
             "`await` marks the places where a workflow may be stored and moved.",
@@ -85,7 +85,7 @@ def check_workflow(function: Callable[..., Any]) -> None:
     parameters = parameters_of(function)
     if [item.name for item in parameters] != ["state"] or parameters[0].kind != "positional":
         raise DeclarationError(
-            "RV0221",
+            "RV0249",
             function,
             f"the workflow `{name}` must have exactly one parameter, named `state`",
             "The engine stores and restores exactly one object, the state.",
@@ -103,7 +103,7 @@ def check_pure(function: Callable[..., Any]) -> None:
     _check_place(function, "pure function")
     if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
         raise DeclarationError(
-            "RV0222",
+            "RV0250",
             function,
             f"the pure function `{getattr(function, '__name__', '?')}` must be a plain `def` that returns its value",
             "It is called in the middle of expressions, where nothing can wait.",
@@ -111,7 +111,9 @@ def check_pure(function: Callable[..., Any]) -> None:
         )
 
 
-def check_compensation(function: Callable[..., Any], step: Callable[..., Any], inputs: tuple[Parameter, ...]) -> None:
+def check_compensation(
+    function: Callable[..., Any], step: Callable[..., Any], inputs: tuple[Parameter, ...], *, beside: bool = True
+) -> None:
     """Check that a compensation lies beside its step and that its parameters can be given.
 
     Raises:
@@ -120,9 +122,9 @@ def check_compensation(function: Callable[..., Any], step: Callable[..., Any], i
     name, of = getattr(function, "__name__", "?"), getattr(step, "__name__", "?")
     _check_place(function, "compensation")
     _check_no_star(function, "compensation")
-    if function.__module__ != step.__module__:
+    if beside and function.__module__ != step.__module__:
         raise DeclarationError(
-            "RV0216",
+            "RV0246",
             function,
             f"`{name}` compensates `{of}`, which is defined in another module, `{step.__module__}`",
             "If this module were not imported, the step would silently have no compensation.",
@@ -136,7 +138,7 @@ def check_compensation(function: Callable[..., Any], step: Callable[..., Any], i
     for item in given:
         if item.required and item.name not in known and not open_ended:
             raise DeclarationError(
-                "RV0217",
+                "RV0247",
                 function,
                 f"`{name}` wants `{item.name}`, but `{of}` has no such parameter",
                 "A compensation is given the step's recorded result first, and its recorded arguments by name.",
@@ -150,11 +152,11 @@ def _check_place(function: Callable[..., Any], what: str) -> None:
     reason = f"A worker finds a {what} by its path, `{path_of(function)}`, which leads nowhere."
     if name == "<lambda>":
         raise DeclarationError(
-            "RV0212", function, f"a lambda cannot be a {what}", reason, "Write a module-level function with `def`."
+            "RV0242", function, f"a lambda cannot be a {what}", reason, "Write a module-level function with `def`."
         )
     if "<locals>" in qualname:
         raise DeclarationError(
-            "RV0213",
+            "RV0243",
             function,
             f"`{name}` is defined inside another function, so it cannot be a {what}",
             reason,
@@ -162,7 +164,7 @@ def _check_place(function: Callable[..., Any], what: str) -> None:
         )
     if "." in qualname:
         raise DeclarationError(
-            "RV0211",
+            "RV0241",
             function,
             f"`{name}` is a method; a {what} is a module-level function",
             "A worker finds it by name and has no object to call it on.",
@@ -174,7 +176,7 @@ def _check_no_star(function: Callable[..., Any], what: str) -> None:
     for item in inspect.signature(function).parameters.values():
         if item.kind is inspect.Parameter.VAR_POSITIONAL:
             raise DeclarationError(
-                "RV0214",
+                "RV0244",
                 function,
                 f"the {what} `{function.__name__}` takes `*{item.name}`",
                 "Arguments are recorded by the name of their parameter, and these have none.",
@@ -196,7 +198,7 @@ def _check_context(function: Callable[..., Any], parameters: tuple[Parameter, ..
             )
     if "context" in names and names.index("context") != (1 if names[0] == "state" else 0):
         raise DeclarationError(
-            "RV0207",
+            "RV0240",
             function,
             f"`context` stands in the wrong place in `{function.__name__}`",
             "The engine gives it, so a call's arguments would be counted differently from what the signature shows.",
@@ -219,7 +221,7 @@ def _check_state(function: Callable[..., Any], parameters: tuple[Parameter, ...]
     annotation = function.__annotations__.get("state")
     if not _may_be_state(function, annotation):
         raise DeclarationError(
-            "RV0215",
+            "RV0245",
             function,
             f"`state` of `{function.__name__}` is annotated {_shown(annotation)}, which is no pydantic model",
             "A parameter named `state` is given the workflow's state, of which it changes a copy.",

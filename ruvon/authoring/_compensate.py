@@ -5,6 +5,7 @@ engine calls it, never a body. Where a body must undo something by itself, make 
 that: `compensate(reserve)(release)` leaves `release` callable, and calling it marks the entry undone.
 """
 
+import importlib
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,12 +13,12 @@ from functools import update_wrapper
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, cast, final, overload
 
 from ruvon.authoring._checks import check_compensation, place_of
-from ruvon.authoring._declarations import CompensationDeclaration, StepDeclaration, parameters_of, path_of
+from ruvon.authoring._declarations import CompensationDeclaration, Parameter, StepDeclaration, parameters_of, path_of
 from ruvon.authoring._retry import Retry
 from ruvon.authoring._step import StateStep, Step, register_compensation
 from ruvon.models import StepContext
 
-__all__ = ["Compensation", "compensate", "compensation_from_function"]
+__all__ = ["Compensation", "compensate", "compensation", "compensation_from_function", "described", "undoing"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -88,13 +89,96 @@ class _Register:
         return Compensation(found)
 
 
-def compensation_from_function(function: Callable[..., Any], step: StepDeclaration) -> CompensationDeclaration:
+def undoing(found: Compensation | Callable[..., Any], step: StepDeclaration) -> CompensationDeclaration:
+    """The compensation that one use of a step names.
+
+    Raises:
+        DeclarationError: the function's parameters cannot be given.
+    """
+    if isinstance(found, Compensation):
+        declared = found.__ruvon_compensation__
+        if not isinstance(declared.function, _Named):
+            return declared
+        described = compensation_from_function(declared.function.load(), step, beside=False)
+        return replace(described, attempted=declared.attempted, retry=declared.retry)
+    function = cast("Step[..., Any]", found).__ruvon_step__.function if isinstance(found, Step) else found
+    return compensation_from_function(function, step, beside=False)
+
+
+def described(found: Compensation | Callable[..., Any]) -> CompensationDeclaration:
+    """The compensation of a call that has no step function, such as `http.with_(compensate=...)`."""
+    if not isinstance(found, Compensation):
+        return _described(inspect.unwrap(found), "")
+    declared = found.__ruvon_compensation__
+    if not isinstance(declared.function, _Named):
+        return declared
+    return replace(_described(declared.function.load(), ""), attempted=declared.attempted, retry=declared.retry)
+
+
+def compensation(
+    function: str | Callable[..., Any], /, *, attempted: bool = False, retry: Retry | None = None
+) -> Compensation:
+    """Options for a function that undoes one use of a step: `f.with_(compensate=compensation(g, attempted=True))`.
+
+    Args:
+        function: the function, or its path `module:name`, which is imported when it is needed.
+        attempted: also run it when the outcome is unknown; the result may be None then.
+        retry: when and how often a failed compensation is repeated.
+    """
+    if isinstance(function, str):
+        declared = CompensationDeclaration(
+            function=_Named(function),
+            path=function,
+            step_path="",
+            is_async=True,
+            takes_state=False,
+            takes_context=False,
+            result_parameter=None,
+            parameters=(Parameter("inputs", required=False, kind="rest"),),
+        )
+    else:
+        declared = _described(function, "")
+    return Compensation(replace(declared, attempted=attempted, retry=retry))
+
+
+@final
+class _Named:
+    """A function by its path; imported when a use of it is described."""
+
+    def __init__(self, path: str) -> None:
+        self.__module__, _, self.__qualname__ = path.partition(":")
+        self.__name__ = self.__qualname__.rpartition(".")[2]
+
+    def load(self) -> Callable[..., Any]:
+        """The function itself."""
+        found: Any = importlib.import_module(self.__module__)
+        for part in self.__qualname__.split("."):
+            found = getattr(found, part)
+        return cast("Callable[..., Any]", inspect.unwrap(found))
+
+    def __call__(self, **given: Any) -> Any:
+        """Call the function with what is given."""
+        return self.load()(**given)
+
+
+def compensation_from_function(
+    function: Callable[..., Any], step: StepDeclaration, *, beside: bool = True
+) -> CompensationDeclaration:
     """Describe a function as the compensation of a step.
+
+    Args:
+        function: the function.
+        step: the step that it undoes.
+        beside: it must stand in the step's module.
 
     Raises:
         DeclarationError: it lies in another module, or its parameters cannot be given.
     """
-    check_compensation(function, step.function, step.parameters)
+    check_compensation(function, step.function, step.parameters, beside=beside)
+    return _described(function, step.path)
+
+
+def _described(function: Callable[..., Any], step_path: str) -> CompensationDeclaration:
     parameters = parameters_of(function)
     names = [item.name for item in parameters]
     rest = [item for item in parameters if item.name not in {"state", "context"}]
@@ -103,7 +187,7 @@ def compensation_from_function(function: Callable[..., Any], step: StepDeclarati
     return CompensationDeclaration(
         function=function,
         path=path_of(function),
-        step_path=step.path,
+        step_path=step_path,
         is_async=inspect.iscoroutinefunction(function),
         takes_state="state" in names,
         takes_context="context" in names,

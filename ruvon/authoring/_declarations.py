@@ -16,6 +16,7 @@ from typing import Any, Literal, final
 from pydantic import BaseModel
 
 from ruvon.authoring._retry import Retry
+from ruvon.models import MergeConflictBehavior, MergeStrategy
 
 __all__ = [
     "CompensationDeclaration",
@@ -94,6 +95,18 @@ class StepDeclaration:
     """Undeclared keys of a returned dict are errors; None takes the workflow's `strict_results`."""
     automate_next: bool | None = None
     input_model: type[BaseModel] | None = None
+    required_input: tuple[str, ...] = ()
+    """Keys that the step's input must have, where there is no model."""
+    queue_timeout: timedelta | None = None
+    """Longest wait for a worker."""
+    deadline: timedelta | None = None
+    """Longest time of the activation, retries included."""
+    merge: MergeStrategy = MergeStrategy.SHALLOW
+    conflict: MergeConflictBehavior = MergeConflictBehavior.PREFER_NEW
+    merge_function: Callable[..., Any] | None = None
+    """Merges the result instead of the strategy."""
+    into: Any = None
+    """The type that the result is validated as, where the annotation does not say."""
     compensation: CompensationDeclaration | None = None
     compensation_given: bool = False
     """`compensation` comes from `with_(compensate=)`; None then switches the declared one off."""
@@ -123,6 +136,10 @@ class WorkflowDeclaration:
     data_region: str | None = None
     retry: Retry | None = None
     timeout: timedelta | None = None
+    step_name: str | None = None
+    """The name that `with_(name=)` gives the step that starts it as a child."""
+    merge: MergeStrategy = MergeStrategy.SHALLOW
+    conflict: MergeConflictBehavior = MergeConflictBehavior.PREFER_NEW
     takes: object = None
     """The state's class of an external workflow."""
     gives: object = None

@@ -6,11 +6,11 @@ and its own writes, and the join merges the branches' writes in branch order.
 
 import dis
 import sys
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from datetime import timedelta
 from functools import lru_cache
 from types import CodeType
-from typing import Any, Final, Generic, Literal, TypeVar, final, overload
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, final, overload
 
 from ruvon.authoring._work import (
     AfterRequest,
@@ -22,7 +22,7 @@ from ruvon.authoring._work import (
     Work,
     driver_of,
 )
-from ruvon.models import Batch, BranchError, MergeConflictBehavior, MergeStrategy, Won
+from ruvon.models import Batch, MergeConflictBehavior, MergeStrategy, Won
 
 __all__ = ["after", "first_of", "gather", "named", "start"]
 
@@ -34,6 +34,7 @@ E = TypeVar("E")
 F = TypeVar("F")
 R = TypeVar("R")
 
+MergeFunction: TypeAlias = Callable[[list[Any]], Mapping[str, object]]
 _SHALLOW: Final = MergeStrategy.SHALLOW
 _REFUSE: Final = MergeConflictBehavior.RAISE_ERROR
 
@@ -44,8 +45,11 @@ def gather(  # pyright: ignore[reportOverlappingOverload]
     b: Work[B],
     /,
     *,
+    limit: int | None = ...,
+    batch_size: int | None = ...,
     merge: MergeStrategy = ...,
     conflict: MergeConflictBehavior = ...,
+    merge_function: MergeFunction | None = ...,
     timeout: timedelta | None = ...,
 ) -> Work[tuple[A, B]]: ...
 @overload
@@ -55,8 +59,11 @@ def gather(
     c: Work[C],
     /,
     *,
+    limit: int | None = ...,
+    batch_size: int | None = ...,
     merge: MergeStrategy = ...,
     conflict: MergeConflictBehavior = ...,
+    merge_function: MergeFunction | None = ...,
     timeout: timedelta | None = ...,
 ) -> Work[tuple[A, B, C]]: ...
 @overload
@@ -67,8 +74,11 @@ def gather(
     d: Work[D],
     /,
     *,
+    limit: int | None = ...,
+    batch_size: int | None = ...,
     merge: MergeStrategy = ...,
     conflict: MergeConflictBehavior = ...,
+    merge_function: MergeFunction | None = ...,
     timeout: timedelta | None = ...,
 ) -> Work[tuple[A, B, C, D]]: ...
 @overload
@@ -80,8 +90,11 @@ def gather(
     e: Work[E],
     /,
     *,
+    limit: int | None = ...,
+    batch_size: int | None = ...,
     merge: MergeStrategy = ...,
     conflict: MergeConflictBehavior = ...,
+    merge_function: MergeFunction | None = ...,
     timeout: timedelta | None = ...,
 ) -> Work[tuple[A, B, C, D, E]]: ...
 @overload
@@ -94,8 +107,11 @@ def gather(
     f: Work[F],
     /,
     *,
+    limit: int | None = ...,
+    batch_size: int | None = ...,
     merge: MergeStrategy = ...,
     conflict: MergeConflictBehavior = ...,
+    merge_function: MergeFunction | None = ...,
     timeout: timedelta | None = ...,
 ) -> Work[tuple[A, B, C, D, E, F]]: ...
 @overload
@@ -106,6 +122,7 @@ def gather(
     on_failure: Literal["cancel"] = ...,
     merge: MergeStrategy = ...,
     conflict: MergeConflictBehavior = ...,
+    merge_function: MergeFunction | None = ...,
     timeout: timedelta | None = ...,
 ) -> Work[list[A]]: ...
 @overload
@@ -117,6 +134,7 @@ def gather(
     tolerate: float | None = ...,
     merge: MergeStrategy = ...,
     conflict: MergeConflictBehavior = ...,
+    merge_function: MergeFunction | None = ...,
     timeout: timedelta | None = ...,
 ) -> Work[Batch[A]]: ...
 @overload
@@ -127,8 +145,9 @@ def gather(
     on_failure: Literal["collect"],
     merge: MergeStrategy = ...,
     conflict: MergeConflictBehavior = ...,
+    merge_function: MergeFunction | None = ...,
     timeout: timedelta | None = ...,
-) -> Work[list[A | BranchError]]: ...
+) -> Work[Batch[A]]: ...
 def gather(
     *each: Work[Any],
     limit: int | None = None,
@@ -138,6 +157,7 @@ def gather(
     tolerate: float | None = None,
     merge: MergeStrategy = _SHALLOW,
     conflict: MergeConflictBehavior = _REFUSE,
+    merge_function: MergeFunction | None = None,
     timeout: timedelta | None = None,
 ) -> Work[Any]:
     """Run branches concurrently and wait for all of them.
@@ -149,11 +169,12 @@ def gather(
         each: calls, or calls of nested `async def` functions.
         limit: a sliding window: at most so many branches at once.
         batch_size: a barrier: the next so many start when the last so many have ended.
-        on_failure: `collect` puts a `BranchError` in a failed branch's place and merges the rest.
-        partial: give a `Batch` of results and failures.
+        on_failure: `collect` is another spelling of `partial=True`.
+        partial: go on with the branches that worked, and give a `Batch` of results and failures.
         tolerate: with `partial`, the share of failures (0 to 1) beyond which the first error is raised.
         merge: DEEP merges dicts and models key by key.
         conflict: who wins when two branches write one field; refused by default.
+        merge_function: is given the list of results and gives a dict that merges into the state, instead of the strategy.
         timeout: longest time of the whole; then the branches are cancelled and `TimedOut` raised.
     """
     for name, number in (("limit", limit), ("batch_size", batch_size)):
@@ -165,11 +186,11 @@ def gather(
     options = GatherOptions(
         limit=limit,
         batch_size=batch_size,
-        on_failure=on_failure,
-        partial=partial or tolerate is not None,
+        partial=partial or on_failure == "collect" or tolerate is not None,
         tolerate=tolerate,
         merge=merge,
         conflict=conflict,
+        merge_function=merge_function,
         timeout=timeout,
         listed=_unpacks(frame.f_code, frame.f_lasti),
     )

@@ -19,7 +19,7 @@ from ruvon.authoring._checks import check_step, place_of
 from ruvon.authoring._declarations import CompensationDeclaration, StepDeclaration, path_of
 from ruvon.authoring._retry import Retry
 from ruvon.authoring._work import Pending, StepRequest, Work
-from ruvon.models import StepContext
+from ruvon.models import MergeConflictBehavior, MergeStrategy, StepContext
 
 if TYPE_CHECKING:
     from ruvon.authoring._compensate import Compensation
@@ -105,9 +105,16 @@ class Step(Generic[P, R]):
         retry: Retry | Unset | None = UNSET,
         timeout: timedelta | Unset | None = UNSET,
         queue: str | Unset | None = UNSET,
-        compensate: "Compensation | Unset | None" = UNSET,
+        compensate: "Compensation | Callable[..., Any] | Unset | None" = UNSET,
         automate_next: bool | Unset = UNSET,
         input_model: type[BaseModel] | Unset | None = UNSET,
+        required_input: tuple[str, ...] | Unset = UNSET,
+        queue_timeout: timedelta | Unset | None = UNSET,
+        deadline: timedelta | Unset | None = UNSET,
+        merge: MergeStrategy | Unset = UNSET,
+        conflict: MergeConflictBehavior | Unset = UNSET,
+        merge_function: Callable[..., Any] | Unset | None = UNSET,
+        into: Any = UNSET,
     ) -> Self:
         """The same step with other options at this call; None switches off what the declaration gives.
 
@@ -116,23 +123,53 @@ class Step(Generic[P, R]):
             retry: when and how often a failed attempt is repeated.
             timeout: longest time of one attempt.
             queue: workers of this queue run it.
-            compensate: another compensation.
+            compensate: another compensation, or a function that undoes this use.
             automate_next: whether the workflow goes on by itself after this step.
             input_model: the model of the input that the step waits for.
+            required_input: keys that the input must have, where there is no model.
+            queue_timeout: longest wait for a worker.
+            deadline: longest time of the activation, retries included; an engine limit, not kept by `.local`.
+            merge: how a queued result joins the state.
+            conflict: who wins where the state was written meanwhile.
+            merge_function: merges the result instead of the strategy.
+            into: the type that the result is validated as, for a function without annotations.
         """
-        given = {"retry": retry, "timeout": timeout, "queue": queue, "input_model": input_model}
-        changes: dict[str, Any] = {key: value for key, value in given.items() if value is not UNSET}
-        if not isinstance(name, Unset):
-            changes |= {"name": name, "named": True}
-        if not isinstance(automate_next, Unset):
-            changes["automate_next"] = automate_next
+        given = locals()
+        changes = {key: given[key] for key in _OPTIONS if given[key] is not UNSET}
+        if "name" in changes:
+            changes["named"] = True
         if not isinstance(compensate, Unset):
-            found = compensate.__ruvon_compensation__ if compensate is not None else None
-            changes |= {"compensation": found, "compensation_given": True}
+            changes |= {"compensation": _undoing(compensate, self._declaration), "compensation_given": True}
         return type(self)(replace(self._declaration, **changes), self._shared)
 
     def __repr__(self) -> str:
         return f"<step {self._declaration.path}>"
+
+
+_OPTIONS: Final = (
+    "name",
+    "retry",
+    "timeout",
+    "queue",
+    "automate_next",
+    "input_model",
+    "required_input",
+    "queue_timeout",
+    "deadline",
+    "merge",
+    "conflict",
+    "merge_function",
+    "into",
+)
+
+
+def _undoing(
+    compensate: "Compensation | Callable[..., Any] | None", declared: StepDeclaration
+) -> CompensationDeclaration | None:
+    """What `with_(compensate=)` names: a registered compensation, or a function to be described as one."""
+    from ruvon.authoring._compensate import undoing  # noqa: PLC0415 - compensations stand on steps
+
+    return None if compensate is None else undoing(compensate, declared)
 
 
 class StateStep(Step[Concatenate[S, P], R], Generic[S, P, R]):

@@ -1,12 +1,13 @@
 """Waiting: for time, for a message, for a person; and the three recorded values `now`, `new_id`, `random`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, TypeVar, cast
+from typing import Any, Final, Literal, TypeVar, cast, final
 from uuid import UUID
 
 from pydantic import SecretStr
 
+from ruvon.authoring._options import Optioned
 from ruvon.authoring._step import Step, step_from_function
 from ruvon.authoring._work import (
     Data,
@@ -26,68 +27,118 @@ M = TypeVar("M")
 _REMEDY = "call it in a `@workflow` body; a step function has `context.{}`"
 
 
-def sleep(how_long: timedelta, /) -> Work[Elapsed]:
+@final
+class _Sleep(Optioned):
     """Wait for a span of time; it outlives the process."""
-    return Pending[Elapsed](SleepRequest(duration=how_long))
+
+    def __call__(self, how_long: timedelta, /) -> Work[Elapsed]:
+        """The wait, to be awaited in a workflow body."""
+        return Pending[Elapsed](SleepRequest(duration=how_long))
 
 
-def sleep_until(when: datetime, /) -> Work[Elapsed]:
+@final
+class _SleepUntil(Optioned):
     """Wait until a moment; one that has passed does not wait. A naive datetime is taken as UTC."""
-    return Pending[Elapsed](SleepRequest(until=when))
+
+    def __call__(self, when: datetime, /) -> Work[Elapsed]:
+        """The wait, to be awaited in a workflow body."""
+        return Pending[Elapsed](SleepRequest(until=when))
 
 
-def receive(model: type[M], /, *, key: str | None = None, timeout: timedelta | None = None) -> Work[M]:
-    """Take the next message of this model and key from the instance's mailbox, or wait for one.
+@final
+class _Receive(Optioned):
+    """Take the next message of a model and key from the instance's mailbox, or wait for one.
 
     Messages lie in the mailbox in order of arrival until they are taken, also when nobody waits.
-
-    Args:
-        model: the message's class.
-        key: only messages sent with this key; None takes those sent without one.
-        timeout: longest wait; then `TimedOut` is raised.
     """
-    return Pending[M](ReceiveRequest(model, key, timeout))
+
+    def __call__(
+        self,
+        model: type[M],
+        /,
+        *,
+        key: str | None = None,
+        timeout: timedelta | None = None,
+        default: M | None = None,
+    ) -> Work[M]:
+        """The wait, to be awaited in a workflow body.
+
+        Args:
+            model: the message's class.
+            key: only messages sent with this key; None takes those sent without one.
+            timeout: longest wait; then `default` is taken, or `TimedOut` raised where there is none.
+            default: the message after the timeout.
+        """
+        return Pending[M](ReceiveRequest(model, key, timeout or self.options.get("timeout"), default))
 
 
-def human(
-    task: str,
-    /,
-    *,
-    form: type[M],
-    show: Data | None = None,
-    role: str | None = None,
-    assignee: str | None = None,
-    timeout: timedelta | None = None,
-    default: M | None = None,
-    ask: Step[..., Any] | Callable[..., Any] | None = None,
-    answer: Step[..., Any] | Callable[..., Any] | None = None,
-) -> Work[M]:
-    """Ask a person, and wait for the answer.
+@final
+class _Human(Optioned):
+    """Ask a person, and wait for the answer."""
 
-    Args:
-        task: the name of the task, by which the answer and the inbox of people find it.
-        form: the answer's model; an answer that does not validate is refused, and the step keeps waiting.
-        show: what the person is shown.
-        role: who may answer.
-        assignee: the one person who may answer.
-        timeout: longest wait; then `default` is taken, or `TimedOut` raised where there is none.
-        default: the answer after the timeout.
-        ask: a step function that is run on arrival, to tell the person.
-        answer: a step function that is run once with the answer.
-    """
-    return Pending[M](
-        HumanRequest(
-            task=task,
-            form=form,
-            show=show,
-            role=role,
-            assignee=assignee,
-            timeout=timeout,
-            default=default,
-            ask=_declared(ask),
-            answer=_declared(answer),
+    def __call__(
+        self,
+        task: str,
+        /,
+        *,
+        form: type[M],
+        show: Data | None = None,
+        role: str | None = None,
+        assignee: str | None = None,
+        timeout: timedelta | None = None,
+        default: M | None = None,
+        ask: Step[..., Any] | Callable[..., Any] | None = None,
+        answer: Step[..., Any] | Callable[..., Any] | None = None,
+        ask_args: Mapping[str, object] | None = None,
+        answer_args: Mapping[str, object] | None = None,
+        required_input: tuple[str, ...] = (),
+        answer_to: Literal["self", "next"] = "self",
+    ) -> Work[M]:
+        """The wait, to be awaited in a workflow body.
+
+        Args:
+            task: the name of the task, by which the answer and the inbox of people find it.
+            form: the answer's model; an answer that does not validate is refused, and the step keeps waiting.
+            show: what the person is shown.
+            role: who may answer.
+            assignee: the one person who may answer.
+            timeout: longest wait; then `default` is taken, or `TimedOut` raised where there is none.
+            default: the answer after the timeout.
+            ask: a step function that is run on arrival, to tell the person.
+            answer: a step function that is run once with the answer.
+            ask_args: arguments for `ask`, by name.
+            answer_args: arguments for `answer`, by name, besides the answer's fields.
+            required_input: keys that an answer without a model must have.
+            answer_to: `next` leaves the answer to the step that follows; printers of YAML write it.
+        """
+        return Pending[M](
+            HumanRequest(
+                task=task,
+                form=form,
+                show=show,
+                role=role,
+                assignee=assignee,
+                timeout=timeout or self.options.get("timeout"),
+                default=default,
+                ask=_declared(ask),
+                answer=_declared(answer),
+                ask_args=dict(ask_args or {}),
+                answer_args=dict(answer_args or {}),
+                required_input=required_input,
+                answer_to=answer_to,
+                options=self.options,
+            )
         )
-    )
+
+
+sleep: Final = _Sleep()
+"""Wait for a span of time."""
+sleep_until: Final = _SleepUntil()
+"""Wait until a moment."""
+receive: Final = _Receive()
+"""Take the next message of a model from the mailbox, or wait for one."""
+human: Final = _Human()
+"""Ask a person, and wait for the answer."""
 
 
 def _declared(function: Step[..., Any] | Callable[..., Any] | None) -> Any:

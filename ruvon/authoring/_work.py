@@ -6,17 +6,18 @@ there is nobody to keep the engine's promises, so that is an error with a remedy
 all (their graph is), so the one driver is `.local`.
 """
 
-from collections.abc import Awaitable, Coroutine, Generator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, TypeAlias, TypeVar, final
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias, TypeVar, final
 from uuid import UUID
 
 from pydantic import BaseModel
 
 from ruvon.authoring._declarations import StepDeclaration, WorkflowDeclaration
+from ruvon.authoring._options import CallOptions
 from ruvon.authoring._retry import Retry
 from ruvon.ir._errors import RuvonError
 from ruvon.models import MergeConflictBehavior, MergeStrategy
@@ -96,6 +97,7 @@ class HttpRequest:
     expect: tuple[int, ...]
     retry: Retry | None
     timeout: timedelta | None
+    options: CallOptions
 
 
 @final
@@ -108,6 +110,8 @@ class InferRequest:
     into: Any
     timeout: timedelta | None
     default: Any
+    retry: Retry | None
+    options: CallOptions
 
 
 @final
@@ -120,6 +124,8 @@ class WasmRequest:
     into: Any
     entry: str
     timeout: timedelta | None
+    retry: Retry | None
+    options: CallOptions
 
 
 @final
@@ -139,6 +145,7 @@ class ReceiveRequest:
     model: Any
     key: str | None
     timeout: timedelta | None
+    default: Any = None
 
 
 @final
@@ -155,6 +162,11 @@ class HumanRequest:
     default: Any
     ask: StepDeclaration | None
     answer: StepDeclaration | None
+    ask_args: Mapping[str, Any]
+    answer_args: Mapping[str, Any]
+    required_input: tuple[str, ...]
+    answer_to: str
+    options: CallOptions
 
 
 @final
@@ -195,11 +207,11 @@ class GatherOptions:
 
     limit: int | None = None
     batch_size: int | None = None
-    on_failure: Literal["cancel", "collect"] = "cancel"
     partial: bool = False
     tolerate: float | None = None
     merge: MergeStrategy = MergeStrategy.SHALLOW
     conflict: MergeConflictBehavior = MergeConflictBehavior.RAISE_ERROR
+    merge_function: Callable[[list[Any]], Mapping[str, object]] | None = None
     timeout: timedelta | None = None
     listed: bool = False
     """The call unpacks a list (`gather(*...)`), so its result is a list; otherwise a tuple."""

@@ -21,6 +21,7 @@ from ruvon.authoring._declarations import (
 from ruvon.authoring._retry import Retry
 from ruvon.authoring._step import UNSET, Unset
 from ruvon.authoring._work import ChildRequest, Pending, ScheduleRequest, SpawnRequest, Work, driver_of
+from ruvon.models import MergeConflictBehavior, MergeStrategy
 
 if TYPE_CHECKING:
     from ruvon.authoring._local import World
@@ -93,9 +94,30 @@ class Workflow(Generic[S, R]):
         """Start it on its own and go on; gives its id. A second start with the same `key` gives the same id."""
         return Pending[str](SpawnRequest(self.__ruvon_workflow__, state, key))
 
-    def schedule(self, state: S, /, *, cron: str, tz: str = "UTC", name: str | None = None) -> Work[str]:
-        """Start it at each time of `cron`, in the time zone `tz`; gives the schedule's id."""
-        return Pending[str](ScheduleRequest(self.__ruvon_workflow__, state, cron, tz, name))
+    def schedule(
+        self,
+        state: S,
+        /,
+        *,
+        cron: str,
+        tz: str = "UTC",
+        name: str | None = None,
+        overlap: OverlapText | None = None,
+        catch_up: int | None = None,
+    ) -> Work[str]:
+        """Start it at each time of `cron`, in the time zone `tz`; gives the schedule's id.
+
+        Args:
+            state: the initial state of each run.
+            cron: the times.
+            tz: the time zone of `cron`.
+            name: the schedule's name; a second call with it changes that schedule.
+            overlap: what a start does while the last one still runs; the workflow's own by default.
+            catch_up: how many missed starts are made up for; the workflow's own by default.
+        """
+        changes = {key: value for key, value in (("overlap", overlap), ("catch_up", catch_up)) if value is not None}
+        declared: WorkflowDeclaration = replace(self.__ruvon_workflow__, **cast("Any", changes))
+        return Pending[str](ScheduleRequest(declared, state, cron, tz, name))
 
     def restart(self, state: S, /) -> NoReturn:
         """End this run and begin it again under the same id, with `state`, the newest version and a fresh history."""
@@ -109,6 +131,10 @@ class Workflow(Generic[S, R]):
         data_region: str | Unset | None = UNSET,
         retry: Retry | Unset | None = UNSET,
         timeout: timedelta | Unset | None = UNSET,
+        name: str | Unset = UNSET,
+        automate_next: bool | Unset = UNSET,
+        merge: MergeStrategy | Unset = UNSET,
+        conflict: MergeConflictBehavior | Unset = UNSET,
     ) -> Self:
         """The same workflow with other options at this call.
 
@@ -117,8 +143,13 @@ class Workflow(Generic[S, R]):
             data_region: where the child's data may be kept; by default where the parent's is.
             retry: when and how often a failed child is started again.
             timeout: longest time of one run; then the child is cancelled and `TimedOut` raised.
+            name: the name of the step that starts it, in the graph, in logs, jumps and repairs.
+            automate_next: whether the workflow goes on by itself after this step.
+            merge: how the child's result joins the state, where it does.
+            conflict: who wins where the state was written meanwhile.
         """
-        given = {"version": version, "data_region": data_region, "retry": retry, "timeout": timeout}
+        given: dict[str, object] = {"version": version, "data_region": data_region, "retry": retry, "timeout": timeout}
+        given |= {"step_name": name, "automate_next": automate_next, "merge": merge, "conflict": conflict}
         changes: dict[str, Any] = {key: value for key, value in given.items() if value is not UNSET}
         return type(self)(replace(self.__ruvon_workflow__, **changes))
 

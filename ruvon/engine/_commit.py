@@ -163,6 +163,10 @@ def committed(run: Run, transition: Transition) -> None:
     record.revision = transition.revision
     record.status = transition.status
     record.last_seq = transition.last_seq
+    record.position = transition.position
+    record.current_step = transition.current_step
+    record.waiting_for = transition.waiting_for
+    record.due_us = transition.due_us
     if transition.snapshot is not None:
         record.snapshot = transition.snapshot
         record.snapshot_seq = transition.last_seq

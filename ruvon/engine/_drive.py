@@ -102,6 +102,7 @@ class Drive:
             return
         while run.ready:
             strand = run.ready.popleft()
+            strand.running = True
             self._start(self._run_strand(strand), strand)
         await self._wait()
 
@@ -189,7 +190,7 @@ class Drive:
         run = self.run
         strand.running = True
         try:
-            while True:
+            while not strand.stopped:
                 effect = advance(run, strand)
                 if effect is None:
                     run.close_entry()
@@ -240,6 +241,8 @@ class Drive:
         run.close_entry()
         upto = run.last_seq
         while self._committed < upto or run.moved or run.pending:
+            if self._error is not None:
+                raise self._error
             if self._flight is not None:
                 await asyncio.shield(self._flight)
                 if self._committed >= upto and not run.moved:

@@ -13,7 +13,7 @@ from ruvon.engine._commit import snapshot_of
 from ruvon.engine._compile import CompileNode, build_program
 from ruvon.engine._drive import Drive
 from ruvon.engine._errors import InvalidInitialDataError
-from ruvon.engine._frames import ForkFrame
+from ruvon.engine._frames import ForkFrame, WaitKind
 from ruvon.engine._load import load_run
 from ruvon.engine._merge import view_changes
 from ruvon.engine._observe import Observers
@@ -339,7 +339,10 @@ class Engine:
 def begin(run: Run) -> None:
     """Put every strand that can go on by itself on the ready list."""
     for strand in list(run.strands()):
-        if strand.wait is not None or strand.ended is not None or strand in run.ready:
+        wait = strand.wait
+        if wait is not None and wait.kind is WaitKind.CHILD and wait.key is not None:
+            run.spawned.append(UUID(wait.key))
+        if wait is not None or strand.ended is not None or strand in run.ready:
             continue
         top = strand.frames[-1] if strand.frames else None
         if isinstance(top, ForkFrame):

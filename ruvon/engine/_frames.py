@@ -240,7 +240,7 @@ class ForkFrame:
 class UndoFrame:
     """A rollback: undoes, newest first, what completed after `mark` below `prefix`; then `exit` goes on."""
 
-    __slots__ = ("entries", "exit", "failed", "mark", "prefix", "undone")
+    __slots__ = ("child_ended", "entries", "exit", "failed", "mark", "prefix", "undone")
     tag: ClassVar[str] = "u"
 
     def __init__(self, mark: int, prefix: str, leaving: Exit) -> None:
@@ -249,6 +249,8 @@ class UndoFrame:
         self.exit = leaving
         self.entries: "list[LogEntry] | None" = None
         """What is left to undo, the next one last; read from the log when first needed."""
+        self.child_ended: str | None = None
+        """The status of the child that was asked to undo itself, when it has ended."""
         self.failed: list[str] = []
         """Nodes whose compensation failed."""
         self.undone = 0

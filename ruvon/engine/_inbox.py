@@ -13,7 +13,6 @@ from ruvon.engine._effects import EXPIRED, Given, Message
 from ruvon.engine._frames import Exit, ExitKind, ForkFrame, Strand, TryFrame, UndoFrame, WaitKind
 from ruvon.engine._machine import arrive, unwind
 from ruvon.engine._run import Run
-from ruvon.engine._undo import Undo
 from ruvon.providers import InboxEntry, InboxKind
 
 __all__ = ["begin_cancel", "next_due_us", "ring", "signal_of", "stop_strand", "take_inbox"]
@@ -108,7 +107,7 @@ def _child_ended(run: Run, entry: InboxEntry) -> None:
         if isinstance(top, UndoFrame):
             run.waiting.pop(wait.activation, None)
             strand.wait = None
-            Undo(strand, top).child_undone(run, cast("dict[str, str]", orjson.loads(entry.payload))["status"])
+            top.child_ended = cast("dict[str, str]", orjson.loads(entry.payload))["status"]
             run.ready.append(strand)
         else:
             arrive(run, strand, Message(entry.payload, entry.key or ""))

@@ -71,7 +71,10 @@ def advance(run: Run, strand: Strand) -> Effect | None:
             finish_node(run, frame, op, outcome)
         elif isinstance(outcome, Effect):
             return outcome
-        elif outcome is WAITS or not _apply(run, strand, outcome):
+        elif outcome is WAITS:
+            run.moved = True
+            return None
+        elif not _apply(run, strand, outcome):
             return None
     run.moved = True
     return Slice(strand)

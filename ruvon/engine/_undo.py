@@ -64,6 +64,9 @@ class Undo(Effect):
             self._finish(run)
             return
         saga = cast("dict[str, Any]", orjson.loads(entry.saga or b"{}"))
+        if self.frame.child_ended is not None:
+            self._child_undone(run, entry, self.frame.child_ended)
+            return
         if run.notices is not None:
             run.notices.compensation_started(entry.node, self.frame.undone)
         if "child" in saga:
@@ -185,11 +188,10 @@ class Undo(Effect):
         run.moved = True
         self.strand.wait = WaitState(WaitKind.CHILD, activation, entry.node, name=entry.node, key=child)
 
-    def child_undone(self, run: "Run", status: str) -> None:
+    def _child_undone(self, run: "Run", entry: LogEntry, status: str) -> None:
         """The child has ended its rollback."""
         from ruvon.engine._errors import CompensationFailedError  # noqa: PLC0415 - one use
 
-        if self.frame.entries:
-            entry = self.frame.entries[-1]
-            worked = status in (WorkflowStatus.FAILED_ROLLED_BACK, WorkflowStatus.CANCELLED)
-            self._done(run, entry, None if worked else CompensationFailedError([entry.node]))
+        self.frame.child_ended = None
+        worked = status in (WorkflowStatus.FAILED_ROLLED_BACK, WorkflowStatus.CANCELLED)
+        self._done(run, entry, None if worked else CompensationFailedError([entry.node]))

@@ -4,7 +4,7 @@ The facts have settled when this runs, so each expression is looked at once, wit
 an expression may say by itself is the checker's; here is what a place expects of it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, final
@@ -32,7 +32,7 @@ from ruvon.ir._nodes import (
 )
 from ruvon.ir._spans import Span
 from ruvon.ir.expr import _nodes as e
-from ruvon.ir.expr import print_expr
+from ruvon.ir.expr import describe, print_expr
 from ruvon.ir.expr._codes import OPTIONAL
 from ruvon.ir.expr._nodes import Expr
 from ruvon_dsl._link._branches import indistinct_winners
@@ -50,7 +50,7 @@ from ruvon_dsl._link._flow import Exits
 from ruvon_dsl._link._resolve import Resolver
 from ruvon_dsl._link._targets import Missing, Parameter, ParameterKind
 from ruvon_dsl._link._typing import FlowTyping, list_of
-from ruvon_dsl._link._unions import text_of
+from ruvon_dsl._link._unions import members_of, without_literals
 
 __all__ = ["Checks"]
 
@@ -127,19 +127,20 @@ class Checks:
             if name == "state" and argument == e.Name("state"):
                 continue
             parameter = parameters.get(name)
-            if parameter is None or parameter.kind is ParameterKind.VAR_KEYWORD:
+            if target is None or parameter is None or parameter.kind is ParameterKind.VAR_KEYWORD:
                 self._look(argument, env)
             else:
-                self._argument(argument, env, target.name if target else "", parameter)
+                self._argument(argument, env, target, parameter)
         result = self._typing.result_of(node, env)
         for name, value in call.config.items():
             expected = result if name == "default" else _CONFIG.get((call.type, name))
             self._expect(value, env, expected, OPTION_TYPE, f"`{name}` of `{node.id}`")
         self._target(node, call.output, result, env)
 
-    def _argument(self, argument: Expr, env: Env, function: str, parameter: Parameter) -> None:
+    def _argument(self, argument: Expr, env: Env, target: StepTarget | PlainFunctionTarget, parameter: Parameter) -> None:
         expected = None if parameter.annotation is Missing else parameter.annotation
-        self._expect(argument, env, expected, ARGUMENT_TYPE, f"the argument `{parameter.name}` of `{function}`")
+        what = f"the argument `{parameter.name}` of `{target.name}`"
+        self._expect(argument, env, expected, ARGUMENT_TYPE, what, site=target.defined)
 
     def _wait(self, node: Node, wait: Wait, env: Env) -> None:
         match wait.source:
@@ -168,7 +169,7 @@ class Checks:
             if parameter is None or target is None or argument == e.Name("state"):
                 self._look(argument, env)
             else:
-                self._argument(argument, env, target.name, parameter)
+                self._argument(argument, env, target, parameter)
 
     def _start(self, node: Node, start: Start, env: Env) -> None:
         if start.data is not None:
@@ -298,7 +299,7 @@ class Checks:
         self.found.extend(wrong)
         misfit = None if expected is None or wrong else self._checker.misfit(expr, env, expected)
         if misfit is not None and misfit.code == OPTIONAL:
-            message = f"{what} must be `{_short(expected)}`, and `{print_expr(expr)}` may be None"
+            message = f"{what} must be `{describe(expected)}`, and `{print_expr(expr)}` may be None"
             self.found.append(replace(misfit, message=message))
         elif misfit is not None:
             self._misfit(code, what, expected, type_, expr.span)
@@ -308,7 +309,7 @@ class Checks:
         self.found.append(
             Diagnostic(
                 code=code,
-                message=f"{what} must be `{_short(expected)}`, and this is `{_short(got)}`",
+                message=f"{what} must be `{describe(expected)}`, and this is `{_short(got)}`",
                 span=span,
                 reason="the value would be refused when it is reached",
                 help=_hint(expected, got),
@@ -369,13 +370,11 @@ def _nodes_in_branches(definition: Definition) -> set[str]:
 
 
 def _short(type_: object) -> str:
-    """A type's text without the modules, for people."""
-    text = text_of(type_)
-    parts: Iterable[str] = text.replace("[", "[\0").replace(", ", ", \0").replace(" | ", " | \0").split("\0")
-    return "".join(part.rpartition(":")[2] if "'" not in part else part for part in parts)
+    """A type as people write it."""
+    return describe(without_literals(type_) if type_ is not Any else object)
 
 
 def _hint(expected: object, got: object) -> str:
-    if got is None or (hasattr(got, "__args__") and type(None) in getattr(got, "__args__", ())):
+    if None in members_of(got) and None not in members_of(expected):
         return "it may be None here; test it with `is not None` before"
-    return f"give a `{_short(expected)}`"
+    return f"convert it, or declare the place as `{_short(got)}`"

@@ -248,22 +248,22 @@ class Flow:
         key = (context, node.id)
         done: Env | None = None
         body = Exits()
-        self._heads[key] = head = join_maybe(self._heads.get(key), env) or env
+        first = env.turn(Via(node.id, "the loop has had no turn", node.display.source))
+        again = Via(node.id, "another turn begins", node.display.source)
+        self._heads[key] = head = join_maybe(self._heads.get(key), first) or first
         for count in range(_PATIENCE * 4):
             turn, done = self._turn(node, loop, head)
             if turn is None:
                 break
-            inside = turn.turn(Via(node.id, "a turn runs", node.display.source))
-            body = self._graph(loop.body, inside, context, f"{node.id}/body", scope)
+            body = self._graph(loop.body, turn, context, f"{node.id}/body", scope)
             back = join_maybe(body.targets.get(END), body.targets.get(CONTINUE))
-            grown = join_maybe(head, back) or head
+            grown = head if back is None else join(head, replace(back, path=(*env.path, again)))
             grown = self._rules.widened(grown) if count > _PATIENCE else grown
             if grown == head:
                 break
             self._heads[key] = head = grown
         if done is not None and node.next is not None:
-            ended = done.turn(Via(node.id, "the loop has no turn", node.display.source))
-            found.leave(node.next, self._rules.looped(node, loop, ended))
+            found.leave(node.next, self._rules.looped(node, loop, done))
         self._leave_loop(found, node, loop, body)
 
     def _turn(self, node: Node, loop: Loop, head: Env) -> tuple[Env | None, Env | None]:

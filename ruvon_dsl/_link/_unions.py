@@ -6,12 +6,14 @@ of a union's members is that of their texts, None last, because inferred types g
 
 import typing
 from functools import lru_cache
-from typing import Any, Literal, Never, Union, cast
+from typing import Any, Final, Literal, Never, Union, cast
 
 from ruvon.ir.types import UnresolvedTypeError, type_text, unwrap
 from ruvon.ir.types._shape import literal_values, parameters_of, union_members
 
 __all__ = ["members_of", "text_of", "union_of", "without_literals"]
+
+_CONTAINERS: Final[tuple[object, ...]] = (list, tuple, set, frozenset, dict)
 
 
 def members_of(type_: object) -> tuple[object, ...]:
@@ -85,8 +87,17 @@ def without_literals(type_: object) -> object:
     widened: list[object] = []
     for member in members_of(type_):
         values = literal_values(member)
-        widened.extend([member] if values is None else [type(value) for value in values])
+        widened.extend([_widened(member)] if values is None else [type(value) for value in values])
     return union_of(*widened)
+
+
+def _widened(member: object) -> object:
+    """The same for the items of a built-in container; an author's own generic keeps what it was given."""
+    origin, arguments = typing.get_origin(member), typing.get_args(member)
+    if origin not in _CONTAINERS or not arguments:
+        return member
+    generic: Any = origin
+    return generic[tuple(part if part is ... else without_literals(part) for part in arguments)]
 
 
 @lru_cache(maxsize=4096)

@@ -153,7 +153,8 @@ class Body:
         options = {**self._options(node), **(more or {})}
         if not options:
             return []
-        items = [options.pop("name")] if "name" in options else []
+        options.pop("name", None)
+        items: list[Piece] = [quoted(node.id)]
         items.extend(f"{key}={flat(item)}" for key, item in options.items())
         return lay_out("", call_of(self._imports.ours("node"), items), depth=place.depth)
 

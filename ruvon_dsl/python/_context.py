@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, final
 
 from ruvon.ir._nodes import CONTINUE, TypeText
 from ruvon.ir._spans import Span
+from ruvon.ir.expr._nodes import Expr
 from ruvon_dsl._link import Lookup
 from ruvon_dsl.python._findings import Findings
-from ruvon_dsl.python._naming import NodeNames
 from ruvon_dsl.python._names import Names
+from ruvon_dsl.python._naming import NodeNames
 from ruvon_dsl.python._source import Source
 from ruvon_dsl.python._surface import Block, Function
 
 if TYPE_CHECKING:
     from ruvon_dsl.python._pieces import Pieces
 
-__all__ = ["NOWHERE", "RETURNS", "After", "BranchFunction", "Flow", "Frame", "Given", "Place", "Unit"]
+__all__ = ["NOWHERE", "RETURNS", "After", "BranchFunction", "Flow", "Frame", "Given", "Inlined", "Place", "Unit"]
 
 After: TypeAlias = Literal["node", "end"]
 """Whether anything follows a statement in its graph."""
@@ -103,11 +104,24 @@ class Place:
     """In the graph of the stages itself, not of a TRY in one."""
     tail: bool = False
     """The end of this block is the end of its stage."""
+    inlined: "Inlined | None" = None
+    """The `@block` whose statements these are."""
+    after: After = "end"
+    """Whether anything follows the statement being lowered."""
 
     def in_turn(self) -> "Place":
         """The body of a LOOP here."""
+        inlined = None if self.inlined is None else replace(self.inlined, loop=True)
         return replace(
-            self, outermost=False, top=False, in_loop=True, past=CONTINUE, flow=None, level=False, tail=False
+            self,
+            outermost=False,
+            top=False,
+            in_loop=True,
+            past=CONTINUE,
+            flow=None,
+            level=False,
+            tail=False,
+            inlined=inlined,
         )
 
     def in_try(self, past: str, *, handler: bool = False, tail: bool = False) -> "Place":
@@ -148,6 +162,20 @@ class Place:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Inlined:
+    """A `@block` around a statement: where its `return` goes."""
+
+    name: str
+    exit: str
+    """The label of the edge to behind the block."""
+    wanted: Expr | None
+    """Where its result goes."""
+    loop: bool = False
+    """Inside a loop of the block, which a `return` cannot leave."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Flow:
     """A flow around a statement."""
 
@@ -178,7 +206,18 @@ class Unit:
         self.automate = True
         self.state: TypeText = "dict[str, object]"
         self.variables: dict[str, TypeText] = {}
+        self.inlining: tuple[str, ...] = ()
+        """The blocks that are being inlined, outer first."""
+        self.prefixes: set[str] = set()
+        """Prefixes of the variables of inlined blocks."""
         self._lower = lower
+
+    def of_module(self, source: Source, names: Names, lookup: Lookup | None, inlining: tuple[str, ...]) -> "Unit":
+        """The same compilation, reading the text of a block, which may stand in another module."""
+        other = Unit(source, names, lookup, self.findings, self._lower)
+        other.ids, other.automate, other.state = self.ids, self.automate, self.state
+        other.variables, other.prefixes, other.inlining = self.variables, self.prefixes, inlining
+        return other
 
     def block(self, block: Block, place: Place, after: After = "end", given: Given | None = None) -> "Pieces":
         """Lower a block; handed in by the module that dispatches statements, which the topics cannot import."""

@@ -1,5 +1,7 @@
 """Assignments of values and of awaited results."""
 
+from dataclasses import replace
+
 from ruvon.ir._nodes import Call
 from ruvon.ir._spans import Span
 from ruvon.ir.expr import _nodes as e
@@ -7,16 +9,17 @@ from ruvon.ir.expr._nodes import Expr
 from ruvon.ir.types import UnresolvedTypeError, type_text
 from ruvon_dsl._link import Missing, StepTarget, describe
 from ruvon_dsl.python import _codes as codes
-from ruvon_dsl.python._context import Given, Place, Unit
+from ruvon_dsl.python._context import Given, Inlined, Place, Unit
 from ruvon_dsl.python._findings import edit_fix
 from ruvon_dsl.python._lower_assign import assign_piece, lower_target
 from ruvon_dsl.python._lower_calls import Wanted, callee_of
 from ruvon_dsl.python._lower_choice import decision_id
 from ruvon_dsl.python._lower_effects import lower_effect
+from ruvon_dsl.python._lower_inline import block_of, inline
 from ruvon_dsl.python._lower_loops import collecting_loop
 from ruvon_dsl.python._lower_types import type_of
-from ruvon_dsl.python._lower_values import lower_value, effect_of, is_effectful, report_effect
-from ruvon_dsl.python._pieces import Choose, Pieces, Step
+from ruvon_dsl.python._lower_values import effect_of, is_effectful, lower_value, report_effect
+from ruvon_dsl.python._pieces import Choose, Leave, Pieces, Step, falls
 from ruvon_dsl.python._surface import (
     Annotated,
     Assigned,
@@ -26,10 +29,11 @@ from ruvon_dsl.python._surface import (
     Each,
     EitherOr,
     Invocation,
+    Returning,
     Value,
 )
 
-__all__ = ["lower_annotated", "lower_assigned", "produce", "report_not_awaited"]
+__all__ = ["lower_annotated", "lower_assigned", "produce", "report_not_awaited", "return_from_block"]
 
 
 def produce(unit: Unit, value: Value, place: Place, given: Given, wanted: Wanted) -> tuple[Pieces, Expr | None] | None:
@@ -38,6 +42,9 @@ def produce(unit: Unit, value: Value, place: Place, given: Given, wanted: Wanted
         return collecting_loop(unit, value, place, given, wanted)
     if not isinstance(value, Awaiting):
         return None
+    use = block_of(unit, value, place)
+    if use is not None:
+        return inline(unit, use, place, given, wanted)
     effect = lower_effect(unit, value, place, given=given, wanted=wanted)
     if effect is None:
         return None
@@ -129,6 +136,31 @@ def report_not_awaited(unit: Unit, call: Invocation, place: Place, span: Span) -
         fix=edit_fix("insert `await`", (head, "await ")),
     )
     return True
+
+
+def return_from_block(unit: Unit, statement: Returning, place: Place, block: Inlined, given: Given) -> Pieces:
+    """`return` in an inlined block: its value to where the caller wants it, then the edge to behind the block."""
+    if block.loop:
+        unit.findings.error(
+            codes.BLOCK,
+            f"the block `{block.name}` returns from inside a loop",
+            statement.span,
+            help="leave the loop with `break` and return behind it",
+            reason="the block's statements are inlined, and no edge leads out of a loop but `break`",
+        )
+    leave = Leave(block.exit, statement.span, stage=True)
+    value, wanted = statement.value, block.wanted
+    inner = replace(place, after="node")
+    if isinstance(value, Awaiting) or (isinstance(value, Each) and isinstance(value.element, Awaiting)):
+        made = produce(unit, value, inner, given, wanted)
+        pieces = () if made is None else made[0]
+        return pieces if pieces and not falls(pieces) else (*pieces, leave)
+    if wanted is None:
+        if value is not None:
+            lower_value(unit, value, place.frame, statement.span)
+        return (leave,)
+    found: Expr = e.Const(None) if value is None else lower_value(unit, value, place.frame, statement.span)
+    return (assign_piece(unit, wanted, found, statement.span, place, given), leave)
 
 
 # --- the state itself -------------------------------------------------------------------------------------------------

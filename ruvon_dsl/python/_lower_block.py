@@ -1,6 +1,7 @@
 """Blocks: one statement after the other, each to the pieces it becomes; what can never be reached is reported."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from ruvon.ir._nodes import BREAK, CONTINUE, END, Fail, Return
@@ -10,7 +11,7 @@ from ruvon_dsl.python import _codes as codes
 from ruvon_dsl.python._context import After, Given, Place, Unit
 from ruvon_dsl.python._findings import edit_fix
 from ruvon_dsl.python._lower_assign import lower_augmented
-from ruvon_dsl.python._lower_bindings import lower_annotated, lower_assigned, produce
+from ruvon_dsl.python._lower_bindings import lower_annotated, lower_assigned, produce, return_from_block
 from ruvon_dsl.python._lower_calls import RESULT
 from ruvon_dsl.python._lower_choice import lower_if, lower_match
 from ruvon_dsl.python._lower_discarded import lower_discarded, node_given
@@ -74,7 +75,8 @@ def lower_block(unit: Unit, block: Block, place: Place, after: After, given: Giv
             skip = statement.name
             behind = _behind_flow(unit, statement, rest, block, after)
         previous = found[-1] if found else None
-        found.extend(_statement(unit, statement, place, behind, waiting, previous, rest))
+        here = replace(place, after=behind)
+        found.extend(_statement(unit, statement, here, behind, waiting, previous, rest))
         _check_used(unit, waiting)
         waiting = Given()
     _check_used(unit, waiting)
@@ -172,13 +174,15 @@ def _return(unit: Unit, statement: Returning, place: Place, given: Given) -> Pie
     if place.in_final:
         _exit_in_finally(unit, "return", statement)
         return ()
+    if place.inlined is not None:
+        return return_from_block(unit, statement, place, place.inlined, given)
     value = statement.value
     if value is None or (value.text == "None" and place.top):
         if place.top and given.name is None:
             return (Leave(END, statement.span),)
         return (_stop(unit, Return(), statement, given),)
     if isinstance(value, Awaiting) or (isinstance(value, Each) and isinstance(value.element, Awaiting)):
-        made = produce(unit, value, place, given, RESULT)
+        made = produce(unit, value, replace(place, after="node"), given, RESULT)
         if made is None:
             return (_stop(unit, Return(), statement, given),)
         pieces, output = made

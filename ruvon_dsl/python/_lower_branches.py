@@ -1,7 +1,6 @@
 """The graphs of branches: one effect, or the body of a nested `async def`."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,9 +10,12 @@ from ruvon.ir._verify import single_effect
 from ruvon.ir.expr._nodes import Name
 from ruvon_dsl.python import _codes as codes
 from ruvon_dsl.python._context import RETURNS, BranchFunction, Frame, Given, Place, Unit
+from ruvon_dsl.python._frames import frame_of
+from ruvon_dsl.python._lower_calls import RESULT
+from ruvon_dsl.python._lower_inline import BlockUse, block_of, inline
 from ruvon_dsl.python._naming import variable_of
-from ruvon_dsl.python._pieces import Pieces, Step, Stop, graph_of
-from ruvon_dsl.python._scopes import bound_names, statements_of, target_parts, values_of
+from ruvon_dsl.python._pieces import Pieces, Step, Stop, falls, graph_of
+from ruvon_dsl.python._scopes import statements_of, target_parts, values_of
 from ruvon_dsl.python._surface import (
     Annotated,
     Assigned,
@@ -29,7 +31,7 @@ from ruvon_dsl.python._surface import (
 if TYPE_CHECKING:
     from ruvon_dsl.python._lower_calls import Effect
 
-__all__ = ["branch_graph", "branch_place", "effect_graph", "frame_of", "named_branch"]
+__all__ = ["branch_graph", "branch_place", "effect_graph", "named_branch"]
 
 
 def branch_place(place: Place, bound: dict[str, Span]) -> Place:
@@ -42,36 +44,29 @@ def named_branch(work: Invocation, place: Place) -> BranchFunction | None:
     return place.frame.branch(work.function.name) if isinstance(work.function, Dotted) else None
 
 
-def frame_of(body: Block, parameters: dict[str, Span], outer: Frame | None) -> Frame:
-    """The frame of a function with this body."""
-    functions = [item for item in statements_of(body) if isinstance(item, Function)]
-    bound = {**parameters, **bound_names(body)}
-    for function in functions:
-        bound.pop(function.name, None)
-    frame = Frame(bound, outer)
-    frame.branches = {function.name: BranchFunction(function) for function in functions}
-    frame.body = body
-    frame.late = frozenset(_late_awaits(body))
-    return frame
-
-
-def _late_awaits(body: Block) -> Iterator[str]:
-    for statement in statements_of(body):
-        for value in values_of(statement):
-            if isinstance(value, Awaiting) and isinstance(value.value, Dotted):
-                yield value.value.name
-
-
 def effect_graph(unit: Unit, awaiting: Awaiting, place: Place) -> "tuple[str, Graph] | None":
     """The graph of a branch that is one call, with the id of its node."""
     from ruvon_dsl.python._lower_effects import lower_effect  # noqa: PLC0415 - a branch may hold any effect, also a gather
 
+    use = block_of(unit, awaiting, place)
+    if use is not None:
+        return _block_graph(unit, use, place)
     effect: Effect | None = lower_effect(unit, awaiting, place, given=Given(), wanted=None)
     if effect is None:
         return None
     if not isinstance(effect.action, Parallel):
         return effect.id, graph_of((Step(effect.id, effect.action, effect.span, effect.automate),))
     return effect.id, _gathered(unit, effect)
+
+
+def _block_graph(unit: Unit, use: BlockUse, place: Place) -> tuple[str, Graph] | None:
+    """A `@block` as a branch; its result is the branch's."""
+    made = inline(unit, use, replace(place, after="node"), Given(), RESULT)
+    if made is None:
+        return None
+    pieces, output = made
+    stop = Stop(unit.ids.derive("return"), Return(value=output), use.call.span)
+    return use.name.rpartition(".")[2], graph_of((*pieces, stop) if falls(pieces) else pieces)
 
 
 def _gathered(unit: Unit, effect: "Effect") -> Graph:

@@ -1,6 +1,7 @@
 """`if` and `match`: one DECISION each, whose arms join behind it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from ruvon.ir._diagnostics import Severity
@@ -15,6 +16,7 @@ from ruvon_dsl.python._context import After, Given, Place, Unit
 from ruvon_dsl.python._lower_assign import assign_piece
 from ruvon_dsl.python._lower_calls import RESULT
 from ruvon_dsl.python._lower_effects import lower_effect
+from ruvon_dsl.python._lower_inline import block_of, inline
 from ruvon_dsl.python._lower_values import lower_value
 from ruvon_dsl.python._naming import variable_of
 from ruvon_dsl.python._patterns import Matched, conjunction, read_match
@@ -35,12 +37,17 @@ from ruvon_dsl.python._surface import (
 __all__ = ["decision_id", "lower_if", "lower_match", "step_of"]
 
 
-def step_of(unit: Unit, awaiting: Awaiting, place: Place, given: Given) -> tuple[Step, Expr] | None:
-    """An effect in front of a statement, and the variable its result is in."""
+def step_of(unit: Unit, awaiting: Awaiting, place: Place, given: Given) -> tuple[Pieces, Expr] | None:
+    """What is awaited in front of a statement, and the variable its result is in."""
+    place = replace(place, after="node")
+    use = block_of(unit, awaiting, place)
+    if use is not None:
+        made = inline(unit, use, place, given, RESULT)
+        return None if made is None or made[1] is None else (made[0], made[1])
     effect = lower_effect(unit, awaiting, place, given=given, wanted=RESULT)
     if effect is None or effect.output is None:
         return None
-    return Step(effect.id, effect.action, effect.span, effect.automate), effect.output
+    return (Step(effect.id, effect.action, effect.span, effect.automate),), effect.output
 
 
 def decision_id(
@@ -69,8 +76,8 @@ def lower_if(
         made = step_of(unit, first[0], place, given.for_effect())
         if made is None:
             return _bodies(unit, statement, place, after)
-        before, condition = (made[0],), made[1]
-        previous = made[0]
+        before, condition = made
+        previous = before[-1]
     else:
         condition = lower_value(unit, first[0], place.frame, statement.span)
     node, automate = decision_id(unit, "if", place, given, previous)
@@ -110,9 +117,10 @@ def lower_match(
             for case in statement.cases:
                 unit.block(case.body, place, after)
             return ()
-        before.append(made[0])
-        subject, previous = made[1], made[0]
-        _check_handled(unit, made[0], statement)
+        before.extend(made[0])
+        subject, previous = made[1], before[-1]
+        if isinstance(previous, Step):
+            _check_handled(unit, previous, statement)
     else:
         subject = lower_value(unit, statement.subject, place.frame, statement.span)
     captured = {name for case in statement.cases for name in _captures(case.pattern)}

@@ -121,11 +121,11 @@ def _asked(unit: Unit, statement: WhileLoop, test: Awaiting, place: Place) -> Pi
     made = step_of(unit, test, inner, Given())
     if made is None:
         return unit.block(statement.body, inner)
-    step, result = made
-    route, automate = decision_id(unit, "if", inner, Given(), step)
+    steps, result = made
+    route, automate = decision_id(unit, "if", inner, Given(), steps[-1])
     body = unit.block(statement.body, inner)
     leave = (Leave(BREAK, statement.span),)
-    return (step, Choose(route, ((result, body),), leave, statement.span, automate))
+    return (*steps, Choose(route, ((result, body),), leave, statement.span, automate))
 
 
 def collecting_loop(

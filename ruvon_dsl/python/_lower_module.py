@@ -15,8 +15,8 @@ from ruvon_dsl._link import ChildTarget, Lookup, Missing, describe
 from ruvon_dsl.python import _codes as codes
 from ruvon_dsl.python._aliases import check_aliases
 from ruvon_dsl.python._context import Frame, Place, Unit
+from ruvon_dsl.python._frames import frame_of
 from ruvon_dsl.python._lower_block import lower_block
-from ruvon_dsl.python._lower_branches import frame_of
 from ruvon_dsl.python._lower_options import constant
 from ruvon_dsl.python._lower_types import type_of
 from ruvon_dsl.python._names import Declared, Names

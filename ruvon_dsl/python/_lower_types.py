@@ -9,8 +9,8 @@ from typing import Any, Final, Union
 
 from ruvon.ir._nodes import TypePath, TypeText
 from ruvon.ir._spans import Span
-from ruvon.ir.expr import dotted
 from ruvon.ir.expr import _nodes as e
+from ruvon.ir.expr import dotted
 from ruvon.ir.expr._nodes import Expr
 from ruvon.ir.types import UnresolvedTypeError, class_path, type_text
 from ruvon_dsl._link import ClassTarget, Missing, MissingType, describe

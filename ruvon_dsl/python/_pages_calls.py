@@ -162,10 +162,21 @@ PAGES: Final[Mapping[str, CodeInfo]] = MappingProxyType(
         ),
         "RV0273": body_page(
             "a block that cannot be inlined",
-            "A block's statements are copied to where it is awaited, so its source must be at hand, it may not call itself, "
-            "and its `return` may not stand inside a loop or a `try`.",
-            "await both(state.number)",
-            "await both(state.number)",
+            "A block's statements are copied to where it is awaited. So its source must be at hand, it may not await "
+            "itself, it gets each of its parameters once, and its `return` may not stand inside a loop.",
+            "state.total = await both(state.number, 1, 2)",
+            "state.total = await both(state.number, 1)",
+            head="""
+            @block
+            async def both(first: int, second: int) -> int:
+                one = await price(first)
+                return one + await_second(one, second)
+
+
+            @pure
+            def await_second(one: int, second: int) -> int:
+                return one + second
+            """,
         ),
         "RV0274": body_page(
             "a branch with a variable of the workflow's name",

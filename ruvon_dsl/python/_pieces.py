@@ -143,6 +143,8 @@ class Stages:
     entry: str
     stages: tuple[tuple[str, "Pieces"], ...]
     span: Span
+    exit: str = ""
+    """For an inlined block: the label of the edge to behind it, which its `return` takes."""
 
 
 Piece: TypeAlias = Step | Stop | Leave | Choose | Turns | Attempt | Stages
@@ -175,8 +177,8 @@ def _falls(piece: Piece) -> bool:
             return leaves or (not endless and falls(orelse))
         case Attempt():
             return _attempt_falls(piece)
-        case Stages(stages=stages):
-            return any(_ends_flow(body) for _, body in stages)
+        case Stages(stages=stages, exit=out):
+            return any(_ends_flow(body, out) for _, body in stages)
         case _:
             assert_never(piece)
 
@@ -192,20 +194,22 @@ def _attempt_falls(piece: Attempt) -> bool:
     return main or any(falls(catch.body) for catch in piece.catches)
 
 
-def _ends_flow(body: Pieces) -> bool:
-    """Whether a stage can end its flow: it falls off, or it goes to END."""
-    return falls(body) or any(_goes_out(piece) for piece in body)
+def _ends_flow(body: Pieces, out: str) -> bool:
+    """Whether a stage can end its flow (or block): it falls off, or goes to END (or to the block's exit)."""
+    return falls(body) or any(_goes_out(piece, out) for piece in body)
 
 
-def _goes_out(piece: Piece) -> bool:
+def _goes_out(piece: Piece, out: str) -> bool:
     match piece:
         case Leave(target=target, stage=stage):
-            return target == END and not stage
+            return target == out if out else target == END and not stage
         case Choose(arms=arms, default=default):
-            return any(_goes_out(item) for _, body in (*arms, (None, default)) for item in body)
+            return any(_goes_out(item, out) for body in (*(body for _, body in arms), default) for item in body)
         case Attempt():
             parts = (piece.body, piece.orelse, *(catch.body for catch in piece.catches))
-            return any(_goes_out(item) for part in parts for item in part)
+            return any(_goes_out(item, out) for part in parts for item in part)
+        case Stages(stages=stages):
+            return any(_goes_out(item, out) for _, body in stages for item in body)
         case _:
             return False
 
@@ -290,10 +294,10 @@ class _Wiring:
 
     def _flow(self, piece: Stages, follow: Target) -> Target:
         """Stages refer to each other, so entries come first: a stage's label is the id of its first node."""
-        entries: dict[str, Target] = {}
+        entries: dict[str, Target] = {piece.exit: follow} if piece.exit else {}
         bodies = dict(piece.stages)
         for label, body in piece.stages:
-            entries[label] = _stage_entry(label, body, bodies, follow)
+            entries[label] = _stage_entry(label, body, bodies, {**self.stages, **entries}, follow)
         outer = self.stages
         self.stages = {**outer, **entries}
         for _, body in piece.stages:
@@ -302,7 +306,9 @@ class _Wiring:
         return entries.get(piece.entry, follow)
 
 
-def _stage_entry(label: str, body: Pieces, bodies: Mapping[str, Pieces], follow: Target) -> Target:
+def _stage_entry(
+    label: str, body: Pieces, bodies: Mapping[str, Pieces], known: Mapping[str, Target], follow: Target
+) -> Target:
     """Where a stage begins; one that only goes on is another name of where it goes."""
     seen: set[str] = set()
     while label not in seen:
@@ -313,12 +319,14 @@ def _stage_entry(label: str, body: Pieces, bodies: Mapping[str, Pieces], follow:
         match first:
             case Leave(target=target, stage=True):
                 if target not in bodies:
-                    return target
+                    return known.get(target, target)
                 label, body = target, bodies[target]
             case Leave(target=target):
                 return target
             case Stages(entry=entry, stages=stages):
-                return _stage_entry(entry, dict(stages).get(entry, ()), dict(stages), follow)
+                inner = dict(stages)
+                behind = _stage_entry(label, body[1:], bodies, known, follow)
+                return _stage_entry(entry, inner.get(entry, ()), inner, {**known, first.exit: behind}, behind)
             case _:
                 return first.id
     return follow

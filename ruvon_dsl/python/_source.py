@@ -89,7 +89,7 @@ def read_source(source: SourceText, findings: Findings) -> Source | None:
             help="correct the syntax; nothing after this place was looked at",
         )
         return None
-    except (RecursionError, ValueError, UnicodeError) as error:
+    except (RecursionError, ValueError, UnicodeError, cst.CSTValidationError) as error:
         kind = "nested too deep to be read" if isinstance(error, RecursionError) else f"not readable: {error}"
         findings.error(codes.TOO_DEEP, f"the text is {kind}", Span.at(source.file, 1, 1), help="split it up")
         return None

@@ -53,7 +53,7 @@ def lower_loop(low: Lowerer, item: Item, following: Target, place: Place) -> tup
     following_turns = following
     on_break: Target | None = None
     if "else" in item.blocks:
-        following_turns, on_break = low.steps(item.blocks["else"], place), following
+        following_turns, on_break = low.steps(item.blocks["else"], Place(place.scope, following)), following
     body = low.graph(item.blocks.get("loop_body", Block([], item.span)), "loop", place.scope, supplies=_names(target))
     output = context.exprs.target(fields.node("output"))
     if output is not None:
@@ -162,7 +162,7 @@ def lower_try(low: Lowerer, item: Item, following: Target, place: Place) -> tupl
     """A TRY and what follows it: the `else` part, where there is one."""
     scope = place.scope
     has_else = bool(item.blocks.get("else", Block([], item.span)).items)
-    behind = low.steps(item.blocks["else"], place) if has_else else following
+    behind = low.steps(item.blocks["else"], Place(scope, following)) if has_else else following
     inside = item.blocks.get("steps", Block([], item.span))
     final = item.blocks.get("finally")
     saga = item.fields.flag("saga") or False

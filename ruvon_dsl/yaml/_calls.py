@@ -25,6 +25,7 @@ __all__ = [
     "lower_call",
     "lower_http",
     "lower_model_call",
+    "lower_restart",
     "type_of",
 ]
 
@@ -236,3 +237,10 @@ def lower_model_call(context: FileContext, item: Item) -> Call:
         call = replace(call, timeout_us=max(1, round(node.value * 1000)))
     config = _config(context, _CONFIG[item.kind], item.fields)
     return replace(call, type=item.kind, config=MappingProxyType(config))
+
+
+def lower_restart(context: FileContext, item: Item) -> Call:
+    """Begin again with a new state."""
+    node = item.fields.node("data")
+    data = e.Const(None, item.span) if node is None else context.exprs.value(node, context.state)
+    return Call(type="RESTART", config=MappingProxyType({"data": data}))

@@ -13,7 +13,7 @@ from ruvon.ir._diagnostics import Edit, Fix, Related
 from ruvon.ir._spans import Span
 from ruvon_dsl.yaml import _codes as codes
 from ruvon_dsl.yaml._durations import duration_us
-from ruvon_dsl.yaml._findings import Findings, closest, listed
+from ruvon_dsl.yaml._findings import Findings, listed
 from ruvon_dsl.yaml._keys import Key, Kind, Table
 from ruvon_dsl.yaml._values import Entry, MappingNode, ScalarNode, SequenceNode, YamlNode, kind_of
 
@@ -146,7 +146,7 @@ def _lower(doc: str) -> str:
 
 def _unknown(entry: Entry, table: Table, found: Findings) -> None:
     name = entry.key.text
-    hint = closest(name, list(table.by_spelling()))
+    hint = found.closest(name, list(table.by_spelling()))
     fix = None
     if hint:
         word = hint.split("`")[1]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import final
 
 from ruvon.ir._diagnostics import Related
-from ruvon.ir._nodes import RetryPolicy
+from ruvon.ir._nodes import RESERVED_TARGETS, RetryPolicy
 from ruvon.ir._paths import ImportRoots
 from ruvon_dsl._draft import SourceText
 from ruvon_dsl._link import (
@@ -64,6 +64,8 @@ class FileContext:
     """The annotation of the result."""
     taken: set[str] = field(default_factory=set[str])
     """Every node id of the definition."""
+    counts: dict[str, int] = field(default_factory=dict[str, int])
+    """How far the derived ids of each base have come."""
     items: dict[str, Item] = field(default_factory=dict[str, Item])
     """Every step by id."""
     callees: dict[int, Target | None] = field(default_factory=dict[int, Target | None])
@@ -81,10 +83,12 @@ class FileContext:
 
     def fresh_id(self, base: str) -> str:
         """A derived id: the base, then `_2`, `_3` ..., skipping what is taken."""
-        name, number = base, 1
-        while name in self.taken or name in {"END", "BREAK", "CONTINUE"}:
+        number = self.counts.get(base, 1)
+        name = base if number == 1 else f"{base}_{number}"
+        while name in self.taken or name in RESERVED_TARGETS:
             number += 1
             name = f"{base}_{number}"
+        self.counts[base] = number
         self.taken.add(name)
         return name
 

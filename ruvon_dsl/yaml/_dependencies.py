@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final, final
 
 from ruvon_dsl.yaml import _codes as codes
-from ruvon_dsl.yaml._findings import Findings, closest
+from ruvon_dsl.yaml._findings import Findings
 from ruvon_dsl.yaml._tree import Block, Item, Jump
 
 __all__ = ["MAX_DEPENDENT_STEPS", "Plan", "Unit", "has_dependencies", "plan"]
@@ -93,7 +93,7 @@ def _direct(item: Item, index: int, places: Mapping[str, int], found: Findings) 
     for name in item.dependencies:
         place = places.get(name.text)
         if place is None:
-            hint = closest(name.text, list(places), "dependencies name steps of the same list")
+            hint = found.closest(name.text, list(places), "dependencies name steps of the same list")
             found.error(
                 codes.UNKNOWN_DEPENDENCY, f"there is no step `{name.text}` in this list to depend on", name.span, hint
             )

@@ -105,7 +105,7 @@ class Expressions:
     def _parse(self, node: ScalarNode, start: int, end: int) -> Expr:
         text = node.text[start:end]
         lead = len(text) - len(text.lstrip(" "))
-        return parse(text[lead:].rstrip(), file=self._file, lines=node.lines(start + lead))
+        return parse(text[lead:].rstrip(), file=self._file, lines=node.lines(start + lead, end))
 
     def _try(self, node: ScalarNode, start: int, end: int) -> Expr | None:
         try:

@@ -2,12 +2,15 @@
 
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
-from typing import final
+from typing import Final, final
 
 from ruvon.ir._diagnostics import Diagnostic, Fix, Related, Severity
 from ruvon.ir._spans import Position, Span
 
-__all__ = ["Findings", "closest", "listed"]
+__all__ = ["Findings", "listed"]
+
+_HINTED: Final = 200
+_LONGEST: Final = 80
 
 
 @final
@@ -21,6 +24,17 @@ class Findings:
         """Take one finding; the same finding at the same place (through an alias) counts once."""
         key = (diagnostic.code, diagnostic.message, str(diagnostic.span))
         self._items.setdefault(key, diagnostic)
+
+    def closest(self, word: str, known: Collection[str], otherwise: str = "") -> str:
+        """`did you mean ...?` for a word that is near a known one, else `otherwise`.
+
+        Looking for near words is slow, so a file with hundreds of findings gets no more hints.
+        """
+        by_case = {name.lower(): name for name in known} if len(self._items) < _HINTED else {}
+        if word.lower() in by_case:
+            return f"did you mean `{by_case[word.lower()]}`?"
+        close = get_close_matches(word.lower()[:_LONGEST], list(by_case), 1, 0.6)
+        return f"did you mean `{by_case[close[0]]}`?" if close else otherwise
 
     def extend(self, diagnostics: Iterable[Diagnostic]) -> None:
         """Take several findings."""
@@ -60,15 +74,6 @@ class Findings:
 def _order(item: Diagnostic) -> tuple[int, int, str]:
     start = Position(0, 0) if item.span is None else item.span.start
     return start.line, start.column, item.code
-
-
-def closest(word: str, known: Collection[str], otherwise: str = "") -> str:
-    """`did you mean ...?` for a word that is near a known one, else `otherwise`."""
-    by_case = {name.lower(): name for name in known}
-    if word.lower() in by_case:
-        return f"did you mean `{by_case[word.lower()]}`?"
-    close = get_close_matches(word.lower(), list(by_case), 1, 0.6)
-    return f"did you mean `{by_case[close[0]]}`?" if close else otherwise
 
 
 def listed(words: Iterable[str]) -> str:

@@ -74,7 +74,10 @@ _PARALLEL: Final = _COMMON.extended(
 )
 _FORK: Final = _PARALLEL.extended("a FORK step", "Run branches side by side, some `after` others.", ())
 _RACE: Final = _COMMON.extended(
-    "a RACE step", "Run branches side by side and take the first that ends.", _BRANCHES, without=("outputs",)
+    "a RACE step",
+    "Run branches side by side and take the first that ends.",
+    (*_BRANCHES, *MERGE_KEYS),
+    without=("outputs",),
 )
 _ELSE: Final = Key("else", Kind.STEPS, "Steps to run when the loop ends without a `break`.", ("orelse",))
 _LOOP: Final = _COMMON.extended(
@@ -235,6 +238,11 @@ SHORT_TABLES: Final[Mapping[str, Table]] = MappingProxyType(
                 Key("cause", Kind.CONDITION, "The error that led to it: a bare expression.", ("from",)),
             ),
             without=("next", "automate_next"),
+        ),
+        "goto": Table(
+            "a goto",
+            "An edge to a step, where a list would go on with the next one.",
+            (Key("next", Kind.STEP_NAME, "The name of a step, or END, BREAK, CONTINUE.", ("goto",), required=True),),
         ),
         "break": _SHORT.extended(
             "a break", "Leave the innermost loop.", (Key("break", Kind.NOTHING, ""),), without=("next", "automate_next")

@@ -24,7 +24,9 @@ _ASYNC: Final = STANDARD.extended(
     "an ASYNC step", "Call a Python function on a worker; the queue is `default` unless given.", ()
 )
 _DECISION: Final = _CALL.extended(
-    "a DECISION step", "Choose the way by conditions; with a function, call it first.", (_FUNCTION,)
+    "a DECISION step",
+    "Choose the way by conditions; with a function, call it first.",
+    (_FUNCTION, Key("injected", Kind.BOOL, "The audit log calls it an injection rule; written by printers.")),
 )
 CUSTOM: Final = Table(
     "a custom step",
@@ -81,6 +83,14 @@ _WASM: Final = _CALL.extended(
     without=_NO_ARGUMENTS,
 )
 
+_RESTART: Final = Table(
+    "a RESTART step",
+    "Begin the workflow again under the same id, with a new state, the newest definition and a fresh history.",
+    (
+        *(key for key in COMMON_KEYS if key.name in {"name", "type", "description", "tags", "automate_next"}),
+        Key("data", Kind.VALUE, "The state of the new run.", ("state", "initial_data"), required=True),
+    ),
+)
 _CHILD: Final = Key(
     "workflow_type",
     Kind.TEXT,
@@ -207,6 +217,7 @@ EFFECT_TABLES: Final[Mapping[str, Table]] = MappingProxyType(
         "SLEEP": _SLEEP,
         "RECEIVE": _RECEIVE,
         "HUMAN_IN_LOOP": _HUMAN,
+        "RESTART": _RESTART,
     }
 )
 """Tables of the types that call, wait or start, by documented type name."""

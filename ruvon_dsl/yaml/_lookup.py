@@ -15,7 +15,7 @@ from ruvon.ir._paths import ImportRoots, canonical_path, split_path
 from ruvon.ir.expr._language import DEFINITION_PATHS
 from ruvon_dsl._link import ChildTarget, Missing, ModuleLookup, PlainFunctionTarget, Target, describe, plain_function
 from ruvon_dsl.yaml import _codes as codes
-from ruvon_dsl.yaml._findings import Findings, closest
+from ruvon_dsl.yaml._findings import Findings
 from ruvon_dsl.yaml._values import ScalarNode
 
 __all__ = ["Names"]
@@ -99,7 +99,7 @@ class Names:
             if found is not Missing:
                 return found
         if ":" not in path and "." not in path:
-            hint = closest(
+            hint = self._found.closest(
                 path, self.names(), "name its module with `module:` or `uses:`, or write `package.module:name`"
             )
             self._found.error(codes.NAME_NOT_FOUND, f"`{path}` is not defined", node.span, hint)

@@ -13,7 +13,7 @@ from ruvon.ir.expr import _nodes as e
 from ruvon.ir.expr._nodes import Expr
 from ruvon_dsl.yaml import _codes as codes
 from ruvon_dsl.yaml._blocks import lower_loop, lower_parallel, lower_try
-from ruvon_dsl.yaml._calls import lower_call, lower_http, lower_model_call
+from ruvon_dsl.yaml._calls import lower_call, lower_http, lower_model_call, lower_restart
 from ruvon_dsl.yaml._context import FileContext
 from ruvon_dsl.yaml._dependencies import Plan, has_dependencies, plan
 from ruvon_dsl.yaml._ends import lower_assigns, lower_fail, lower_return
@@ -27,7 +27,7 @@ from ruvon_dsl.yaml._waits import lower_human, lower_receive, lower_sleep
 
 __all__ = ["Lowering", "implicit_ids"]
 
-_NO_NEXT: Final = frozenset({"RETURN", "FAIL", "BREAK", "CONTINUE"})
+_NO_NEXT: Final = frozenset({"RETURN", "FAIL", "BREAK", "CONTINUE", "GOTO", "RESTART"})
 
 
 @final
@@ -114,6 +114,8 @@ class Lowering:
         """One step; gives its entry. `follower` is the next step of the list, which may take a person's answer."""
         if item.kind in {"BREAK", "CONTINUE"}:
             return self.entry(item, place)
+        if item.kind == "GOTO":
+            return place.after if item.next is None else place.resolve(item.next, self.entry)
         scope = place.scope
         target = following if item.next is None else place.resolve(item.next, self.entry)
         if item.next is not None:
@@ -147,7 +149,8 @@ class Lowering:
         if not routes and item.default is None:
             message = f"`{item.id}` decides nothing: it has no routes"
             self._context.found.error(codes.MISSING_KEY, message, item.span, "add `routes:`, or another `type:`")
-        return place.scope.add(item.route_id, Decision(routes=routes, default=default), None, item)
+        action = Decision(routes=routes, default=default, injected=item.fields.flag("injected") or False)
+        return place.scope.add(item.route_id, action, None, item)
 
     def _exit(self, exit_: Exit, join: Target, place: Place) -> Target:
         if isinstance(exit_, Jump):
@@ -209,6 +212,8 @@ class Lowering:
             case "FAIL":
                 scope.add(item.id, lower_fail(context, item), None, item)
                 return
+            case "RESTART":
+                action, target = lower_restart(context, item), END
             case "LOOP":
                 action, target = lower_loop(self, item, target, place)
             case "TRY":

@@ -3,7 +3,6 @@
 Lowering needs every name before it makes the first edge, because a route may lead forward.
 """
 
-from difflib import get_close_matches
 from typing import Final
 
 from ruvon.ir._diagnostics import Related
@@ -34,7 +33,8 @@ _BASES: Final = {
     "BREAK": "break",
     "CONTINUE": "continue",
 }
-_PURE: Final = frozenset({"ASSIGN", "RETURN", "FAIL", "BREAK", "CONTINUE"})
+_EDGES: Final = frozenset({"BREAK", "CONTINUE", "GOTO"})
+_PURE: Final = frozenset({"ASSIGN", "RETURN", "FAIL"}) | _EDGES
 
 
 def assign_ids(block: Block, context: FileContext) -> None:
@@ -81,7 +81,7 @@ def _derive(block: Block, context: FileContext) -> None:
 
 
 def _derive_item(item: Item, before: Item | None, context: FileContext) -> None:
-    if not item.id and item.kind not in {"BREAK", "CONTINUE"}:
+    if not item.id and item.kind not in _EDGES:
         follows = (
             before is not None and before.kind not in _PURE and not before.rules and before.acts and not before.decides
         )
@@ -133,9 +133,7 @@ def known_name(item: Item, context: FileContext) -> str:
     """The name that other steps of the list use for a step, before and after ids are derived."""
     if item.id:
         return item.id
-    return (
-        item.name.text if item.name is not None else "" if item.kind in {"BREAK", "CONTINUE"} else _base(item, context)
-    )
+    return item.name.text if item.name is not None else "" if item.kind in _EDGES else _base(item, context)
 
 
 def function_base(node: ScalarNode, context: FileContext) -> str:
@@ -151,5 +149,4 @@ def function_base(node: ScalarNode, context: FileContext) -> str:
 
 def near_names(text: str, context: FileContext) -> str:
     """`did you mean ...?` for the name of a step."""
-    close = get_close_matches(text, [*context.taken, *RESERVED_TARGETS], 1)
-    return f"did you mean `{close[0]}`?" if close else ""
+    return context.found.closest(text, [*context.taken, *RESERVED_TARGETS])

@@ -43,7 +43,7 @@ _TEXTS: Final[Mapping[str, CodeInfo]] = {
     ),
     "RV0802": _page(
         "the file is too large",
-        "A file has at most a million characters and, with aliases expanded, 100,000 values; an expression list ordered "
+        "A file has at most a million characters and, with aliases expanded, 50,000 values; an expression list ordered "
         "by `dependencies` has at most 1,000 steps. The bounds keep a hostile file from filling the memory. Split the "
         "work into sub-workflows.",
         _MANY,

@@ -23,7 +23,7 @@ MAX_CHARACTERS: Final = 1_000_000
 """Characters of one file."""
 MAX_DEPTH: Final = 64
 """Levels of lists and mappings inside each other."""
-MAX_NODES: Final = 100_000
+MAX_NODES: Final = 50_000
 """Scalars, lists and mappings of one file, aliases counted as what they stand for."""
 MAX_ALIASES: Final = 500
 """Uses of an anchor (`*name`) in one file."""
@@ -132,8 +132,11 @@ class _Reader:
         return ScalarNode(event.value, plain, _trimmed(span, event.value, event.style), self._source_lines(span))
 
     def _source_lines(self, span: Span) -> tuple[str, ...]:
-        """The lines of a span and no more than that: a slice to the end of a long line, for each of its scalars, would
-        take space that grows with the square."""
+        """The lines of a span.
+
+        No more than the span: a slice to the end of a long line, for each of its scalars, would take space that grows
+        with the square of the line.
+        """
         lines = self._lines[span.start.line - 1 : span.end.line]
         if not lines:
             return ()

@@ -8,7 +8,7 @@ from ruvon.ir._nodes import AssignOperation
 from ruvon.ir._spans import Span
 from ruvon_dsl.yaml import _codes as codes
 from ruvon_dsl.yaml._check import Fields, check_fields, is_null, texts_of
-from ruvon_dsl.yaml._findings import Findings, closest, listed
+from ruvon_dsl.yaml._findings import Findings, listed
 from ruvon_dsl.yaml._keys import Key, Kind, Table
 from ruvon_dsl.yaml._keys_common import ELIF, HANDLER, ROUTE, RULE, RULES
 from ruvon_dsl.yaml._keys_flow import BRANCH, FLOW_TABLES, SHORT_TABLES, TASK_KEYS
@@ -34,6 +34,7 @@ _SHORT_KINDS: Final = {
     "while": "LOOP",
     "return": "RETURN",
     "fail": "FAIL",
+    "goto": "GOTO",
     "break": "BREAK",
     "continue": "CONTINUE",
 }
@@ -146,7 +147,7 @@ class StepParser:
         known = self._step_types(node.text) if self._step_types is not None else None
         if known is not None:
             return node.text, self._custom_table(node.text, known, task=task), False
-        hint = closest(
+        hint = self._found.closest(
             _OTHER_NAMES.get(upper, node.text),
             list(STEP_TABLES),
             f"the built-in types are {listed(STEP_TABLES)}; register a custom type before the file is loaded",
@@ -354,6 +355,8 @@ def _jump(node: YamlNode | None) -> Jump | None:
 
 def _head_span(node: MappingNode) -> Span:
     """The first line of a step: enough to point at, without underlining everything inside it."""
+    if not node.entries:
+        return node.span
     first = node.entries[0]
     end = first.value.span if isinstance(first.value, ScalarNode) and first.value.text else first.key.span
     return first.key.span.to(end)

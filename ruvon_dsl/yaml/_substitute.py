@@ -23,7 +23,8 @@ _SECRET: Final = re.compile(
     r"ENCRYPTION_?KEYS?|SIGNING_?KEYS?|AUTH_?KEYS?|KEY|DSN)(?:_|$)",
     re.IGNORECASE,
 )
-_MAX_LENGTH: Final = 100_000
+_MAX_GROWTH: Final = 1_000_000
+"""Characters that variables may bring into one file."""
 
 
 @final
@@ -49,6 +50,7 @@ class Substitution:
         self._defaults = defaults
         self._found = found
         self._done: dict[int, YamlNode] = {}
+        self._grown = 0
 
     def apply(self, node: YamlNode) -> YamlNode:
         """The node with every variable replaced; nodes that hold none stay the same objects."""
@@ -73,17 +75,21 @@ class Substitution:
 
     def _scalar(self, node: ScalarNode) -> ScalarNode:
         text = _VARIABLE.sub(lambda match: self._one(node, match), node.text)
-        if len(text) > _MAX_LENGTH:
-            self._found.error(
-                codes.TOO_LARGE, f"the text grows beyond {_MAX_LENGTH:,} characters", node.span, "shorten the variables"
-            )
-            return node
         return ScalarNode(text, node.plain, node.span)
 
     def _one(self, node: ScalarNode, match: re.Match[str]) -> str:
         escaped, name, default = match.groups()
         if escaped:
             return match.group()[1:]
+        value = self._value(node, match, name, default)
+        self._grown += len(value)
+        if self._grown > _MAX_GROWTH:
+            message = f"the variables of the file bring in more than {_MAX_GROWTH:,} characters"
+            self._found.error(codes.TOO_LARGE, message, node.span, "shorten them")
+            return ""
+        return value
+
+    def _value(self, node: ScalarNode, match: re.Match[str], name: str, default: str | None) -> str:
         plain = name.removeprefix("parameters.")
         if plain in self._parameters:
             return _text(self._parameters[plain])
@@ -95,12 +101,8 @@ class Substitution:
             value = default if default is not None else self._defaults.get(name, value)
         if value is None:
             help_ = f"set it, or write a default: `${{{name}:-value}}`"
-            self._found.error(
-                codes.UNSET_VARIABLE,
-                f"the variable `{name}` is not set and has no default",
-                node.at(match.start(), match.end()),
-                help_,
-            )
+            message = f"the variable `{name}` is not set and has no default"
+            self._found.error(codes.UNSET_VARIABLE, message, node.at(match.start(), match.end()), help_)
             return ""
         return value
 

@@ -26,17 +26,20 @@ class ScalarNode:
     source: "tuple[str, ...]" = field(default=(), repr=False, compare=False)
     """The lines of the file that the scalar stands in, the first one from its own start."""
 
+    found: "list[tuple[int, int]]" = field(default_factory=list[tuple[int, int]], init=False, repr=False, compare=False)
+    """The places of the characters, once somebody asked for them."""
+
     @property
     def value(self) -> ScalarValue:
         """What the scalar means under the core schema of YAML 1.2; quoted texts are always texts."""
         return resolve(self.text) if self.plain else self.text
 
-    def lines(self, offset: int = 0) -> dict[int, tuple[int, int]]:
-        """Where each line of `text[offset:]` begins in the file: line of the text, from 1, to line and column."""
-        places = self._places()
+    def lines(self, offset: int = 0, end: int | None = None) -> dict[int, tuple[int, int]]:
+        """Where each line of `text[offset:end]` begins in the file: line of the text, from 1, to line and column."""
+        places = self.found or self._places()
         found = {1: places[min(offset, len(places) - 1)]} if places else {}
         row = 1
-        for index in range(offset, len(self.text)):
+        for index in range(offset, len(self.text) if end is None else end):
             if self.text[index] == "\n" and index + 1 < len(places):
                 row += 1
                 found[row] = places[index + 1]
@@ -44,7 +47,7 @@ class ScalarNode:
 
     def at(self, start: int, end: int) -> Span:
         """The span of the characters `start` to `end` of the text."""
-        places = self._places()
+        places = self.found or self._places()
         if not places or start >= len(places):
             return self.span
         first, last = places[start], places[min(max(end - 1, start), len(places) - 1)]
@@ -58,14 +61,15 @@ class ScalarNode:
         """
         row, column = 0, 0
         base_line, base_column = self.span.start.line, self.span.start.column
-        found: list[tuple[int, int]] = []
+        found = self.found
         for index, character in enumerate(self.text):
             place = self._next(row, column, character, at_start=index == 0)
             if place is not None:
                 row, column = place
             elif character not in _BLANKS:
                 last = found[-1] if found else (base_line, base_column)
-                return found + [last] * (len(self.text) - index)
+                found += [last] * (len(self.text) - index)
+                return found
             found.append((base_line + row, column + 1 + (base_column - 1 if row == 0 else 0)))
             column += 1 if place is not None else 0
         return found

@@ -34,6 +34,7 @@ from ruvon.ir import (
 )
 from ruvon.ir._verify import single_effect
 from ruvon.ir.expr import Expr, Name, parse
+from ruvon_dsl.printing._region import graph_exits
 
 __all__ = ["flat_definitions", "graph_shapes"]
 
@@ -49,12 +50,14 @@ NUMBERS = ("state.amount + 1", "1", "-3", "state.amount * 2")
 class _Names:
     """Hands out unique ids."""
 
-    def __init__(self, draw: st.DrawFn) -> None:
+    def __init__(self, draw: st.DrawFn, odd: tuple[str, ...], *, escapes: bool) -> None:
         self._draw = draw
+        self._odd = odd
+        self.escapes = escapes
         self._used: set[str] = set()
 
     def new(self, base: str) -> str:
-        wanted = self._draw(st.sampled_from([base, base, base, *ODD_NAMES]))
+        wanted = self._draw(st.sampled_from([base, base, base, *self._odd]))
         name, number = wanted, 1
         while name in self._used:
             number += 1
@@ -64,9 +67,18 @@ class _Names:
 
 
 @st.composite
-def flat_definitions(draw: st.DrawFn, *, max_nodes: int = 9) -> Definition:
-    """Whole definitions whose outermost graph is flat and arbitrary; nested graphs are arbitrary too."""
-    graph = _graph(draw, _Names(draw), size=draw(st.integers(1, max_nodes)), depth=0, around=(), in_loop=False)
+def flat_definitions(
+    draw: st.DrawFn, *, max_nodes: int = 9, odd: tuple[str, ...] = ODD_NAMES, escapes: bool = True
+) -> Definition:
+    """Whole definitions whose outermost graph is flat and arbitrary; nested graphs are arbitrary too.
+
+    Args:
+        draw: Given by hypothesis.
+        max_nodes: Nodes of the outermost graph.
+        odd: Names that are no identifiers.
+        escapes: Whether edges lead out of TRYs to nodes around them.
+    """
+    graph = _graph(draw, _Names(draw, odd, escapes=escapes), size=draw(st.integers(1, max_nodes)), depth=0, around=(), in_loop=False)
     return Definition(
         workflow_type=draw(st.sampled_from(["Orders", "my flow", "Ünïcode", "A.b-c", "class"])),
         workflow_version=draw(st.sampled_from(["1.0.0", "2", "1e3"])),
@@ -200,6 +212,7 @@ def _start(draw: st.DrawFn) -> Start:
 def _loop(draw: st.DrawFn, names: _Names, name: str, target, depth: int) -> Node:  # type: ignore[no-untyped-def]
     body = _graph(draw, names, size=draw(st.integers(0, 4)), depth=depth + 1, around=(), in_loop=True)
     after, broken = target(), draw(st.sampled_from([None, None, target()]))
+    broken = None if broken == after or BREAK not in graph_exits(body) else broken
     limit = draw(st.sampled_from([None, 1000, 3]))
     if draw(st.booleans()):
         over, index = parse("state.lines"), draw(st.sampled_from([None, "i"]))
@@ -211,7 +224,7 @@ def _loop(draw: st.DrawFn, names: _Names, name: str, target, depth: int) -> Node
 
 def _try(draw, names, name, target, depth, visible, in_loop, final) -> Node:  # type: ignore[no-untyped-def]
     saga = draw(st.integers(0, 5)) == 0
-    around = visible if draw(st.booleans()) else ()
+    around = visible if names.escapes and draw(st.booleans()) else ()
 
     def part(size: int) -> Graph:
         return _graph(draw, names, size=size, depth=depth + 1, around=around, in_loop=in_loop, final=final)

@@ -194,7 +194,7 @@ _TYPES = st.recursive(
         inner.map(lambda t: list[t]),  # type: ignore[valid-type]
         inner.map(lambda t: tuple[t, ...]),  # type: ignore[valid-type]
         st.tuples(inner, inner).map(lambda pair: tuple[pair]),  # type: ignore[valid-type]
-        st.tuples(st.sampled_from(list(_KEYS)), inner).map(lambda pair: dict[pair]),  # type: ignore[valid-type]
+        st.tuples(st.sampled_from(list(_KEYS)), inner).map(lambda pair: dict[pair]),  # type: ignore[misc,valid-type]
         st.sampled_from([set[str], frozenset[Decimal], set[Color], set[int], set[tuple[int, str]]]),
         inner.map(lambda t: t | None if t is not None else None),
         st.tuples(inner, inner).map(lambda pair: pair[0] | pair[1] if pair != (None, None) else None),
@@ -244,7 +244,7 @@ _CLASSES: dict[Any, Callable[[], st.SearchStrategy[Any]]] = {
     object: lambda: storable(4),
     Item: lambda: items | gifts,
     Node: lambda: st.builds(Node, name=texts, kids=st.lists(st.builds(Node, name=texts), max_size=2)),
-    Open: lambda: st.builds(lambda value: Open(more=value), storable(3)),
+    Open: lambda: st.builds(lambda value: Open.model_validate({"more": value}), storable(3)),
     Page[Item]: lambda: st.builds(Page[Item], items=st.lists(items, max_size=2), first=st.none() | gifts),
     Point: lambda: st.builds(Point, floats),
     Row: lambda: st.fixed_dictionaries({"id": integers}, optional={"item": items, "color": st.sampled_from(Color)}),
@@ -263,9 +263,9 @@ def exactly_equal(left: Any, right: Any) -> bool:
     if type(left) is not type(right):
         return False
     if isinstance(left, float):
-        return struct.pack("d", left) == struct.pack("d", right) or (math.isnan(left) and math.isnan(right))
+        return bool(struct.pack("d", left) == struct.pack("d", right)) or (math.isnan(left) and math.isnan(right))
     if isinstance(left, Decimal):
-        return left.as_tuple() == right.as_tuple()
+        return bool(left.as_tuple() == right.as_tuple())
     if isinstance(left, list | tuple):
         return len(left) == len(right) and all(map(exactly_equal, left, right))
     if isinstance(left, set | frozenset):

@@ -116,7 +116,11 @@ async def with_retries(
             raise
         except Exception as error:
             history.unknown = history.unknown or isinstance(error, TimedOut)
-            if strand.cancel_asked or policy is None or not policy.repeats(error, history.number):
+            if (
+                (strand.cancel_asked and not strand.cancel_given)
+                or policy is None
+                or not policy.repeats(error, history.number)
+            ):
                 raise
             delay = policy.delay_after(history.number, driver.world.random() if policy.jitter else 0.5)
         finally:

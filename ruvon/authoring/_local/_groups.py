@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast, final
+from typing import Any, final
 
 from ruvon.authoring._local._join import BranchWrites, join
 from ruvon.authoring._local._layers import Layer, Table
@@ -24,7 +24,7 @@ from ruvon.authoring._work import (
 )
 from ruvon.ir._errors import RuvonError
 from ruvon.ir.values import copy_value
-from ruvon.models import Batch, BranchError, Failure, MergeConflictBehavior, TimedOut
+from ruvon.models import Batch, Failure, MergeConflictBehavior, TimedOut
 from ruvon.providers._clock import duration_us
 
 __all__ = ["Branch", "BranchLabelError", "labels_of", "perform_after", "perform_gather", "start_branch"]
@@ -209,7 +209,7 @@ class _Gather:
 
     @property
     def _collects(self) -> bool:
-        return self.options.partial or self.options.on_failure == "collect"
+        return self.options.partial
 
     def _earlier(self, branch: Branch) -> frozenset[str]:
         """The labels of all branches that come before one, at any distance."""
@@ -230,8 +230,15 @@ class _Gather:
         if self.failures and (not self._collects or self._too_many()):
             raise _error_of(self.failures[0])
         good = [branch for branch in self.branches if branch.ok]
-        join(self.driver.layer, [self._writes(branch) for branch in good], self.options.merge, self.options.conflict)
-        self.driver.run.form.show(self.driver.run.body, self.driver.layer)
+        options, layer = self.options, self.driver.layer
+        if options.merge_function is None:
+            join(layer, [self._writes(branch) for branch in good], options.merge, options.conflict)
+        else:
+            merged = options.merge_function(
+                [copy_value(item.strand.result) for item in good if item.strand is not None]
+            )
+            layer.write(layer.form.apply(None, layer.table, merged).changed)
+        self.driver.run.form.show(self.driver.run.body, layer)
         return self._results(good)
 
     def _too_many(self) -> bool:
@@ -243,7 +250,7 @@ class _Gather:
         if self.options.partial:
             failed = [_failure(branch) for branch in self.branches if branch not in good]
             return Batch(list(values.values()), failed)
-        each = [values[item.index] if item.index in values else _branch_error(item) for item in self.branches]
+        each = list(values.values())
         return each if self.options.listed else tuple(each)
 
 
@@ -263,24 +270,13 @@ def _failure(branch: Branch) -> Failure:
     return Failure(branch.index, type(error).__qualname__, str(error))
 
 
-def _branch_error(branch: Branch) -> BranchError:
-    error = _error_of(branch)
-    return BranchError(branch.index, branch.label, type(error).__qualname__, str(error))
-
-
 async def perform_gather(driver: LocalDriver, request: GatherRequest) -> Any:
     """Run a `gather`."""
     group = _Gather(driver, request)
     await group.run()
     result = group.finish()
-    driver.previous = copy_value(result) if not _holds_errors(result) else None
+    driver.previous = copy_value(result)
     return result
-
-
-def _holds_errors(result: Any) -> bool:
-    if not isinstance(result, list | tuple):
-        return False
-    return any(isinstance(item, BaseException) for item in cast("list[Any]", result))
 
 
 async def perform_after(request: AfterRequest) -> Any:

@@ -7,16 +7,27 @@ current state. One that fails is recorded, and the rollback goes on with the nex
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from ruvon.authoring._compensate import described
 from ruvon.authoring._declarations import CompensationDeclaration
 from ruvon.authoring._local._attempts import Attempt, Services, play, run_function, with_retries
 from ruvon.authoring._local._layers import Table
 from ruvon.authoring._local._run import Entry, LocalDriver, LocalRun
 from ruvon.authoring._local._script import NOTHING, reply_of
 from ruvon.authoring._local._world import Compensated
+from ruvon.authoring._options import CallOptions
 from ruvon.ir.values import copy_value
 from ruvon.models import StepContext
 
-__all__ = ["roll_back"]
+__all__ = ["record_undo", "roll_back"]
+
+
+def record_undo(driver: LocalDriver, options: CallOptions, name: str, activation: str, args: Mapping[str, Any]) -> None:
+    """Keep a completed call or wait that `with_(compensate=)` gave a compensation."""
+    compensate = options.get("compensate")
+    if compensate is None:
+        return
+    declared = described(compensate)
+    driver.run.record(Entry(name, activation, declared, args, copy_value(driver.previous), driver.scopes))
 
 
 async def roll_back(driver: LocalDriver, entries: Sequence[Entry]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ruvon.authoring._local._attempts import Attempt, play, with_retries
 from ruvon.authoring._local._run import LocalDriver, missing
+from ruvon.authoring._local._saga import record_undo
 from ruvon.authoring._local._scheduler import YIELD
 from ruvon.authoring._local._script import NOTHING, Script, reply_of
 from ruvon.authoring._retry import Retry
@@ -48,7 +49,16 @@ async def perform_infer(driver: LocalDriver, request: InferRequest) -> Any:
 
     try:
         return await _asked(
-            driver, request, driver.world.infer, (request.model,), args, args, remedy, request.timeout, None, finish
+            driver,
+            request,
+            driver.world.infer,
+            (request.model,),
+            args,
+            args,
+            remedy,
+            request.timeout,
+            request.retry,
+            finish,
         )
     except Exception:
         if request.default is None:
@@ -65,7 +75,16 @@ async def perform_wasm(driver: LocalDriver, request: WasmRequest) -> Any:
         return validate(request.into, value, "result")
 
     return await _asked(
-        driver, request, driver.world.wasm, (request.module,), args, args, remedy, request.timeout, None, finish
+        driver,
+        request,
+        driver.world.wasm,
+        (request.module,),
+        args,
+        args,
+        remedy,
+        request.timeout,
+        request.retry,
+        finish,
     )
 
 
@@ -83,7 +102,9 @@ async def _asked(
 ) -> Any:
     """Record the call, and give the scripted reply, retries included."""
     kind = {HttpRequest: "http", InferRequest: "infer", WasmRequest: "wasm"}[type(request)]
-    driver.note(kind, driver.activation(kind), args)
+    kind = request.options.get("name") or kind
+    activation = driver.activation(kind)
+    driver.note(kind, activation, args)
     driver.strand.busy += 1
     try:
         await YIELD
@@ -97,4 +118,5 @@ async def _asked(
         return finish(await play(driver, reply_of(entry, offered), names[0], limit))
 
     driver.previous = copy_value(await with_retries(driver, policy, Attempt(), once))
+    record_undo(driver, request.options, kind, activation, args)
     return copy_value(driver.previous)

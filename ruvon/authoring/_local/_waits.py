@@ -9,11 +9,12 @@ from pydantic import BaseModel
 
 from ruvon.authoring._declarations import StepDeclaration
 from ruvon.authoring._local._run import LocalDriver, checked_cancel, missing
+from ruvon.authoring._local._saga import record_undo
 from ruvon.authoring._local._scheduler import Park
 from ruvon.authoring._local._script import reply_of
 from ruvon.authoring._local._steps import run_step
 from ruvon.authoring._work import HumanRequest, ReceiveRequest, SleepRequest, describe
-from ruvon.ir.values import InvalidValueError, copy_value, validate
+from ruvon.ir.values import InvalidField, InvalidValueError, copy_value, validate
 from ruvon.models import Elapsed, TimedOut
 from ruvon.providers._clock import duration_us, microseconds_of
 
@@ -45,6 +46,8 @@ async def perform_receive(driver: LocalDriver, request: ReceiveRequest) -> Any:
             driver.strand.on_lose.append(partial(mailbox.put_back, message))
             return copy_value(message.signal.event)
         if deadline is not None and driver.world.now_us >= deadline:
+            if request.default is not None:
+                return copy_value(request.default)
             raise TimedOut(f"receive({name})", request.timeout)
         await _park(driver, deadline, (describe(request)[0], remedy))
 
@@ -77,7 +80,7 @@ async def perform_human(driver: LocalDriver, request: HumanRequest) -> Any:
         raise missing(request, f"World(answers={{{request.task!r}: [...]}})")
     world.shown.append((request.task, copy_value(request.show)))
     if request.ask is not None:
-        await run_step(driver, request.ask, _for_function(driver, request.ask, {}))
+        await run_step(driver, request.ask, _for_function(driver, request.ask, request.ask_args))
         checked_cancel(driver.strand)
     deadline = _deadline(driver, request.timeout)
     while True:
@@ -85,14 +88,24 @@ async def perform_human(driver: LocalDriver, request: HumanRequest) -> Any:
         if answer is None:
             return _late(request)
         try:
-            value = validate(request.form, answer[0], request.task)
+            value = validate(request.form, _complete(request, answer[0]), request.task)
             break
         except InvalidValueError:
             world.refused.append((request.task, answer[0]))
     if request.answer is not None:
-        bound = _for_function(driver, request.answer, _fields(value))
+        bound = _for_function(driver, request.answer, {**_fields(value), **request.answer_args})
         await run_step(driver, request.answer, bound, validated_input=copy_value(value))
+    record_undo(driver, request.options, request.task, driver.activation(request.task), {})
     return copy_value(value)
+
+
+def _complete(request: HumanRequest, answer: Any) -> Any:
+    """The answer, if it has the required keys."""
+    absent = [name for name in request.required_input if name not in _fields(answer)]
+    if absent:
+        fields = [InvalidField(f"{request.task}.{name}", "is required") for name in absent]
+        raise InvalidValueError(request.task, fields)
+    return answer
 
 
 def _late(request: HumanRequest) -> Any:

@@ -44,7 +44,7 @@ _MISSING: Final = object()
 _known: Final[WeakKeyDictionary[type, frozenset[str]]] = WeakKeyDictionary()
 
 
-def field_names(kind: type) -> frozenset[str]:
+def field_names(kind: type[object]) -> frozenset[str]:
     """The stored fields that a class declares: of a model, a dataclass or a named tuple."""
     fields: object = getattr(kind, "__pydantic_fields__", None) or (
         getattr(kind, "model_fields", None) if hasattr(kind, "__pydantic_validator__") else None
@@ -53,10 +53,8 @@ def field_names(kind: type) -> frozenset[str]:
         return frozenset(cast("Mapping[str, object]", fields))
     if dataclasses.is_dataclass(kind):
         return frozenset(field.name for field in dataclasses.fields(kind))
-    if issubclass(kind, tuple):
-        names: object = getattr(kind, "_fields", ())
-        return frozenset(cast("tuple[str, ...]", names))
-    return frozenset()
+    names: object = getattr(kind, "_fields", ()) if tuple in kind.__mro__ else ()
+    return frozenset(cast("tuple[str, ...]", names))
 
 
 def computed_names(kind: type) -> frozenset[str]:
@@ -105,12 +103,12 @@ def read_attribute(value: object, name: str) -> object:
     return _absent(value, kind, name)
 
 
-def _member(value: type, name: str) -> object:
+def _member(value: type[object], name: str) -> object:
     if issubclass(value, Enum) and name in value.__members__:
         return value.__members__[name]
     if issubclass(value, Enum) and _static(value, name) is _MISSING and not hasattr(type(value), name):
         return getattr(value, name)
-    raise ExpressionAccessError(value, name, "only the members of an enum can be read from a class")
+    raise ExpressionAccessError(cast("type", value), name, "only the members of an enum can be read from a class")
 
 
 def _stored(value: object, name: str) -> object:
@@ -120,7 +118,9 @@ def _stored(value: object, name: str) -> object:
         own = None
     if isinstance(own, dict) and name in own:
         return cast("dict[str, object]", own)[name]
-    extra: object = getattr(value, "__pydantic_extra__", None) if hasattr(type(value), "__pydantic_validator__") else None
+    extra: object = (
+        getattr(value, "__pydantic_extra__", None) if hasattr(type(value), "__pydantic_validator__") else None
+    )
     if isinstance(extra, dict) and name in extra:
         return cast("dict[str, object]", extra)[name]
     slot: object = _static(type(value), name)

@@ -7,7 +7,7 @@ that holds another one twice is twice as large to print, compare or store). Stra
 look at the type of each sum or product.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -42,26 +42,22 @@ class Budget:
 def weigh(value: object, limit: int) -> int:
     """How large a value is with everything in it; counting stops soon after `limit`."""
     total = 0
-    pending: list[Any] = [value]
+    pending: list[object] = [value]
     while pending and total <= limit:
         item = pending.pop()
-        kind: type = type(item)
-        if kind in ATOMS:
+        if type(item) in ATOMS:
             continue
-        if kind is str or kind is bytes:
+        if isinstance(item, str | bytes):
             total += len(item) >> 3
-        elif kind is list or kind is tuple or kind is set or kind is frozenset:
-            total += len(item)
-            pending.extend(part for part in item if type(part) not in ATOMS)
+        elif isinstance(item, list | tuple | set | frozenset):
+            parts = cast("Collection[object]", item)
+            total += len(parts)
+            pending.extend(part for part in parts if type(part) not in ATOMS)
         elif isinstance(item, dict):
             entries = cast("dict[object, object]", item)
             total += 2 * len(entries)
             pending.extend(entries)
             pending.extend(entries.values())
-        elif isinstance(item, list | tuple | set | frozenset):
-            parts = cast("Iterable[object]", item)
-            total += len(item)
-            pending.extend(parts)
         elif not isinstance(item, type | Enum):
             fields = cast("dict[str, object]", getattr(item, "__dict__", None) or {})
             total += len(fields) + 1
@@ -151,13 +147,10 @@ class Meter(FlatMeter):
 
 def counted(items: Any, meter: FlatMeter) -> Any:
     """The same items, accounted for: at once where their number is known, one by one where it is not."""
-    kind = type(items)
+    kind = type(cast("object", items))
     if kind is range or hasattr(kind, "__next__"):
         return _count(items, meter)
-    if kind in ATOMS:
-        return items
-    size = getattr(kind, "__len__", None)
-    if size is not None:
+    if kind not in ATOMS and hasattr(kind, "__len__"):
         meter.step(len(items))
     return items
 

@@ -8,7 +8,7 @@ f-strings are joined. Assumes canonical parts, guarantees a canonical whole; tha
 
 import math
 from collections.abc import Iterable
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal, DecimalException
 from typing import Final
 from uuid import UUID
@@ -142,7 +142,7 @@ def timezone_of(expr: Expr) -> timezone | None:
     """The fixed offset that `timezone.utc` or `timezone(timedelta(...))` stands for, or None for any other expression."""
     match expr:
         case Attribute(value=Name(id="timezone"), name="utc"):
-            return timezone.utc
+            return UTC
         case Call(function=Name(id="timezone"), args=(Const(value=timedelta() as offset),), keywords=()):
             return _zone(offset)
         case Call(function=Name(id="timezone"), args=(Const(value=timedelta() as offset), Const(value=str(name)))):

@@ -76,7 +76,7 @@ def check(expr: Expr, env: TypeEnv, *, condition: bool = False) -> Checked:
         env: The names that can be read here and their types.
         condition: Whether the expression is used for its truth.
     """
-    checker = Checker()
+    checker = Checker(Memory())
     found = checker.condition(expr, env) if condition else checker.visit(expr, env)
     for call in impure_calls(expr):
         if call is not expr or condition:
@@ -87,8 +87,7 @@ def check(expr: Expr, env: TypeEnv, *, condition: bool = False) -> Checked:
                 reason="its value is recorded once, and only a whole value can be recorded",
                 advice=f"assign it first: `moment = {shown(call)}`",
             )
-    quiet = Checker()
-    true, false = (quiet.narrowing(expr, env, wanted) for wanted in (True, False))
+    true, false = (checker.narrowing(expr, env, wanted) for wanted in (True, False))
     unique = tuple(dict.fromkeys(checker.found))
     return Checked(expr, found, unique, true, false)
 
@@ -117,11 +116,75 @@ def shown(expr: Expr) -> str:
 
 
 @final
+class Memory:
+    """Answers of one run, by place and part, so that no part is looked at more than a few times.
+
+    Places are compared by identity; they are held here, so that none is reused for another.
+    """
+
+    def __init__(self) -> None:
+        self.types: dict[tuple[int, int], object] = {}
+        self.narrowings: dict[tuple[int, int, bool], dict[str, object]] = {}
+        self.places: dict[tuple[int, tuple[tuple[str, str], ...]], TypeEnv] = {}
+        self.held: list[TypeEnv] = []
+
+
+@final
+class _View:
+    """One place, as narrowing looks at it."""
+
+    __slots__ = ("_checker", "_env")
+
+    def __init__(self, checker: "Checker", env: TypeEnv) -> None:
+        self._checker = checker
+        self._env = env
+
+    def type(self, expr: Expr, /) -> object:
+        return self._checker.quietly(expr, self._env)
+
+    def narrowing(self, expr: Expr, wanted: bool, /) -> dict[str, object]:
+        return self._checker.narrowing(expr, self._env, wanted)
+
+    def behind(self, more: Mapping[str, object], /) -> "_View":
+        return _View(self._checker, self._checker.behind(self._env, more))
+
+    def resolve(self, path: str, /) -> object:
+        return self._checker.resolve(path, self._env)
+
+
+@final
 class Checker:
     """One run over one expression; collects findings."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory: Memory) -> None:
         self.found: list[Diagnostic] = []
+        self._memory = memory
+
+    def quietly(self, expr: Expr, env: TypeEnv) -> object:
+        """The type of a part at a place, without findings."""
+        key = (id(env), id(expr))
+        if key not in self._memory.types:
+            self._memory.held.append(env)
+            self._memory.types[key] = Checker(self._memory).visit(expr, env)
+        return self._memory.types[key]
+
+    def narrowing(self, expr: Expr, env: TypeEnv, wanted: bool) -> dict[str, object]:
+        """What is known about paths where a condition is true, or false."""
+        key = (id(env), id(expr), wanted)
+        if key not in self._memory.narrowings:
+            self._memory.held.append(env)
+            self._memory.narrowings[key] = narrowing(expr, wanted, _View(self, env))
+        return self._memory.narrowings[key]
+
+    def behind(self, env: TypeEnv, more: Mapping[str, object]) -> TypeEnv:
+        """The place behind a condition; the same place for the same knowledge."""
+        if not more:
+            return env
+        key = (id(env), tuple(sorted((path, repr(kind)) for path, kind in more.items())))
+        if key not in self._memory.places:
+            self._memory.held.append(env)
+            self._memory.places[key] = env.narrow(more)
+        return self._memory.places[key]
 
     def report(
         self,
@@ -165,7 +228,7 @@ class Checker:
                 return self._compare(expr, env)
             case Conditional(test=test, body=body, otherwise=otherwise):
                 self.condition(test, env)
-                then, instead = (env.narrow(self.narrowing(test, env, wanted)) for wanted in (True, False))
+                then, instead = (self.behind(env, self.narrowing(test, env, wanted)) for wanted in (True, False))
                 return join([self.visit(body, then), self.visit(otherwise, instead)])
             case List() | Tuple() | Set() | Dict():
                 return display_type(self, expr, env)
@@ -216,21 +279,13 @@ class Checker:
                 env.resolve(path)
             except LookupError:
                 return self.report(
-                    expr, codes.REF_NOT_ALLOWED, f"`{path}` is not among what this definition uses", advice="list it in `uses`"
+                    expr,
+                    codes.REF_NOT_ALLOWED,
+                    f"`{path}` is not among what this definition uses",
+                    advice="list it in `uses`",
                 )
         target = self.resolve(path, env)
         return generic(type, target) if isinstance(target, type) and target is not UNKNOWN else UNKNOWN
-
-    def narrowing(self, expr: Expr, env: TypeEnv, wanted: bool) -> dict[str, object]:
-        """What is known about paths where a condition is true, or false."""
-        quiet = Checker()
-        return narrowing(
-            expr,
-            wanted,
-            lambda part: quiet.visit(part, env),
-            lambda more: lambda part: quiet.visit(part, env.narrow(more)),
-            lambda path: self.resolve(path, env),
-        )
 
     def condition(self, expr: Expr, env: TypeEnv) -> object:
         """The type of a part that is used for its truth; tells what can only be a mistake there."""
@@ -267,7 +322,7 @@ class Checker:
             kind = self.condition(value, env) if tested else self.visit(value, env)
             if position < last:
                 found.extend(truth(kind, expr.op == "or"))
-                env = env.narrow(self.narrowing(value, env, expr.op == "and"))
+                env = self.behind(env, self.narrowing(value, env, expr.op == "and"))
             else:
                 found.append(kind)
         return join(found)
@@ -314,10 +369,14 @@ class Checker:
             return self.report(expr, codes.FIELD, f"`{text}` is a dict, so `{name}` is a key of it", advice=advice)
         if result.problem == "code":
             method = isinstance(base, type) and method_base(base, name) is not None
-            advice = f"call it: `{text}.{name}()`" if method else "read a stored field, or compute it with a @pure function"
+            advice = (
+                f"call it: `{text}.{name}()`" if method else "read a stored field, or compute it with a @pure function"
+            )
             return self.report(expr, codes.NOT_DATA, f"`{name}` of {kind} is code, not a stored field", advice=advice)
         which = f"{kind}, which `{text}` may be," if one_of else kind
-        advice = suggestion(name, result.known) or ("its fields are " + ", ".join(sorted(result.known)) if result.known else "")
+        advice = suggestion(name, result.known) or (
+            "its fields are " + ", ".join(sorted(result.known)) if result.known else ""
+        )
         return self.report(expr, codes.FIELD, f"{which} has no field `{name}`", advice=advice)
 
     def _unary(self, expr: Unary, env: TypeEnv) -> object:
@@ -353,7 +412,11 @@ class Checker:
         """Note two operands that do not fit together."""
         message = f"`{shown(left)}` is {describe(base_of(one))}, `{shown(right)}` is {describe(base_of(other))}"
         return self.report(
-            expr, codes.OPERANDS, message, reason="Python raises TypeError here", advice=_operand_advice(left, one, right, other)
+            expr,
+            codes.OPERANDS,
+            message,
+            reason="Python raises TypeError here",
+            advice=_operand_advice(left, one, right, other),
         )
 
     def _compare(self, expr: Compare, env: TypeEnv) -> object:
@@ -412,7 +475,9 @@ class Checker:
                 if any(family(part) != "text" and part is not UNKNOWN for part in members(one)):
                     self.operands(expr, left, one, right, member)
             elif item_of(member) is None and not hasattr(base_of(member), "__contains__"):
-                self.report(expr, codes.NO_ITEMS, f"`{shown(right)}` is {describe(member)}, which has no items to look in")
+                self.report(
+                    expr, codes.NO_ITEMS, f"`{shown(right)}` is {describe(member)}, which has no items to look in"
+                )
         items = [item_of(member) for member in members(other) if member is not None]
         inner = join(item for item in items if item is not None) if items else UNKNOWN
         if not any(family(member) == "text" for member in members(other)) and not _may_equal(one, inner):

@@ -3,7 +3,7 @@
 import inspect
 import typing
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -13,7 +13,7 @@ from ruvon.ir.expr import _codes as codes
 from ruvon.ir.expr._check_items import comprehension_type
 from ruvon.ir.expr._language import CLASS_ATTRIBUTES, CLASS_METHODS, KEY_FUNCTIONS, VALUE_TYPES
 from ruvon.ir.expr._members import method_result
-from ruvon.ir.expr._nodes import Attribute, Call, Comprehension, Expr, Keyword, Name, Ref, Starred
+from ruvon.ir.expr._nodes import Attribute, Call, Comprehension, Expr, Name, Ref, Starred
 from ruvon.ir.expr._print import print_expr
 from ruvon.ir.expr._rules import suggestion
 from ruvon.ir.expr._type_env import TypeEnv
@@ -26,14 +26,12 @@ from ruvon.ir.expr._types import (
     finite_values,
     fits,
     generic,
-    item_of,
     iterator_of,
     join,
     members,
 )
 from ruvon.ir.expr._walk import class_names
 from ruvon.ir.types._fields import class_kind
-from ruvon.ir.types._shape import literal_values, parameters_of
 
 if TYPE_CHECKING:
     from ruvon.ir.expr._check import Checker
@@ -73,8 +71,11 @@ _CLASS_RESULTS: Final[Mapping[str, object]] = {
 def class_attribute(expr: Attribute, env: TypeEnv) -> object | None:
     """The type of a constant of a class of the language, such as `timezone.utc`, or None."""
     match expr:
-        case Attribute(value=Name(id=owner), name=name) if owner not in env.names and name in CLASS_ATTRIBUTES.get(owner, ()):
-            return timezone if owner == "timezone" else type(getattr(VALUE_TYPES[owner], name))
+        case Attribute(value=Name(id=owner), name=name) if owner not in env.names and name in CLASS_ATTRIBUTES.get(
+            owner, ()
+        ):
+            value: object = getattr(VALUE_TYPES[owner], name)
+            return type(value)
         case _:
             return None
 
@@ -86,7 +87,9 @@ def call_type(checker: "Checker", expr: Call, env: TypeEnv) -> object:
             return checker.report(expr, codes.NOT_CALLABLE, f"`{name}` is a variable here and cannot be called")
         case Name(id=name):
             return _function(checker, expr, name, env)
-        case Attribute(value=Name(id=owner), name=name) if owner not in env.names and name in CLASS_METHODS.get(owner, ()):
+        case Attribute(value=Name(id=owner), name=name) if owner not in env.names and name in CLASS_METHODS.get(
+            owner, ()
+        ):
             _arguments(checker, expr, env)
             return _CLASS_RESULTS[owner]
         case Attribute(value=value, name=name):
@@ -170,7 +173,7 @@ def _sum(checker: "Checker", expr: Call, item: object, kinds: list[object]) -> o
     base_start = join(base_of(member) for member in members(start))
     if wide is bool:
         return int
-    if wide in (float, Decimal) and base_start is int and len(kinds) == 1:
+    if (wide is float or wide is Decimal) and base_start is int and len(kinds) == 1:
         return join([wide, int])
     return join([wide, base_start]) if base_start is not int else wide
 
@@ -178,7 +181,9 @@ def _sum(checker: "Checker", expr: Call, item: object, kinds: list[object]) -> o
 def _plain(checker: "Checker", expr: Call, name: str, kinds: list[object]) -> object:
     match name:
         case "abs" if kinds:
-            return _no_none(checker, expr, kinds[0], lambda m: base_of(m) if family(m) in {"number", "timedelta"} else UNKNOWN)
+            return _no_none(
+                checker, expr, kinds[0], lambda m: base_of(m) if family(m) in {"number", "timedelta"} else UNKNOWN
+            )
         case "round" if kinds:
             whole = len(kinds) == 1 and not expr.keywords
             return _no_none(checker, expr, kinds[0], lambda m: int if whole else base_of(m))
@@ -238,14 +243,14 @@ def _reference(checker: "Checker", expr: Call, target: object, env: TypeEnv) -> 
     if target is UNKNOWN:
         return UNKNOWN
     if isinstance(target, type):
-        return _construct(checker, expr, target, kinds, env)
+        return _construct(checker, expr, cast("type[object]", target), kinds, env)
     if not callable(target):
         return checker.report(expr, codes.NOT_CALLABLE, f"`{print_expr(expr.function)}` cannot be called")
     if inspect.iscoroutinefunction(inspect.unwrap(target)):
         message = f"`{print_expr(expr.function)}` gives work that has to be awaited"
         return checker.report(expr, codes.NOT_AWAITED, message, advice="await it in a statement before")
     hints = _hints(target)
-    _bind(checker, expr, target, kinds, hints, env)
+    _bind(checker, expr, target, hints, env)
     return hints.get("return", UNKNOWN)
 
 
@@ -256,7 +261,7 @@ def _hints(target: Any) -> dict[str, Any]:
         return {}
 
 
-def _construct(checker: "Checker", expr: Call, target: type, kinds: list[object], env: TypeEnv) -> object:
+def _construct(checker: "Checker", expr: Call, target: type[object], kinds: list[object], env: TypeEnv) -> object:
     kind = class_kind(target)
     if issubclass(target, Enum):
         _enum(checker, expr, target, kinds)
@@ -266,7 +271,7 @@ def _construct(checker: "Checker", expr: Call, target: type, kinds: list[object]
         if not expr.args:
             _fields(checker, expr, target, env)
     elif kind is not None:
-        _bind(checker, expr, target, kinds, _hints(target) if kind == "dataclass" else _hints(target.__init__), env)
+        _bind(checker, expr, target, _hints(target) if kind == "dataclass" else _hints(_init_of(target)), env)
     return target
 
 
@@ -281,12 +286,16 @@ def _enum(checker: "Checker", expr: Call, target: type[Enum], kinds: list[object
             checker.report(expr, codes.ARGUMENTS, f"{target.__name__} has no value {value!r}", advice=advice)
 
 
-def _plain_init(target: type) -> bool:
+def _plain_init(target: type[object]) -> bool:
     """Whether a model's constructor takes its fields by name, as pydantic's own does."""
-    return getattr(target.__init__, "__module__", "").startswith("pydantic")
+    return str(getattr(_init_of(target), "__module__", "")).startswith("pydantic")
 
 
-def _fields(checker: "Checker", expr: Call, target: type, env: TypeEnv) -> None:
+def _init_of(target: type[object]) -> object:
+    return getattr(target, "__init__")  # noqa: B009 - a checker thinks of the method of an instance
+
+
+def _fields(checker: "Checker", expr: Call, target: type[object], env: TypeEnv) -> None:
     fields = fields_of(target)
     if fields is None or any(word.name is None for word in expr.keywords):
         return
@@ -308,7 +317,7 @@ def _fields(checker: "Checker", expr: Call, target: type, env: TypeEnv) -> None:
         _missing(checker, expr, target.__name__, missing)
 
 
-def _aliases(target: type) -> dict[str, str]:
+def _aliases(target: type[object]) -> dict[str, str]:
     """The field names behind the aliases of a model."""
     found: dict[str, str] = {}
     fields = cast("Mapping[str, Any]", getattr(target, "__pydantic_fields__", {}))
@@ -319,7 +328,7 @@ def _aliases(target: type) -> dict[str, str]:
     return found
 
 
-def _unknown_argument(checker: "Checker", expr: Call, target: type, name: str, known: frozenset[str]) -> None:
+def _unknown_argument(checker: "Checker", expr: Call, target: type[object], name: str, known: frozenset[str]) -> None:
     config: Any = getattr(target, "model_config", {})
     if config.get("extra") == "allow":
         return
@@ -333,8 +342,7 @@ def _missing(checker: "Checker", expr: Call, name: str, missing: list[str]) -> N
 
 
 def _fit(checker: "Checker", expr: Expr, wanted: object, where: str, env: TypeEnv) -> None:
-    quiet = type(checker)()
-    given = quiet.visit(expr, env)
+    given = checker.quietly(expr, env)
     if fits(given, wanted):
         return
     rest = [member for member in members(given) if member is not None]
@@ -346,9 +354,7 @@ def _fit(checker: "Checker", expr: Expr, wanted: object, where: str, env: TypeEn
     checker.report(expr, codes.ARGUMENTS, message)
 
 
-def _bind(
-    checker: "Checker", expr: Call, target: Any, kinds: list[object], hints: Mapping[str, object], env: TypeEnv
-) -> None:
+def _bind(checker: "Checker", expr: Call, target: Any, hints: Mapping[str, object], env: TypeEnv) -> None:
     """Check arguments against the signature of a function or class."""
     if any(isinstance(arg, Starred) for arg in expr.args) or any(word.name is None for word in expr.keywords):
         return

@@ -80,7 +80,9 @@ def _hashable(checker: "Checker", expr: Expr, annotation: object) -> None:
         base = base_of(member)
         if isinstance(base, type) and (issubclass(base, _UNHASHABLE) or base.__hash__ is None):  # pyright: ignore[reportUnnecessaryComparison]
             message = f"`{print_expr(expr)}` is {describe(member)}, which cannot be a key or a member of a set"
-            checker.report(expr, codes.UNHASHABLE, message, reason="Python raises TypeError here", advice="use a tuple or an id")
+            checker.report(
+                expr, codes.UNHASHABLE, message, reason="Python raises TypeError here", advice="use a tuple or an id"
+            )
             return
 
 
@@ -130,7 +132,7 @@ def _clause(checker: "Checker", clause: Clause, env: TypeEnv, ordered: bool) -> 
     env = env.bind(_bound(checker, clause.target, items))
     for test in clause.tests:
         checker.condition(test, env)
-        env = env.narrow(checker.narrowing(test, env, wanted=True))
+        env = checker.behind(env, checker.narrowing(test, env, wanted=True))
     return env
 
 
@@ -189,8 +191,12 @@ def subscript_type(checker: "Checker", expr: Subscript, env: TypeEnv) -> object:
 def _bounds(checker: "Checker", index: Slice, env: TypeEnv) -> None:
     for bound in (index.start, index.stop, index.step):
         kind = UNKNOWN if bound is None else checker.visit(bound, env)
-        if bound is not None and any(family(m) != "number" and m is not None and m is not UNKNOWN for m in members(kind)):
-            checker.report(bound, codes.NO_ITEMS, f"`{print_expr(bound)}` is {describe(kind)}; bounds of a slice are ints")
+        if bound is not None and any(
+            family(m) != "number" and m is not None and m is not UNKNOWN for m in members(kind)
+        ):
+            checker.report(
+                bound, codes.NO_ITEMS, f"`{print_expr(bound)}` is {describe(kind)}; bounds of a slice are ints"
+            )
 
 
 def _slice_type(checker: "Checker", expr: Subscript, owner: object) -> object:

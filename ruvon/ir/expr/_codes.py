@@ -125,8 +125,7 @@ CODES: Final[Mapping[str, CodeInfo]] = MappingProxyType(
         ),
         AWAIT: CodeInfo(
             "await inside an expression",
-            "Work that may wait stands as a statement of its own, so that everything before it is recorded "
-            "first.",
+            "Work that may wait stands as a statement of its own, so that everything before it is recorded first.",
             "await state.amount",
             "state.amount",
         ),

@@ -154,7 +154,9 @@ def compile_part(expr: Expr, scopes: Scopes) -> Code:
         case FormatString():
             return compile_format(expr, scopes, compile_part)
         case Slice() | Starred():
-            raise ExpressionError([Diagnostic(code=codes.STARRED, message="a slice or a star stands alone", span=expr.span)])
+            raise ExpressionError(
+                [Diagnostic(code=codes.STARRED, message="a slice or a star stands alone", span=expr.span)]
+            )
         case _:
             assert_never(expr)
 
@@ -169,5 +171,8 @@ def _unary(op: str, operand: Code) -> Code:
 def _compare(expr: Compare, scopes: Scopes) -> Code:
     rights = tuple(compile_part(right, scopes) for right in expr.rights)
     last = expr.rights[0]
-    literal = (last.value,) if isinstance(last, Const) else None
+    literal: tuple[object] | None = (last.value,) if isinstance(last, Const) else None
+    if isinstance(last, Tuple) and expr.ops[0] in {"in", "not in"}:
+        values = tuple(item.value for item in last.items if isinstance(item, Const))
+        literal = (values,) if len(values) == len(last.items) else None
     return compare(compile_part(expr.left, scopes), expr.ops, rights, literal, scopes.in_loop)

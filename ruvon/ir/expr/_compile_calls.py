@@ -5,7 +5,8 @@ function or the method is looked up before the arguments are evaluated.
 """
 
 from collections.abc import Callable
-from typing import Any
+from operator import attrgetter
+from typing import Any, Final, cast
 
 from ruvon.ir._diagnostics import Diagnostic
 from ruvon.ir.expr import _codes as codes
@@ -23,6 +24,8 @@ from ruvon.ir.expr._walk import class_names
 
 __all__ = ["compile_call"]
 
+_LONG_TEXT: Final = 256
+
 
 def compile_call(expr: Call, scopes: Scopes, part: CompilePart) -> Code:
     """The closure of a call that has passed the rules."""
@@ -35,8 +38,8 @@ def compile_call(expr: Call, scopes: Scopes, part: CompilePart) -> Code:
             return _special(name, expr)
         case Name(id=name):
             return _function(name, expr, scopes, part)
-        case Attribute(value=Name(id=owner), name=name) if (
-            not scopes.is_local(owner) and name in CLASS_METHODS.get(owner, ())
+        case Attribute(value=Name(id=owner), name=name) if not scopes.is_local(owner) and name in CLASS_METHODS.get(
+            owner, ()
         ):
             return _general(CLASS_FUNCTIONS[owner, name], expr, scopes, part)
         case Attribute(value=value, name=name):
@@ -148,9 +151,10 @@ def _keywords(words: tuple[Keyword, ...], scopes: Scopes, part: CompilePart) -> 
 
 
 def _pairs(value: Any) -> Any:
-    if not hasattr(type(value), "keys"):
-        raise TypeError(f"argument after ** must be a mapping, not {type(value).__name__}")
-    items: dict[Any, Any] = dict(value)
+    kind = type(cast("object", value))
+    if not hasattr(kind, "keys"):
+        raise TypeError(f"argument after ** must be a mapping, not {kind.__name__}")
+    items: dict[object, object] = dict(value)
     if not all(isinstance(key, str) for key in items):
         raise TypeError("keywords must be strings")
     return items.items()
@@ -162,7 +166,9 @@ def _key_function(word: Keyword) -> Code | None:
         return None
     match word.value:
         case Name(id=name) if name in KEY_FUNCTIONS:
-            return constant({"abs": abs, "bool": bool, "float": float, "int": int, "len": len, "repr": repr, "str": str}[name])
+            return constant(
+                {"abs": abs, "bool": bool, "float": float, "int": int, "len": len, "repr": repr, "str": str}[name]
+            )
         case Ref(path=path):
             return resolve(path)
         case _:
@@ -170,15 +176,27 @@ def _key_function(word: Keyword) -> Code | None:
 
 
 def _method(value: Code, name: str, expr: Call, scopes: Scopes, part: CompilePart) -> Code:
+    """A method of the language; the last type it was found on is remembered at this place."""
+    get = attrgetter(name)
     args, keywords = collect_items(expr.args, scopes, part), _keywords(expr.keywords, scopes, part)
 
+    known: tuple[type, Callable[..., Any] | None] | None = None
+
     def call(f: Any) -> Any:
-        base, method = bind_method(value(f), name)
-        guard = METHOD_GUARDS.get((base, name))
-        if guard is None:
-            found = method(*args(f), **keywords(f))
+        nonlocal known
+        item: object = value(f)
+        kind = type(item)
+        memory = known
+        if memory is not None and memory[0] is kind:
+            guard, method = memory[1], get(item)
         else:
-            found = guard(f.meter, method, tuple(args(f)), keywords(f))
+            base, method = bind_method(item, name)
+            guard = METHOD_GUARDS.get((base, name))
+            known = (kind, guard)
+        if isinstance(item, str | bytes) and len(item) > _LONG_TEXT:
+            f.meter.step(len(item) >> 8)
+        given, named = args(f), keywords(f)
+        found = method(*given, **named) if guard is None else guard(f.meter, method, tuple(given), named)
         return found if type(found) in ATOMS else f.meter.grown(found)
 
     return call
@@ -189,7 +207,8 @@ def _reference(path: str, expr: Call, scopes: Scopes, part: CompilePart) -> Code
 
     def call(f: Any) -> Any:
         target: Any = f.env.resolve(path)
-        given = [counted(arg, f.meter) if hasattr(type(arg), "__next__") else arg for arg in args(f)]
+        values: list[object] = args(f)
+        given = [counted(arg, f.meter) if hasattr(arg, "__next__") else arg for arg in values]
         found = target(*given, **keywords(f))
         return found if type(found) in ATOMS else f.meter.grown(found)
 

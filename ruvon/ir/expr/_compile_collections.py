@@ -5,17 +5,18 @@ comprehensions and generators see the outer variables as they are when they are 
 """
 
 from collections.abc import Callable, Iterator
-from enum import Enum
+from enum import EnumMeta
 from itertools import islice
-from typing import Any, assert_never
+from typing import Any, assert_never, cast
 
 from ruvon.ir.expr._budget import ATOMS, counted
-from ruvon.ir.expr._compile_values import CompilePart
+from ruvon.ir.expr._compile_values import CompilePart, constant
 from ruvon.ir.expr._environment import Frame
 from ruvon.ir.expr._errors import ExpressionAccessError
 from ruvon.ir.expr._nodes import (
     Clause,
     Comprehension,
+    Const,
     Dict,
     DictComprehension,
     Expr,
@@ -42,7 +43,7 @@ def collect_items(items: tuple[Expr, ...], scopes: Scopes, part: CompilePart) ->
         (isinstance(item, Starred), part(item.value if isinstance(item, Starred) else item, scopes)) for item in items
     ]
 
-    def collect(f: Any) -> list[Any]:
+    def collect(f: Any) -> Any:
         found: list[Any] = []
         for starred, code in codes:
             value = code(f)
@@ -67,7 +68,8 @@ def _plain_items(codes: list[Code], in_loop: bool) -> Code:
 
 
 def _unpacked(value: Any, f: Any) -> Any:
-    if not hasattr(type(value), "__iter__") and not hasattr(type(value), "__getitem__"):
+    kind = type(cast("object", value))
+    if not hasattr(kind, "__iter__") and not hasattr(kind, "__getitem__"):
         return [*value]  # raises in Python's own words
     return counted(value, f.meter)
 
@@ -77,6 +79,8 @@ def compile_display(expr: List | Tuple | Set | Dict, scopes: Scopes, part: Compi
     match expr:
         case List(items=items):
             return collect_items(items, scopes, part)
+        case Tuple(items=items) if all(isinstance(item, Const) for item in items):
+            return constant(tuple(item.value for item in items if isinstance(item, Const)))
         case Tuple(items=items):
             parts = collect_items(items, scopes, part)
             return lambda f: tuple(parts(f))
@@ -107,7 +111,7 @@ def _dict(expr: Dict, scopes: Scopes, part: CompilePart) -> Code:
 
 
 def _mapping(value: Any) -> Any:
-    if not hasattr(type(value), "keys"):
+    if not hasattr(cast("object", value), "keys"):
         return {**value}  # raises in Python's own words
     return value
 
@@ -121,15 +125,17 @@ def compile_subscript(expr: Subscript, scopes: Scopes, part: CompilePart) -> Cod
 
     def item(f: Any) -> Any:
         owner = value(f)
-        if isinstance(owner, type) and not issubclass(owner, Enum):
-            raise ExpressionAccessError(owner, "[...]", "a class has no items")
+        if isinstance(owner, type) and not isinstance(owner, EnumMeta):
+            raise ExpressionAccessError(cast("type", owner), "[...]", "a class has no items")
         return owner[index(f)]
 
     return item
 
 
 def _bounds(index: Slice, scopes: Scopes, part: CompilePart) -> Code:
-    start, stop, step = (None if bound is None else part(bound, scopes) for bound in (index.start, index.stop, index.step))
+    start, stop, step = (
+        None if bound is None else part(bound, scopes) for bound in (index.start, index.stop, index.step)
+    )
     codes = (start, stop, step)
     return lambda f: slice(*(None if code is None else code(f) for code in codes))
 
@@ -156,7 +162,7 @@ def _target(target: Expr, scopes: Scopes) -> Callable[[list[Any], Any], None]:
         case Tuple(items=items):
             return _unpacking([_target(item, scopes) for item in items])
         case _:
-            return lambda variables, item: None
+            return lambda _variables, _item: None
 
 
 def _unpacking(parts: list[Callable[[list[Any], Any], None]]) -> Callable[[list[Any], Any], None]:
@@ -183,7 +189,7 @@ def _exactly(item: Any, count: int) -> list[Any]:
     try:
         source: Iterator[Any] = iter(item)
     except TypeError:
-        if hasattr(type(item), "__iter__"):
+        if hasattr(type(cast("object", item)), "__iter__"):
             raise
         _, _ = item  # raises in Python's own words
         raise
@@ -208,7 +214,9 @@ def compile_comprehension(expr: Comprehension | DictComprehension, scopes: Scope
         case Comprehension(kind="set", element=element):
             return _filled(set, "add", _loop(expr.clauses, 0, inner, _one(part(element, inner)), part), first, count)
         case Comprehension(element=element):
-            return _filled(list, "append", _loop(expr.clauses, 0, inner, _one(part(element, inner)), part), first, count)
+            return _filled(
+                list, "append", _loop(expr.clauses, 0, inner, _one(part(element, inner)), part), first, count
+            )
         case DictComprehension(key=key, value=value):
             emit = _pair(part(key, inner), part(value, inner))
             return _filled(dict, "__setitem__", _loop(expr.clauses, 0, inner, emit, part), first, count)

@@ -46,8 +46,8 @@ def _of_value(value: Code, name: str) -> Code:
 
     def read(f: Any) -> Any:
         nonlocal known
-        item = value(f)
-        kind: type[Any] = type(item)
+        item: object = value(f)
+        kind = type(item)
         if kind is known:
             return get(item)
         found = read_attribute(item, name)
@@ -66,10 +66,10 @@ def _of_name(owner: str, name: str) -> Code:
     def read(f: Any) -> Any:
         nonlocal known
         try:
-            item = f.names[owner]
+            item: object = f.names[owner]
         except KeyError:
             raise NameError(f"name {owner!r} is not defined", name=owner) from None
-        kind: type[Any] = type(item)
+        kind = type(item)
         if kind is known:
             return get(item)
         found = read_attribute(item, name)

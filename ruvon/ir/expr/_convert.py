@@ -123,14 +123,21 @@ class Converter:
                 return Const(node.value, span)
             case str():
                 if not node.value.isascii() and any("\ud800" <= c <= "\udfff" for c in node.value):
-                    return self._report(node, codes.CHARACTERS, "the text holds half of a surrogate pair, which no store can keep")
+                    return self._report(
+                        node, codes.CHARACTERS, "the text holds half of a surrogate pair, which no store can keep"
+                    )
                 return Const(node.value, span)
             case complex():
                 return self._report(
-                    node, codes.COMPLEX, "complex numbers are not data of a workflow", advice="write a float or a Decimal"
+                    node,
+                    codes.COMPLEX,
+                    "complex numbers are not data of a workflow",
+                    advice="write a float or a Decimal",
                 )
             case _:
-                return self._report(node, codes.ELLIPSIS, "`...` has no value here", advice="write `None` or leave it out")
+                return self._report(
+                    node, codes.ELLIPSIS, "`...` has no value here", advice="write `None` or leave it out"
+                )
 
     def _index(self, node: ast.expr) -> Expr:
         match node:
@@ -167,7 +174,10 @@ class Converter:
                     return Ref(path, self._span(node))
                 case _:
                     return self._report(
-                        node, codes.LITERAL_ARGUMENT, "`ref` takes one literal path", advice="write `ref('package.module:Name')`"
+                        node,
+                        codes.LITERAL_ARGUMENT,
+                        "`ref` takes one literal path",
+                        advice="write `ref('package.module:Name')`",
                     )
         parts = [_format_part(arg) for arg in args]
         if keywords or None in parts:
@@ -181,7 +191,9 @@ class Converter:
                 return unary(_UNARY[type(op)], self.convert(operand), span)
             case ast.BinOp(left=left, op=op, right=right):
                 if type(op) not in _BINARY:
-                    return self._report(node, codes.MATMUL, "the operator `@` is not in the language", advice="use a step")
+                    return self._report(
+                        node, codes.MATMUL, "the operator `@` is not in the language", advice="use a step"
+                    )
                 return Binary(_BINARY[type(op)], self.convert(left), self.convert(right), span)
             case ast.BoolOp(op=op, values=values):
                 word = "and" if isinstance(op, ast.And) else "or"
@@ -210,7 +222,10 @@ class Converter:
             case ast.Dict(keys=keys, values=values):
                 pairs = zip(keys, values, strict=True)
                 return Dict(
-                    tuple(DictItem(None if key is None else self.convert(key), self.convert(value)) for key, value in pairs),
+                    tuple(
+                        DictItem(None if key is None else self.convert(key), self.convert(value))
+                        for key, value in pairs
+                    ),
                     span,
                 )
 
@@ -235,13 +250,18 @@ class Converter:
                 "an expression cannot wait for the items of a loop",
                 advice="collect them in a step, or write `[await f(x) for x in xs]` as a statement of its own",
             )
-        return Clause(self._target(node.target), self.convert(node.iter), tuple(self.convert(test) for test in node.ifs))
+        return Clause(
+            self._target(node.target), self.convert(node.iter), tuple(self.convert(test) for test in node.ifs)
+        )
 
     def _target(self, node: ast.expr) -> Expr:
         match node:
             case ast.Name(id=name) if name in FUNCTION_NAMES:
                 return self._report(
-                    node, codes.TARGET, f"`{name}` is a function of the language", advice="give the variable another name"
+                    node,
+                    codes.TARGET,
+                    f"`{name}` is a function of the language",
+                    advice="give the variable another name",
                 )
             case ast.Name(id=name):
                 return Name(name, self._span(node))
@@ -249,7 +269,10 @@ class Converter:
                 return Tuple(tuple(self._target(item) for item in items), self._span(node))
             case _:
                 return self._report(
-                    node, codes.TARGET, "a comprehension binds names or tuples of names", advice="bind a name and read its parts"
+                    node,
+                    codes.TARGET,
+                    "a comprehension binds names or tuples of names",
+                    advice="bind a name and read its parts",
                 )
 
     def _format_string(self, node: ast.JoinedStr) -> Const | FormatString:
@@ -304,7 +327,10 @@ class Converter:
             case ast.NamedExpr(target=target):
                 name = target.id
                 return self._report(
-                    node, codes.WALRUS, f"`{name} :=` binds a name inside an expression", advice=f"assign `{name}` before it"
+                    node,
+                    codes.WALRUS,
+                    f"`{name} :=` binds a name inside an expression",
+                    advice=f"assign `{name}` before it",
                 )
             case ast.Await():
                 return self._report(

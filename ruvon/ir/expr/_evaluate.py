@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final, cast, final
 
+from ruvon.ir.expr._budget import Budget
 from ruvon.ir.expr._compile import Compiled, compile_expr
 from ruvon.ir.expr._environment import DEFAULT_BUDGET, Environment
-from ruvon.ir.expr._budget import Budget
 from ruvon.ir.expr._parse import parse
 
 __all__ = ["evaluate"]

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from ruvon.ir.expr._budget import FlatMeter, counted
 from ruvon.ir.expr._errors import ExpressionAccessError
+from ruvon.ir.expr._language import words
 
 __all__ = [
     "CHEAP",
@@ -137,9 +138,10 @@ def _round(meter: FlatMeter, *args: Any, **keywords: Any) -> Any:
     if args:
         check_decimal(meter, args[0])
     digits = args[1] if len(args) > 1 else keywords.get("ndigits")
-    if isinstance(digits, int) and args and isinstance(args[0], int):
+    if args and isinstance(digits, int) and isinstance(args[0], int):
         meter.bits(max(0, -digits) * 4)
-    return round(*args, **keywords)
+    function: Function = round
+    return function(*args, **keywords)
 
 
 def _pow(meter: FlatMeter, *args: Any, **keywords: Any) -> Any:
@@ -147,8 +149,8 @@ def _pow(meter: FlatMeter, *args: Any, **keywords: Any) -> Any:
     if len(given) == 2:
         check_power(meter, given[0], given[1])
     elif len(given) == 3 and all(isinstance(part, int) for part in given):
-        words = (given[2].bit_length() >> 6) + 1
-        meter.step(given[1].bit_length() * words * words >> 6)
+        limbs = (given[2].bit_length() >> 6) + 1
+        meter.step(given[1].bit_length() * limbs * limbs >> 6)
     return pow(*args, **keywords)
 
 
@@ -159,20 +161,21 @@ def check_power(meter: FlatMeter, base: object, exponent: object) -> None:
 
 
 def _sum(meter: FlatMeter, *args: Any, **keywords: Any) -> Any:
-    start = args[1] if len(args) > 1 else keywords.get("start", 0)
+    start: object = args[1] if len(args) > 1 else keywords.get("start", 0)
+    function: Function = sum
     if not args:
-        return sum(*args, **keywords)
+        return function(*args, **keywords)
     items = counted(args[0], meter)
     if type(start) in _NUMERIC or isinstance(start, str | bytes | bytearray) or len(args) + len(keywords) > 2:
-        return sum(items, *args[1:], **keywords)
-    total = start
+        return function(items, *args[1:], **keywords)
+    total: Any = start
     for item in cast("Iterable[Any]", items):
         total = meter.grown(total + item)
     return total
 
 
 def _zip(_: FlatMeter, *args: Any, **keywords: Any) -> Any:
-    return zip(*args, **keywords)
+    return zip(*args, **keywords)  # noqa: B905 - the author's own arguments decide
 
 
 def _format(meter: FlatMeter, *args: Any, **keywords: Any) -> Any:
@@ -193,7 +196,7 @@ FUNCTIONS: Final[Mapping[str, Function]] = MappingProxyType(
         **{
             name: _over(function)
             for name, function in {
-                "all": all,
+                "all": cast("Function", all),
                 "any": any,
                 "dict": dict,
                 "frozenset": frozenset,
@@ -242,11 +245,11 @@ FUNCTIONS: Final[Mapping[str, Function]] = MappingProxyType(
 )
 """The functions of the language by name; the meter is the first argument."""
 CHEAP: Final = frozenset(
-    "abs bin bool chr divmod float hex int isinstance len new_id now oct ord random range round secret str".split()
+    words("abs bin bool chr divmod float hex int isinstance len new_id now oct ord random range round secret str")
 ) | {"Decimal", "UUID", "date", "datetime", "time", "timedelta", "timezone"}
 """Functions that go through no iterator, so that nothing has to be counted for them."""
 LOOPING_METHODS: Final = frozenset(
-    "difference fromkeys intersection isdisjoint issubset issuperset join symmetric_difference union".split()
+    words("difference fromkeys intersection isdisjoint issubset issuperset join symmetric_difference union")
 )
 """Methods that go through their argument."""
 
@@ -254,7 +257,7 @@ LOOPING_METHODS: Final = frozenset(
 def _fromtimestamp(_: FlatMeter, *args: Any, **keywords: Any) -> Any:
     if len(args) + len(keywords) < 2 or (args[1:] or (keywords.get("tz"),))[0] is None:
         raise ExpressionAccessError(datetime, "fromtimestamp", "without a time zone the machine's own would decide")
-    return datetime.fromtimestamp(*args, **keywords)
+    return datetime.fromtimestamp(*args, **keywords)  # noqa: DTZ006 - a zone was given
 
 
 CLASS_FUNCTIONS: Final[Mapping[tuple[str, str], Function]] = MappingProxyType(
@@ -295,13 +298,13 @@ def _expandtabs(meter: FlatMeter, method: Function, args: tuple[Any, ...], keywo
     size = args[0] if args else keywords.get("tabsize", 8)
     owner: Any = getattr(method, "__self__", "")
     if isinstance(size, int):
-        tab = "\t" if isinstance(owner, str) else b"\t"
-        meter.grow(len(owner) + owner.count(tab) * max(0, size))
+        tabs = owner.count("\t") if isinstance(owner, str) else owner.count(b"\t")
+        meter.grow(len(owner) + tabs * max(0, size))
     return method(*args, **keywords)
 
 
 def _join(meter: FlatMeter, method: Function, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-    if len(args) != 1 or keywords or not hasattr(type(args[0]), "__iter__"):
+    if len(args) != 1 or keywords or not hasattr(type(cast("object", args[0])), "__iter__"):
         return method(*args, **keywords)
     owner: Any = getattr(method, "__self__", "")
     parts: list[Any] = list(counted(args[0], meter))
@@ -327,6 +330,7 @@ def _unwritten(meter: FlatMeter, method: Function, args: tuple[Any, ...], keywor
 
 
 def _iterated(meter: FlatMeter, method: Function, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    meter.compared(getattr(method, "__self__", None))
     return method(*(counted(arg, meter) for arg in args), **keywords)
 
 
@@ -366,7 +370,7 @@ METHOD_GUARDS: Final[Mapping[tuple[type, str], Function]] = MappingProxyType(
         **{
             (kind, name): _iterated
             for kind in (set, frozenset)
-            for name in "difference intersection isdisjoint issubset issuperset symmetric_difference union".split()
+            for name in words("difference intersection isdisjoint issubset issuperset symmetric_difference union")
         },
         (datetime, "timestamp"): _zoned,
         (datetime, "astimezone"): _zoned,

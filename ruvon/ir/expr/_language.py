@@ -32,6 +32,7 @@ __all__ = [
     "SPECIAL",
     "TYPE_NAMES",
     "VALUE_TYPES",
+    "words",
 ]
 
 MAX_TEXT: Final = 100_000
@@ -45,9 +46,17 @@ MAX_INT_DIGITS: Final = 4_000
 MAX_INT_BITS: Final = 13_287
 """The same limit in bits."""
 
+
+def words(text: str) -> tuple[str, ...]:
+    """The words of a text; tables of names are written this way."""
+    return tuple(text.split())
+
+
 BUILTINS: Final = frozenset(
-    "abs all any ascii bin bool bytes chr dict divmod enumerate float format frozenset hex int isinstance len list max "
-    "min oct ord pow range repr reversed round set sorted str sum tuple zip".split()
+    words(
+        "abs all any ascii bin bool bytes chr dict divmod enumerate float format frozenset hex int isinstance len list max "
+        "min oct ord pow range repr reversed round set sorted str sum tuple zip"
+    )
 )
 VALUE_TYPES: Final[Mapping[str, type]] = MappingProxyType(
     {
@@ -114,37 +123,43 @@ _TEXT = (
 _SETS = "copy difference intersection isdisjoint issubset issuperset symmetric_difference union"
 METHODS: Final[Mapping[type, frozenset[str]]] = MappingProxyType(
     {
-        str: frozenset(f"{_TEXT} casefold encode isdecimal isidentifier isnumeric isprintable".split()),
-        bytes: frozenset(f"{_TEXT} decode hex".split()),
+        str: frozenset(words(f"{_TEXT} casefold encode isdecimal isidentifier isnumeric isprintable")),
+        bytes: frozenset(words(f"{_TEXT} decode hex")),
         list: frozenset({"copy", "count", "index"}),
         tuple: frozenset({"count", "index"}),
         range: frozenset({"count", "index"}),
         dict: frozenset({"copy", "get", "items", "keys", "values"}),
-        set: frozenset(_SETS.split()),
-        frozenset: frozenset(_SETS.split()),
+        set: frozenset(words(_SETS)),
+        frozenset: frozenset(words(_SETS)),
         int: frozenset({"as_integer_ratio", "bit_count", "bit_length", "to_bytes"}),
         float: frozenset({"as_integer_ratio", "hex", "is_integer"}),
         datetime: frozenset(
-            "astimezone date dst isocalendar isoformat isoweekday replace strftime time timestamp timetz toordinal "
-            "tzname utcoffset weekday".split()
+            words(
+                "astimezone date dst isocalendar isoformat isoweekday replace strftime time timestamp timetz toordinal "
+                "tzname utcoffset weekday"
+            )
         ),
-        date: frozenset("isocalendar isoformat isoweekday replace strftime toordinal weekday".split()),
-        time: frozenset("dst isoformat replace strftime tzname utcoffset".split()),
+        date: frozenset(words("isocalendar isoformat isoweekday replace strftime toordinal weekday")),
+        time: frozenset(words("dst isoformat replace strftime tzname utcoffset")),
         timedelta: frozenset({"total_seconds"}),
         Decimal: frozenset(
-            "adjusted as_integer_ratio as_tuple compare copy_abs copy_negate copy_sign is_finite is_infinite is_nan "
-            "is_signed is_zero normalize quantize sqrt to_integral_exact to_integral_value".split()
+            words(
+                "adjusted as_integer_ratio as_tuple compare copy_abs copy_negate copy_sign is_finite is_infinite is_nan "
+                "is_signed is_zero normalize quantize sqrt to_integral_exact to_integral_value"
+            )
         ),
     }
 )
-METHOD_NAMES: Final = frozenset().union(*METHODS.values())
+METHOD_NAMES: Final = frozenset[str]().union(*METHODS.values())
 MUTATING_METHODS: Final = frozenset(
-    "add append clear difference_update discard extend insert intersection_update pop popitem remove reverse "
-    "setdefault sort symmetric_difference_update update".split()
+    words(
+        "add append clear difference_update discard extend insert intersection_update pop popitem remove reverse "
+        "setdefault sort symmetric_difference_update update"
+    )
 )
 DATA_ATTRIBUTES: Final[Mapping[type, frozenset[str]]] = MappingProxyType(
     {
-        datetime: frozenset("day fold hour max microsecond min minute month second tzinfo year".split()),
+        datetime: frozenset(words("day fold hour max microsecond min minute month second tzinfo year")),
         date: frozenset({"day", "max", "min", "month", "year"}),
         time: frozenset({"fold", "hour", "max", "microsecond", "min", "minute", "second", "tzinfo"}),
         timedelta: frozenset({"days", "max", "microseconds", "min", "resolution", "seconds"}),

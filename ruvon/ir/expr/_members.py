@@ -5,12 +5,12 @@ import typing
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
-from enum import Enum
-from typing import Any, Final, Literal, final
+from enum import Enum, EnumMeta
+from typing import Any, Final, Literal, cast, final
 from uuid import UUID
 
 from ruvon.ir.expr._access import computed_names, method_base
-from ruvon.ir.expr._language import DATA_ATTRIBUTES
+from ruvon.ir.expr._language import DATA_ATTRIBUTES, words
 from ruvon.ir.expr._types import UNKNOWN, base_of, fields_of, generic, item_of, iterator_of, join, literal
 from ruvon.ir.types._fields import class_kind
 from ruvon.ir.types._shape import literal_values, parameters_of
@@ -51,9 +51,12 @@ def attribute_of(member: object, name: str) -> Found:
     for kind, names in DATA_ATTRIBUTES.items():
         if issubclass(base, kind) and name in names and kind is not BaseException:
             return Found(_DATA_TYPES.get((kind, name), int))
-    if issubclass(base, Enum):
-        return _enum_attribute(member, base, name)
-    return _field(member, base, name)
+    if isinstance(base, EnumMeta):
+        return _enum_attribute(member, cast("type[Enum]", base), name)
+    return _field(member, cast("type[object]", base), name)
+
+
+_KNOWN_MODULES: Final = frozenset({"builtins", "datetime", "decimal", "uuid"})
 
 
 def _class_attribute(member: object, name: str) -> Found:
@@ -76,14 +79,13 @@ def _enum_attribute(member: object, base: type[Enum], name: str) -> Found:
     return Found(problem=problem, known=frozenset({"name", "value"}))
 
 
-def _field(member: object, base: type, name: str) -> Found:
+def _field(member: object, base: type[object], name: str) -> Found:
     kind = class_kind(base)
-    if kind == "typeddict":
-        fields = fields_of(member) or {}
-        return Found(problem="key" if name in fields else "missing", known=frozenset(fields))
     fields = fields_of(member)
     if fields is None:
         return Found()
+    if kind == "typeddict":
+        return Found(problem="key" if name in fields else "missing", known=frozenset(fields))
     if name in fields:
         return Found(fields[name].annotation)
     if issubclass(base, tuple) and name in getattr(base, "_fields", ()):
@@ -95,16 +97,14 @@ def _field(member: object, base: type, name: str) -> Found:
         return Found(tuple if name == "args" else UNKNOWN, "code" if inspect.isroutine(static) else "")
     if static is not None:
         return Found(problem="code", known=frozenset(fields))
-    if kind is None and method_base(base, "count") is None and base.__module__ not in {"builtins", "decimal", "uuid", "datetime"}:
-        return Found()
-    if kind == "model" and _takes_extra(base):
+    if (kind is None and base.__module__ not in _KNOWN_MODULES) or (kind == "model" and _takes_extra(base)):
         return Found()
     return Found(problem="missing", known=frozenset(fields) | computed_names(base))
 
 
 def _takes_extra(base: type) -> bool:
     config: Any = getattr(base, "model_config", {})
-    return config.get("extra") == "allow"
+    return bool(config.get("extra") == "allow")
 
 
 def _returned(base: type, name: str) -> object:
@@ -122,7 +122,7 @@ _TEXT_LISTS: Final = frozenset({"rsplit", "split", "splitlines"})
 _TRIPLES: Final = frozenset({"partition", "rpartition"})
 _TRUTHS: Final = frozenset({"endswith", "isdisjoint", "issubset", "issuperset", "startswith"})
 _COUNTS: Final = frozenset(
-    "adjusted bit_count bit_length count find index isoweekday rfind rindex toordinal weekday".split()
+    words("adjusted bit_count bit_length count find index isoweekday rfind rindex toordinal weekday")
 )
 _WORDS: Final = frozenset({"decode", "isoformat", "strftime"})
 _SPECIAL: Final[dict[tuple[type, str], object]] = {
@@ -163,7 +163,7 @@ def method_result(member: object, name: str, args: list[object]) -> object | Non
             return generic(list, kind)
         if name in _TRIPLES:
             return generic(tuple, kind, kind, kind)
-    if name in _TRUTHS or name.startswith("is") and name not in _COUNTS | _WORDS:
+    if name in _TRUTHS or (name.startswith("is") and name not in _COUNTS | _WORDS):
         return bool
     if name in _COUNTS:
         return int

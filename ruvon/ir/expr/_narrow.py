@@ -7,7 +7,7 @@ never narrowed to nothing, because the types may be wrong and the code behind it
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from typing import Final
+from typing import Final, Protocol
 
 from ruvon.ir.expr._language import TYPE_NAMES
 from ruvon.ir.expr._nodes import Binary, Boolean, Call, Compare, Const, Expr, Name, Ref, Tuple, Unary
@@ -16,62 +16,64 @@ from ruvon.ir.expr._walk import dotted
 from ruvon.ir.types._fields import class_kind
 from ruvon.ir.types._shape import literal_values
 
-__all__ = ["narrowing", "truth"]
+__all__ = ["View", "narrowing", "truth"]
 
 _ONLY_NONE: Final = frozenset({(type(None), None)})
-Types = Callable[[Expr], object]
-"""Gives the type of a part of the condition."""
 
 
-def narrowing(
-    expr: Expr, wanted: bool, types: Types, narrow: Callable[[Mapping[str, object]], Types], resolve: Callable[[str], object]
-) -> dict[str, object]:
-    """The types of paths where a condition is `wanted`.
+class View(Protocol):
+    """What is known at one place; it remembers its answers, so that asking again costs nothing."""
 
-    Args:
-        expr: The condition.
-        wanted: Whether it is true or false.
-        types: The type of a part, at this place.
-        narrow: The same with more known about some paths, for parts behind `and` and `or`.
-        resolve: The class behind a reference; `object` where unknown.
-    """
+    def type(self, expr: Expr, /) -> object:
+        """The type of a part."""
+        ...
+
+    def narrowing(self, expr: Expr, wanted: bool, /) -> dict[str, object]:
+        """What a part says where it is true, or false."""
+        ...
+
+    def behind(self, more: Mapping[str, object], /) -> "View":
+        """The place behind, where more is known about some paths."""
+        ...
+
+    def resolve(self, path: str, /) -> object:
+        """The class behind a reference; `object` where it is unknown."""
+        ...
+
+
+def narrowing(expr: Expr, wanted: bool, view: View) -> dict[str, object]:
+    """The types of paths at a place where a condition is true, or false."""
     match expr:
         case Unary(op="not", operand=operand):
-            return narrowing(operand, not wanted, types, narrow, resolve)
-        case Boolean(op=op, values=(first, *rest)):
-            return _boolean(op, first, tuple(rest), wanted, types, narrow, resolve)
+            return view.narrowing(operand, not wanted)
+        case Boolean(op=op, values=values):
+            return _boolean(op, values, wanted, view)
         case Compare(left=left, ops=(op,), rights=(right,)):
-            return _compare(left, op, right, wanted, types)
+            return _compare(left, op, right, wanted, view)
         case Call(function=Name(id="isinstance"), args=(value, kinds)):
-            return _isinstance(value, kinds, wanted, types, resolve)
+            return _isinstance(value, kinds, wanted, view)
         case _:
             path = dotted(expr)
-            return {} if path is None else _kept(path, truth(types(expr), wanted))
+            return {} if path is None else _kept(path, truth(view.type(expr), wanted))
 
 
 def _kept(path: str, found: Sequence[object]) -> dict[str, object]:
     return {} if not found or UNKNOWN in found else {path: join(found)}
 
 
-def _boolean(
-    op: str,
-    first: Expr,
-    rest: tuple[Expr, ...],
-    wanted: bool,
-    types: Types,
-    narrow: Callable[[Mapping[str, object]], Types],
-    resolve: Callable[[str], object],
-) -> dict[str, object]:
-    one = narrowing(first, wanted, types, narrow, resolve)
-    if not rest:
-        return one
-    ahead = narrowing(first, op == "and", types, narrow, resolve)
-    behind = narrow(ahead)
-    other = _boolean(op, rest[0], rest[1:], wanted, behind, narrow, resolve)
+def _boolean(op: str, values: tuple[Expr, ...], wanted: bool, view: View) -> dict[str, object]:
+    """All parts of `and` hold where it is true; where it is false, one part fails behind those that hold."""
+    passed: dict[str, object] = {}
+    cases: list[dict[str, object]] = []
+    for value in values:
+        cases.append({**passed, **view.narrowing(value, op == "or")})
+        more = view.narrowing(value, op == "and")
+        passed.update(more)
+        view = view.behind(more)
     if (op == "and") == wanted:
-        return {**one, **other}
-    seen = {**ahead, **other}
-    return {path: join([one[path], seen[path]]) for path in one.keys() & seen.keys()}
+        return passed
+    common = set(cases[0]).intersection(*cases)
+    return {path: join(case[path] for case in cases) for path in sorted(common)}
 
 
 def truth(annotation: object, wanted: bool) -> tuple[object, ...]:
@@ -88,35 +90,37 @@ def _truth(member: object, wanted: bool) -> tuple[object, ...]:
     if member is bool:
         return (literal(wanted),)
     base = base_of(member)
-    always = isinstance(base, type) and (class_kind(base) in {"model", "dataclass", "exception"} or issubclass(base, Enum))
+    always = isinstance(base, type) and (
+        class_kind(base) in {"model", "dataclass", "exception"} or issubclass(base, Enum)
+    )
     if always and not hasattr(base, "__bool__") and not hasattr(base, "__len__"):
         return (member,) if wanted else ()
     return (member,)
 
 
-def _compare(left: Expr, op: str, right: Expr, wanted: bool, types: Types) -> dict[str, object]:
+def _compare(left: Expr, op: str, right: Expr, wanted: bool, view: View) -> dict[str, object]:
     if op in {"is not", "!=", "not in"}:
         wanted = not wanted
     if op in {"in", "not in"}:
-        return _contained(left, right, wanted, types)
+        return _contained(left, right, wanted, view)
     if op not in {"is", "is not", "==", "!="}:
         return {}
     found: dict[str, object] = {}
     for side, other in ((left, right), (right, left)):
         path = dotted(side)
-        values = finite_values(types(other))
+        values = finite_values(view.type(other))
         if path is not None and values is not None and (wanted or len(values) == 1):
-            found.update(_kept(path, _restricted(types(side), values, wanted)))
+            found.update(_kept(path, _restricted(view.type(side), values, wanted)))
     return found
 
 
-def _contained(left: Expr, right: Expr, wanted: bool, types: Types) -> dict[str, object]:
+def _contained(left: Expr, right: Expr, wanted: bool, view: View) -> dict[str, object]:
     path = dotted(left)
     if path is None or not isinstance(right, Tuple) or not right.items:
         return {}
-    values = finite_values(join(types(item) for item in right.items))
-    plain = all(isinstance(item, Const) or finite_values(types(item)) for item in right.items)
-    return {} if values is None or not plain else _kept(path, _restricted(types(left), values, wanted))
+    values = finite_values(join(view.type(item) for item in right.items))
+    plain = all(isinstance(item, Const) or finite_values(view.type(item)) for item in right.items)
+    return {} if values is None or not plain else _kept(path, _restricted(view.type(left), values, wanted))
 
 
 def _restricted(annotation: object, values: frozenset[tuple[type, object]], wanted: bool) -> list[object]:
@@ -138,15 +142,13 @@ def _restricted(annotation: object, values: frozenset[tuple[type, object]], want
     return found
 
 
-def _isinstance(
-    value: Expr, kinds: Expr, wanted: bool, types: Types, resolve: Callable[[str], object]
-) -> dict[str, object]:
+def _isinstance(value: Expr, kinds: Expr, wanted: bool, view: View) -> dict[str, object]:
     path = dotted(value)
-    classes = _classes(kinds, resolve)
+    classes = _classes(kinds, view.resolve)
     if path is None or classes is None:
         return {}
     found: list[object] = []
-    for member in members(types(value)):
+    for member in members(view.type(value)):
         base = type(None) if member is None else base_of(member)
         if member is UNKNOWN or not isinstance(base, type):
             found.extend(classes if wanted else [member])

@@ -46,9 +46,7 @@ __all__ = [
     "Unary",
 ]
 
-ConstValue: TypeAlias = (
-    bool | int | float | str | bytes | Decimal | timedelta | datetime | date | time | UUID | None
-)
+ConstValue: TypeAlias = bool | int | float | str | bytes | Decimal | timedelta | datetime | date | time | UUID | None
 
 UNARY_OPERATORS: Final = ("not", "-", "+", "~")
 BINARY_OPERATORS: Final = ("+", "-", "*", "/", "//", "%", "**", "<<", ">>", "&", "|", "^")

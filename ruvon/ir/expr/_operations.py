@@ -4,7 +4,7 @@ The table speaks of built-in types only. A class of the author's is asked whethe
 it gives is then unknown.
 """
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -121,7 +121,9 @@ def _together(op: str, one: str, other: str, left: object, right: object) -> obj
         case "set":
             if op not in {"&", "|", "^", "-"}:
                 return None
-            return left if op in {"&", "-"} else generic(set, join([item_of(left) or UNKNOWN, item_of(right) or UNKNOWN]))
+            return (
+                left if op in {"&", "-"} else generic(set, join([item_of(left) or UNKNOWN, item_of(right) or UNKNOWN]))
+            )
         case "dict":
             return join([left, right]) if op == "|" else None
         case _:
@@ -164,4 +166,4 @@ def can_order(left: object, right: object) -> bool:
 
 def _orders(member: object) -> bool:
     base = base_of(member)
-    return not isinstance(base, type) or base.__lt__ is not object.__lt__ or base is time
+    return not isinstance(base, type) or any("__lt__" in kind.__dict__ for kind in base.__mro__[:-1])

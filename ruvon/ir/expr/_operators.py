@@ -2,15 +2,15 @@
 
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sized
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from ruvon.ir.expr._budget import ATOMS, FlatMeter, counted
 from ruvon.ir.expr._guards import check_decimal, check_power, convert_text
 
-__all__ = ["COMPARISONS", "Code", "UNARY", "binary", "compare", "growing"]
+__all__ = ["COMPARISONS", "UNARY", "Code", "binary", "compare", "growing"]
 
 Code: TypeAlias = Callable[[Any], Any]
 """A compiled part: takes the scope it runs in and gives its value."""
@@ -53,8 +53,32 @@ def _add(left: Code, right: Code) -> Code:
     return add
 
 
-def _sub(left: Code, right: Code) -> Code:
-    return lambda f: left(f) - right(f)
+def _plain(function: Callable[[Any, Any], Any]) -> Callable[[Code, Code], Code]:
+    """`-`, `&` and `^`: cheap for numbers and dates, a walk through both operands for sets."""
+
+    def make(left: Code, right: Code) -> Code:
+        def apply(f: Any) -> Any:
+            a = left(f)
+            if type(a) in ATOMS:
+                return function(a, right(f))
+            b = right(f)
+            f.meter.compared(a)
+            return f.meter.grown(function(a, b))
+
+        return apply
+
+    return make
+
+
+def _floordiv(left: Code, right: Code) -> Code:
+    def floordiv(f: Any) -> Any:
+        a = left(f)
+        b = right(f)
+        if type(a) is int and not -_LARGE < a < _LARGE:
+            f.meter.step(a.bit_length() >> 8)
+        return a // b
+
+    return floordiv
 
 
 def _mul(left: Code, right: Code) -> Code:
@@ -75,10 +99,9 @@ def _mul(left: Code, right: Code) -> Code:
 
 
 def _check_repeat(meter: FlatMeter, a: Any, b: Any) -> None:
-    if isinstance(b, str | bytes | list | tuple):
-        a, b = b, a
-    if isinstance(a, str | bytes | list | tuple) and isinstance(b, int):
-        meter.grow(max(0, b) * len(a))
+    for items, times in ((a, b), (b, a)):
+        if isinstance(items, str | bytes | list | tuple) and isinstance(times, int):
+            meter.grow(max(0, times) * len(cast("Sized", items)))
 
 
 def _mod(left: Code, right: Code) -> Code:
@@ -88,6 +111,8 @@ def _mod(left: Code, right: Code) -> Code:
         if isinstance(a, str | bytes):
             _check_percent(f.meter, a, b)
             return f.meter.grown(a % b)
+        if type(a) is int and not -_LARGE < a < _LARGE:
+            f.meter.step(a.bit_length() >> 8)
         return a % b
 
     return mod
@@ -97,7 +122,11 @@ def _check_percent(meter: FlatMeter, form: str | bytes, values: Any) -> None:
     text = form if isinstance(form, str) else form.decode("latin-1")
     for number in _WIDTH.findall(text):
         meter.grow(int(number[:12]))
-    given: tuple[Any, ...] = values if isinstance(values, tuple) else (values,)
+    given: Iterable[object] = (values,)
+    if isinstance(values, tuple):
+        given = cast("tuple[object, ...]", values)
+    elif isinstance(values, dict):
+        given = cast("dict[object, object]", values).values()
     for value in given:
         convert_text(meter, value)
         check_decimal(meter, value)
@@ -137,17 +166,17 @@ def _or(left: Code, right: Code) -> Code:
 _BINARY: Final[Mapping[str, Callable[[Code, Code], Code]]] = MappingProxyType(
     {
         "+": _add,
-        "-": _sub,
+        "-": _plain(operator.sub),
         "*": _mul,
         "/": lambda left, right: lambda f: left(f) / right(f),
-        "//": lambda left, right: lambda f: left(f) // right(f),
+        "//": _floordiv,
         "%": _mod,
         "**": _pow,
         "<<": _lshift,
         ">>": lambda left, right: lambda f: left(f) >> right(f),
-        "&": lambda left, right: lambda f: left(f) & right(f),
+        "&": _plain(operator.and_),
         "|": _or,
-        "^": lambda left, right: lambda f: left(f) ^ right(f),
+        "^": _plain(operator.xor),
     }
 )
 
@@ -180,6 +209,10 @@ def _with_constant(op: str, left: Code, value: Any) -> Code:
             return lambda f: left(f) > value
         case ">=":
             return lambda f: left(f) >= value
+        case "in":
+            return lambda f: left(f) in value
+        case "not in":
+            return lambda f: left(f) not in value
         case "is":
             return lambda f: left(f) is value
         case _:
@@ -198,8 +231,11 @@ def compare(
         constant: The value of the only further operand, where it is a literal.
         in_loop: Whether the comparison can run many times, so that what it goes through must be accounted for.
     """
-    if len(ops) == 1 and not in_loop and ops[0] in _SIMPLE:
-        return _SIMPLE[ops[0]](left, rights[0]) if constant is None else _with_constant(ops[0], left, constant[0])
+    if len(ops) == 1 and not in_loop:
+        if ops[0] in {"in", "not in"} and constant is not None and isinstance(constant[0], tuple):
+            return _with_constant(ops[0], left, constant[0])
+        if ops[0] in _SIMPLE:
+            return _SIMPLE[ops[0]](left, rights[0]) if constant is None else _with_constant(ops[0], left, constant[0])
     functions = tuple(_accounted(op) for op in ops)
     if len(ops) == 1:
         only, right = functions[0], rights[0]
@@ -227,7 +263,7 @@ def _accounted(op: str) -> Callable[[FlatMeter, Any, Any], Any]:
     contains = op in {"in", "not in"}
 
     def compared(meter: FlatMeter, a: Any, b: Any) -> Any:
-        kind = type(b)
+        kind = type(cast("object", b))
         if contains and hasattr(kind, "__next__"):
             b = counted(b, meter)
         elif kind not in ATOMS or contains:
@@ -237,9 +273,9 @@ def _accounted(op: str) -> Callable[[FlatMeter, Any, Any], Any]:
     return compared
 
 
-def _account(meter: FlatMeter, a: Any, b: Any, kind: type, contains: bool) -> None:
+def _account(meter: FlatMeter, a: Any, b: Any, kind: type[object], contains: bool) -> None:
     if not contains:
-        if type(a) is kind:
+        if type(cast("object", a)) is kind:
             meter.compared(b)
     elif kind is list or kind is tuple:
         meter.step(len(b) >> 2)

@@ -7,7 +7,7 @@ supported Python, and that parentheses stand only where needed.
 
 import re
 from collections.abc import Mapping
-from datetime import date, datetime, time, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from typing import Final, assert_never, final
 from uuid import UUID
@@ -74,6 +74,7 @@ _LEVELS: Final[dict[str, int]] = {
 _ESCAPED: Final = re.compile(
     "[\\\\\x00-\x1f\x7f-\xa0\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\ufff0-\uffff]"
 )
+_BRACKETS: Final = {"list": ("[", "]"), "set": ("{", "}"), "generator": ("(", ")")}
 _SHORT: Final = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -178,7 +179,7 @@ class _Printer:
             case Dict(items=pairs):
                 return "{" + ", ".join(self._dict_item(item) for item in pairs) + "}"
             case Comprehension(kind=kind, element=element, clauses=clauses):
-                opening, closing = {"list": "[]", "set": "{}"}.get(kind, "()")
+                opening, closing = _BRACKETS[kind]
                 return f"{opening}{self.text(element, _CONDITION)}{self._clauses(clauses)}{closing}"
             case DictComprehension(key=key, value=value, clauses=clauses):
                 return f"{{{self.text(key, _CONDITION)}: {self.text(value, _CONDITION)}{self._clauses(clauses)}}}"
@@ -367,9 +368,13 @@ def _zone(zone: tzinfo) -> str:
     if not isinstance(zone, timezone):
         message = f"a time in the zone `{zone}` has no constant text; write its fixed offset or compute it in a step"
         raise ExpressionError([Diagnostic(code=NOT_PRINTABLE, message=message)])
-    if zone is timezone.utc or repr(zone) == "datetime.timezone.utc":
+    if zone is UTC or repr(zone) == "datetime.timezone.utc":
         return "timezone.utc"
     offset = zone.utcoffset(None)
     plain = timezone(offset)
     name = zone.tzname(None)
-    return f"timezone({_timedelta(offset)})" if plain.tzname(None) == name else f"timezone({_timedelta(offset)}, {_quote(name)})"
+    return (
+        f"timezone({_timedelta(offset)})"
+        if plain.tzname(None) == name
+        else f"timezone({_timedelta(offset)}, {_quote(name)})"
+    )

@@ -18,6 +18,7 @@ from ruvon.ir.expr._language import (
     FUNCTION_NAMES,
     METHOD_NAMES,
     MUTATING_METHODS,
+    words,
 )
 from ruvon.ir.expr._nodes import (
     Attribute,
@@ -26,7 +27,6 @@ from ruvon.ir.expr._nodes import (
     Const,
     DictComprehension,
     Expr,
-    FormatString,
     List,
     Name,
     Ref,
@@ -46,20 +46,24 @@ _ID: Final = "write `new_id()`, whose value is recorded once"
 _CHANCE: Final = "write `random()`, whose value is recorded once"
 _STEP: Final = "move it into a function marked @step and await its result"
 _EFFECTS: Final[dict[str, tuple[str, str]]] = {
-    **dict.fromkeys("datetime.now datetime.utcnow datetime.today date.today time.time".split(), ("reads the clock", _NOW)),
-    **dict.fromkeys("time.time_ns time.monotonic time.perf_counter".split(), ("reads the clock", _NOW)),
-    **dict.fromkeys("uuid1 uuid4 uuid.uuid1 uuid.uuid4".split(), ("makes a new id each time", _ID)),
-    **dict.fromkeys("print input open".split(), ("talks to the outside world", _STEP)),
+    **dict.fromkeys(
+        words("datetime.now datetime.utcnow datetime.today date.today time.time"), ("reads the clock", _NOW)
+    ),
+    **dict.fromkeys(words("time.time_ns time.monotonic time.perf_counter"), ("reads the clock", _NOW)),
+    **dict.fromkeys(words("uuid1 uuid4 uuid.uuid1 uuid.uuid4"), ("makes a new id each time", _ID)),
+    **dict.fromkeys(words("print input open"), ("talks to the outside world", _STEP)),
 }
 _EFFECT_MODULES: Final[dict[str, tuple[str, str]]] = {
     "random": ("draws by chance", _CHANCE),
     "secrets": ("draws by chance", _ID),
-    **dict.fromkeys("requests httpx aiohttp urllib socket".split(), ("talks to the network", _STEP)),
-    **dict.fromkeys("os subprocess shutil pathlib sys logging".split(), ("talks to the machine", _STEP)),
+    **dict.fromkeys(words("requests httpx aiohttp urllib socket"), ("talks to the network", _STEP)),
+    **dict.fromkeys(words("os subprocess shutil pathlib sys logging"), ("talks to the machine", _STEP)),
 }
 _NEVER: Final = frozenset(
-    "__import__ breakpoint callable classmethod compile delattr dir eval exec exit getattr globals hasattr hash help id "
-    "iter locals map filter memoryview next object property quit setattr slice staticmethod super type vars".split()
+    words(
+        "__import__ breakpoint callable classmethod compile delattr dir eval exec exit getattr globals hasattr hash help id "
+        "iter locals map filter memoryview next object property quit setattr slice staticmethod super type vars"
+    )
 )
 
 
@@ -98,7 +102,10 @@ class _Rules:
                 self._underscore(expr.span, name)
             case Ref(path=path) if self._allowed is not None and path not in self._allowed:
                 self._report(
-                    expr.span, codes.REF_NOT_ALLOWED, f"`{path}` is not among what this definition uses", advice="list it in `uses`"
+                    expr.span,
+                    codes.REF_NOT_ALLOWED,
+                    f"`{path}` is not among what this definition uses",
+                    advice="list it in `uses`",
                 )
             case Call():
                 self._call(expr, bound)
@@ -228,10 +235,15 @@ class _Rules:
 
     def _shape(self, expr: Call, name: str) -> None:
         if name in {"secret", "template"} and not (
-            len(expr.args) == 1 and not expr.keywords and isinstance(expr.args[0], Const) and isinstance(expr.args[0].value, str)
+            len(expr.args) == 1
+            and not expr.keywords
+            and isinstance(expr.args[0], Const)
+            and isinstance(expr.args[0].value, str)
         ):
             message = f"`{name}` takes one literal text"
-            self._report(expr.span, codes.LITERAL_ARGUMENT, message, "a definition shows what it uses", f'write `{name}("...")`')
+            self._report(
+                expr.span, codes.LITERAL_ARGUMENT, message, "a definition shows what it uses", f'write `{name}("...")`'
+            )
             return
         signature = SIGNATURES.get(name)
         if signature is None:
@@ -240,7 +252,9 @@ class _Rules:
         for word in expr.keywords:
             if word.name is not None and word.name not in signature.keywords and "*" not in signature.keywords:
                 advice = suggestion(word.name, signature.keywords)
-                self._report(expr.span, codes.PARAMETER, f"`{name}` takes no argument named `{word.name}`", advice=advice)
+                self._report(
+                    expr.span, codes.PARAMETER, f"`{name}` takes no argument named `{word.name}`", advice=advice
+                )
         if any(isinstance(arg, Starred) for arg in expr.args):
             return
         count = len(expr.args)
@@ -255,18 +269,30 @@ class _Rules:
         if isinstance(value, Name) and value.id not in bound and name in CLASS_METHODS.get(value.id, ()):
             return
         if isinstance(value, Ref):
-            self._report(expr.span, codes.NOT_CALLABLE, f"`{name}` of a class cannot be called", advice="call the class itself")
+            self._report(
+                expr.span, codes.NOT_CALLABLE, f"`{name}` of a class cannot be called", advice="call the class itself"
+            )
         elif name in {"format", "format_map"}:
             reason = "a format text can walk into attributes of its arguments"
             self._report(expr.span, codes.FORMAT, f"`{name}` cannot be called", reason, "write an f-string")
         elif name in METHOD_NAMES:
             if name == "astimezone" and not expr.args and not expr.keywords:
                 reason = "the machine's own time zone would decide"
-                self._report(expr.span, codes.EFFECT, "`astimezone` needs a time zone", reason, "write `.astimezone(timezone.utc)`")
+                self._report(
+                    expr.span,
+                    codes.EFFECT,
+                    "`astimezone` needs a time zone",
+                    reason,
+                    "write `.astimezone(timezone.utc)`",
+                )
         elif name in MUTATING_METHODS:
             reason = "the change would not be recorded"
             self._report(
-                expr.span, codes.MUTATION, f"`{name}` would change its object", reason, "build a new value: `[*values, item]`"
+                expr.span,
+                codes.MUTATION,
+                f"`{name}` would change its object",
+                reason,
+                "build a new value: `[*values, item]`",
             )
         elif self._linked or dotted(expr.function) is None or dotted(expr.function) == f"state.{name}":
             advice = suggestion(name, METHOD_NAMES) or "move it into a step or a function marked @pure"

@@ -4,9 +4,11 @@ Python would raise TypeError for a wrong call only when it is reached; a definit
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, final
-from dataclasses import dataclass
+
+from ruvon.ir.expr._language import words
 
 __all__ = ["SIGNATURES", "Signature"]
 
@@ -28,11 +30,11 @@ def _signature(least: int, most: int | None, keywords: str = "") -> Signature:
 _ONE: Final = _signature(1, 1)
 SIGNATURES: Final[Mapping[str, Signature]] = MappingProxyType(
     {
-        **dict.fromkeys("abs all any ascii bin chr hex len oct ord repr reversed".split(), _ONE),
-        **dict.fromkeys("bool frozenset list set tuple float".split(), _signature(0, 1)),
-        **dict.fromkeys("new_id now random".split(), _signature(0, 0)),
-        **dict.fromkeys("secret template".split(), _ONE),
-        **dict.fromkeys("divmod isinstance".split(), _signature(2, 2)),
+        **dict.fromkeys(words("abs all any ascii bin chr hex len oct ord repr reversed"), _ONE),
+        **dict.fromkeys(words("bool frozenset list set tuple float"), _signature(0, 1)),
+        **dict.fromkeys(words("new_id now random"), _signature(0, 0)),
+        **dict.fromkeys(words("secret template"), _ONE),
+        **dict.fromkeys(words("divmod isinstance"), _signature(2, 2)),
         "bytes": _signature(0, 2, "encoding errors source"),
         "dict": Signature(0, 1, frozenset({"*"})),
         "enumerate": _signature(1, 2, "start"),

@@ -115,7 +115,9 @@ class _Reading:
         end_column = node.col_offset + 1 if node.end_col_offset is None else node.end_col_offset
         start = self.source.position(*self.locate(node.lineno, node.col_offset))
         end = self.source.position(*self.locate(end_line, end_column))
-        return Span(self.source.file, start, end) if start < end else Span.at(self.source.file, start.line, start.column)
+        return (
+            Span(self.source.file, start, end) if start < end else Span.at(self.source.file, start.line, start.column)
+        )
 
     def bounds(self, node: ast.expr) -> tuple[int, int]:
         """Start and end of a node as indices into the text."""
@@ -145,7 +147,9 @@ def _check_text(source: Source) -> None:
         name = f"U+{ord(found.group()):04X}"
         span = source.span(found.start(), found.end())
         message = f"the character {name} may not stand in an expression"
-        raise _refuse(CHARACTERS, message, span, "it can make the text read differently from what it means", "delete it")
+        raise _refuse(
+            CHARACTERS, message, span, "it can make the text read differently from what it means", "delete it"
+        )
     if not text.strip():
         raise _refuse(SYNTAX, "the expression is empty", source.whole(), advice="write a value, such as `state.amount`")
     depth = deepest = 0
@@ -260,7 +264,10 @@ def _check_words(source: Source, reading: _Reading) -> None:
     if source.text.isascii():
         return
     names = _identifiers(reading.tree)
-    texts = [reading.bounds(node) for node in ast.walk(reading.tree) if _is_plain_text(node)]
+    constants = [node for node in ast.walk(reading.tree) if isinstance(node, ast.Constant)]
+    texts = [
+        reading.bounds(node) for node in constants if isinstance(node.value, str) and node.end_col_offset is not None
+    ]
     for match in _WORD.finditer(source.text):
         plain = unicodedata.normalize("NFKC", match.group())
         if plain == match.group() or plain not in names:
@@ -270,10 +277,6 @@ def _check_words(source: Source, reading: _Reading) -> None:
         span = source.span(match.start(), match.end())
         message = f"`{match.group()}` is read as `{plain}`, because it is spelled in look-alike letters"
         raise _refuse(LOOKALIKE, message, span, "two spellings would be one name", f"write `{plain}`")
-
-
-def _is_plain_text(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str) and node.end_col_offset is not None
 
 
 def _identifiers(tree: ast.expr) -> frozenset[str]:

@@ -17,8 +17,8 @@ from ruvon.ir.types._fields import ClassField, class_fields, class_kind
 from ruvon.ir.types._shape import UnresolvedTypeError, literal_values, parameters_of, union_members, unwrap
 
 __all__ = [
-    "UNKNOWN",
     "FAMILIES",
+    "UNKNOWN",
     "base_of",
     "describe",
     "family",
@@ -85,7 +85,7 @@ def literal(value: object) -> object:
     if value is None:
         return None
     if isinstance(value, _LITERAL_TYPES):
-        return cast("object", Literal[value])  # type: ignore[valid-type]
+        return cast("object", Literal[value])
     return type(value)
 
 
@@ -148,8 +148,10 @@ def item_of(member: object) -> object | None:
     origin, arguments = parameters_of(member)
     if origin is UNKNOWN:
         return UNKNOWN
-    if origin in (str, bytes, range):
-        return str if origin is str else int
+    if origin is str:
+        return str
+    if origin is bytes or origin is range:
+        return int
     if origin is tuple:
         inner = [part for part in arguments if part is not Ellipsis]
         return join(inner) if inner else UNKNOWN
@@ -157,8 +159,12 @@ def item_of(member: object) -> object | None:
         enum = arguments[0] if arguments else None
         return enum if isinstance(enum, type) and issubclass(enum, Enum) else UNKNOWN
     if isinstance(origin, type) and hasattr(origin, "__iter__"):
-        return arguments[0] if arguments and class_kind(origin) is None else (str if class_kind(origin) == "typeddict" else UNKNOWN)
-    known = origin in FAMILIES or isinstance(origin, type) and class_kind(origin) is not None
+        return (
+            arguments[0]
+            if arguments and class_kind(origin) is None
+            else (str if class_kind(origin) == "typeddict" else UNKNOWN)
+        )
+    known = origin in FAMILIES or (isinstance(origin, type) and class_kind(origin) is not None)
     return None if known or origin is None else UNKNOWN
 
 
@@ -202,7 +208,7 @@ def _fits(source: object, target: object) -> bool:
         return False
     values, wanted = literal_values(source), literal_values(target)
     if wanted is not None:
-        allowed = {(type(value), value) for value in wanted} | {
+        allowed: set[tuple[type, object]] = {(type(value), value) for value in wanted} | {
             (type(value.value), value.value) for value in wanted if isinstance(value, Enum)
         }
         return values is not None and all((type(value), value) in allowed for value in values)
@@ -232,25 +238,23 @@ def _class_fits(source: type, target: type) -> bool:
     if target in (float, Decimal, complex):
         return issubclass(source, int)
     structured = class_kind(target) in {"model", "typeddict", "dataclass"}
-    return structured and issubclass(source, dict) or (target is dict and class_kind(source) == "typeddict")
+    return (structured and issubclass(source, dict)) or (target is dict and class_kind(source) == "typeddict")
 
 
-def _arguments_fit(
-    source: type, given: tuple[object, ...], target: type, needed: tuple[object, ...]
-) -> bool:
+def _arguments_fit(source: type, given: tuple[object, ...], target: type, needed: tuple[object, ...]) -> bool:
     if not given or not needed or class_kind(target) is not None:
         return True
     if source is tuple and target is tuple and Ellipsis not in (*given, *needed):
         return len(given) == len(needed) and all(fits(one, other) for one, other in zip(given, needed, strict=True))
     if source is tuple:
-        return fits(item_of(tuple[given]) if given else UNKNOWN, needed[0])
+        return fits(join(part for part in given if part is not Ellipsis), needed[0])
     pairs = zip(given, needed, strict=False)
     return all(one is Ellipsis or other is Ellipsis or fits(one, other) for one, other in pairs)
 
 
 def iterator_of(item: object) -> object:
     """The type of a lazy sequence of items."""
-    return cast("object", Iterator[cast("Any", item)])
+    return generic(Iterator, item)
 
 
 def generic(kind: Any, *arguments: object) -> object:

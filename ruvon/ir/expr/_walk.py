@@ -59,7 +59,6 @@ __all__ = [
 ]
 
 
-
 def children(expr: Expr) -> tuple[Expr, ...]:
     """The direct parts of an expression, in the order of evaluation."""
     match expr:
@@ -235,7 +234,7 @@ def _substitute(expr: Expr, mapping: Mapping[str, Expr], bound: frozenset[str]) 
     match expr:
         case Name() | Attribute():
             path = dotted(expr)
-            if path in mapping and path.partition(".")[0] not in bound:
+            if path is not None and path in mapping and path.partition(".")[0] not in bound:
                 return mapping[path]
             return rebuild(expr, lambda part: _substitute(part, mapping, bound))
         case Comprehension(kind=kind, element=element, clauses=clauses, span=span):
@@ -269,7 +268,9 @@ def _free(expr: Expr, bound: frozenset[str]) -> Iterator[Name]:
         case Name(id=name):
             if name not in bound:
                 yield expr
-        case Attribute(value=Name(id=name), name=member) if name not in bound and member in CLASS_ATTRIBUTES.get(name, ()):
+        case Attribute(value=Name(id=name), name=member) if name not in bound and member in CLASS_ATTRIBUTES.get(
+            name, ()
+        ):
             return
         case Call(function=Name(id=name)) if name not in bound:
             for part in _value_arguments(expr, name):

@@ -99,10 +99,9 @@ def _peel(annotation: object, substitution: Mapping[object, object]) -> object:
         return substitution[annotation] if annotation in substitution else _bound(annotation)
     if isinstance(annotation, str | ForwardRef):
         raise UnresolvedTypeError("an annotation", getattr(annotation, "__forward_arg__", str(annotation)))
-    if _is_alias(annotation):
-        return getattr(annotation, "__value__")  # noqa: B009 - a protocol of two unrelated classes
-    if _is_alias(origin):
-        return _applied(origin, typing.get_args(annotation))
+    if _is_alias(annotation) or _is_alias(origin):
+        alias = annotation if origin is None else origin
+        return object if _names_itself(alias) else _applied(alias, typing.get_args(annotation))
     if isinstance(annotation, type) and annotation.__module__.startswith("pydantic."):
         return _STAND_INS.get(f"{annotation.__module__}:{annotation.__qualname__}", annotation)
     return annotation
@@ -116,6 +115,18 @@ def _bound(variable: TypeVar) -> object:
 
 def _is_alias(annotation: object) -> bool:
     return type(annotation).__name__ == "TypeAliasType" and hasattr(annotation, "__value__")
+
+
+def _names_itself(alias: object) -> bool:
+    """Whether an alias is recursive, as pydantic's `JsonValue` is: such a type has no finite text and says little."""
+    name: object = getattr(alias, "__name__", None)
+    waiting: list[object] = [getattr(alias, "__value__", None)]
+    while waiting:
+        part = waiting.pop()
+        if part is alias or typing.get_origin(part) is alias or getattr(part, "__forward_arg__", part) == name:
+            return True
+        waiting.extend(() if typing.get_origin(part) is Literal else typing.get_args(part))
+    return False
 
 
 def _applied(alias: object, arguments: tuple[object, ...]) -> object:

@@ -19,6 +19,9 @@ class UnknownTypeError(RuvonError):
             "name the class in a field, a parameter or a result of the workflow, or under `uses`"
         )
 
+    def __reduce__(self) -> tuple[type["UnknownTypeError"], tuple[str]]:
+        return type(self), (self.path,)
+
 
 class UnreadableValueError(RuvonError):
     """Stored bytes are not what the declared type writes; they are damaged or were written by other code."""
@@ -29,6 +32,9 @@ class UnreadableValueError(RuvonError):
         super().__init__(
             f"a stored value cannot be read as `{wanted}`: {reason}; deploy the code that wrote it, or repair the value"
         )
+
+    def __reduce__(self) -> tuple[type["UnreadableValueError"], tuple[str, str]]:
+        return type(self), (self.wanted, self.reason)
 
 
 @final

@@ -102,7 +102,10 @@ class StateCodec:
             self._undeclared,
         )
         self.view: Callable[[Mapping[str, bytes]], pydantic.BaseModel] = self._kind.make
-        """A view of a table: an instance of the author's class whose fields are decoded when touched."""
+        """A view of a table: an instance of the author's class whose fields are decoded when touched.
+
+        The table must not change while the view is used; a write set is merged into a new one.
+        """
 
     def initial(self, data: object) -> dict[str, bytes]:
         """The table of a new state, in the order of declaration.

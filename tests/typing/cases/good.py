@@ -11,7 +11,6 @@ from pydantic import BaseModel, SecretStr
 from ruvon import (
     BREAK,
     Batch,
-    BranchError,
     Elapsed,
     HttpResponse,
     MergeConflictBehavior,
@@ -175,7 +174,8 @@ async def everything(state: Order) -> Verdict:
     assert_type(await gather(*(plain(n) for n in range(3)), limit=2), list[str])
     assert_type(await gather(*(plain(n) for n in range(3)), batch_size=2, timeout=timedelta(hours=1)), list[str])
     assert_type(await gather(*(plain(n) for n in range(3)), partial=True, tolerate=0.1), Batch[str])
-    assert_type(await gather(*(plain(n) for n in range(3)), on_failure="collect"), list[str | BranchError])
+    assert_type(await gather(*(plain(n) for n in range(3)), on_failure="collect"), Batch[str])
+    assert_type(await gather(plain(1), slow(2), limit=1), tuple[str, float])
     merged = await gather(
         mark(state), after(slow(1), "mark"), merge=MergeStrategy.DEEP, conflict=MergeConflictBehavior.PREFER_NEW
     )

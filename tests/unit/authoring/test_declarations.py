@@ -78,18 +78,18 @@ def local_function() -> Callable[..., Any]:
 
 
 MISTAKES = [
-    (step, Holder.method, "RV0211", "`method` is a method"),
-    (step, lambda n: n, "RV0212", "a lambda cannot be a step"),
-    (step, local_function(), "RV0213", "defined inside another function"),
-    (step, starred, "RV0214", "takes `*items`"),
+    (step, Holder.method, "RV0241", "`method` is a method"),
+    (step, lambda n: n, "RV0242", "a lambda cannot be a step"),
+    (step, local_function(), "RV0243", "defined inside another function"),
+    (step, starred, "RV0244", "takes `*items`"),
     (step, misnamed, "RV0206", "is called `ctx`"),
-    (step, late_context, "RV0207", "stands in the wrong place"),
+    (step, late_context, "RV0240", "stands in the wrong place"),
     (step, late_state, "RV0208", "not the first parameter"),
-    (step, wrong_state, "RV0215", "no pydantic model"),
-    (workflow("W"), sync_body, "RV0220", "is not `async def`"),
-    (workflow("W"), two_parameters, "RV0221", "exactly one parameter"),
-    (workflow("W"), unnamed, "RV0221", "named `state`"),
-    (pure, coroutine, "RV0222", "plain `def`"),
+    (step, wrong_state, "RV0245", "no pydantic model"),
+    (workflow("W"), sync_body, "RV0248", "is not `async def`"),
+    (workflow("W"), two_parameters, "RV0249", "exactly one parameter"),
+    (workflow("W"), unnamed, "RV0249", "named `state`"),
+    (pure, coroutine, "RV0250", "plain `def`"),
 ]
 
 
@@ -112,7 +112,7 @@ def too_much(result: int, unknown: str) -> None: ...
 
 def test_a_compensation_must_fit_its_step() -> None:
     """A parameter that the step has not cannot be given."""
-    with pytest.raises(DeclarationError, match=r"RV0217.*`too_much` wants `unknown`"):
+    with pytest.raises(DeclarationError, match=r"RV0247.*`too_much` wants `unknown`"):
         compensate(step(module_step))(too_much)  # type: ignore[arg-type]
 
 
@@ -122,7 +122,7 @@ def module_step(a: int, b: int = 2) -> int:
 
 def test_a_compensation_stands_beside_its_step() -> None:
     """From another module it would silently be missing."""
-    with pytest.raises(DeclarationError, match=r"RV0216.*is defined in another module"):
+    with pytest.raises(DeclarationError, match=r"RV0246.*is defined in another module"):
         compensate(f.add)(undo_add)  # type: ignore[arg-type]
 
 

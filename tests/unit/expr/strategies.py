@@ -4,7 +4,7 @@ A tree is printed and read again before it is used, so that trees are canonical 
 """
 
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
@@ -44,7 +44,21 @@ from ruvon.ir.expr import (
 from tests.unit.expr.world import REFS
 
 Draw = Callable[[st.SearchStrategy[object]], object]
-KINDS: Final = ("int", "text", "bool", "decimal", "float", "numbers", "texts", "date", "span", "moment", "pair", "dict", "any")
+KINDS: Final = (
+    "int",
+    "text",
+    "bool",
+    "decimal",
+    "float",
+    "numbers",
+    "texts",
+    "date",
+    "span",
+    "moment",
+    "pair",
+    "dict",
+    "any",
+)
 _PATHS: Final = {
     "int": ("state.count", "state.zero", "n", "state.point.x", "state.address.number", "state.due.year"),
     "text": ("state.note", "state.empty", "word", "state.address.city", "state.status.name", "state.status.value"),
@@ -70,7 +84,9 @@ CONSTANTS: Final[dict[str, st.SearchStrategy[object]]] = {
     "date": st.dates(date(1990, 1, 1), date(2060, 1, 1)),
     "span": st.timedeltas(timedelta(days=-400), timedelta(days=400)),
     "moment": st.datetimes(
-        datetime(1990, 1, 1), datetime(2060, 1, 1), timezones=st.just(timezone.utc)  # noqa: DTZ001, UP017 - zones are drawn
+        datetime(1990, 1, 1),
+        datetime(2060, 1, 1),
+        timezones=st.just(timezone.utc),  # noqa: DTZ001, UP017 - zones are drawn
     ),
     "any": st.none() | st.binary(max_size=4) | st.uuids().map(lambda key: UUID(int=key.int)) | st.times(),
 }
@@ -174,7 +190,9 @@ class _Maker:
 
     def _text(self, depth: int, scope: dict[str, str]) -> Expr:
         one = lambda kind="text": self.make(kind, depth, scope)  # noqa: E731 - as above
-        match self.pick("format", "plus", "times", "method", "method2", "join", "item", "slice", "str", "percent", "formatted"):
+        match self.pick(
+            "format", "plus", "times", "method", "method2", "join", "item", "slice", "str", "percent", "formatted"
+        ):
             case "format":
                 return self.format_string(depth, scope)
             case "plus":
@@ -182,7 +200,17 @@ class _Maker:
             case "times":
                 return Binary("*", one(), Const(self.draw(st.integers(-1, 4))))
             case "method":
-                names = ("upper", "lower", "title", "strip", "capitalize", "swapcase", "casefold", "expandtabs", "lstrip")
+                names = (
+                    "upper",
+                    "lower",
+                    "title",
+                    "strip",
+                    "capitalize",
+                    "swapcase",
+                    "casefold",
+                    "expandtabs",
+                    "lstrip",
+                )
                 return self.method(one(), self.pick(*names))
             case "method2":
                 return self.method(one(), self.pick("removeprefix", "removesuffix", "strip"), one())
@@ -195,9 +223,13 @@ class _Maker:
             case "str":
                 return self.call(self.pick("str", "repr", "ascii"), one(self.draw(st.sampled_from(KINDS))))
             case "percent":
-                return Binary("%", Const(self.pick("%s", "<%r>", "%5s|", "%d", "%05.1f")), one(self.draw(st.sampled_from(KINDS))))
+                return Binary(
+                    "%", Const(self.pick("%s", "<%r>", "%5s|", "%d", "%05.1f")), one(self.draw(st.sampled_from(KINDS)))
+                )
             case _:
-                return self.call("format", one(self.pick("int", "float")), Const(self.pick("", ">8", "+.2f", "x", ",", "08")))
+                return self.call(
+                    "format", one(self.pick("int", "float")), Const(self.pick("", ">8", "+.2f", "x", ",", "08"))
+                )
 
     def _bool(self, depth: int, scope: dict[str, str]) -> Expr:
         one = lambda kind="bool": self.make(kind, depth, scope)  # noqa: E731 - as above
@@ -211,17 +243,25 @@ class _Maker:
             case "not":
                 return Unary("not", one(kind))
             case "in":
-                item, items = self.draw(st.sampled_from([("int", "numbers"), ("text", "texts"), ("text", "text"), ("text", "dict")]))
+                item, items = self.draw(
+                    st.sampled_from([("int", "numbers"), ("text", "texts"), ("text", "text"), ("text", "dict")])
+                )
                 return Compare(one(item), (self.pick("in", "not in"),), (one(items),))
             case "quantifier":
                 return self.call(self.pick("any", "all"), self.generator("bool", depth, scope))
             case "isinstance":
-                classes = Tuple((Name("str"), Name("date"))) if self.draw(st.booleans()) else Name(self.pick("int", "Decimal"))
+                classes = (
+                    Tuple((Name("str"), Name("date")))
+                    if self.draw(st.booleans())
+                    else Name(self.pick("int", "Decimal"))
+                )
                 return self.call("isinstance", one(kind), classes)
             case "is":
                 return Compare(one("any"), (self.pick("is", "is not"),), (Const(None),))
             case "starts":
-                return self.method(one("text"), self.pick("startswith", "endswith", "isdigit", "isalpha"), *((one("text"),) * 0))
+                return self.method(
+                    one("text"), self.pick("startswith", "endswith", "isdigit", "isalpha"), *((one("text"),) * 0)
+                )
             case _:
                 return self.call("bool", one(kind))
 
@@ -378,7 +418,9 @@ class _Maker:
     def _span(self, depth: int, scope: dict[str, str]) -> Expr:
         match self.pick("sum", "times", "difference", "make", "divide"):
             case "sum":
-                return Binary(self.pick("+", "-", "%"), self.make("span", depth, scope), self.make("span", depth, scope))
+                return Binary(
+                    self.pick("+", "-", "%"), self.make("span", depth, scope), self.make("span", depth, scope)
+                )
             case "times":
                 return Binary("*", self.make("span", depth, scope), self.make(self.pick("int", "float"), 0, scope))
             case "difference":
@@ -414,7 +456,9 @@ class _Maker:
             case "union":
                 return Binary("|", self.make("dict", depth, scope), self.make("dict", depth, scope))
             case _:
-                return self.call("dict", self.call("zip", self.make("texts", depth, scope), self.make("numbers", depth, scope)))
+                return self.call(
+                    "dict", self.call("zip", self.make("texts", depth, scope), self.make("numbers", depth, scope))
+                )
 
     def _any(self, depth: int, scope: dict[str, str]) -> Expr:
         one = lambda kind: self.make(kind, depth, scope)  # noqa: E731 - as above
@@ -438,5 +482,3 @@ class _Maker:
                 return self.comprehension("set", self.pick("int", "text"), depth, scope)
             case _:
                 return Subscript(one("dict"), one("text"))
-
-

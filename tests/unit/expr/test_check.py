@@ -326,11 +326,27 @@ def test_conditions(text: str, code: str) -> None:
         ("state.amount * 0.05", "`state.amount` is Decimal, `0.05` is float", "write `Decimal('0.05')`"),
         ("state.amonut", "State has no field `amonut`", "did you mean `amount`?"),
         ("state.owner.upper()", "`state.owner` may be None here", "narrow it first: `state.owner is not None and ...`"),
-        ("state.status == 'opne'", "`state.status` is 'open' | 'closed' and never equals 'opne', so this is always false", "did you mean `open`?"),
-        ("state.level == 'low'", "`state.level` is Level and never equals 'low', so this is always false", "compare with a member of Level"),
-        ("[x for x in state.labels]", "`state.labels` is a set, whose order changes with each process", "write `sorted(state.labels)`"),
+        (
+            "state.status == 'opne'",
+            "`state.status` is 'open' | 'closed' and never equals 'opne', so this is always false",
+            "did you mean `open`?",
+        ),
+        (
+            "state.level == 'low'",
+            "`state.level` is Level and never equals 'low', so this is always false",
+            "compare with a member of Level",
+        ),
+        (
+            "[x for x in state.labels]",
+            "`state.labels` is a set, whose order changes with each process",
+            "write `sorted(state.labels)`",
+        ),
         ("Line(name='a', qty=1, price=2, prise=3)", "Line has no field `prise`", "did you mean `price`?"),
-        ("state.options.color", "`state.options` is a dict, so `color` is a key of it", "write `state.options['color']`"),
+        (
+            "state.options.color",
+            "`state.options` is a dict, so `color` is a key of it",
+            "write `state.options['color']`",
+        ),
     ],
 )
 def test_sentences(text: str, sentence: str, advice: str) -> None:
@@ -375,7 +391,8 @@ def test_narrowing(text: str, true: Mapping[str, str], false: Mapping[str, str])
     checked = _check(text, condition=True)
     assert checked.diagnostics == ()
     shown = [
-        {path: describe(kind) for path, kind in known.items()} for known in (checked.narrowing_true, checked.narrowing_false)
+        {path: describe(kind) for path, kind in known.items()}
+        for known in (checked.narrowing_true, checked.narrowing_false)
     ]
     for wanted, given in ((true, shown[0]), (false, shown[1])):
         for path, kind in wanted.items():

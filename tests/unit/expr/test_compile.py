@@ -162,9 +162,7 @@ def test_one_compiled_expression_serves_many_threads() -> None:
     compiled = compile_expr(parse("sum(x * n for x in range(200) if x % n == 0) + state.count"))
     expected = {n: sum(x * n for x in range(200) if x % n == 0) + 3 for n in range(1, 40)}
     with ThreadPoolExecutor(4) as pool:
-        found = dict(
-            pool.map(lambda n: (n, compiled(Environment({"n": n, "state": STATE}))), [*range(1, 40)] * 5)
-        )
+        found = dict(pool.map(lambda n: (n, compiled(Environment({"n": n, "state": STATE}))), [*range(1, 40)] * 5))
     assert found == expected
 
 

@@ -115,7 +115,11 @@ def _is_data(value: object) -> bool:
             return all(_is_data(key) and _is_data(item) for key, item in value.items())
         case _:
             known = State.__module__, __name__
-            return type(value).__module__ in known or isinstance(value, range | tzinfo | enumerate | zip) or value in _CODE.values()
+            return (
+                type(value).__module__ in known
+                or isinstance(value, range | tzinfo | enumerate | zip)
+                or value in _CODE.values()
+            )
 
 
 def test_the_corpus_is_large() -> None:
@@ -124,7 +128,9 @@ def test_the_corpus_is_large() -> None:
     assert len({family for family, _ in HOSTILE}) >= 10
 
 
-@pytest.mark.parametrize(("family", "text"), HOSTILE, ids=[f"{index}-{family}" for index, (family, _) in enumerate(HOSTILE)])
+@pytest.mark.parametrize(
+    ("family", "text"), HOSTILE, ids=[f"{index}-{family}" for index, (family, _) in enumerate(HOSTILE)]
+)
 def test_hostile_text_is_refused_in_time(family: str, text: str) -> None:
     """Each is refused before it runs, or ends in the budget or a refused access, within seconds (S2-072)."""
     before = _TOOL.uses
@@ -135,8 +141,38 @@ def test_hostile_text_is_refused_in_time(family: str, text: str) -> None:
 
 
 _PIECES: Final = st.sampled_from(
-    [".__class__", ".gi_frame", "()", "[0]", " for x in xs", "lambda: ", "eval", "*", "**", "{", "}", "(", ")", "f'", "'", "!r", ":=",
-     "ref('os:system')", "obj", "obj.run", "obj.run()", "state", "__", "._", " if n else ", "range(9)", ".format(obj)", "ｅ", "\u202e", ","]
+    [
+        ".__class__",
+        ".gi_frame",
+        "()",
+        "[0]",
+        " for x in xs",
+        "lambda: ",
+        "eval",
+        "*",
+        "**",
+        "{",
+        "}",
+        "(",
+        ")",
+        "f'",
+        "'",
+        "!r",
+        ":=",
+        "ref('os:system')",
+        "obj",
+        "obj.run",
+        "obj.run()",
+        "state",
+        "__",
+        "._",
+        " if n else ",
+        "range(9)",
+        ".format(obj)",
+        "ｅ",
+        "\u202e",
+        ",",
+    ]
 )
 
 

@@ -66,10 +66,10 @@ class State(BaseModel):
     empty: str = ""
     owner: str | None = None
     status: Status = Status.OPEN
-    tags: list[str] = ["b", "a", "c"]  # noqa: RUF012 - pydantic copies defaults
-    numbers: list[int] = [5, -2, 9, 0]  # noqa: RUF012 - pydantic copies defaults
-    rates: dict[str, int] = {"a": 1, "b": 2}  # noqa: RUF012 - pydantic copies defaults
-    pairs: list[tuple[int, str]] = [(1, "x"), (2, "y")]  # noqa: RUF012 - pydantic copies defaults
+    tags: list[str] = ["b", "a", "c"]
+    numbers: list[int] = [5, -2, 9, 0]
+    rates: dict[str, int] = {"a": 1, "b": 2}
+    pairs: list[tuple[int, str]] = [(1, "x"), (2, "y")]
     due: date = date(2026, 2, 28)
     at: datetime = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     wait: timedelta = timedelta(days=1, hours=2)
@@ -78,9 +78,9 @@ class State(BaseModel):
     data: bytes = b"ab\x00'\""
     point: Point = Point(3, 4)
     address: Address = Address("Köln", 5)
-    lines: list[Line] = [  # noqa: RUF012 - pydantic copies defaults
+    lines: list[Line] = [
         Line(name="cup", qty=2, price=Decimal("3.50")),
-        Line(name="pot", qty=1, price=Decimal("12")),
+        Line(name="pot", qty=1, price=Decimal(12)),
     ]
 
 

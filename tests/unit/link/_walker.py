@@ -45,8 +45,8 @@ class PathWalker:
                 after = (following, bound | {name})
                 return {after} if isinstance(value, Const | Name) else {after, *_raises(bound)}
             case Call(output=output):
-                name = {output.id} if isinstance(output, Name) else set()
-                return {(following, bound | name), *_raises(bound)}
+                bound_name = {output.id} if isinstance(output, Name) else set[str]()
+                return {(following, bound | bound_name), *_raises(bound)}
             case Decision(routes=routes, default=default):
                 return {(target, bound) for target in (*(r.target for r in routes), default)} | {*_raises(bound)}
             case Return(value=value):
@@ -71,7 +71,7 @@ class PathWalker:
             head = pending.pop()
             if not endless:
                 ways.add((node.next or END, head))
-            inside = head | ({loop.item.id} if isinstance(loop.item, Name) else set())
+            inside = head | ({loop.item.id} if isinstance(loop.item, Name) else set[str]())
             for target, names in self.graph(loop.body, inside):
                 if target in (END, CONTINUE):
                     if names not in heads:
@@ -96,7 +96,7 @@ class PathWalker:
             if not catches_all:
                 out.add((target, names))
             for handler in attempt.handlers:
-                start = names | ({handler.name} if handler.name else set())
+                start = names | ({handler.name} if handler.name else set[str]())
                 ended = self.graph(handler.graph, start)
                 out |= {(node.next or END if to == END else to, kept) for to, kept in ended}
         if attempt.final is None:
@@ -109,7 +109,7 @@ class PathWalker:
 
     def _parallel(self, node: Node, parallel: Parallel, bound: Bound) -> Ways:
         ways: Ways = {*_raises(bound)}
-        comes_back = []
+        comes_back: list[bool] = []
         for branch in parallel.branches:
             ends = self.graph(branch.graph, bound)
             comes_back.append(any(target in (END, "return") for target, _ in ends))

@@ -111,7 +111,9 @@ def race(output: str | None, *branches: Branch) -> Parallel:
     return Parallel(branches=branches, join=Join.FIRST, output=None if output is None else x(output))
 
 
-def branch(label: str, inner: Graph, output: str | None = None, *, won: bool = False, after: tuple[str, ...] = ()) -> Branch:
+def branch(
+    label: str, inner: Graph, output: str | None = None, *, won: bool = False, after: tuple[str, ...] = ()
+) -> Branch:
     """A branch."""
     return Branch(label=label, graph=inner, output=None if output is None else x(output), won=won, after=after)
 

@@ -63,7 +63,7 @@ class Verdict(BaseModel):
     approved: bool
 
 
-class Rejected(Exception):
+class Rejected(Exception):  # noqa: N818 - as authors name them
     """An error of the body."""
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from ruvon_dsl import compile_source
+from ruvon_dsl._compile import Kind
 from ruvon_dsl._link import CODES
 
 
@@ -10,7 +11,7 @@ from ruvon_dsl._link import CODES
 def test_bad_program_gets_its_code(code: str) -> None:
     """The smallest failing program of a page gets its finding."""
     info = CODES[code]
-    kind = "yaml" if info.language == "yaml" else "python"
+    kind: Kind = "yaml" if info.language == "yaml" else "python"
     found = compile_source(info.bad, kind=kind, file="bad.txt").diagnostics
     assert code in [item.code for item in found]
 
@@ -19,6 +20,6 @@ def test_bad_program_gets_its_code(code: str) -> None:
 def test_mended_program_gets_nothing(code: str) -> None:
     """The mended program of a page compiles without any finding."""
     info = CODES[code]
-    kind = "yaml" if info.language == "yaml" else "python"
+    kind: Kind = "yaml" if info.language == "yaml" else "python"
     result = compile_source(info.good, kind=kind, file="good.txt")
     assert (result.diagnostics, len(result.definitions) >= 1) == ((), True)

@@ -2,7 +2,21 @@
 
 import pytest
 
-from ruvon.ir import BREAK, Assign, Call, Compensation, Diagnostic, ImportRoots, Loop, Parallel, Severity, Span, Start, StartMode, Try
+from ruvon.ir import (
+    BREAK,
+    Assign,
+    Call,
+    Compensation,
+    Diagnostic,
+    ImportRoots,
+    Loop,
+    Parallel,
+    Severity,
+    Span,
+    Start,
+    StartMode,
+    Try,
+)
 from ruvon.ir.expr import Const
 from ruvon_dsl._link import link
 from tests.unit.link.drafts import (
@@ -32,7 +46,9 @@ from tests.unit.link.drafts import (
 
 def test_unset_variable_shows_both_paths() -> None:
     """The finding names where the variable is set and the path that leaves it out."""
-    inner = graph(node("d", when(("state.paid", "a"), default="b")), node("a", put("v", "1"), "b"), node("b", put("w", "v")))
+    inner = graph(
+        node("d", when(("state.paid", "a"), default="b")), node("a", put("v", "1"), "b"), node("b", put("w", "v"))
+    )
     (found,) = findings(inner)
     assert (found.code, found.message) == ("RV0302", "`v` may not be set when it is used")
     assert [item.label for item in found.related] == ["`v` is set here", "but not when the condition is false"]
@@ -56,7 +72,7 @@ def test_variable_of_a_loop_that_may_have_no_turn() -> None:
     """A loop variable outlives its loop, but only where there was a turn."""
     inner = chain(("l", each("i", "state.items", chain(("s", sleep())))), ("u", put("w", "i")))
     (found,) = findings(inner)
-    assert found.related[1].label == "but not when the loop has no turn"
+    assert found.related[1].label == "but not when the loop has had no turn"
 
 
 def test_handler_sees_any_prefix_of_the_body() -> None:
@@ -102,7 +118,19 @@ def test_handler_behind_a_wider_one() -> None:
     """A handler whose classes an earlier one takes never runs."""
     first, second = on("Rejected", chain(("a", sleep()))), on("Late", chain(("b", sleep())))
     assert codes(chain(("t", guard(chain(("s", sleep())), first, second)))) == ["RV0361"]
-    assert codes(chain(("t", guard(chain(("s", sleep())), on("Late", chain(("a", sleep()))), on("Rejected", chain(("b", sleep()))))))) == []
+    assert (
+        codes(
+            chain(
+                (
+                    "t",
+                    guard(
+                        chain(("s", sleep())), on("Late", chain(("a", sleep()))), on("Rejected", chain(("b", sleep())))
+                    ),
+                )
+            )
+        )
+        == []
+    )
 
 
 def test_raise_of_what_is_no_error() -> None:
@@ -114,7 +142,9 @@ def test_raise_of_what_is_no_error() -> None:
 def test_route_that_runs_on_into_another_route() -> None:
     """List order alone leads from one route's step into another's target."""
     inner = graph(
-        node("d", when(("state.paid", "high"), ("state.owner is None", "low"))), node("high", sleep(), "low"), node("low", sleep())
+        node("d", when(("state.paid", "high"), ("state.owner is None", "low"))),
+        node("high", sleep(), "low"),
+        node("low", sleep()),
     )
     assert codes(inner, implicit=["high"]) == ["RV0453"]
     assert codes(inner) == []
@@ -131,7 +161,12 @@ SETS = chain(("n", put("n", "1")))
         (Loop(condition=Const(True), body=SETS), ["RV0305"]),
         (Loop(condition=x("state.paid"), body=SETS), ["RV0305"]),
         (Loop(condition=x("state.paid"), body=SETS, max_iterations=10), []),
-        (Loop(condition=x("state.paid"), body=graph(node("d", when(("state.owner is None", "s"))), node("s", sleep()))), ["RV0305"]),
+        (
+            Loop(
+                condition=x("state.paid"), body=graph(node("d", when(("state.owner is None", "s"))), node("s", sleep()))
+            ),
+            ["RV0305"],
+        ),
         (Loop(condition=Const(True), body=graph(entry=BREAK)), []),
         (Loop(condition=Const(True), body=chain(("t", guard(chain(("s", sleep())), on("Rejected", graph()))))), []),
     ],
@@ -149,20 +184,28 @@ def test_cycle_of_decisions_spins() -> None:
 
 def test_bare_step_in_a_race() -> None:
     """A step cannot be raced."""
-    inner = chain(("r", race(None, branch("a", chain(("q", call("pay", state="state")))), branch("b", chain(("s", sleep()))))))
+    inner = chain(
+        ("r", race(None, branch("a", chain(("q", call("pay", state="state")))), branch("b", chain(("s", sleep())))))
+    )
     assert codes(inner) == ["RV0451"]
 
 
 def test_branches_that_write_one_field() -> None:
     """Concurrent writes of one field are named; ordered ones are not."""
-    one, two = chain(("a", put("state.owner", "'a'")), ("s1", sleep())), chain(("b", put("state.owner", "'b'")), ("s2", sleep()))
+    one, two = (
+        chain(("a", put("state.owner", "'a'")), ("s1", sleep())),
+        chain(("b", put("state.owner", "'b'")), ("s2", sleep())),
+    )
     assert codes(chain(("p", Parallel(branches=(branch("x", one), branch("y", two)))))) == ["RV0452"]
     assert codes(chain(("p", Parallel(branches=(branch("x", one), branch("y", two, after=("x",))))))) == []
 
 
 def test_keys_that_steps_return_count_as_writes() -> None:
     """Two branches whose steps return the same declared key write the same field."""
-    branches = (branch("x", chain(("a", call("pay", state="state")))), branch("y", chain(("b", call("pay", state="state")))))
+    branches = (
+        branch("x", chain(("a", call("pay", state="state")))),
+        branch("y", chain(("b", call("pay", state="state")))),
+    )
     assert codes(chain(("p", Parallel(branches=branches)))) == ["RV0452"]
 
 
@@ -192,7 +235,9 @@ def test_state_step_of_another_state() -> None:
 
 def test_compensation_that_wants_a_stranger() -> None:
     """A compensation gets the result and the step's arguments, nothing else."""
-    undo = Call(function=at("quote"), args={"items": x("state.items")}, compensation=Compensation(function=at("undo_by_path")))
+    undo = Call(
+        function=at("quote"), args={"items": x("state.items")}, compensation=Compensation(function=at("undo_by_path"))
+    )
     assert codes(chain(("a", undo))) == ["RV0507"]
 
 
@@ -217,7 +262,11 @@ def test_detached_child_in_a_saga() -> None:
 
 def test_loser_without_compensation() -> None:
     """What a losing branch did stays done."""
-    inner = race(None, branch("a", chain(("s", sleep()), ("q", call("pay", state="state")))), branch("b", chain(("r", receive("Ack")))))
+    inner = race(
+        None,
+        branch("a", chain(("s", sleep()), ("q", call("pay", state="state")))),
+        branch("b", chain(("r", receive("Ack")))),
+    )
     assert codes(chain(("r0", inner)), saga=True) == ["RV0455"]
 
 
@@ -249,7 +298,8 @@ def test_digest_does_not_depend_on_places_or_order_of_nodes() -> None:
 def test_linked_definition_is_complete() -> None:
     """Types, contracts and schemas of everything named stand in the definition."""
     inner = graph(
-        node("a", call("charge", "receipt", state="state", amount="double(state.amount)"), "r"), node("r", give("receipt"))
+        node("a", call("charge", "receipt", state="state", amount="double(state.amount)"), "r"),
+        node("r", give("receipt")),
     )
     result = linked(inner, result=at("Receipt"))
     assert result.ok, result.diagnostics
@@ -257,7 +307,10 @@ def test_linked_definition_is_complete() -> None:
     assert sorted(result.definition.contracts) == [at("charge"), at("double")]
     assert {at("Order"), at("Item"), at("Receipt")} <= set(result.definition.types)
     assert sorted(result.definition.schemas) == [at("Order"), at("Receipt")]
-    assert result.definition.contracts[at("charge")].parameters == (("state", at("Order"), True), ("amount", "Decimal", True))
+    assert result.definition.contracts[at("charge")].parameters == (
+        ("state", at("Order"), True),
+        ("amount", "Decimal", True),
+    )
 
 
 def test_opaque_linking_imports_nothing() -> None:

@@ -42,7 +42,9 @@ def test_result_of_a_step_is_what_its_function_says() -> None:
 def test_joined_types_are_a_union_in_one_order() -> None:
     """A variable that two paths set differently has the union, whatever the order of the paths."""
     one = graph(node("d", when(("state.paid", "a"), default="b")), node("a", put("v", "1")), node("b", put("v", "'t'")))
-    other = graph(node("d", when(("state.paid", "a"), default="b")), node("a", put("v", "'t'")), node("b", put("v", "1")))
+    other = graph(
+        node("d", when(("state.paid", "a"), default="b")), node("a", put("v", "'t'")), node("b", put("v", "1"))
+    )
     assert variables(one) == variables(other) == {"v": "int | str"}
 
 
@@ -83,7 +85,11 @@ def test_union_of_a_race_is_decided_by_class_tests() -> None:
 def test_exhaustive_class_tests_leave_no_default_path() -> None:
     """A variable that every member of the union sets is set after the tests of all members."""
     inner = graph(
-        node("r", race("won", branch("a", chain(("ack", receive("Ack")))), branch("b", chain(("s", receive("Stop"))))), "d"),
+        node(
+            "r",
+            race("won", branch("a", chain(("ack", receive("Ack")))), branch("b", chain(("s", receive("Stop"))))),
+            "d",
+        ),
         node("d", when(("isinstance(won, Ack)", "t"), ("isinstance(won, Stop)", "u"), default="e")),
         node("t", put("v", "won.who"), "e"),
         node("u", put("v", "won.why"), "e"),
@@ -293,7 +299,11 @@ def test_result_of_a_named_branch_says_who_won() -> None:
     inner = graph(
         node(
             "r",
-            race("won", branch("a", chain(("x1", receive("Ack"))), won=True), branch("b", chain(("x2", receive("Ack"))), won=True)),
+            race(
+                "won",
+                branch("a", chain(("x1", receive("Ack"))), won=True),
+                branch("b", chain(("x2", receive("Ack"))), won=True),
+            ),
             "s",
         ),
         node("s", put("v", "won.value.who")),
@@ -303,6 +313,9 @@ def test_result_of_a_named_branch_says_who_won() -> None:
 
 def test_two_branches_of_one_type_need_names() -> None:
     """Without names nobody can tell which of two equal types won."""
-    branches: tuple[Branch, ...] = (branch("a", chain(("x1", receive("Ack")))), branch("b", chain(("x2", receive("Ack")))))
+    branches: tuple[Branch, ...] = (
+        branch("a", chain(("x1", receive("Ack")))),
+        branch("b", chain(("x2", receive("Ack")))),
+    )
     assert codes(chain(("r", race("won", *branches)))) == ["RV0450"]
     assert codes(chain(("r", race(None, *branches)))) == []

@@ -79,7 +79,9 @@ def bind(function: object, *positional: str, **keywords: str) -> tuple[dict[str,
     """Bind argument texts to a described function."""
     target = describe(function)
     assert isinstance(target, StepTarget | PlainFunctionTarget)
-    given, found = bind_arguments(target, [parse(p) for p in positional], {k: parse(v) for k, v in keywords.items()}, None)
+    given, found = bind_arguments(
+        target, [parse(p) for p in positional], {k: parse(v) for k, v in keywords.items()}, None
+    )
     return dict(given), [item.message for item in found]
 
 
@@ -111,4 +113,8 @@ def test_what_python_would_refuse() -> None:
 
 def test_opaque_arguments_keep_their_places() -> None:
     """Without import, positions are the names."""
-    assert dict(opaque_arguments([Const(1), Const(2)], {"x": Const(3)})) == {"0": Const(1), "1": Const(2), "x": Const(3)}
+    assert dict(opaque_arguments([Const(1), Const(2)], {"x": Const(3)})) == {
+        "0": Const(1),
+        "1": Const(2),
+        "x": Const(3),
+    }

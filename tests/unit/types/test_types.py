@@ -54,6 +54,7 @@ Bounded = TypeVar("Bounded", bound=Decimal)
 Sku = NewType("Sku", str)
 Alias = TypeAliasType("Alias", list[int])
 Pairs = TypeAliasType("Pairs", dict[str, T], type_params=(T,))
+Tangled = TypeAliasType("Tangled", int | list["Tangled"])  # type: ignore[misc]
 HERE = __name__
 
 
@@ -124,7 +125,7 @@ def _resolve(path: str) -> Any:
         (T, "object"),
         (Bounded, "Decimal"),
         (Alias, "list[int]"),
-        (Pairs[int], "dict[str, int]"),  # type: ignore[misc]
+        (Pairs[int], "dict[str, int]"),
         (Row, f"{HERE}:Row"),
         (Page[Item], f"{HERE}:Page[{HERE}:Item]"),
         (Box[Item], f"{HERE}:Box[{HERE}:Item]"),
@@ -133,6 +134,8 @@ def _resolve(path: str) -> Any:
         (pydantic.AwareDatetime, "datetime"),
         (pydantic.SecretStr, "pydantic.types:SecretStr"),
         (NotRequired[int], "int"),
+        (dict[str, pydantic.JsonValue], "dict[str, object]"),
+        (Tangled, "object"),
     ],
 )
 def test_texts(annotation: Any, text: str) -> None:

@@ -19,10 +19,14 @@ def step_types(name: str) -> tuple[str, ...] | None:
     return RETRYABLE if name == "RETRYABLE" else None
 
 
-def lower(text: str, *, file: str = "flow.yaml", opaque: bool = False, environment: Mapping[str, str] | None = None) -> list[Draft]:
+def lower(
+    text: str, *, file: str = "flow.yaml", opaque: bool = False, environment: Mapping[str, str] | None = None
+) -> list[Draft]:
     """Lower a text with the tests' surroundings."""
     roots = ImportRoots(folders=[STEPS])
-    return lower_file(SourceText(file, text), roots=roots, opaque=opaque, step_types=step_types, environment=environment or {})
+    return lower_file(
+        SourceText(file, text), roots=roots, opaque=opaque, step_types=step_types, environment=environment or {}
+    )
 
 
 @pytest.fixture

@@ -31,7 +31,9 @@ def findings(diagnostics: Iterable[Diagnostic]) -> list[str]:
         found.append(f"{place}{end} {item.severity.value} {item.code}: {item.message}")
         found += [f"    help: {item.help}"] if item.help else []
         found += [f"    fix: {edit.text}" for edit in (item.fix.edits if item.fix else ())]
-        found += [f"    see {related.span.start.line}:{related.span.start.column} {related.label}" for related in item.related]
+        found += [
+            f"    see {related.span.start.line}:{related.span.start.column} {related.label}" for related in item.related
+        ]
     return found
 
 
@@ -83,6 +85,9 @@ def test_wrong_file_has_errors(file: Path, lowered: Lower) -> None:
 def test_registry(file: Path, golden: Callable[[Path, str], None]) -> None:
     """Registry files are read with their aliases, and every mistake is reported."""
     registry = load_registry(SourceText(file.name, file.read_text()), environment={})
-    lines = [*findings(registry.diagnostics), *(str(entry).replace(file.name, "registry") for entry in registry.entries)]
+    lines = [
+        *findings(registry.diagnostics),
+        *(str(entry).replace(file.name, "registry") for entry in registry.entries),
+    ]
 
     golden(file.with_suffix(".txt"), "\n".join(lines) + "\n")

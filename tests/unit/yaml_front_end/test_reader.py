@@ -62,7 +62,7 @@ def test_durations(text: str, microseconds: int | None) -> None:
 
 def test_places_of_scalars() -> None:
     """Plain and quoted scalars of one line know the column of every character."""
-    text = 'a: x + yy\nb: "x \\" yy"\nc: \'it\'\'s\'\n'
+    text = "a: x + yy\nb: \"x \\\" yy\"\nc: 'it''s'\n"
     node = first(text)
     assert isinstance(node, MappingNode)
     plain, double, single = (scalar(entry.value) for entry in node.entries)
@@ -86,7 +86,9 @@ def test_duplicate_keys_are_errors() -> None:
     """A key that stands twice is an error that shows both places."""
     _, found = read(SourceText("f.yaml", "a: 1\nb: 2\na: 3\n"))
 
-    assert [(item.code, item.span.start.line if item.span else 0, item.related[0].span.start.line) for item in found] == [("RV0807", 3, 1)]
+    assert [
+        (item.code, item.span.start.line if item.span else 0, item.related[0].span.start.line) for item in found
+    ] == [("RV0807", 3, 1)]
 
 
 @pytest.mark.parametrize(
