@@ -78,7 +78,7 @@ class DefinitionRegistry:
                 self.add_registry(folder / name)
                 return
         for path in sorted(folder.iterdir()):
-            if path.suffix in _SUFFIXES and not path.name.startswith(("_", ".")):
+            if path.suffix in _SUFFIXES and not path.name.startswith(("_", ".")) and _may_define(path):
                 self.add_file(path)
 
     def add_registry(self, path: Path) -> None:
@@ -159,9 +159,9 @@ class DefinitionRegistry:
         for workflow in self._candidates(workflow_type):
             self._compile_object(workflow)
         expected = self._expected.get(workflow_type) if workflow_type is not None else None
-        files = [expected] if expected in self._files else list(self._files)
+        files = [expected] if expected is not None and expected in self._files else list(self._files)
         for path in files:
-            if path is not None and (workflow_type is None or workflow_type not in self._newest):
+            if workflow_type is None or workflow_type not in self._newest:
                 self._files.remove(path)
                 self._compile_file(path)
 
@@ -208,3 +208,8 @@ class DefinitionRegistry:
             except RuvonError as exc:
                 found.append(Diagnostic(code="RV0901", message=str(exc)))
         return found
+
+
+def _may_define(path: Path) -> bool:
+    """Whether a file of a folder may hold a workflow; a Python file of steps or models alone is none of our business."""
+    return path.suffix != ".py" or "@workflow" in path.read_text(encoding="utf-8", errors="replace")

@@ -5,8 +5,8 @@ sends messages that need no turn: signals, answers, cancellation. Any number of 
 one drives at a time.
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast, final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast, final
 from uuid import UUID
 
 import orjson
@@ -19,9 +19,6 @@ from ruvon.engine._repair import jump, retry
 from ruvon.ir._canonical import to_tree
 from ruvon.models import RecordedError, StepResult, WorkflowStatus
 from ruvon.providers import InboxEntry, InboxKind, InstanceRecord
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 __all__ = ["Workflow"]
 
@@ -150,7 +147,9 @@ class Workflow:
         """
         return await self._drive(patient=True, prepare=require_open)
 
-    async def _drive(self, *, by_step: bool = False, patient: bool = False, prepare: Any = None) -> StepResult:
+    async def _drive(
+        self, *, by_step: bool = False, patient: bool = False, prepare: Callable[[Run], None]
+    ) -> StepResult:
         workflow_id = self._record.workflow_id
         run = await self._engine.drive(workflow_id, by_step=by_step, patient=patient, prepare=prepare)
         if run.told or run.spawned:
@@ -271,7 +270,7 @@ class Workflow:
 
     # Reading
 
-    async def history(self) -> "Sequence[Mapping[str, Any]]":
+    async def history(self) -> Sequence[Mapping[str, Any]]:
         """What happened, oldest first: kind, step, activation, attempt, moment, result, error."""
         entries = await self._engine.store.read_log(self._record.workflow_id)
         return [history_entry(self._run.program, entry) for entry in entries]

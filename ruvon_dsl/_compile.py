@@ -8,7 +8,7 @@ import hashlib
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Literal, TypeAlias, final
@@ -23,7 +23,7 @@ from ruvon_dsl._cache import CachedWorkflow, CacheKey, DefinitionCache, Entry
 from ruvon_dsl._draft import Draft, SourceText
 from ruvon_dsl._link import ModuleLookup, in_order, link
 from ruvon_dsl._link._codes import NO_WORKFLOW
-from ruvon_dsl._modules import home_of, load_file, load_text
+from ruvon_dsl._modules import Home, home_of, load_file, load_text
 from ruvon_dsl._recording import RecordingRoots
 
 __all__ = [
@@ -106,22 +106,8 @@ def compile_file(
             cache is left alone.
     """
     where = Path(path)
-    source = _read(where)
-    if isinstance(source, Diagnostic):
-        return CompileResult((), (source,))
-    allowed = RecordingRoots.of(roots)
-    folder = home_of(where).folder if _kind_of(where) == "python" else where.resolve().parent
-    allowed.allow_folder(folder)
-    key = CacheKey.of(source, workflow=workflow, options=(str(where.resolve()), *sorted(allowed.packages)))
-    store = DefinitionCache.default() if cache and imports and step_types is None else None
-    known = None if store is None else store.load(key)
-    if known is not None:
-        return _restored(known)
-    place = _Place(path=where if imports else None, step_types=step_types)
-    result = _compiled(source, _kind_of(where), allowed, workflow, place)
-    if store is not None and result.ok:
-        store.store(key, _entry(result, allowed))
-    return result
+    place = _Place(path=where if imports else None, home=home_of(where), step_types=step_types)
+    return _compile_path(where, place, RecordingRoots.of(roots), workflow, cache=cache)
 
 
 def check_file(path: str | Path, *, workflow: str | None = None) -> CompileResult:
@@ -175,7 +161,8 @@ def compile_target(target: str, *, roots: ImportRoots | None = None, imports: bo
         message = f"there is no file and no module `{module}`"
         help_ = "give a file, or `package.module:function`"
         return CompileResult((), (Diagnostic(code=NO_WORKFLOW, message=message, help=help_),))
-    return compile_file(found, roots=allowed, workflow=name if head else None, imports=imports)
+    place = _Place(path=found if imports else None, home=home_of(found, module))
+    return _compile_path(found, place, allowed, name if head else None, cache=True)
 
 
 def compile_function(workflow: object, *, roots: ImportRoots | None = None) -> CompileResult:
@@ -194,7 +181,10 @@ def compile_function(workflow: object, *, roots: ImportRoots | None = None) -> C
         return CompileResult((), (Diagnostic(code=NO_WORKFLOW, message=message, help=help_),))
     allowed = RecordingRoots.of(roots)
     allowed.allow_package(function.__module__)
-    source = SourceText(inspect.getfile(function), text)
+    file = inspect.getfile(function)
+    if Path(file).is_file():
+        allowed.allow_folder(home_of(Path(file), function.__module__ if "." in function.__module__ else None).folder)
+    source = SourceText(file, text)
     return _linked(source, _lower_python(source, module, function.__name__), allowed, opaque=False, workflow=None)
 
 
@@ -207,12 +197,34 @@ class _Place:
     """Where the code of a text is imported: from a file, or as a module made of the text; neither imports nothing."""
 
     path: Path | None = None
+    home: Home = field(default_factory=lambda: Home("", Path()))
     module: str | None = None
     step_types: StepTypes | None = None
 
     @property
     def opaque(self) -> bool:
         return self.path is None and self.module is None
+
+
+def _compile_path(
+    where: Path, place: _Place, allowed: RecordingRoots, workflow: str | None, *, cache: bool
+) -> CompileResult:
+    source = _read(where)
+    if isinstance(source, Diagnostic):
+        return CompileResult((), (source,))
+    allowed.allow_folder(place.home.folder)
+    if _kind_of(where) == "yaml":
+        allowed.allow_folder(where.resolve().parent)
+    options = (str(where.resolve()), place.home.name, *map(str, allowed.folders), *sorted(allowed.packages))
+    key = CacheKey.of(source, workflow=workflow, options=options)
+    store = DefinitionCache.default() if cache and not place.opaque and place.step_types is None else None
+    known = None if store is None else store.load(key)
+    if known is not None:
+        return _restored(known)
+    result = _compiled(source, _kind_of(where), allowed, workflow, place)
+    if store is not None and result.ok:
+        store.store(key, _entry(result, allowed))
+    return result
 
 
 def _compiled(
@@ -224,8 +236,10 @@ def _compiled(
         return _linked(source, _lower_yaml(source, roots, place), roots, opaque=opaque, workflow=workflow)
     if opaque:
         return _linked(source, _lower_python(source, None, None), roots, opaque=True, workflow=workflow)
-    path, module = place.path, place.module
-    loaded = load_file(path, source, roots) if path is not None else load_text(module or "", source, roots)
+    if place.path is not None:
+        loaded = load_file(place.path, source, roots, place.home)
+    else:
+        loaded = load_text(place.module or "", source, roots)
     if isinstance(loaded, ModuleType):
         roots.record(loaded.__name__)
         return _linked(source, _lower_python(source, loaded, None), roots, opaque=False, workflow=workflow)

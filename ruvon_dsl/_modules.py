@@ -40,9 +40,12 @@ class Home:
     folder: Path
 
 
-def home_of(path: Path) -> Home:
-    """The module name of a Python file: dotted inside a package (`__init__.py`), else the stem."""
+def home_of(path: Path, name: str | None = None) -> Home:
+    """The module name of a Python file: as the caller knows it, else dotted inside packages, else the stem."""
     resolved = path.resolve()
+    if name is not None:
+        above = name.count(".") + (resolved.stem == "__init__")
+        return Home(name, resolved.parents[above])
     parts = [] if resolved.stem == "__init__" else [resolved.stem]
     folder = resolved.parent
     while (folder / "__init__.py").exists() and folder != folder.parent:
@@ -51,9 +54,8 @@ def home_of(path: Path) -> Home:
     return Home(".".join(parts), folder)
 
 
-def load_file(path: Path, source: SourceText, roots: ImportRoots) -> ModuleType | list[Diagnostic]:
+def load_file(path: Path, source: SourceText, roots: ImportRoots, home: Home) -> ModuleType | list[Diagnostic]:
     """Import the file's module, made of `source`; or what is wrong with it."""
-    home = home_of(path)
     roots.allow_folder(home.folder)
     with _LOCK:
         clash = _clash(home, path.resolve(), source)

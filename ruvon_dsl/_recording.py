@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import final
+from typing import Final, final
 
 from ruvon.ir._paths import ImportRoots
 
 __all__ = ["Dependency", "RecordingRoots"]
+
+_LIBRARIES: Final = frozenset({*sys.stdlib_module_names, "ruvon", "ruvon_dsl", "pydantic"})
+_INSTALLED: Final = frozenset({"site-packages", "dist-packages"})
 
 
 @final
@@ -71,6 +74,7 @@ class RecordingRoots(ImportRoots):
             if name in seen or file is None:
                 continue
             seen.add(name)
+            pending.extend([name.rpartition(".")[0]] if "." in name else [])
             dependency = Dependency.of(file)
             if dependency is not None:
                 found[name] = dependency
@@ -78,11 +82,15 @@ class RecordingRoots(ImportRoots):
         return tuple(found[name] for name in sorted(found))
 
     def _file_of(self, name: str) -> Path | None:
-        """The file of a loaded module of the author's; None for all others."""
-        if name.partition(".")[0] in {*sys.stdlib_module_names, "ruvon", "ruvon_dsl", "pydantic"}:
-            return None
+        """The file of a loaded module that the roots allow; None for libraries, whose versions are not watched."""
+        top = name.partition(".")[0]
         file: str | None = getattr(sys.modules.get(name), "__file__", None)
-        return Path(file) if file is not None and file.endswith(".py") else None
+        if top in _LIBRARIES or file is None or not file.endswith(".py"):
+            return None
+        path = Path(file)
+        if not _INSTALLED.isdisjoint(path.parts):
+            return path if top in self.packages else None
+        return path if top in self.packages or any(path.is_relative_to(folder) for folder in self.folders) else None
 
 
 def _imports(file: Path, name: str) -> Iterator[str]:

@@ -294,6 +294,10 @@ class Driver(Protocol):
         """The value of a secret."""
         ...
 
+    def render(self, text: str, names: Mapping[str, Any], /) -> str:
+        """A template with these names."""
+        ...
+
     def begin(self, work: Work[Any], /) -> Awaitable[Any]:
         """Start work now, to be awaited later."""
         ...

@@ -11,7 +11,8 @@ from ruvon.cli._definitions import compile_, convert, explain, graph, schema, va
 from ruvon.cli._interactive import interactive
 from ruvon.cli._observe import logs, metrics
 from ruvon.cli._output import Exit, fail
-from ruvon.cli._runs import cancel, list_, resume, retry, run_, show, start
+from ruvon.cli._runs import cancel, resume, retry, run_, start
+from ruvon.cli._show import list_, show
 
 __all__ = ["cli", "run"]
 

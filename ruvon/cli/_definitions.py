@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ruvon.ir import Definition, Diagnostic
 
-__all__ = ["compile_", "convert", "explain", "graph", "schema", "validate"]
+__all__ = ["compile_", "convert", "explain", "graph", "require_one", "require_runnable", "schema", "validate"]
 
 _WORKFLOW = click.option("--workflow", "name", metavar="TYPE", help="Which workflow, where the target holds several.")
 _ROOT = click.option(
@@ -25,14 +25,19 @@ _OUTPUT = click.option("-o", "--output", type=click.Path(dir_okay=False, path_ty
 
 def require_one(target: str, roots: tuple[str, ...], name: str | None) -> "Definition":
     """Compile a target to one sound definition, or print its findings and end."""
+    return require_runnable(target, roots, name)[0]
+
+
+def require_runnable(target: str, roots: tuple[str, ...], name: str | None) -> "tuple[Definition, tuple[str, ...]]":
+    """One sound definition and the import roots that running it needs beside the given ones."""
     compiled = compile_target(target, roots=roots)
     print_findings(compiled.diagnostics)
-    definition = one_definition(compiled, name)
-    if definition is None or has_errors(compiled.diagnostics):
-        if not compiled.diagnostics:
-            fail(f"{target} holds no workflow")
+    if has_errors(compiled.diagnostics):
         raise SystemExit(int(Exit.FAILURE))
-    return definition
+    definition = one_definition(compiled, name)
+    if definition is None:
+        fail(f"{target} holds no workflow")
+    return definition, compiled.roots
 
 
 def deliver(text: str, output: Path | None) -> None:

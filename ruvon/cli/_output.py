@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import Any, NoReturn
 
-import orjson
 import rich_click as click
 
-__all__ = ["Exit", "colour_wanted", "fail", "print_json", "print_table", "secho", "to_json"]
+__all__ = ["Exit", "colour_wanted", "fail", "moment", "print_json", "print_table", "secho", "to_json"]
 
 
 class Exit(IntEnum):
@@ -28,9 +27,19 @@ def colour_wanted() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def to_json(value: object) -> str:
-    """Indented JSON; values JSON does not know become their text."""
-    return orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode()
+def to_json(value: object, *, indent: bool = True) -> str:
+    """JSON, indented or on one line; values JSON does not know become their text."""
+    import orjson  # noqa: PLC0415  # not for `--help`
+
+    option = orjson.OPT_NON_STR_KEYS | (orjson.OPT_INDENT_2 if indent else 0)
+    return orjson.dumps(value, default=str, option=option).decode()
+
+
+def moment(at_us: int) -> str:
+    """A moment for people and machines: UTC, ISO 8601, to the millisecond."""
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    return datetime.fromtimestamp(at_us / 1_000_000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def print_json(value: object) -> None:
@@ -56,13 +65,11 @@ def print_table(rows: Sequence[Mapping[str, object]], columns: Iterable[str]) ->
 def _cell(value: object) -> str:
     if value is None:
         return "-"
-    return (
-        value
-        if isinstance(value, str)
-        else to_json(value).replace("\n", " ")
-        if isinstance(value, dict)
-        else str(value)
-    )
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return to_json(value, indent=False) if isinstance(value, dict | list) else str(value)
 
 
 def fail(message: str, code: Exit = Exit.FAILURE) -> NoReturn:

@@ -21,6 +21,8 @@ class Compiled:
 
     definitions: "tuple[Definition, ...]"
     diagnostics: "tuple[Diagnostic, ...]"
+    roots: tuple[str, ...] = ()
+    """The import roots that running them needs beside the given ones."""
 
 
 def import_roots(extra: tuple[str, ...] = ()) -> "ImportRoots":
@@ -28,6 +30,7 @@ def import_roots(extra: tuple[str, ...] = ()) -> "ImportRoots":
     from ruvon.ir import ImportRoots  # noqa: PLC0415
 
     roots = ImportRoots.from_environment()
+    roots.allow_folder(Path.cwd())
     for entry in (*setting("import_roots").replace(",", ":").split(":"), *extra):
         if not entry:
             continue
@@ -47,7 +50,8 @@ def compile_target(target: str, *, roots: tuple[str, ...] = (), check_only: bool
         import ruvon_dsl  # noqa: PLC0415  # the compilers load only when something is compiled
 
         found = ruvon_dsl.compile_target(target, roots=import_roots(roots))
-        return Compiled(tuple(item.definition for item in found.definitions), found.diagnostics)
+        package = target.partition(":")[0].partition(".")[0]
+        return Compiled(tuple(item.definition for item in found.definitions), found.diagnostics, (package,))
     return _registered(target, roots)
 
 
@@ -63,8 +67,16 @@ def _compile_file(path: Path, roots: tuple[str, ...], *, check_only: bool) -> Co
         except IRError as exc:
             return Compiled((), exc.diagnostics)
     allowed = import_roots(roots)
-    found = ruvon_dsl.check_file(path, roots=allowed) if check_only else ruvon_dsl.compile_file(path, roots=allowed)
-    return Compiled(tuple(item.definition for item in found.definitions), found.diagnostics)
+    found = ruvon_dsl.check_file(path) if check_only else ruvon_dsl.compile_file(path, roots=allowed)
+    return Compiled(tuple(item.definition for item in found.definitions), found.diagnostics, (str(_home(path)),))
+
+
+def _home(path: Path) -> Path:
+    """The folder that a file's code is imported from: the one around its package."""
+    folder = path.resolve().parent
+    while (folder / "__init__.py").exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder
 
 
 def _registered(name: str, roots: tuple[str, ...]) -> Compiled:

@@ -36,9 +36,9 @@ from ruvon.engine._frames import (
 )
 from ruvon.engine._functions import Function
 from ruvon.engine._inbox import leave_fork, signal_of, stop_strand
-from ruvon.engine._inputs import InputSpec
-from ruvon.engine._machine import fail, finish_node, forget_frame, handled_error, path_of_try, unwind
-from ruvon.engine._merge import merge_branches, merge_result, view_changes
+from ruvon.engine._inputs import InputSpec, as_mapping, fields_of
+from ruvon.engine._machine import fail, finish_node, forget_frame, handled_error, path_of_try, record_step, unwind
+from ruvon.engine._merge import merge_branches, merge_result, step_writes
 from ruvon.engine._program import (
     ENTERED,
     WAITS,
@@ -111,9 +111,11 @@ __all__ = [
     "WaitKind",
     "WaitState",
     "WorkflowFinishedError",
+    "as_mapping",
     "bind_variable",
     "build_program",
     "fail",
+    "fields_of",
     "finish_node",
     "forget_frame",
     "handled_error",
@@ -125,10 +127,11 @@ __all__ = [
     "path_of_try",
     "rebuild",
     "record_error",
+    "record_step",
     "saga_bytes",
     "signal_of",
+    "step_writes",
     "stop_strand",
     "unwind",
     "validate",
-    "view_changes",
 ]

@@ -12,8 +12,7 @@ from ruvon.engine._status import current_step
 from ruvon.ir._nodes import Definition, SignalSource, TypeText, Wait
 from ruvon.ir._canonical import walk_nodes
 from ruvon.ir.types import type_text
-from ruvon.ir.values import InvalidValueError
-from ruvon.ir.values._validate import validate
+from ruvon.ir.values import InvalidValueError, validate
 from ruvon.models import WorkflowStatus
 from ruvon.providers import WorkflowBusyError
 

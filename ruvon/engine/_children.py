@@ -1,6 +1,5 @@
 """Children: made in the parent's own transition, driven by the engine, heard of through the parent's inbox."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, cast, final
 from uuid import UUID, uuid5
 
@@ -10,9 +9,13 @@ from ruvon.engine._effects import Message
 from ruvon.engine._error_records import ErrorRecord, as_child_failure, record_error
 from ruvon.engine._frames import Exit, ExitKind, GraphFrame, Strand, WaitKind, WaitState
 from ruvon.engine._inbox import cancel_entry
+from ruvon.engine._inputs import as_mapping
+from ruvon.engine._machine import record_step
 from ruvon.engine._merge import merge_result
 from ruvon.engine._program import EffectOp, Outcome
 from ruvon.engine._run import Run
+from ruvon.engine._state import ModelState, assign
+from ruvon.engine._undo import saga_bytes
 from ruvon.ir._nodes import Merge
 from ruvon.models import ChildFailed, WorkflowStatus
 from ruvon.providers import LogEntry, Transition, WorkflowBusyError, WorkflowNotFoundError
@@ -118,10 +121,10 @@ class ChildMaker:
         """Keep the last result of each child type, in the state too where the model declares the field."""
         run.child_results[workflow_type] = result
         state = run.program.types.state
-        if _RESULTS_FIELD in getattr(getattr(state, "cls", None), "model_fields", {}):
+        if isinstance(state, ModelState) and _RESULTS_FIELD in state.codec.codecs:
             dynamic = run.program.types.dynamic
             results = {name: dynamic.decode(data) for name, data in run.child_results.items()}
-            strand.scope.write_state(state.assign(_RESULTS_FIELD, results, strand.scope.fields))
+            strand.scope.write_state(assign(state, _RESULTS_FIELD, results, strand.scope.fields))
 
     def finish_directive(
         self, run: Run, strand: Strand, frame: GraphFrame, op: EffectOp, message: Message
@@ -129,20 +132,17 @@ class ChildMaker:
         """The child that a step's directive started has ended: the step completes with its result."""
         strand.wait = None
         ended = self.outcome(run, op.id, op.id, message)
-        activation = frame.activation(op.id)
         if isinstance(ended, Exit):
             if ended.error is not None:
-                run.log("error", op.id, activation, error=ended.error.encode())
+                run.log("error", op.id, frame.activation(op.id), error=ended.error.encode())
             return ended
         value = ended.value
         encoded = run.program.types.dynamic.encode(value, f"the result of {op.id}")
-        child = message.name
-        run.log("step", op.id, activation, encoded, saga=orjson.dumps({"args": {}, "child": child}))
+        record_step(run, strand, frame, op.id, encoded, saga=saga_bytes({}, child=message.name))
         tree = cast("dict[str, Any]", orjson.loads(message.payload))
         self.keep_result(run, strand, str(tree.get("type", op.id)), encoded)
-        if isinstance(value, Mapping):
-            strand.scope.write_state(merge_result(run, strand, {}, value, Merge(), op.id, strict=False))
-        strand.result = encoded
+        if as_mapping(value) is not None:
+            strand.scope.write_state(merge_result(run, strand.scope, value, Merge(), op.id, strict=False))
         return op.next
 
     async def restart(self, run: Run, data: object) -> None:

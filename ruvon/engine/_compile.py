@@ -5,7 +5,7 @@ know the step types and a new one is one file.
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias, final
+from typing import TYPE_CHECKING, TypeAlias, final
 
 from ruvon.engine._errors import DefinitionDriftError, ProgramError
 from ruvon.engine._functions import Function, contract_problems, describe_function

@@ -32,22 +32,34 @@ class Drive:
         self._wake = asyncio.Event()
         self._inline: tuple[Strand, asyncio.Task[Any]] | None = None
         self._news = True
-        self._read = 0
+        self._read = max((entry.seq for entry in run.inbox), default=0)
         self._committed = run.last_seq
         self._flight: asyncio.Future[None] | None = None
         self._error: BaseException | None = None
 
     # Messages
 
-    def notify(self, kind: InboxKind | None = None) -> None:
+    def notify(self) -> None:
         """Something was appended to the inbox; called on the loop's thread by the store."""
         self._news = True
         self._wake.set()
-        if kind in (None, InboxKind.CANCEL) and self._inline is not None:
+        if self._inline is not None and self._inline[0].in_body:
+            self._start(self._look_for_cancel(), None)
+
+    def _interrupt(self) -> None:
+        """Cancel the body that runs in the drive's own task, so that the cancel request can be taken."""
+        if self._inline is not None:
             strand, task = self._inline
             if strand.in_body:
                 strand.interrupted = True
                 task.cancel()
+
+    async def _look_for_cancel(self) -> None:
+        """See whether what was appended is a request to cancel, which must not wait for the running body."""
+        run = self.run
+        found = await run.services.store.read_inbox(run.record.workflow_id, after=self._read)
+        if any(entry.kind is InboxKind.CANCEL for entry in found):
+            self._interrupt()
 
     async def _take_news(self) -> None:
         run = self.run
@@ -74,7 +86,7 @@ class Drive:
         while True:
             await self._take_news()
             if run.waiting or run.forks:
-                ring(run)
+                ring(run, run.now_us())
             if run.losers:
                 self._stop_losers()
             if self._error is not None:
@@ -199,24 +211,30 @@ class Drive:
                     run.close_entry()
                 if (run.pending or run.moved) and run.commits_now():
                     await self.settle()
-                if strand.stopped or (run.fatal is not None):
+                if self._must_stop(strand):
                     break
                 if self._news and self._inline is not None:
                     await self._take_news()
-                    if run.fatal is not None or strand.stopped or strand.ended is not None:
+                    if self._must_stop(strand):
                         break
                 await effect.perform(run)
                 if run.restarted:
                     break
+                if strand.stopped and self._news:
+                    await self._take_news()
                 if strand.wait is not None:
                     run.waiting[strand.wait.activation] = strand
                     break
-                if strand.stopped or strand.ended is not None or run.fatal is not None:
+                if self._must_stop(strand):
                     break
         finally:
             strand.running = False
         if not run.restarted:
             self._after(strand)
+
+    def _must_stop(self, strand: Strand) -> bool:
+        """Whether the strand performs no further effect."""
+        return strand.stopped or strand.ended is not None or self.run.fatal is not None or self._error is not None
 
     def _after(self, strand: Strand) -> None:
         """A strand has stopped running; if it was told to, it leaves."""

@@ -15,14 +15,14 @@ from ruvon.engine._drive import Drive
 from ruvon.engine._errors import InvalidInitialDataError
 from ruvon.engine._frames import ForkFrame, WaitKind
 from ruvon.engine._load import load_run
-from ruvon.engine._merge import view_changes
+from ruvon.engine._merge import step_writes
 from ruvon.engine._observe import Observers
 from ruvon.engine._position import encode_position
 from ruvon.engine._program import Program
 from ruvon.engine._run import Run
 from ruvon.engine._scope import StoredScopes
 from ruvon.ir._canonical import digest, dump, load
-from ruvon.ir._nodes import Definition
+from ruvon.ir._nodes import Definition, Merge
 from ruvon.ir.values import InvalidValueError
 from ruvon.models import WorkflowStatus, WorkflowStep
 from ruvon.providers import (
@@ -283,7 +283,7 @@ class Engine:
         def save(run: Run) -> None:
             if run.record.revision != revision:
                 raise StaleWorkflowError(workflow_id)
-            writes = view_changes(run, run.root, view, "save", plain=False)
+            writes = step_writes(run, run.root.scope, view, None, Merge(), "save", merges=False, strict=False)
             if writes:
                 run.log("save", "", "")
                 run.root.scope.write_state(writes)

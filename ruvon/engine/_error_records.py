@@ -205,7 +205,7 @@ def rebuild(record: ErrorRecord, codec: ValueCodec, find: Callable[[str], type |
     if cls is None or not issubclass(cls, Exception):
         made = RecordedError(record.message, record.kind, record.attempt, attributes)
     else:
-        made = cast("Exception", cls.__new__(cls, *args))
+        made = cls.__new__(cls, *args)
         made.args = args
         for name, value in attributes.items():
             _set_attribute(made, name, value)

@@ -69,6 +69,8 @@ def _consume(run: Run, entry: InboxEntry) -> None:
 
 
 def _take_signal(run: Run, entry: InboxEntry) -> bool:
+    if entry.at_us:
+        ring(run, min(entry.at_us, run.now_us()))  # what was due before the signal was sent comes first
     found = [
         strand
         for strand in run.waiting.values()
@@ -109,16 +111,17 @@ def _child_ended(run: Run, entry: InboxEntry) -> None:
             strand.wait = None
             top.child_ended = cast("dict[str, str]", orjson.loads(entry.payload))["status"]
             run.ready.append(strand)
+        elif run.cancelling is not None:
+            run.waiting.pop(wait.activation, None)
+            strand.wait = None
+            _cancel_when_free(run)
         else:
             arrive(run, strand, Message(entry.payload, entry.key or ""))
         return
-    if run.cancelling is not None:
-        _cancel_when_free(run)
 
 
-def ring(run: Run) -> bool:
-    """Let everything ring that is due, earliest first, ties in branch order; whether anything did."""
-    now = run.now_us()
+def ring(run: Run, now: int) -> bool:
+    """Let everything ring that is due by then, earliest first, ties in branch order; whether anything did."""
     due = [
         (strand.wait.due_us, strand.index, strand)
         for strand in run.waiting.values()

@@ -4,16 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast, final
 
+from pydantic import BaseModel
+
 from ruvon.engine._effects import Arrival, Given
 from ruvon.engine._errors import InvalidInputError
-from ruvon.ir.values import InvalidValueError
-from ruvon.ir.values._validate import validate
+from ruvon.ir.values import InvalidValueError, validate
 
 if TYPE_CHECKING:
     from ruvon.engine._frames import Strand
     from ruvon.engine._run import Run
 
-__all__ = ["InputSpec", "merge_input"]
+__all__ = ["InputSpec", "as_mapping", "fields_of", "merge_input"]
 
 
 @final
@@ -33,8 +34,8 @@ class InputSpec:
             InvalidInputError: it does not fit; every problem is named.
         """
         if isinstance(value, Mapping):
-            keys = cast("Mapping[object, object]", value)
-            missing = [f"`{name}` is required" for name in self.required if name not in keys]
+            value = cast("Mapping[object, object]", value)
+            missing = [f"`{name}` is required" for name in self.required if name not in value]
             if missing:
                 raise InvalidInputError(step, missing)
         if self.annotation is None:
@@ -45,9 +46,23 @@ class InputSpec:
             raise InvalidInputError(step, [f"`{item.path}` {item.reason}" for item in exc.fields]) from None
 
 
+def as_mapping(value: object) -> dict[str, object] | None:
+    """A mapping with text keys, or None where a value is no mapping."""
+    if not isinstance(value, Mapping):
+        return None
+    return {str(key): item for key, item in cast("Mapping[object, object]", value).items()}
+
+
+def fields_of(value: object) -> dict[str, object]:
+    """The parts of an input by name: the keys of a mapping, the fields of a model, nothing of anything else."""
+    if isinstance(value, BaseModel):
+        return {name: getattr(value, name) for name in type(value).model_fields}
+    return as_mapping(value) or {}
+
+
 def merge_input(run: "Run", strand: "Strand", arrival: Arrival) -> None:
     """Merge input that no function takes into the state."""
-    if isinstance(arrival, Given) and isinstance(arrival.value, Mapping):
-        data = {str(key): item for key, item in cast("Mapping[object, object]", arrival.value).items()}
+    data = as_mapping(arrival.value) if isinstance(arrival, Given) else None
+    if data is not None:
         scope = strand.scope
-        scope.write_state(run.program.types.state.entries(data, scope.fields, "input", strict=False))
+        scope.write_state(run.program.types.state.apply(None, scope.fields, data, "input", strict=False))

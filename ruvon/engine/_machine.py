@@ -41,6 +41,7 @@ __all__ = [
     "handled_error",
     "is_fatal",
     "path_of_try",
+    "record_step",
     "unwind",
 ]
 
@@ -151,6 +152,30 @@ def finish_node(run: Run, frame: GraphFrame, op: Op, target: Target) -> None:
         run.finished = op.id
 
 
+def record_step(
+    run: Run,
+    strand: Strand,
+    frame: GraphFrame,
+    node_id: str,
+    encoded: bytes,
+    *,
+    kind: str = "step",
+    saga: bytes | None = None,
+    note: str = "",
+) -> None:
+    """Log that a node with a result has completed, and make it the previous step of its frame."""
+    entry = run.log(kind, node_id, frame.activation(node_id), encoded, attempt=strand.attempt, saga=saga, note=note)
+    previous = run.previous
+    previous.pop(frame.previous, None)
+    previous[entry.seq] = encoded
+    frame.previous = entry.seq
+    strand.result = encoded
+    strand.attempt = 1
+    strand.since_us = 0
+    strand.unknown = False
+    strand.answered = False
+
+
 def path_of_try(frame: GraphFrame, op: Op) -> str:
     """The activation prefix inside a TRY: that of the frame around it, made unique where the TRY can run again."""
     return f"{frame.path}{op.id}#{frame.visit}/" if frame.visit else frame.path
@@ -172,7 +197,7 @@ def _leave(run: Run, strand: Strand, frame: GraphFrame) -> None:
     elif isinstance(frame, TryFrame):
         _end_of_part(run, strand, frame)
     else:
-        value = strand.result if frame.graph.single is not None else NONE
+        value = strand.result if frame.graph.single is not None and strand.fork is not None else NONE
         unwind(run, strand, Exit(ExitKind.RETURN, value) if value != NONE else _END_OF_STRAND)
 
 

@@ -1,69 +1,77 @@
-"""How what a step did to the state becomes a write set, and how write sets are joined."""
+"""How what a step did to the state becomes a write set, and how the write sets of branches are joined."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel
 
-from ruvon.engine._state import GIVEN, DictState, Table
+from ruvon.engine._state import StateType, Table
 from ruvon.ir._nodes import Merge, MergeConflict, MergeStrategy
 from ruvon.models import MergeConflictError
 
 if TYPE_CHECKING:
-    from ruvon.engine._frames import Strand
     from ruvon.engine._run import Run
+    from ruvon.engine._scope import Scope
 
-__all__ = ["deep_merged", "merge_branches", "merge_result", "view_changes"]
+__all__ = ["deep_merged", "merge_branches", "merge_result", "step_writes"]
+
+_DEFAULT = Merge()
 
 
-def view_changes(run: "Run", strand: "Strand", view: Any, step: str, *, plain: bool) -> Table:
-    """The write set of a view that a step worked on."""
+def step_writes(
+    run: "Run", scope: "Scope", view: Any, result: object, merge: Merge, step: str, *, merges: bool, strict: bool
+) -> Table:
+    """The write set of a step: what it did to its view, then what its result adds.
+
+    Args:
+        run: the run.
+        scope: whose state the step worked on.
+        view: what it worked on, or None where it took no state.
+        result: what it returned.
+        merge: how the result joins the state.
+        step: the step's name, for messages.
+        merges: whether a returned mapping merges.
+        strict: whether undeclared keys are refused.
+    """
     state = run.program.types.state
-    table = strand.scope.fields
-    if not plain or isinstance(state, DictState):
-        return state.changes(view, table)
-    items = cast("Mapping[str, object]", view)
-    before = state.as_dict(table)
-    changed = {name: value for name, value in items.items() if name not in before or before[name] != value}
-    return state.entries(changed, table, step, strict=False) if changed else {}
+    updates = _updates(state, result, scope.fields) if merges and result is not None and result is not view else None
+    if updates is None:
+        return state.apply(view, scope.fields, None, step, strict) if view is not None else {}
+    if merge is not _DEFAULT and merge != _DEFAULT:
+        updates = _shaped(state, scope.fields, updates, merge, step)
+    return state.apply(view, scope.fields, updates, step, strict)
 
 
 def merge_result(
-    run: "Run", strand: "Strand", writes: Table, result: object, merge: Merge, step: str, *, strict: bool
+    run: "Run", scope: "Scope", result: object, merge: Merge, step: str, *, strict: bool
 ) -> Table:
-    """`writes` together with what a result adds: the declared keys of a mapping, the set fields of the state's class."""
-    state = run.program.types.state
-    if state.is_state(result):
-        data: Mapping[str, object] = state.fields_set(result)
-    elif isinstance(result, Mapping):
-        data = {str(key): value for key, value in cast("Mapping[object, object]", result).items()}
-    else:
-        return writes
-    table = {**strand.scope.fields, **writes} if writes else strand.scope.fields
+    """The write set of a result alone."""
+    return step_writes(run, scope, None, result, merge, step, merges=True, strict=strict)
+
+
+def _updates(state: StateType, result: object, table: Table) -> Mapping[str, object] | None:
+    """The keys that a result merges: those of a mapping, or the set fields of the state's own class."""
+    if isinstance(result, Mapping):
+        return {str(key): value for key, value in cast("Mapping[object, object]", result).items()}
+    return state.set_fields(result, table)
+
+
+def _shaped(
+    state: StateType, table: Table, updates: Mapping[str, object], merge: Merge, step: str
+) -> Mapping[str, object]:
+    """Apply strategy and conflict rule to one result; a field conflicts when it was assigned before."""
     if merge.strategy is MergeStrategy.DEEP:
-        data = _deepened(run, table, data)
-    if merge.conflict is not MergeConflict.PREFER_NEW:
-        data = _without_conflicts(run, strand, data, merge, step)
-    return writes | state.entries(data, table, step, strict)
-
-
-def _deepened(run: "Run", table: Table, data: Mapping[str, object]) -> dict[str, object]:
-    state = run.program.types.state
-    found: dict[str, object] = {}
-    for name, value in data.items():
-        found[name] = deep_merged(state.decode(name, table[name]), value) if name in table else value
-    return found
-
-
-def _without_conflicts(
-    run: "Run", strand: "Strand", data: Mapping[str, object], merge: Merge, step: str
-) -> dict[str, object]:
-    """Apply the conflict rule to one result: a field conflicts when it was assigned before."""
-    given = run.program.types.state.given(strand.scope.fields)
-    taken = [name for name in data if name in given]
+        updates = {
+            name: deep_merged(state.decode(name, table[name]), value) if name in table else value
+            for name, value in updates.items()
+        }
+    if merge.conflict is MergeConflict.PREFER_NEW:
+        return updates
+    given = state.given(table)
+    taken = [name for name in updates if name in given]
     if taken and merge.conflict is MergeConflict.RAISE_ERROR:
         raise MergeConflictError(taken[0], ("state", step))
-    return {name: value for name, value in data.items() if name not in given}
+    return {name: value for name, value in updates.items() if name not in given}
 
 
 def deep_merged(old: object, new: object) -> object:
@@ -73,48 +81,42 @@ def deep_merged(old: object, new: object) -> object:
         for key, value in cast("dict[object, object]", new).items():
             merged[key] = deep_merged(merged[key], value) if key in merged else value
         return merged
-    if isinstance(old, BaseModel) and type(new) is type(old):
-        given = new.__pydantic_fields_set__
-        changes = {name: deep_merged(getattr(old, name), getattr(new, name)) for name in given}
-        return old.model_copy(update=changes)
+    if isinstance(old, BaseModel) and isinstance(new, BaseModel) and type(new) is type(old):
+        given = new.model_fields_set
+        return old.model_copy(update={name: deep_merged(getattr(old, name), getattr(new, name)) for name in given})
     if isinstance(old, BaseModel) and isinstance(new, dict):
-        changes = {
-            str(key): deep_merged(getattr(old, str(key), None), value)
-            for key, value in cast("dict[object, object]", new).items()
-        }
-        return old.model_copy(update=changes)
+        items = cast("dict[str, object]", new).items()
+        return old.model_copy(update={name: deep_merged(getattr(old, name, None), value) for name, value in items})
     return new
 
 
-def merge_branches(run: "Run", base: Table, branches: list[tuple[str, Table, frozenset[str]]], merge: Merge) -> Table:
+def merge_branches(
+    state: StateType, base: Table, branches: list[tuple[str, Table, frozenset[str]]], merge: Merge
+) -> Table:
     """The joined write set of branches, in branch order.
 
     Args:
-        run: the run.
+        state: how the state is kept.
         base: the table at the fork.
         branches: label, write set, and the labels of the branches whose writes the branch saw.
         merge: who wins where two branches that did not see each other wrote one field.
+
+    Raises:
+        MergeConflictError: two did, and the rule is to refuse that.
     """
     joined: Table = {}
     writers: dict[str, list[str]] = {}
     for label, writes, seen in branches:
         for name, data in writes.items():
-            if name == GIVEN:
-                continue
-            before = [item for item in writers.get(name, []) if item not in seen]
+            others = [item for item in writers.get(name, []) if item not in seen]
             writers.setdefault(name, []).append(label)
-            if not before or joined[name] == data:
+            if not others:
                 joined[name] = data
             elif merge.strategy is MergeStrategy.DEEP:
-                joined[name] = _deep_joined(run, base, joined, name, data)
+                merged = deep_merged(state.decode(name, joined[name]), state.decode(name, data))
+                joined |= state.apply(None, {**base, **joined}, {name: merged}, label, strict=False)
             elif merge.conflict is MergeConflict.RAISE_ERROR:
-                raise MergeConflictError(name, (before[-1], label))
+                raise MergeConflictError(name, (others[-1], label))
             elif merge.conflict is MergeConflict.PREFER_NEW:
                 joined[name] = data
     return joined
-
-
-def _deep_joined(run: "Run", base: Table, joined: Table, name: str, data: bytes) -> bytes:
-    state = run.program.types.state
-    merged = deep_merged(state.decode(name, joined[name]), state.decode(name, data))
-    return state.assign(name, merged, {**base, **joined})[name]

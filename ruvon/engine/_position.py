@@ -34,9 +34,12 @@ __all__ = ["decode_position", "encode_position", "ranges", "unranged"]
 def encode_position(run: Run) -> bytes:
     """The position of a run."""
     root = run.root
-    if len(root.frames) == 1 and root.wait is None and _is_plain(run, root):
-        frame = run.body
-        return b'["%s",%d,%d]' % (orjson.dumps(frame.pc)[1:-1], frame.visit, frame.previous)
+    if root.wait is None and _is_plain(run, root):
+        frames = root.frames
+        if len(frames) == 1:
+            frame = run.body
+            return orjson.dumps([frame.pc, frame.visit, frame.previous])
+        return orjson.dumps([_frame(frame) for frame in frames])
     return orjson.dumps(
         {
             "root": _strand(root),
@@ -52,9 +55,10 @@ def encode_position(run: Run) -> bytes:
 
 
 def _is_plain(run: Run, root: Strand) -> bool:
-    return (
-        root.frames[0] is run.body
-        and root.attempt == 1
+    return bool(
+        root.attempt == 1
+        and root.frames
+        and root.frames[0] is run.body
         and root.ended is None
         and not root.answered
         and not run.epoch
@@ -101,7 +105,7 @@ def _frame(frame: Frame) -> list[object]:
         case ForkFrame():
             return _fork(frame)
         case UndoFrame():
-            return ["u", frame.mark, frame.prefix, _exit(frame.exit), frame.failed, frame.undone]
+            return ["u", frame.mark, frame.prefix, _exit(frame.exit), frame.failed, frame.undone, frame.child_ended]
 
 
 def _fork(frame: ForkFrame) -> list[object]:
@@ -163,7 +167,11 @@ def decode_position(run: Run, data: bytes) -> None:
     """Put a run at a stored position; scopes of branches are made and are to be filled afterwards."""
     tree = orjson.loads(data)
     if isinstance(tree, list):
-        run.body.pc, run.body.visit, run.body.previous = tree
+        if isinstance(tree[0], str):
+            run.body.pc, run.body.visit, run.body.previous = tree
+            return
+        for item in tree:
+            _fill_frame(run, run.root, item)
         return
     run.epoch = tree["epoch"]
     run.cancelling = tree["cancel"]
@@ -203,7 +211,7 @@ def _fill_frame(run: Run, strand: Strand, tree: list[Any]) -> None:
             _fill_fork(run, strand, tree)
         case _:
             undo = UndoFrame(tree[1], tree[2], cast("Exit", _to_exit(tree[3])))
-            undo.failed, undo.undone = tree[4], tree[5]
+            undo.failed, undo.undone, undo.child_ended = tree[4:]
             if strand is run.root and frames == [run.body] and tree[1] == 0:
                 frames.clear()
             frames.append(undo)

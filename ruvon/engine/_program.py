@@ -6,9 +6,9 @@ knows the operations' shape (which graphs they hold, what ends them), never thei
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
+from typing import TYPE_CHECKING, Final, TypeAlias, final
 
 from ruvon.engine._inputs import InputSpec, merge_input
 from ruvon.engine._values import Types
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ruvon.engine._effects import Arrival, Effect
     from ruvon.engine._frames import Exit, ForkFrame, GraphFrame, LoopFrame, Strand
     from ruvon.engine._run import Run
+    from ruvon.engine._targets import TargetWriter
 
 __all__ = [
     "EffectOp",
@@ -34,8 +35,6 @@ __all__ = [
     "edges_of",
 ]
 
-Evaluate: TypeAlias = Callable[[Any], Any]
-"""A compiled expression: takes the environment of a scope."""
 
 
 @final
@@ -176,8 +175,8 @@ class ForkBranch:
     graph: "GraphProgram"
     after: tuple[int, ...]
     """Indices of the branches that must end first."""
-    output: "Evaluate | None"
-    """Binds the branch's result outside; a target writer."""
+    output: "TargetWriter | None"
+    """Binds the branch's result outside."""
     won: bool
 
 

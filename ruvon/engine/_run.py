@@ -5,10 +5,10 @@ memory is exactly what is committed plus what `pending` says; a commit that fail
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast, final
+from typing import TYPE_CHECKING, Any, Final, Protocol, final
 from uuid import UUID
 
 import orjson
@@ -21,7 +21,7 @@ from ruvon.engine._program import Op, Program
 from ruvon.engine._scope import Scope, StoredScopes
 from ruvon.ir._nodes import CommitMode
 from ruvon.ir.expr import Environment, ExpressionBudgetError
-from ruvon.models import ExecutionError, LoopLimitError, WorkflowDirective, WorkflowStatus
+from ruvon.models import LoopLimitError, WorkflowDirective, WorkflowStatus
 from ruvon.providers import (
     Clock,
     DefinitionRecord,
@@ -291,6 +291,10 @@ class Run:
             self.turn_ended = False
             return True
         return len(self.body_loops()) == 0
+
+    def is_over(self) -> bool:
+        """Whether nothing more runs: the body has ended, or failed where it stands."""
+        return self.root.ended is not None or self.fatal is not None
 
     def fatal_node(self) -> str | None:
         """The node that failed, where the position stayed at it."""

@@ -16,6 +16,7 @@ import orjson
 from ruvon.engine._error_records import ErrorRecord, rebuild
 from ruvon.engine._state import Table
 from ruvon.engine._values import Types
+from ruvon.ir.values import is_default
 
 __all__ = ["ERROR_MARK", "Chunks", "Delta", "Names", "Scope", "SharedNames"]
 
@@ -193,7 +194,7 @@ class Scope:
         """Put validated entries into the table."""
         if not entries:
             return
-        self.fields.update(entries)
+        self.fields = {**self.fields, **entries}  # a view that is still used keeps the old table
         if self.parent is not None:
             self.own.update(entries)
         (self.delta or self._changing()).state.update(entries)
@@ -248,6 +249,7 @@ class Scope:
         own = self.fields if self.parent is None else self.own
         return {
             "s": {name: orjson.Fragment(data) for name, data in own.items()},
+            "d": [name for name, data in own.items() if is_default(data)],
             "v": {
                 name: orjson.Fragment(data.join() if isinstance(data, Chunks) else data)
                 for name, data in self.variables.items()
@@ -268,8 +270,11 @@ class StoredScopes:
 
     def __init__(self, snapshot: bytes) -> None:
         self.trees: dict[str, tuple[dict[str, bytes], dict[str, bytes | Chunks]]] = {}
-        for name, tree in cast("dict[str, dict[str, dict[str, object]]]", orjson.loads(snapshot)).items():
-            self.trees[name] = (_texts(tree["s"]), dict(_texts(tree["v"])))
+        for name, tree in cast("dict[str, dict[str, Any]]", orjson.loads(snapshot)).items():
+            fields = _texts(tree["s"])
+            for default in tree["d"]:
+                fields[default] = b" " + fields[default]
+            self.trees[name] = (fields, dict(_texts(tree["v"])))
 
     def apply(self, delta: bytes) -> None:
         """Apply the delta of one log entry."""

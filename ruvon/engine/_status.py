@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ruvon.engine._frames import ExitKind, ForkFrame, Strand, UndoFrame, WaitKind
+from ruvon.engine._frames import ExitKind, ForkFrame, GraphFrame, Strand, UndoFrame, WaitKind
 from ruvon.engine._run import Run
 from ruvon.models import WorkflowStatus
 
@@ -30,8 +30,9 @@ def status_of(run: Run) -> WorkflowStatus:
     root = run.root
     if root.ended is not None or run.fatal is not None:
         return _final_status(run)
-    if len(root.frames) == 1 and root.wait is None:
-        return WorkflowStatus.COMPENSATING if isinstance(root.frames[0], UndoFrame) else WorkflowStatus.ACTIVE
+    top = root.frames[-1]
+    if root.wait is None and isinstance(top, GraphFrame):
+        return WorkflowStatus.ACTIVE
     return _live_status(run)
 
 

@@ -11,6 +11,7 @@ from ruvon.engine._frames import Strand
 from ruvon.engine._run import Run
 from ruvon.engine._scope import ERROR_MARK
 from ruvon.engine._error_records import record_error
+from ruvon.engine._state import assign
 from ruvon.engine._values import Types, copy_value, validate
 from ruvon.ir.expr import Attribute, Compiled, Expr, Name, Starred, Subscript, Tuple, compile_expr
 
@@ -63,7 +64,7 @@ def encode_variable(run: Run, name: str, value: object) -> bytes:
 
 def _write_field(run: Run, strand: Strand, field: str, value: object) -> None:
     scope = strand.scope
-    scope.write_state(run.program.types.state.assign(field, value, scope.fields))
+    scope.write_state(assign(run.program.types.state, field, value, scope.fields))
 
 
 def _path_writer(target: Attribute | Subscript) -> TargetWriter:

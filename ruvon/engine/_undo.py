@@ -15,7 +15,7 @@ from ruvon.engine._context import RunContext
 from ruvon.engine._effects import Effect
 from ruvon.engine._frames import Strand, UndoFrame, WaitKind, WaitState
 from ruvon.engine._functions import Function
-from ruvon.engine._merge import merge_result, view_changes
+from ruvon.engine._merge import step_writes
 from ruvon.engine._retry import next_attempt_us
 from ruvon.ir._nodes import Merge, RetryPolicy
 from ruvon.models import StepContext, WorkflowStatus
@@ -107,8 +107,10 @@ class Undo(Effect):
         view = run.scope_view(strand, plain=compensator.function.plain_state)
         try:
             made = await self._call(run, entry, saga, compensator, view)
-            writes = view_changes(run, strand, view, entry.node, plain=compensator.function.plain_state)
-            writes = merge_result(run, strand, writes, made, Merge(), entry.node, strict=False)
+            worked_on = view if compensator.function.takes_state else None
+            writes = step_writes(
+                run, strand.scope, worked_on, made, Merge(), entry.node, merges=worked_on is not None, strict=False
+            )
         except Exception as exc:  # a compensation that fails must not stop the others
             self._failed(run, entry, compensator, exc)
             return

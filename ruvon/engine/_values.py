@@ -9,12 +9,10 @@ from ruvon.ir._errors import RuvonError
 from ruvon.ir._canonical import walk_nodes
 from ruvon.ir._nodes import Action, Call, Definition, HumanSource, SignalSource, Start, TypeText, Wait
 from ruvon.ir.types import parse_type
-from ruvon.ir.values import ClassTable, Codec, class_table, codec_for
-from ruvon.ir.values._copy import IMMUTABLE, copy_value
-from ruvon.ir.values._validate import validate
+from ruvon.ir.values import ClassTable, Codec, class_table, codec_for, copy_value, validate
 from ruvon.models import Batch, Elapsed, Failure, HttpResponse, Won
 
-__all__ = ["IMMUTABLE", "NONE", "Types", "copy_value", "validate"]
+__all__ = ["NONE", "Types", "copy_value", "validate"]
 
 _OWN: Final = (Batch, Elapsed, Failure, HttpResponse, Won)
 NONE: Final = b"null"

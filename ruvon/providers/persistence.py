@@ -63,8 +63,8 @@ class Hold(Protocol):
         """Unique to this hold; the head of the ids of its transitions."""
         ...
 
-    def listen(self, notify: "Callable[[InboxKind | None], None] | None", /) -> None:
-        """Call `notify` on the loop's thread when an entry was appended to the inbox, with its kind where known; None stops that."""
+    def listen(self, notify: Callable[[], None] | None, /) -> None:
+        """Call `notify` on the loop's thread when an entry was appended to the inbox; None stops that."""
         ...
 
     async def release(self) -> None:

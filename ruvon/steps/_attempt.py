@@ -26,12 +26,12 @@ from ruvon.engine import (
     WaitState,
     fail,
     finish_node,
-    merge_result,
     next_attempt_us,
+    record_step,
     saga_bytes,
+    step_writes,
     unwind,
     validate,
-    view_changes,
 )
 from ruvon.engine._effects import Effect
 from ruvon.engine._undo import Compensator
@@ -196,15 +196,15 @@ class Attempt(Effect):
 
     # What came of it
 
-    def _complete(self, run: Run, result: Any) -> bool:
+    def _complete(self, run: Run, result: Any, *, declared: bool = True) -> bool:
         """Merge and record a result; False where it does not fit, which fails the step."""
-        op, strand, work, frame = self.op, self.strand, self.work, self.frame
+        op, strand, work = self.op, self.strand, self.work
         try:
-            if op.result_type is not object and result is not work.view:
+            if declared and op.result_type is not object and result is not work.view:
                 result = validate(op.result_type, result, f"the result of {op.id}")
-            writes = view_changes(run, strand, work.view, op.id, plain=op.plain_state) if work.view is not None else {}
-            if op.merges and result is not None and result is not work.view:
-                writes = merge_result(run, strand, writes, result, op.merge, op.id, strict=op.strict)
+            writes = step_writes(
+                run, strand.scope, work.view, result, op.merge, op.id, merges=op.merges, strict=op.strict
+            )
             encoded = b"null" if result is None else run.program.types.dynamic.encode(result, f"the result of {op.id}")
             saga = self._saga(run) if op.compensator is not None else None
         except Exception as exc:  # a result that does not fit fails the step; the body is not run again for it
@@ -217,13 +217,7 @@ class Attempt(Effect):
 
     def _record(self, run: Run, encoded: bytes, saga: bytes | None) -> None:
         strand, work = self.strand, self.work
-        entry = run.log("step", self.op.id, work.activation, encoded, attempt=strand.attempt, saga=saga)
-        previous = run.previous
-        previous.pop(self.frame.previous, None)
-        previous[entry.seq] = encoded
-        self.frame.previous = entry.seq
-        strand.result = encoded
-        _reset(strand)
+        record_step(run, strand, self.frame, self.op.id, encoded, saga=saga)
         if work.given is not None:
             strand.scope.unbind(f"@input/{work.activation}")
         if work.services is not None and work.services.published:
@@ -305,7 +299,7 @@ class Attempt(Effect):
             case WorkflowJumpDirective():
                 self._jump(run, directive)
             case WorkflowPauseDirective():
-                if self._complete(run, directive.result):
+                if self._complete(run, directive.result, declared=False):
                     op.completed(run, strand, frame, directive.result)
                     if strand.ended is None and run.fatal is None:
                         wait_behind(run, strand)
@@ -325,7 +319,7 @@ class Attempt(Effect):
         if not any(isinstance(frame, GraphFrame) and target in frame.graph.ops for frame in frames):
             self._failed(run, JumpTargetError(self.op.id, target, _why_not(run, target)), retries=False)
             return
-        if self._complete(run, directive.result):
+        if self._complete(run, directive.result, declared=False):
             finish_node(run, self.frame, self.op, self.op.next)
             unwind(run, self.strand, Exit(ExitKind.GOTO, target=target, is_jump=True))
 
@@ -343,7 +337,7 @@ class Attempt(Effect):
         except Exception as exc:
             self._failed(run, exc, retries=False)
             return
-        writes = view_changes(run, strand, work.view, self.op.id, plain=self.op.plain_state) if work.view is not None else {}
+        writes = step_writes(run, strand.scope, work.view, None, Merge(), self.op.id, merges=False, strict=False)
         run.log("start", self.op.id, work.activation, note=directive.workflow_type)
         strand.scope.write_state(writes)
         strand.wait = wait
@@ -406,10 +400,3 @@ async def await_with_timeout(run: Run, made: Awaitable[T], limit_us: int, error:
         if not body.done():
             body.cancel()
             await asyncio.gather(body, return_exceptions=True)
-
-
-def as_mapping(value: object) -> Mapping[str, object] | None:
-    """A mapping with text keys, or None."""
-    if not isinstance(value, Mapping):
-        return None
-    return {str(key): item for key, item in cast("Mapping[object, object]", value).items()}

@@ -17,6 +17,7 @@ from ruvon.engine import (
     Strand,
     WaitKind,
     WaitState,
+    fields_of,
 )
 from ruvon.engine._effects import Message
 from ruvon.engine._values import copy_value
@@ -141,10 +142,7 @@ class FunctionOp(CallOp):
 
     def _fitting(self, given: object, taken: Mapping[str, Any]) -> dict[str, Any]:
         """The parts of the input that the function has parameters for."""
-        if isinstance(given, Mapping):
-            items = {str(key): value for key, value in cast("Mapping[object, object]", given).items()}
-        else:
-            items = {name: getattr(given, name) for name in getattr(type(given), "model_fields", {})}
+        items = fields_of(given)
         return {
             name: value for name, value in items.items() if (name in self.names or self.wants_rest) and name not in taken
         }
@@ -164,7 +162,4 @@ class PassOp(CallOp):
 
     def call(self, run: Run, work: Work) -> Any:
         """Nothing to run: the input is the result."""
-        given = work.given
-        if given is None or isinstance(given, Mapping):
-            return given
-        return {name: getattr(given, name) for name in getattr(type(given), "model_fields", {})}
+        return fields_of(work.given) if work.given is not None else None

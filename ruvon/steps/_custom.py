@@ -2,12 +2,10 @@
 
 from typing import Any, cast, final
 
-from pydantic import ValidationError
-
 from ruvon.engine import Compiler, GraphFrame, Outcome, Run, Strand
 from ruvon.engine._values import copy_value
 from ruvon.ir._nodes import Call, Node
-from ruvon.ir.values._validate import invalid
+from ruvon.ir.values import validate
 from ruvon.models import WorkflowStep
 from ruvon.steps._attempt import Attempt, Work
 from ruvon.steps._call import CallOp, configure
@@ -47,10 +45,7 @@ class CustomOp(CallOp):
         """Execute the step type."""
         fields = cast("dict[str, Any]", work.arguments.pop("#fields"))
         own = {"name": self.id, "type": self.type_name}
-        try:
-            step = self.cls.model_validate({**own, **self._function(), **fields, **work.arguments})
-        except ValidationError as exc:
-            raise invalid(self.id, exc, self.cls) from None
+        step = cast("WorkflowStep", validate(self.cls, {**own, **self._function(), **fields, **work.arguments}, self.id))
         return step.execute(work.view, cast("Any", work.context))
 
     def _function(self) -> dict[str, Any]:

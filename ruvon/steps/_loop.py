@@ -7,7 +7,6 @@ from ruvon.engine import (
     BodyFrame,
     Chunks,
     Compiler,
-    Exit,
     GraphFrame,
     LoopFrame,
     LoopOp,
@@ -39,7 +38,7 @@ def frozen_items(run: Run, strand: Strand, name: str) -> "list[object] | range":
     """The items that were frozen."""
     data = strand.scope.bytes_of(name)
     found = run.program.types.dynamic.decode(data) if data is not None else []
-    if isinstance(found, dict):
+    if not isinstance(found, list):
         start, stop, step = cast("dict[str, list[int]]", found)["range"]
         return range(start, stop, step)
     return cast("list[object]", found)
@@ -93,7 +92,7 @@ class LoopStep(LoopOp):
         except Exception as exc:  # the condition's, or the target's, own error: raised at the loop, around it
             forget_frame(run, strand, strand.frames.pop())
             around = cast("GraphFrame", strand.frames[-1])
-            unwind(run, strand, cast("Exit", fail(run, strand, around, self.id, exc)))
+            unwind(run, strand, fail(run, strand, around, self.id, exc))
             return
         if not more:
             self.leave(run, strand, frame, broken=False)

@@ -292,13 +292,13 @@ class ParallelStep(ForkOp):
         table = owner.scope.fields
         if self.merge_function is not None:
             made = self.merge_function([results[index] for index in sorted(results)])
-            return state.entries(cast("Mapping[str, object]", made or {}), table, self.id, strict=False)
+            return state.apply(None, table, cast("Mapping[str, object]", made or {}), self.id, strict=False)
         branches = [
             (self.label(index), self._scope_of(run, fork, index).own, self._seen(index)) for index in sorted(results)
         ]
         if not any(writes for _, writes, _ in branches):
             return {}
-        return state.marked(merge_branches(run, table, branches, self.action.merge), table)
+        return merge_branches(state, table, branches, self.action.merge)
 
     def _seen(self, index: int) -> frozenset[str]:
         """The labels of the branches whose writes a branch saw."""

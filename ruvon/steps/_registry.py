@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final, TypeAlias, assert_never
 
-from ruvon.engine import Compiler, Op, UnknownStepTypeError
+from ruvon.engine import Compiler, Op, ProgramError, UnknownStepTypeError
 from ruvon.ir._nodes import (
     Assign,
     Call,
@@ -21,7 +21,6 @@ from ruvon.ir._nodes import (
     Try,
     Wait,
 )
-from ruvon.engine import ProgramError
 from ruvon.steps._call import FunctionOp, PassOp
 from ruvon.steps._custom import CustomOp
 from ruvon.steps._loop import LoopStep
@@ -60,12 +59,8 @@ def compile_node(node: Node, compiler: Compiler) -> Op:
     match node.action:
         case Call() as call:
             return _call(node, call, compiler)
-        case Wait(source=TimerSource() as source) as wait:
-            return TimerOp(node, wait, source, compiler)
-        case Wait(source=SignalSource() as source) as wait:
-            return SignalOp(node, wait, source, compiler)
-        case Wait(source=HumanSource() as source) as wait:
-            return HumanOp(node, wait, source, compiler)
+        case Wait() as wait:
+            return _wait(node, wait, compiler)
         case Start(mode=StartMode.SCHEDULE):
             raise ProgramError(
                 compiler.definition.workflow_type,
@@ -89,6 +84,18 @@ def compile_node(node: Node, compiler: Compiler) -> Op:
             return FailOp(node, failing, compiler)
         case _:
             assert_never(node.action)
+
+
+def _wait(node: Node, wait: Wait, compiler: Compiler) -> Op:
+    match wait.source:
+        case TimerSource() as source:
+            return TimerOp(node, wait, source, compiler)
+        case SignalSource() as source:
+            return SignalOp(node, wait, source, compiler)
+        case HumanSource() as source:
+            return HumanOp(node, wait, source, compiler)
+        case _:
+            assert_never(wait.source)
 
 
 def _call(node: Node, call: Call, compiler: Compiler) -> Op:

@@ -14,6 +14,7 @@ from ruvon.engine import (
     fail,
     merge_result,
     next_attempt_us,
+    record_step,
     saga_bytes,
 )
 from ruvon.engine._effects import Message
@@ -114,18 +115,13 @@ class StartOp(EffectOp):
     ) -> Outcome:
         encoded = run.program.types.dynamic.encode(value, f"the result of {self.id}")
         saga = saga_bytes({}, child=child) if child else None
-        entry = run.log("step", self.id, frame.activation(self.id), encoded, attempt=strand.attempt, saga=saga)
-        strand.attempt = 1
-        run.previous.pop(frame.previous, None)
-        run.previous[entry.seq] = encoded
-        frame.previous = entry.seq
-        strand.result = encoded
+        record_step(run, strand, frame, self.id, encoded, saga=saga)
         if child:
             run.services.children.keep_result(run, strand, self.action.child, encoded)
         if self.output is not None:
             self.output(run, strand, value)
         elif self.merges and child and value is not None:
             strand.scope.write_state(
-                merge_result(run, strand, {}, value, self.action.merge, self.id, strict=False)
+                merge_result(run, strand.scope, value, self.action.merge, self.id, strict=False)
             )
         return self.next

@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 from typing import Any, cast, final
 
-import orjson
 
 from ruvon.engine import (
     ENTERED,
@@ -22,7 +21,9 @@ from ruvon.engine import (
     WaitKind,
     WaitState,
     fail,
+    fields_of,
     finish_node,
+    record_step,
     saga_bytes,
 
 )
@@ -61,11 +62,7 @@ class WaitOp(EffectOp):
         strand.wait = None
         encoded = run.program.types.dynamic.encode(value, f"the result of {self.id}")
         saga = saga_bytes({}) if self.compensator is not None else None
-        entry = run.log("wait", self.id, frame.activation(self.id), encoded, note=note, saga=saga)
-        run.previous.pop(frame.previous, None)
-        run.previous[entry.seq] = encoded
-        frame.previous = entry.seq
-        strand.result = encoded
+        record_step(run, strand, frame, self.id, encoded, kind="wait", note=note, saga=saga)
         if run.notices is not None and note != "expired":
             run.notices.resumed(self.id, value)
         if self.output is not None:
@@ -217,18 +214,14 @@ class HumanOp(BodyOp):
         strand.answered = False
         encoded = run.program.types.dynamic.encode(answer, "the answer")
         saga = saga_bytes({}) if self.compensator is not None else None
-        entry = run.log("wait", self.id, frame.activation(self.id), encoded, saga=saga)
-        run.previous.pop(frame.previous, None)
-        run.previous[entry.seq] = encoded
-        frame.previous = entry.seq
-        strand.result = encoded
+        record_step(run, strand, frame, self.id, encoded, kind="wait", saga=saga)
         strand.scope.unbind(f"@input/{frame.activation(self.id)}")
         if self.output is not None:
             self.output(run, strand, answer)
         elif self.source.form is None and isinstance(answer, dict):
             scope = strand.scope
             data = cast("dict[str, object]", answer)
-            scope.write_state(run.program.types.state.entries(data, scope.fields, self.id, strict=False))
+            scope.write_state(run.program.types.state.apply(None, scope.fields, data, self.id, strict=False))
         return self.next
 
     def call(self, run: Run, work: Work) -> Any:
@@ -238,13 +231,9 @@ class HumanOp(BodyOp):
             raise TypeError(f"`{self.id}` has no function")
         arguments = dict(work.arguments)
         if work.given is not None:
-            given = work.given
-            items = dict(given) if isinstance(given, dict) else {
-                name: getattr(given, name) for name in getattr(type(given), "model_fields", {})
-            }
             arguments |= {
                 name: value
-                for name, value in cast("dict[str, Any]", items).items()
+                for name, value in fields_of(work.given).items()
                 if (name in function.names or function.takes_rest) and name not in arguments
             }
         if function.takes_state:

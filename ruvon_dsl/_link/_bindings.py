@@ -4,15 +4,15 @@ The facts of the data flow already say, for each variable at each node, where it
 pass only reads them. One finding per variable and path, at the first place that reads it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import final
 
 from ruvon.ir._canonical import walk_nodes
 from ruvon.ir._diagnostics import Diagnostic, Related
-from ruvon.ir._nodes import Definition, Loop, Node, Try
+from ruvon.ir._nodes import Decision, Definition, Loop, Node, Try
 from ruvon.ir._spans import Span
 from ruvon.ir.expr import _nodes as e
-from ruvon.ir.expr import free_names, walk
+from ruvon.ir.expr import dotted, free_names, walk
 from ruvon.ir.expr._language import FUNCTION_NAMES
 from ruvon_dsl._link._codes import MAYBE_UNBOUND, OUTSIDE_NAME, SHADOWED
 from ruvon_dsl._link._env import Env, Via
@@ -70,7 +70,8 @@ def unset_reads(
         heads: The fact before each turn of each loop; conditions are read there.
         opaque: Names that nothing binds may be outside names that nobody resolved.
     """
-    reader = _Reader(all_variables(definition), opaque=opaque)
+    exhaustive = _may_be_exhaustive(definition) if opaque else frozenset[str]()
+    reader = _Reader(all_variables(definition), exhaustive, opaque=opaque)
     for node in walk_nodes(definition.graph):
         env = facts.get(node.id)
         if env is not None:
@@ -78,11 +79,33 @@ def unset_reads(
     return reader.found
 
 
+def _may_be_exhaustive(definition: Definition) -> frozenset[str]:
+    """Decisions that test the classes or values of one subject: without types nobody knows whether they leave any out."""
+    found: set[str] = set()
+    for node in walk_nodes(definition.graph):
+        if isinstance(node.action, Decision):
+            subjects = {_subject(route.condition) for route in node.action.routes}
+            if len(subjects) == 1 and None not in subjects:
+                found.add(node.id)
+    return frozenset(found)
+
+
+def _subject(condition: e.Expr) -> str | None:
+    match condition:
+        case e.Call(function=e.Name(id="isinstance"), args=(subject, _)) | e.Compare(left=subject, ops=("==" | "is",)):
+            return dotted(subject)
+        case e.Boolean(values=(first, *_)):
+            return _subject(first)
+        case _:
+            return None
+
+
 @final
 class _Reader:
-    def __init__(self, known: Mapping[str, Span | None], *, opaque: bool) -> None:
+    def __init__(self, known: Mapping[str, Span | None], exhaustive: Collection[str], *, opaque: bool) -> None:
         self.found: list[Diagnostic] = []
         self._known = known
+        self._exhaustive = exhaustive
         self._opaque = opaque
         self._seen: set[tuple[str, Via | None]] = set()
 
@@ -134,7 +157,7 @@ class _Reader:
         )
 
     def _maybe(self, name: str, site: Span | None, via: Via | None, span: Span | None) -> None:
-        if (name, via) in self._seen or via is None:
+        if (name, via) in self._seen or via is None or via.node in self._exhaustive:
             return
         self._seen.add((name, via))
         related = [] if site is None else [Related(site, f"`{name}` is set here")]

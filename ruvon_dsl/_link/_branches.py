@@ -5,7 +5,7 @@ because each may be meant.
 """
 
 from collections.abc import Collection, Iterator
-from typing import final
+from typing import Any, final
 
 from ruvon.ir._canonical import graphs_of, walk_nodes
 from ruvon.ir._diagnostics import Diagnostic, Related, Severity
@@ -69,6 +69,8 @@ def indistinct_winners(node: Node, race: Parallel, results: Collection[tuple[Bra
         if branch.won:
             continue
         for member in members_of(result):
+            if member is Any or member is object:
+                continue  # nobody knows what it gives
             first = seen.setdefault(text_of(member), branch)
             if first is not branch and member is not None:
                 found.append(_indistinct(node, first, branch, text_of(member)))

@@ -16,14 +16,15 @@ from ruvon.ir._diagnostics import Diagnostic, Related
 from ruvon.ir._nodes import Call, Definition, Node
 from ruvon.ir._spans import Span
 from ruvon.ir.expr import _nodes as e
+from ruvon.ir.expr import describe, fits
 from ruvon.ir.expr._language import MUTATING_METHODS
 from ruvon.ir.types import class_fields, class_kind, unwrap
 from ruvon_dsl._link._codes import ARGUMENT_TYPE, COMPENSATION, LOST_CHANGE, UNKNOWN_KEY
 from ruvon_dsl._link._describe import plain_function
 from ruvon_dsl._link._resolve import Resolver
-from ruvon_dsl._link._targets import Missing, ParameterKind, PlainFunctionTarget, Site, StepTarget
+from ruvon_dsl._link._targets import Missing, Parameter, ParameterKind, PlainFunctionTarget, Site, StepTarget
 from ruvon_dsl._link._typing import is_state_call
-from ruvon_dsl._link._unions import members_of, text_of
+from ruvon_dsl._link._unions import members_of, text_of, union_of
 
 __all__ = ["call_findings"]
 
@@ -130,6 +131,8 @@ class _Calls:
         given = {parameter.name for parameter in target.parameters} | set(call.args)
         wanted = [item for item in undo.parameters if item.name != "state" and item.kind not in _VARIABLE]
         missing = [item.name for item in wanted[1:] if item.required and item.name not in given]
+        if wanted and wanted[0].annotation is not Missing and target.result is not Missing:
+            self._undone_result(node, call, target, undo, wanted[0])
         if missing:
             names = ", ".join(f"`{name}`" for name in missing)
             self.found.append(
@@ -142,6 +145,31 @@ class _Calls:
                     help=f"`{target.name}` takes {', '.join(f'`{name}`' for name in sorted(given)) or 'nothing'}",
                 )
             )
+
+    def _undone_result(
+        self,
+        node: Node,
+        call: Call,
+        target: StepTarget | PlainFunctionTarget,
+        undo: PlainFunctionTarget,
+        parameter: Parameter,
+    ) -> None:
+        """The first parameter of a compensation takes the step's result, or None where the outcome is unknown."""
+        unknown = call.compensation is not None and call.compensation.attempted
+        result = union_of(target.result, None) if unknown else target.result
+        if fits(result, parameter.annotation):
+            return
+        also = ", and None where the outcome is unknown (`attempted=True`)" if unknown else ""
+        self.found.append(
+            Diagnostic(
+                code=COMPENSATION,
+                message=f"`{parameter.name}` of the compensation `{undo.name}` is `{describe(parameter.annotation)}`, but "
+                f"`{target.name}` gives `{describe(target.result)}`{also}",
+                span=node.display.source,
+                related=_site(undo.defined),
+                help=f"annotate `{parameter.name}` as `{describe(result)}`",
+            )
+        )
 
 
 def _is_subclass(cls: object, base: object) -> bool:

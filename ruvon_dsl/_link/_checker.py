@@ -131,11 +131,14 @@ class Checker:
         return finite_values(_plain(type_)) is not None
 
     def _types(self, expr: Expr, env: Env) -> TypeEnv:
-        bound = {name: _plain(binding.type) for name, binding in env.variables.items()}
-        names = {**self._known, **bound}
-        for name in _unbound(expr):
-            names.setdefault(name, UNKNOWN)
-        narrowed = {path: _plain(type_) for path, type_ in env.narrowed.items()}
+        """What the expression reads, and nothing else: a large workflow has hundreds of variables."""
+        names: dict[str, object] = {}
+        for name in free_names(expr):
+            if name.id in env.variables:
+                names[name.id] = _plain(env.variables[name.id].type)
+            elif name.id in self._known or name.id not in FUNCTION_NAMES:
+                names[name.id] = self._known.get(name.id, UNKNOWN)
+        narrowed = {path: _plain(type_) for path, type_ in env.narrowed.items() if path.partition(".")[0] in names}
         return TypeEnv(names, narrowed, self._load)
 
     def _load(self, path: str) -> object:
@@ -145,14 +148,12 @@ class Checker:
             return UNKNOWN
 
 
-def _unbound(expr: Expr) -> list[str]:
-    return [name.id for name in free_names(expr) if name.id not in FUNCTION_NAMES]
-
-
 def _plain(type_: object) -> object:
     """A type as the checker knows it: unknown is `object`, and the items of an empty display are unknown."""
     if type_ is Any or type_ is Never:
         return UNKNOWN
+    if isinstance(type_, type) and not typing.get_args(type_):
+        return type_
     members = members_of(type_)
     empty = [member for member in members if Never in typing.get_args(member)]
     if not empty:

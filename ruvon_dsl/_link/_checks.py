@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, final
 
 from ruvon.ir._canonical import walk_nodes
-from ruvon.ir._diagnostics import Diagnostic
+from ruvon.ir._diagnostics import Diagnostic, Related, Severity
 from ruvon.ir._nodes import (
     Assign,
     AssignOperation,
@@ -48,7 +48,7 @@ from ruvon_dsl._link._codes import (
 from ruvon_dsl._link._env import Env
 from ruvon_dsl._link._flow import Exits
 from ruvon_dsl._link._resolve import Resolver
-from ruvon_dsl._link._targets import Missing, Parameter, ParameterKind
+from ruvon_dsl._link._targets import Missing, Parameter, ParameterKind, PlainFunctionTarget, Site, StepTarget
 from ruvon_dsl._link._typing import FlowTyping, list_of
 from ruvon_dsl._link._unions import members_of, without_literals
 
@@ -137,7 +137,9 @@ class Checks:
             self._expect(value, env, expected, OPTION_TYPE, f"`{name}` of `{node.id}`")
         self._target(node, call.output, result, env)
 
-    def _argument(self, argument: Expr, env: Env, target: StepTarget | PlainFunctionTarget, parameter: Parameter) -> None:
+    def _argument(
+        self, argument: Expr, env: Env, target: StepTarget | PlainFunctionTarget, parameter: Parameter
+    ) -> None:
         expected = None if parameter.annotation is Missing else parameter.annotation
         what = f"the argument `{parameter.name}` of `{target.name}`"
         self._expect(argument, env, expected, ARGUMENT_TYPE, what, site=target.defined)
@@ -236,11 +238,20 @@ class Checks:
         self.found.extend(indistinct_winners(node, parallel, results))
 
     def _return(self, node: Node, action: Return, env: Env) -> None:
-        expected = None if node.id in self._in_branch else self._result()
-        if action.value is not None:
-            self._expect(action.value, env, expected, RESULT_TYPE, "the result")
-        elif expected is not None and not self._checker.fits(None, expected):
-            self._no_result(node.display.source)
+        expected = Missing if node.id in self._in_branch else self._result()
+        if action.value is None:
+            if expected is not Missing and not self._checker.fits(None, expected):
+                self._no_result(node.display.source)
+        elif expected is None:
+            self._nothing_expected(action.value, env)
+        else:
+            self._expect(action.value, env, None if expected is Missing else expected, RESULT_TYPE, "the result")
+
+    def _nothing_expected(self, value: Expr, env: Env) -> None:
+        """A result is returned where the workflow says that it gives none."""
+        type_ = self._look(value, env)
+        if type_ is not Any and not self._checker.fits(type_, None):
+            self._misfit(RESULT_TYPE, "the result", None, type_, value.span)
 
     def _fail(self, fail: Fail, env: Env) -> None:
         for name, value in (("`raise`", fail.error), ("the cause of an error", fail.cause)):
@@ -261,7 +272,7 @@ class Checks:
         """Check that the outermost graph does not end without a result where one is declared."""
         expected = self._result()
         left = exits.targets.get("END")
-        if left is not None and expected is not None and not self._checker.fits(None, expected):
+        if left is not None and expected is not Missing and not self._checker.fits(None, expected):
             self._no_result(left.path[-1].span if left.path else None)
 
     def _no_result(self, span: Span | None) -> None:
@@ -275,12 +286,12 @@ class Checks:
             )
         )
 
-    def _result(self) -> object | None:
-        """The declared result; None where the definition has none, or cannot say."""
+    def _result(self) -> object:
+        """The declared result; `Missing` where the definition has none, or where it is not known."""
         if self._definition.result is None or self._resolver.opaque:
-            return None
+            return Missing
         result = self._resolver.type_of(self._definition.result, None)
-        return None if result is Any else result
+        return Missing if result is Any else result
 
     # --- single expressions -------------------------------------------------------------------------------------------
 
@@ -292,27 +303,31 @@ class Checks:
         if value is not None:
             self._expect(value, env, expected, OPTION_TYPE, f"`{name}` of `{node.id}`")
 
-    def _expect(self, expr: Expr, env: Env, expected: object, code: str, what: str) -> object:
+    def _expect(self, expr: Expr, env: Env, expected: object, code: str, what: str, site: Site | None = None) -> object:
         """Check an expression and that its value fits; `expected` None takes anything."""
         type_ = self._checker.type_of(expr, env)
         wrong = self._checker.findings(expr, env)
         self.found.extend(wrong)
-        misfit = None if expected is None or wrong else self._checker.misfit(expr, env, expected)
+        broken = any(item.severity is Severity.ERROR for item in wrong)
+        misfit = None if expected is None or broken else self._checker.misfit(expr, env, expected)
         if misfit is not None and misfit.code == OPTIONAL:
             message = f"{what} must be `{describe(expected)}`, and `{print_expr(expr)}` may be None"
             self.found.append(replace(misfit, message=message))
         elif misfit is not None:
-            self._misfit(code, what, expected, type_, expr.span)
+            self._misfit(code, what, expected, type_, expr.span, site)
         return type_
 
-    def _misfit(self, code: str, what: str, expected: object, got: object, span: Span | None) -> None:
+    def _misfit(
+        self, code: str, what: str, expected: object, got: object, span: Span | None, site: Site | None = None
+    ) -> None:
         self.found.append(
             Diagnostic(
                 code=code,
                 message=f"{what} must be `{describe(expected)}`, and this is `{_short(got)}`",
                 span=span,
+                related=() if site is None else (Related(Span.at(site.file, site.line, 1), "defined here"),),
                 reason="the value would be refused when it is reached",
-                help=_hint(expected, got),
+                help=_hint(code, expected, got),
             )
         )
 
@@ -371,10 +386,14 @@ def _nodes_in_branches(definition: Definition) -> set[str]:
 
 def _short(type_: object) -> str:
     """A type as people write it."""
-    return describe(without_literals(type_) if type_ is not Any else object)
+    return describe(object if type_ is Any else type_)
 
 
-def _hint(expected: object, got: object) -> str:
+def _hint(code: str, expected: object, got: object) -> str:
     if None in members_of(got) and None not in members_of(expected):
         return "it may be None here; test it with `is not None` before"
-    return f"convert it, or declare the place as `{_short(got)}`"
+    if expected is timedelta and all(member is int or member is float for member in members_of(without_literals(got))):
+        return "write `timedelta(seconds=...)`, which says the unit"
+    if code in {OPTION_TYPE, RESULT_TYPE}:
+        return f"give a value of type `{describe(expected)}`"
+    return f"convert it, or declare the place as `{_short(without_literals(got))}`"

@@ -55,6 +55,11 @@ class Env:
         variables = {**self.variables, name: Binding(type_, site)}
         return replace(self.forget(name), variables=MappingProxyType(variables))
 
+    def unbind(self, name: str) -> "Env":
+        """The fact after `name` was deleted, as Python does at the end of a handler."""
+        kept = {known: binding for known, binding in self.variables.items() if known != name}
+        return replace(self.forget(name), variables=MappingProxyType(kept))
+
     def forget(self, root: str) -> "Env":
         """The fact without what was shown of `root` and of everything below it."""
         kept = {path: shown for path, shown in self.narrowed.items() if not _below(path, root)}

@@ -31,6 +31,7 @@ from ruvon.ir._nodes import (
 from ruvon.ir._spans import Span
 from ruvon.ir.expr import refs
 from ruvon.ir.types import UnresolvedTypeError, type_table
+from ruvon_dsl._link._bindings import all_variables
 from ruvon_dsl._link._codes import UNRESOLVED
 from ruvon_dsl._link._describe import describe
 from ruvon_dsl._link._expressions import expressions_of
@@ -61,7 +62,11 @@ def finish(
         span: Where a finding about the whole definition points to.
     """
     variables = _variables(definition, bound)
-    annotations = {text: resolver.type_of(text, span) for text in _type_texts(definition, variables)}
+    places = all_variables(definition)
+    annotations = {text: resolver.type_of(text, span) for text in _type_texts(definition)}
+    for name, text in variables.items():
+        if text not in annotations:
+            annotations[text] = resolver.type_of(text, places.get(name) or span)
     found: list[Diagnostic] = []
     results = _results(definition, resolver)
     try:
@@ -97,9 +102,9 @@ def _stored(type_: object) -> object:
     return union_of(*members)
 
 
-def _type_texts(definition: Definition, variables: Mapping[str, str]) -> list[str]:
-    """The texts of all types that values of this definition are stored as."""
-    texts = [definition.state, *([definition.result] if definition.result else []), *variables.values()]
+def _type_texts(definition: Definition) -> list[str]:
+    """The texts of all types that values of this definition are stored as, those of variables left out."""
+    texts = [definition.state, *([definition.result] if definition.result else [])]
     for node in walk_nodes(definition.graph):
         match node.action:
             case Call(into=into, input_model=model):

@@ -139,6 +139,8 @@ class Flow:
         self._counts: dict[tuple[Context, str], int] = {}
         self._exits: dict[tuple[Context, str], Exits] = {}
         self._heads: dict[tuple[Context, str], Env] = {}
+        self._guards = 0
+        """TRYs around the node at hand; without one nobody looks at what may raise."""
 
     @property
     def facts(self) -> Mapping[str, Env]:
@@ -178,7 +180,8 @@ class Flow:
             _, name = heapq.heappop(pending)
             waiting.discard(name)
             outcome = self._node(graph.nodes[name], self._facts[context, name], context, scope)
-            exits.escape(outcome)
+            if self._guards:
+                exits.escape(outcome)
             for target, fact in outcome.targets.items():
                 arrive(target, fact)
         return exits
@@ -284,7 +287,7 @@ class Flow:
     def _parallel(self, found: Exits, node: Node, parallel: Parallel, env: Env, context: Context) -> None:
         found.fail(self._rules.failed(env))
         ends: list[bool] = []
-        for branch in parallel.branches:
+        for branch in _in_turn(parallel.branches):
             scope = f"{node.id}/{branch.label}"
             start = self._rules.forked(node, parallel, branch, replace(env, path=()))
             exits = self._graph(branch.graph, start, context, scope, scope)
@@ -300,6 +303,7 @@ class Flow:
 
     def _try(self, found: Exits, node: Node, attempt: Try, env: Env, context: Context, scope: str) -> None:
         out = found if attempt.final is None else Exits()
+        self._guards += 1
         body = self._graph(attempt.body, env, context, f"{node.id}/body", scope)
         self._collect(out, node, body)
         caught = False
@@ -307,13 +311,16 @@ class Flow:
             if body.raised is not None:
                 via = Via(node.id, _HANDLER.format(index + 1), _first_span(handler.graph) or node.display.source)
                 start = self._rules.handled(handler, body.raised).turn(via)
-                handled = self._graph(handler.graph, start, context, f"{node.id}/{index}", scope)
+                handled = _without(
+                    handler.name, self._graph(handler.graph, start, context, f"{node.id}/{index}", scope)
+                )
                 self._collect(out, node, handled)
                 out.escape(handled)
             caught = caught or not _CATCHES_ALL.isdisjoint(handler.classes)
         out.escape(body, caught=caught)
         if attempt.final is not None:
             self._finally(found, out, node, attempt.final, context, scope)
+        self._guards -= 1
 
     def _collect(self, out: Exits, node: Node, part: Exits) -> None:
         for target, fact in part.targets.items():
@@ -340,9 +347,28 @@ class Flow:
                     found.leave(target, ended)
 
 
+def _without(name: str | None, left: Exits) -> Exits:
+    """The ways out of a handler, with the name of its error deleted on all of them."""
+    if name is None:
+        return left
+    raised, stopped = (None if env is None else env.unbind(name) for env in (left.raised, left.stopped))
+    return Exits({target: env.unbind(name) for target, env in left.targets.items()}, raised, stopped)
+
+
 def _step(found: Exits, node: Node, env: Env) -> None:
     if node.next is not None:
         found.leave(node.next, env)
+
+
+def _in_turn(branches: tuple[Branch, ...]) -> list[Branch]:
+    """The branches with each one behind those that it comes after."""
+    waiting, done = list(branches), list[Branch]()
+    while waiting:
+        labels = {branch.label for branch in waiting}
+        ready = [branch for branch in waiting if labels.isdisjoint(branch.after)] or waiting
+        done += ready
+        waiting = [branch for branch in waiting if branch not in ready]
+    return done
 
 
 def _first_span(graph: Graph) -> Span | None:

@@ -6,12 +6,13 @@ definition depend on something it does not hold, so it is a finding that names t
 """
 
 import builtins
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from enum import Enum
 from types import ModuleType
-from typing import Final, get_type_hints
+from typing import Final, get_origin
 
 from ruvon.ir._diagnostics import Diagnostic, Related
 from ruvon.ir._spans import Span
@@ -77,11 +78,14 @@ class ModuleLookup:
 
 def _final_names(module: ModuleType) -> frozenset[str]:
     declared: Mapping[str, object] = getattr(module, "__annotations__", {})
-    try:
-        hints: Mapping[str, object] = get_type_hints(module, include_extras=True)
-    except (NameError, TypeError):
-        hints = declared
-    return frozenset(name for name, hint in {**declared, **hints}.items() if "Final" in str(hint))
+    return frozenset(name for name, hint in declared.items() if _is_final_hint(hint))
+
+
+def _is_final_hint(hint: object) -> bool:
+    """Whether an annotation says `Final`; under `from __future__ import annotations` it is text."""
+    if isinstance(hint, str):
+        return re.match(r"(\w+\.)?Final\b", hint) is not None
+    return hint is Final or get_origin(hint) is Final
 
 
 def bind_names(expr: Expr, *, bound: Collection[str], lookup: Lookup | None) -> tuple[Expr, list[Diagnostic]]:

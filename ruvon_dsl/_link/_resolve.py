@@ -30,6 +30,7 @@ class Resolver:
         self._roots = roots
         self._objects: dict[str, object] = {}
         self._types: dict[str, object] = {}
+        self._callees: dict[str, StepTarget | PlainFunctionTarget] = {}
 
     def load(self, path: str) -> object:
         """The object at a path; exception classes of the standard library are allowed too.
@@ -70,6 +71,9 @@ class Resolver:
         """The function at a path; None where there is none, with a finding."""
         if self.opaque:
             return None
+        known = self._callees.get(path)
+        if known is not None:
+            return known
         try:
             found = self.load(path)
         except RuvonError as exc:
@@ -77,6 +81,7 @@ class Resolver:
             return None
         target = describe(found)
         if isinstance(target, StepTarget | PlainFunctionTarget):
+            self._callees[path] = target
             return target
         kind = target.kind if isinstance(target, OtherTarget) else "no step"
         self.found.append(

@@ -44,6 +44,7 @@ from ruvon_dsl._link._unions import members_of, union_of, without_literals
 __all__ = ["FlowTyping", "is_state_call"]
 
 _INTO: Final[Mapping[str, object]] = {"HTTP": HttpResponse}
+_TAKEN_APART: Final[tuple[object, ...]] = (tuple, list, object, Any)
 _PLAIN_DICT: Final[object] = dict[str, object]
 
 
@@ -139,7 +140,8 @@ class FlowTyping:
     def returned(self, node: Node, action: Return, env: Env, scope: str) -> None:
         """Keep the type of a returned value for the scope's result."""
         result = None if action.value is None else self._checker.type_of(action.value, env)
-        self._returns.setdefault(scope, {})[node.id] = result
+        known = self._returns.setdefault(scope, {})
+        known[node.id] = union_of(known[node.id], result) if node.id in known else result
 
     def widened(self, env: Env) -> Env:
         """Types that do not settle become what is declared, or `object`."""
@@ -264,16 +266,23 @@ class FlowTyping:
         return union_of(*fitting) if fitting else declared
 
     def parts(self, type_: object, count: int) -> tuple[object, ...] | None:
-        """The types of the parts of a value that is assigned to `count` names; None where it has another number."""
+        """The types of the parts of a value that is assigned to `count` names; None where it cannot be taken apart so.
+
+        Only tuples and lists are taken apart: a text or a dict of the right length would be a coincidence.
+        """
         for member in members_of(type_):
             arguments: tuple[object, ...] = getattr(member, "__args__", ())
-            is_tuple = getattr(member, "__origin__", None) is tuple
-            if member is None or (is_tuple and Ellipsis not in arguments and len(arguments) != count):
+            origin = getattr(member, "__origin__", member)
+            if origin is tuple and arguments and Ellipsis not in arguments and len(arguments) != count:
+                return None
+            if origin is None or (isinstance(origin, type) and origin not in _TAKEN_APART):
                 return None
         return tuple(unpacked(type_, count))
 
     def _note(self, name: str, node: str, type_: object) -> None:
-        self.bound.setdefault(name, {})[node] = type_
+        """A node may be reached in several ways (`finally` serves them all), so what it gives is added up."""
+        known = self.bound.setdefault(name, {})
+        known[node] = union_of(known[node], type_) if node in known else type_
 
 
 def is_state_call(call: Call) -> bool:

@@ -16,15 +16,18 @@ from ruvon.ir._nodes import (
     Definition,
     Graph,
     HumanSource,
+    Loop,
     Node,
+    Parallel,
     SignalSource,
     Start,
+    Try,
     Wait,
 )
 from ruvon.ir.expr import Call as CallExpr
-from ruvon.ir.expr import Const, Expr, FormatString, Name, Ref
+from ruvon.ir.expr import Const, Expr, FormatString, Name, Ref, Tuple
 
-__all__ = ["built_variables", "declared_variables", "expressions_of"]
+__all__ = ["bound_by", "built_variables", "declared_variables", "expressions_of"]
 
 _EXPRESSIONS: tuple[type, ...] = get_args(Expr)
 
@@ -35,10 +38,11 @@ def declared_variables(definition: Definition) -> frozenset[str]:
     for node in walk_nodes(definition.graph):
         for name, text in _bindings(node, definition):
             seen.setdefault(name, []).append(text)
+    bound = {name for node in walk_nodes(definition.graph) for name in bound_by(node)}
     return frozenset(
         name
         for name, text in definition.variables.items()
-        if name in seen and any(evident != text for evident in seen[name])
+        if name not in bound or any(evident != text for evident in seen.get(name, ()))
     )
 
 
@@ -110,3 +114,29 @@ def _expressions(value: object) -> Iterator[Expr]:
             yield from _expressions(getattr(value, field.name))
 
 
+def bound_by(node: Node) -> Iterator[str]:
+    """The variables that a node binds, those of nested graphs left out."""
+    match node.action:
+        case Call(output=output) | Wait(output=output) | Start(output=output) | Assign(target=output):
+            yield from _targets(output)
+        case Loop(item=item, index=index, output=output):
+            yield from _targets(item, output)
+            yield from [index] if index else []
+        case Parallel(item=item, index=index, output=output, branches=branches):
+            yield from _targets(item, output, *(branch.output for branch in branches))
+            yield from [index] if index else []
+        case Try(handlers=handlers):
+            yield from (handler.name for handler in handlers if handler.name)
+        case _:
+            return
+
+
+def _targets(*targets: Expr | None) -> Iterator[str]:
+    for target in targets:
+        match target:
+            case Name(id=name):
+                yield name
+            case Tuple(items=items):
+                yield from _targets(*items)
+            case _:
+                pass

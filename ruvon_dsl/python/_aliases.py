@@ -39,7 +39,9 @@ __all__ = ["check_aliases"]
 Path: TypeAlias = tuple[str | None, ...]
 """A root name and the steps below it; None is any item."""
 
-_COPIES: Final = frozenset({"list", "sorted", "tuple", "set", "frozenset", "dict", "reversed", "min", "max", "enumerate", "zip"})
+_COPIES: Final = frozenset(
+    {"list", "sorted", "tuple", "set", "frozenset", "dict", "reversed", "min", "max", "enumerate", "zip"}
+)
 _LAZY: Final = frozenset({"enumerate", "zip", "reversed"})
 _PART_METHODS: Final = frozenset({"get", "items", "values", "copy"})
 _MAX_ALIASES: Final = 400
@@ -87,6 +89,8 @@ class _Facts:
     aliases: list[_Alias] = field(default_factory=list[_Alias])
     changes: list[_Change] = field(default_factory=list[_Change])
     reads: dict[str, list[Position]] = field(default_factory=dict[str, list[Position]])
+    bindings: dict[str, int] = field(default_factory=dict[str, int])
+    """How many places give each name a value."""
 
 
 def check_aliases(graph: Graph, findings: Findings) -> None:
@@ -98,7 +102,7 @@ def check_aliases(graph: Graph, findings: Findings) -> None:
     aliases = _closure(facts.aliases)
     for change in facts.changes:
         for alias in aliases:
-            if _conflict(alias, change, facts.reads):
+            if _conflict(alias, change, facts):
                 _report(alias, change, findings)
                 break
 
@@ -136,6 +140,9 @@ def _collect(graph: Graph, loops: tuple[_Region, ...], facts: _Facts) -> None:
             for part in walk(expr):
                 if isinstance(part, e.Name) and part.span is not None:
                     facts.reads.setdefault(part.id, []).append(part.span.start)
+        for target in _targets(node):
+            for name in _names(target):
+                facts.bindings[name] = facts.bindings.get(name, 0) + 1
         inner = loops
         if isinstance(node.action, Loop):
             region = _region(node, span)
@@ -199,7 +206,8 @@ def _assign(
     path = _path(target)
     if path is None:
         return
-    facts.aliases.extend(_Alias(str(path[0]), shared, span) for shared in _shares(value, {}))
+    shares = [shared for shared in _shares(value, {}) if shared[: len(path)] != path]  # a new value of the path itself
+    facts.aliases.extend(_Alias(str(path[0]), shared, span) for shared in shares)
     if operation is not AssignOperation.SET:
         facts.changes.append(_Change(path, span, loops, f"{print_expr(target)}.{operation.value}(...)"))
     elif len(path) > 1:
@@ -213,9 +221,20 @@ def _path(expr: Expr) -> Path | None:
         case e.Attribute(value=value, name=name):
             head = _path(value)
             return None if head is None else (*head, name)
-        case e.Subscript(value=value):
+        case e.Subscript(value=value, index=index):
             head = _path(value)
-            return None if head is None else (*head, None)
+            return None if head is None else (*head, _step(index))
+        case _:
+            return None
+
+
+def _step(index: Expr) -> str | None:
+    """One item of a collection: a key that is known, or any."""
+    match index:
+        case e.Const(value=str() as key):
+            return f"[{key!r}]"
+        case e.Const(value=int() as place) if place >= 0:
+            return f"[{place}]"
         case _:
             return None
 
@@ -241,8 +260,8 @@ def _shares(expr: Expr, env: Mapping[str, tuple[Path, ...]]) -> list[Path]:
             return list(env[name]) if name in env else [(name,)]
         case e.Attribute(value=value, name=name):
             return [(*path, name) for path in _shares(value, env)]
-        case e.Subscript(value=value):
-            return [(*path, None) for path in _shares(value, env)]
+        case e.Subscript(value=value, index=index):
+            return [(*path, _step(index)) for path in _shares(value, env)]
         case e.Conditional(body=body, otherwise=otherwise):
             return [*_shares(body, env), *_shares(otherwise, env)]
         case e.Boolean(values=items) | e.List(items=items) | e.Tuple(items=items) | e.Set(items=items):
@@ -314,7 +333,11 @@ def _closure(aliases: list[_Alias]) -> list[_Alias]:
         if len(found) > _MAX_ALIASES:
             break
         for other in aliases:
-            if other.holder == alias.path[0] and other.holder != "state" and len(other.path) + len(alias.path) <= _MAX_DEPTH:
+            if (
+                other.holder == alias.path[0]
+                and other.holder != "state"
+                and len(other.path) + len(alias.path) <= _MAX_DEPTH
+            ):
                 path = (*other.path, *alias.path[1:])
                 if (alias.holder, path) not in known:
                     known.add((alias.holder, path))
@@ -322,23 +345,57 @@ def _closure(aliases: list[_Alias]) -> list[_Alias]:
     return found
 
 
-def _conflict(alias: _Alias, change: _Change, reads: Mapping[str, list[Position]]) -> bool:
+def _conflict(alias: _Alias, change: _Change, facts: _Facts) -> bool:
     if alias.span == change.span or len(alias.path) > len(change.path):
         return False
     if any(None not in (one, two) and one != two for one, two in zip(alias.path, change.path, strict=False)):
         return False
-    place = change.span.start
     if alias.region is not None:
-        return alias.region.has(place) and any(region == alias.region for region in change.loops)
+        return any(region == alias.region for region in change.loops)
     if alias.holder == change.path[0] and len(alias.path) == 1:
         return False
-    common = [region for region in change.loops if region.has(alias.span.start)]
-    if alias.span.start > place and not common:
+    common = any(region.has(alias.span.start) for region in change.loops)
+    if alias.span.start > change.span.start and not common:
         return False
     if alias.holder in {"state", "<gather>"}:
         return alias.path[0] != "state" or len(alias.path) > 1
-    outer = change.loops[0] if change.loops else None
-    return any(at > place or (outer is not None and outer.has(at)) for at in reads.get(alias.holder, ()))
+    return _is_read(alias, change, facts)
+
+
+def _is_read(alias: _Alias, change: _Change, facts: _Facts) -> bool:
+    """Whether the holder is read after the change, before it is bound again.
+
+    Where the holder is bound at one place only, a turn of a loop around both binds it afresh before any read.
+    """
+    reads = facts.reads.get(alias.holder, [])
+    made, place = alias.span.start, change.span.start
+    if facts.bindings.get(alias.holder, 0) > 1:
+        outer = change.loops[0] if change.loops else None
+        return any(at > place or (outer is not None and outer.has(at)) for at in reads)
+    if made > place:
+        return False
+    inner = [region for region in change.loops if not region.has(made)]
+    return any(at > place or any(region.has(at) for region in inner) for at in reads)
+
+
+def _targets(node: Node) -> Iterator[Expr]:
+    """The targets that a node binds."""
+    action = node.action
+    match action:
+        case Assign(target=target, operation=AssignOperation.SET):
+            yield target
+        case Loop(item=item, output=output):
+            yield from (found for found in (item, output) if found is not None)
+        case Parallel(branches=branches, output=output, item=item):
+            outputs = [branch.output for branch in branches]
+            yield from (found for found in (item, output, *outputs) if found is not None)
+        case Call(output=output) | Wait(output=output) | Start(output=output):
+            if output is not None:
+                yield output
+        case Try(handlers=handlers):
+            yield from (e.Name(handler.name) for handler in handlers if handler.name is not None)
+        case _:
+            return
 
 
 def _expressions(node: Node) -> Iterator[Expr]:

@@ -104,6 +104,8 @@ class Place:
     """In the graph of the stages itself, not of a TRY in one."""
     tail: bool = False
     """The end of this block is the end of its stage."""
+    flows: frozenset[str] = frozenset()
+    """The names of all flows around it, also those out of reach."""
     inlined: "Inlined | None" = None
     """The `@block` whose statements these are."""
     after: After = "end"
@@ -147,7 +149,7 @@ class Place:
 
     def in_stage(self, flow: "Flow") -> "Place":
         """A stage of a flow here."""
-        return replace(self, flow=flow, level=True, tail=True)
+        return replace(self, flow=flow, level=True, tail=True, flows=self.flows | {flow.name})
 
     def follows(self, after: After) -> After:
         """Whether a node follows in this graph; the end of a stage is followed by what follows its flow."""

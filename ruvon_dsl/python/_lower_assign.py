@@ -87,7 +87,8 @@ def lower_target(unit: Unit, target: Text | Dotted, place: Place) -> Expr | None
 def _assignable(unit: Unit, target: Expr, span: Span, place: Place) -> bool:
     match target:
         case e.Tuple(items=items):
-            return all([_assignable(unit, item, item.span or span, place) for item in items])
+            found = [_assignable(unit, item, item.span or span, place) for item in items]  # all of them are reported
+            return all(found)
         case e.Name(id="state"):
             unit.findings.error(
                 codes.STATE_NAME,
@@ -117,11 +118,11 @@ def _path(unit: Unit, target: Expr, span: Span, place: Place) -> bool:
     if root is None or root.id == "state":
         return root is not None
     one_item = isinstance(target, e.Subscript) and isinstance(target.value, e.Name)
-    if one_item and fresh_kind(unit, root.id, place.frame):
+    if one_item and fresh_kind(root.id, place.frame):
         return True
     text = unit.source.slice(span)
     if isinstance(target, e.Subscript):
-        rewrite = f"`{root.id} = {{**{root.id}, key: value}}` for a dict"
+        rewrite = f"write `{root.id} = {{**{root.id}, key: value}}` for a dict"
     else:
         rewrite = "build a new object with the changed field, or change it by its path below `state`"
     report_in_place(unit, f"`{text}` is assigned", root, span, place, rewrite)
@@ -149,19 +150,19 @@ def report_in_place(unit: Unit, what: str, root: e.Name, span: Span, place: Plac
         f"{what}, but workflow values are stored by value",
         span,
         reason=f"{why}; after a crash the change would be there on some runs and lost on others",
-        help=f"write {rewrite}",
+        help=rewrite,
     )
 
 
 # --- what was made here -----------------------------------------------------------------------------------------------
 
 
-def fresh_kind(unit: Unit, name: str, frame: Frame) -> str:
+def fresh_kind(name: str, frame: Frame) -> str:
     """`list` or `dict` where every value the name gets in this function is made by an expression of that kind."""
     if name not in frame.bound or frame.body is None:
         return ""
     if name not in frame.fresh:
-        kinds = {_kind(unit, item, name) for item in statements_of(frame.body) if _binds(item, name)}
+        kinds = {_kind(item, name) for item in statements_of(frame.body) if _binds(item, name)}
         kinds.discard("declaration")
         frame.fresh[name] = kinds.pop() if len(kinds) == 1 else ""
     return frame.fresh[name]
@@ -175,7 +176,7 @@ def _binds(statement: Statement, name: str) -> bool:
             return False
 
 
-def _kind(unit: Unit, statement: Statement, name: str) -> str:
+def _kind(statement: Statement, name: str) -> str:
     match statement:
         case Annotated(value=None):
             return "declaration"
@@ -221,10 +222,10 @@ def lower_augmented(unit: Unit, statement: Augmented, place: Place, given: Given
         return ()
     if statement.op == "+" and isinstance(target, e.Name):
         name = statement.target.text
-        if fresh_kind(unit, name, place.frame) == "list":
+        if fresh_kind(name, place.frame) == "list":
             return (assign_piece(unit, target, value, statement.span, place, given, AssignOperation.EXTEND),)
         if isinstance(value, e.List | e.Comprehension):
-            rewrite = f"`{name} = [*{name}, ...]`"
+            rewrite = f"write `{name} = [*{name}, ...]`"
             report_in_place(unit, f"`{name} +=` grows a list in place", e.Name(name), statement.span, place, rewrite)
             return ()
     whole = e.Binary(statement.op, target, value, statement.span)
@@ -246,14 +247,16 @@ def in_place_call(unit: Unit, call: Invocation, span: Span, place: Place, given:
     rewrite = _REWRITES.get(name, "a new value").format(text, args[0].value.text if args else "value")
     operation = _OPERATIONS.get(name)
     wanted = "dict" if name == "update" else "list"
-    local = isinstance(owner, e.Name) and fresh_kind(unit, owner.id, place.frame) == wanted
+    local = isinstance(owner, e.Name) and fresh_kind(owner.id, place.frame) == wanted
     below = root is not None and root.id == "state" and not isinstance(owner, e.Name)
     if root is not None and operation is not None and (local or below):
         value = _grown(unit, name, call, place)
         if value is not None:
             return (assign_piece(unit, bind(unit, owner, place.frame), value, span, place, given, operation),)
     if root is not None:
-        report_in_place(unit, f"`{text}.{name}(...)` changes `{text}` in place", root, span, place, f"`{rewrite}`")
+        report_in_place(
+            unit, f"`{text}.{name}(...)` changes `{text}` in place", root, span, place, f"write `{rewrite}`"
+        )
     return ()
 
 
@@ -295,4 +298,3 @@ def _grown(unit: Unit, name: str, call: Invocation, place: Place) -> Expr | None
         first = tuple(e.DictItem(None, lower_value(unit, value, place.frame, call.span)) for value in plain)
         return e.Dict((*first, *items), call.span)
     return lower_value(unit, plain[0], place.frame, call.span) if plain else None
-

@@ -9,12 +9,12 @@ from ruvon.ir.expr._nodes import Expr
 from ruvon.ir.types import UnresolvedTypeError, type_text
 from ruvon_dsl._link import Missing, StepTarget, describe
 from ruvon_dsl.python import _codes as codes
+from ruvon_dsl.python._callees import Wanted, callee_of
 from ruvon_dsl.python._context import Given, Inlined, Place, Unit
 from ruvon_dsl.python._findings import edit_fix
 from ruvon_dsl.python._lower_assign import assign_piece, lower_target
-from ruvon_dsl.python._lower_calls import Wanted, callee_of
 from ruvon_dsl.python._lower_choice import decision_id
-from ruvon_dsl.python._lower_effects import lower_effect
+from ruvon_dsl.python._lower_effects import lower_effect, report_late
 from ruvon_dsl.python._lower_inline import block_of, inline
 from ruvon_dsl.python._lower_loops import collecting_loop
 from ruvon_dsl.python._lower_types import type_of
@@ -56,8 +56,9 @@ def lower_annotated(unit: Unit, statement: Annotated, place: Place, given: Given
     target = statement.target
     if isinstance(target, Dotted) and len(target.parts) == 1:
         name = place.frame.rename.get(target.parts[0], target.parts[0])
+        before = unit.findings.count
         text = type_of(unit, statement.annotation)
-        known = unit.variables.setdefault(name, text)
+        known = text if unit.findings.count > before else unit.variables.setdefault(name, text)
         if known != text:
             unit.findings.error(
                 codes.ANNOTATION,
@@ -121,6 +122,9 @@ def report_not_awaited(unit: Unit, call: Invocation, place: Place, span: Span) -
     base = callee.base if callee is not None else None
     if base is None or place.frame.has(base.parts[0]):
         return False
+    if unit.names.ruvon(base.parts) == "start":
+        report_late(unit, call.text, call.span)
+        return True
     if not is_effectful(unit, base.parts):
         if effect_of(unit, base.parts) is not None:
             report_effect(unit, base.name, span, whole=True)
@@ -219,4 +223,3 @@ def _either(unit: Unit, statement: Assigned, value: EitherOr | Choice, place: Pl
 
 def _arm(unit: Unit, statement: Assigned, value: Value, place: Place) -> Pieces:
     return lower_assigned(unit, Assigned(statement.target, value, statement.span), place, Given())
-

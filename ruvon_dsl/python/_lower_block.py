@@ -8,11 +8,11 @@ from ruvon.ir._nodes import BREAK, CONTINUE, END, Fail, Return
 from ruvon.ir.expr import _nodes as e
 from ruvon.ir.expr._nodes import Expr
 from ruvon_dsl.python import _codes as codes
+from ruvon_dsl.python._callees import RESULT
 from ruvon_dsl.python._context import After, Given, Place, Unit
 from ruvon_dsl.python._findings import edit_fix
 from ruvon_dsl.python._lower_assign import lower_augmented
 from ruvon_dsl.python._lower_bindings import lower_annotated, lower_assigned, produce, return_from_block
-from ruvon_dsl.python._lower_calls import RESULT
 from ruvon_dsl.python._lower_choice import lower_if, lower_match
 from ruvon_dsl.python._lower_discarded import lower_discarded, node_given
 from ruvon_dsl.python._lower_flow import is_left, lower_flow, lower_go
@@ -83,9 +83,7 @@ def lower_block(unit: Unit, block: Block, place: Place, after: After, given: Giv
     return tuple(found)
 
 
-def _behind_flow(
-    unit: Unit, statement: FlowLoop, rest: Sequence[Statement], block: Block, after: After
-) -> After:
+def _behind_flow(unit: Unit, statement: FlowLoop, rest: Sequence[Statement], block: Block, after: After) -> After:
     """Lines that only repeat how a flow was left are no nodes."""
     kept = [item for item in rest if is_left(unit, item, statement.name) is None]
     return "node" if does_something(Block(tuple(kept), block.span)) else after
@@ -235,11 +233,12 @@ def _error(unit: Unit, value: Value, place: Place, statement: Raising) -> Expr:
 def _jump(unit: Unit, statement: Jump, place: Place) -> Pieces:
     word = statement.kind
     if place.flow is not None:
+        at = place.flow.name
         unit.findings.error(
             codes.FLOW,
             f"`{word}` inside a flow would be about its turn, not about the loop around it",
             statement.span,
-            help=f"write `{place.flow.name}.go({word.upper()})`, and `if {place.flow.name}.left({word.upper()}): {word}` behind the flow",
+            help=f"write `{at}.go({word.upper()})`, and `if {at}.left({word.upper()}): {word}` behind the flow",
         )
         return ()
     if not place.in_loop:
@@ -251,4 +250,3 @@ def _jump(unit: Unit, statement: Jump, place: Place) -> Pieces:
             )
         return ()
     return (Leave(BREAK if word == "break" else CONTINUE, statement.span),)
-

@@ -2,16 +2,15 @@
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from ruvon.ir._nodes import Graph, Parallel, Return
+from ruvon.ir._nodes import Graph, HumanSource, Parallel, Return, Wait
 from ruvon.ir._spans import Span
 from ruvon.ir._verify import single_effect
-from ruvon.ir.expr._nodes import Name
+from ruvon.ir.expr._nodes import Const, Name
 from ruvon_dsl.python import _codes as codes
+from ruvon_dsl.python._callees import RESULT, Effect
 from ruvon_dsl.python._context import RETURNS, BranchFunction, Frame, Given, Place, Unit
 from ruvon_dsl.python._frames import frame_of
-from ruvon_dsl.python._lower_calls import RESULT
 from ruvon_dsl.python._lower_inline import BlockUse, block_of, inline
 from ruvon_dsl.python._naming import variable_of
 from ruvon_dsl.python._pieces import Pieces, Step, Stop, falls, graph_of
@@ -28,9 +27,6 @@ from ruvon_dsl.python._surface import (
     Statement,
 )
 
-if TYPE_CHECKING:
-    from ruvon_dsl.python._lower_calls import Effect
-
 __all__ = ["branch_graph", "branch_place", "effect_graph", "named_branch"]
 
 
@@ -44,8 +40,8 @@ def named_branch(work: Invocation, place: Place) -> BranchFunction | None:
     return place.frame.branch(work.function.name) if isinstance(work.function, Dotted) else None
 
 
-def effect_graph(unit: Unit, awaiting: Awaiting, place: Place) -> "tuple[str, Graph] | None":
-    """The graph of a branch that is one call, with the id of its node."""
+def effect_graph(unit: Unit, awaiting: Awaiting, place: Place) -> tuple[str, str, Graph] | None:
+    """A branch that is one call: the id of its node, the name it has for `after`, its graph."""
     from ruvon_dsl.python._lower_effects import lower_effect  # noqa: PLC0415 - a branch may hold any effect, also a gather
 
     use = block_of(unit, awaiting, place)
@@ -55,21 +51,32 @@ def effect_graph(unit: Unit, awaiting: Awaiting, place: Place) -> "tuple[str, Gr
     if effect is None:
         return None
     if not isinstance(effect.action, Parallel):
-        return effect.id, graph_of((Step(effect.id, effect.action, effect.span, effect.automate),))
-    return effect.id, _gathered(unit, effect)
+        graph = graph_of((Step(effect.id, effect.action, effect.span, effect.automate),))
+        return effect.id, _called(effect), graph
+    return effect.id, effect.base, _gathered(unit, effect)
 
 
-def _block_graph(unit: Unit, use: BlockUse, place: Place) -> tuple[str, Graph] | None:
+def _called(effect: Effect) -> str:
+    """The name of a branch for `after`, which `.local` uses too: what it calls, a person's task for `human`."""
+    match effect.action:
+        case Wait(source=HumanSource(task=Const(value=str(task)))):
+            return task
+        case _:
+            return effect.base
+
+
+def _block_graph(unit: Unit, use: BlockUse, place: Place) -> tuple[str, str, Graph] | None:
     """A `@block` as a branch; its result is the branch's."""
     made = inline(unit, use, replace(place, after="node"), Given(), RESULT)
     if made is None:
         return None
     pieces, output = made
     stop = Stop(unit.ids.derive("return"), Return(value=output), use.call.span)
-    return use.name.rpartition(".")[2], graph_of((*pieces, stop) if falls(pieces) else pieces)
+    name = use.name.rpartition(".")[2]
+    return name, name, graph_of((*pieces, stop) if falls(pieces) else pieces)
 
 
-def _gathered(unit: Unit, effect: "Effect") -> Graph:
+def _gathered(unit: Unit, effect: Effect) -> Graph:
     """A `gather` as a branch: its results are the branch's result, which only a RETURN can say."""
     result = Name(variable_of(effect.id, "result"), effect.span)
     step = Step(effect.id, replace(effect.action, output=result), effect.span, effect.automate)

@@ -12,15 +12,16 @@ from ruvon.ir.expr import _nodes as e
 from ruvon.ir.expr import names, substitute
 from ruvon.ir.expr._nodes import Expr
 from ruvon_dsl.python import _codes as codes
+from ruvon_dsl.python._callees import RESULT
 from ruvon_dsl.python._context import After, Given, Place, Unit
 from ruvon_dsl.python._lower_assign import assign_piece
-from ruvon_dsl.python._lower_calls import RESULT
 from ruvon_dsl.python._lower_effects import lower_effect
 from ruvon_dsl.python._lower_inline import block_of, inline
 from ruvon_dsl.python._lower_values import lower_value
 from ruvon_dsl.python._naming import variable_of
 from ruvon_dsl.python._patterns import Matched, conjunction, read_match
 from ruvon_dsl.python._pieces import Attempt, Choose, Piece, Pieces, Step, Turns
+from ruvon_dsl.python._scopes import binds, statements_of
 from ruvon_dsl.python._surface import (
     Awaiting,
     Block,
@@ -50,9 +51,7 @@ def step_of(unit: Unit, awaiting: Awaiting, place: Place, given: Given) -> tuple
     return (Step(effect.id, effect.action, effect.span, effect.automate),), effect.output
 
 
-def decision_id(
-    unit: Unit, base: str, place: Place, given: Given, previous: Piece | None
-) -> tuple[str, bool | None]:
+def decision_id(unit: Unit, base: str, place: Place, given: Given, previous: Piece | None) -> tuple[str, bool | None]:
     """The id of a DECISION and whether it goes on by itself; behind an effect it is that effect's route."""
     name, given.name = given.name, None
     if name is not None:
@@ -144,6 +143,7 @@ def _cases(
     caught = False
     for case in statement.cases:
         found = read_match(unit, case.pattern, subject, place.frame)
+        _check_guarded(unit, statement, case, found, place)
         condition = _condition(unit, case, found, place)
         if caught:
             unit.findings.error(
@@ -158,6 +158,23 @@ def _cases(
         else:
             arms.append((condition, body))
     return Choose(node, tuple(arms), default, statement.span, automate)
+
+
+def _check_guarded(unit: Unit, statement: Matching, case: Case, found: Matched, place: Place) -> None:
+    """Python binds what a pattern captures before it asks the guard, and keeps it where the guard says no."""
+    body = place.frame.body
+    if case.guard is None or not found.captures or body is None:
+        return
+    others = [item for item in statements_of(body) if item is not statement]
+    for name in found.captures:
+        if any(part == name for item in others for part, _ in binds(item)):
+            unit.findings.error(
+                codes.PATTERN,
+                f"`{name}` would be bound by this case even where its guard says no",
+                case.span,
+                reason=f"under Python `{name}` keeps the captured value then, in the graph it keeps the one it had",
+                help="capture it under another name",
+            )
 
 
 def _condition(unit: Unit, case: Case, found: Matched, place: Place) -> Expr | None:
@@ -204,7 +221,9 @@ def _captures(pattern: Pattern) -> Iterator[str]:
         case LiteralPattern():
             return
         case _:
-            yield from (name for item in pattern.items for name in _captures(item[1] if isinstance(item, tuple) else item))
+            yield from (
+                name for item in pattern.items for name in _captures(item[1] if isinstance(item, tuple) else item)
+            )
             if getattr(pattern, "rest", None) is not None:
                 yield str(getattr(pattern, "rest", ""))
 
@@ -282,4 +301,3 @@ def _taken(pattern: Pattern) -> Iterator[str]:
                 yield cls.parts[-1]
         case _:
             return
-

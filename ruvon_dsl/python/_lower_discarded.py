@@ -8,10 +8,10 @@ from ruvon.ir._spans import Span
 from ruvon.ir.expr._nodes import Expr
 from ruvon_dsl._link import ChildTarget, Missing, PureTarget, describe
 from ruvon_dsl.python import _codes as codes
+from ruvon_dsl.python._callees import callee_of
 from ruvon_dsl.python._context import Given, Place, Unit
 from ruvon_dsl.python._lower_assign import in_place_call
 from ruvon_dsl.python._lower_bindings import produce, report_not_awaited
-from ruvon_dsl.python._lower_calls import callee_of
 from ruvon_dsl.python._lower_options import constant
 from ruvon_dsl.python._lower_values import effect_of, lower_value, report_awaits, report_effect
 from ruvon_dsl.python._lower_waits import ruvon_arguments
@@ -35,8 +35,12 @@ def node_given(unit: Unit, statement: Statement, place: Place) -> Given | None:
         return Given()
     frame = place.frame
     name = constant(unit, found["name"], frame, str, "the name")
-    limit = constant(unit, found["max_iterations"], frame, int, "`max_iterations`") if "max_iterations" in found else None
-    automate = constant(unit, found["automate_next"], frame, bool, "`automate_next`") if "automate_next" in found else None
+    limit = (
+        constant(unit, found["max_iterations"], frame, int, "`max_iterations`") if "max_iterations" in found else None
+    )
+    automate = (
+        constant(unit, found["automate_next"], frame, bool, "`automate_next`") if "automate_next" in found else None
+    )
     return Given(name, limit, automate, statement.span)
 
 
@@ -72,12 +76,22 @@ def _no_effect(unit: Unit, value: Value, span: Span) -> None:
 def _acts(unit: Unit, call: Invocation, place: Place) -> bool:
     """Report the call of a function that is neither a step nor part of the expression language."""
     function = call.function
-    if not isinstance(function, Dotted) or place.frame.has(function.parts[0]):
+    if not isinstance(function, Dotted):
         return False
-    if unit.lookup is not None:
+    if unit.lookup is not None and not place.frame.has(function.parts[0]):
         found = unit.lookup(function.name)
         if found is not Missing and isinstance(describe(found), PureTarget):
             return False
+    if function.parts == (function.parts[0], "go") and function.parts[0] in place.flows:
+        unit.findings.error(
+            codes.FLOW,
+            f"`{call.text}` stands inside a loop or a `finally`, which a flow cannot leave",
+            call.span,
+            help="end the loop with `break` and go behind it",
+        )
+        return True
+    if place.frame.has(function.parts[0]):
+        return False
     logs = function.parts[-1] in _LOGGERS and len(function.parts) > 1
     if effect_of(unit, function.parts) is None and not logs and place.frame.branch(function.name) is not None:
         unit.findings.error(

@@ -1,20 +1,17 @@
 """What an `await` waits for: the dispatch over every awaitable form."""
 
+from ruvon.ir._spans import Span
 from ruvon_dsl.python import _codes as codes
+from ruvon_dsl.python._callees import Effect, Wanted, callee_of
 from ruvon_dsl.python._context import Given, Place, Unit
-from ruvon_dsl.python._lower_calls import (
-    Effect,
-    Wanted,
-    callee_of,
-    custom_effect,
-    refuse_await,
-    step_effect,
-)
+from ruvon_dsl.python._lower_calls import step_effect
+from ruvon_dsl.python._lower_children import custom_effect
 from ruvon_dsl.python._lower_parallel import first_of_effect, gather_effect
 from ruvon_dsl.python._lower_waits import ONE_NODE, waiting_effect
+from ruvon_dsl.python._refusals import refuse_await
 from ruvon_dsl.python._surface import Awaiting, Dotted, Invocation, Value
 
-__all__ = ["lower_effect"]
+__all__ = ["lower_effect", "report_late"]
 
 
 def lower_effect(unit: Unit, awaiting: Awaiting, place: Place, *, given: Given, wanted: Wanted) -> Effect | None:
@@ -82,17 +79,22 @@ def _misused(unit: Unit, name: str, call: Invocation) -> None:
 
 def _not_a_call(unit: Unit, value: Value, place: Place) -> None:
     if isinstance(value, Dotted) and place.frame.has(value.parts[0]):
-        unit.findings.error(
-            codes.LATE_AWAIT,
-            f"`{value.name}` is awaited later than it is called",
-            value.span,
-            reason="work that was started and not awaited exists only in memory and is gone after a crash",
-            help="await the call where it stands; to run several at once, write `a, b = await gather(f(...), g(...))`",
-        )
+        report_late(unit, value.name, value.span)
         return
     unit.findings.error(
         codes.AWAITED,
         f"`await {' '.join(value.text.split())}` awaits no call",
         value.span,
         help="await a call of a step, a workflow or a waiting function of ruvon",
+    )
+
+
+def report_late(unit: Unit, text: str, span: Span) -> None:
+    """Report work that is begun at one place and awaited at another."""
+    unit.findings.error(
+        codes.LATE_AWAIT,
+        f"`{' '.join(text.split())}` is awaited later than it is called",
+        span,
+        reason="work that was started and not awaited exists only in memory and is gone after a crash",
+        help="await the call where it stands; to run several at once, write `a, b = await gather(f(...), g(...))`",
     )

@@ -53,9 +53,7 @@ def _word(unit: Unit, value: object) -> str | None:
     return name if name in {BREAK, CONTINUE, END} else None
 
 
-def lower_flow(
-    unit: Unit, statement: FlowLoop, place: Place, after: After, following: Sequence[Statement]
-) -> Pieces:
+def lower_flow(unit: Unit, statement: FlowLoop, place: Place, after: After, following: Sequence[Statement]) -> Pieces:
     """The stages, each with its label on its first node."""
     labels = [label for label, _, _ in statement.stages]
     if statement.entry not in labels:
@@ -125,4 +123,3 @@ def _out(unit: Unit, statement: Discarded, place: Place, flow: Flow, word: str) 
         )
         return ()
     return (Leave(word, statement.span),)
-

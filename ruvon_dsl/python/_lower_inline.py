@@ -18,11 +18,11 @@ from ruvon.ir.expr._nodes import Expr
 from ruvon_dsl._draft import SourceText
 from ruvon_dsl._link import BlockTarget, Lookup, Missing, ModuleLookup, describe
 from ruvon_dsl.python import _codes as codes
+from ruvon_dsl.python._callees import RESULT, Wanted, callee_of
 from ruvon_dsl.python._context import Given, Inlined, Place, Unit
 from ruvon_dsl.python._findings import Findings
 from ruvon_dsl.python._frames import frame_of
 from ruvon_dsl.python._lower_assign import assign_piece
-from ruvon_dsl.python._lower_calls import RESULT, Wanted, callee_of
 from ruvon_dsl.python._lower_values import lower_value
 from ruvon_dsl.python._names import Names, read_names
 from ruvon_dsl.python._parse_blocks import BlockReader
@@ -106,9 +106,7 @@ def inline(unit: Unit, use: BlockUse, place: Place, given: Given, wanted: Wanted
     frame = frame_of(function.body, {item.name: item.span for item in function.parameters}, None)
     frame.rename = {name: f"{prefix}_{name}" for name in frame.bound if name != "state"}
     inlined = Inlined(use.name, f"<{prefix}>", output)
-    inner = replace(
-        place, frame=frame, top=False, in_loop=False, flow=None, level=False, tail=False, inlined=inlined
-    )
+    inner = replace(place, frame=frame, top=False, in_loop=False, flow=None, level=False, tail=False, inlined=inlined)
     after = place.follows(place.after)
     body = own.block(function.body, inner, "node" if output is not None else after)
     if output is not None and falls(body):
@@ -170,4 +168,3 @@ def _bound(function: Function, call: Invocation) -> Mapping[str, Argument] | Non
             return None
         found[name] = arg
     return found if len(found) == len(names) else None
-

@@ -6,9 +6,9 @@ from ruvon.ir._nodes import BREAK, END, Graph, Loop
 from ruvon.ir.expr import _nodes as e
 from ruvon.ir.expr._nodes import Expr
 from ruvon_dsl.python import _codes as codes
+from ruvon_dsl.python._callees import RESULT, Wanted
 from ruvon_dsl.python._context import After, Given, Place, Unit
 from ruvon_dsl.python._lower_branches import branch_place
-from ruvon_dsl.python._lower_calls import RESULT, Wanted
 from ruvon_dsl.python._lower_choice import decision_id, step_of
 from ruvon_dsl.python._lower_effects import lower_effect
 from ruvon_dsl.python._lower_values import lower_value, read_expression
@@ -145,7 +145,9 @@ def collecting_loop(
         )
         return None
     node = _settle(unit, "for", given)
-    inner = branch_place(place, {name: clause.target.span for name in _all_names(target)})
+    inner = branch_place(place, dict.fromkeys(_all_names(target), clause.target.span))
+    inner.frame.rename = {**place.frame.rename, **_own_names(target, node, place)}
+    target = _renamed(target, inner)
     tests = tuple(lower_value(unit, test, inner.frame, each.span) for test in clause.tests)
     if tests:
         over = e.Comprehension("list", target, (e.Clause(target, over, tests),), clause.over.span)
@@ -158,6 +160,11 @@ def collecting_loop(
     action = Loop(over=over, item=target, body=_EMPTY, collect=True, output=output, max_iterations=limit)
     automate = unit.automation(place, given.automate_next)
     return (Turns(node, action, body, (), each.span, automate, leaves=False),), output
+
+
+def _own_names(target: Expr, node: str, place: Place) -> dict[str, str]:
+    """New names for variables of a comprehension that the function also has: in Python they are not the same ones."""
+    return {name: variable_of(node, name) for name in _all_names(target) if place.frame.has(name)}
 
 
 def _all_names(target: Expr) -> list[str]:

@@ -9,11 +9,11 @@ import libcst as cst
 
 from ruvon.ir._nodes import CommitMode, Definition, Graph
 from ruvon.ir._spans import Span
-from ruvon.ir.types import UnresolvedTypeError, type_text
 from ruvon_dsl._draft import Draft, SourceText
 from ruvon_dsl._link import ChildTarget, Lookup, Missing, describe
 from ruvon_dsl.python import _codes as codes
 from ruvon_dsl.python._aliases import check_aliases
+from ruvon_dsl.python._callees import result_text
 from ruvon_dsl.python._context import Frame, Place, Unit
 from ruvon_dsl.python._frames import frame_of
 from ruvon_dsl.python._lower_block import lower_block
@@ -34,9 +34,7 @@ _HEADER: Final = ("version", "saga", "strict_results", "automate_next", "history
 _REGISTRATION: Final = ("cron", "tz", "overlap", "catch_up")
 
 
-def lower_workflow(
-    source: Source, text: SourceText, names: Names, declared: Declared, lookup: Lookup | None
-) -> Draft:
+def lower_workflow(source: Source, text: SourceText, names: Names, declared: Declared, lookup: Lookup | None) -> Draft:
     """The draft of one workflow."""
     node = declared.node
     assert node is not None  # noqa: S101 - the caller picked declarations with a function
@@ -48,9 +46,9 @@ def lower_workflow(
     header = _Header(unit, node, function)
     unit.ids = NodeNames(_given_names(unit, function.body))
     unit.state = header.state()
-    frame = frame_of(function.body, {}, None)
+    frame = frame_of(function.body, {"state": function.span}, None)
     graph = graph_of(unit.block(function.body, Place(frame)))
-    _check_branches(unit, function.body, frame)
+    _check_branches(unit, frame)
     check_aliases(graph, findings)
     definition = header.definition(graph)
     doc = node.get_docstring()
@@ -129,10 +127,9 @@ class _Header:
         target = describe(found) if found is not Missing else None
         if isinstance(target, ChildTarget):
             annotation = target.takes if side == "state" else target.gives
-            try:
-                return "None" if annotation is None else type_text(annotation)
-            except (UnresolvedTypeError, TypeError, AttributeError):
-                pass
+            text = "None" if annotation is None else result_text(annotation)
+            if text is not None:
+                return text
         return type_of(self.unit, value)
 
     def state(self) -> str:
@@ -213,7 +210,9 @@ def _given_names(unit: Unit, body: Block) -> Iterator[str]:
     seen: dict[str, Span] = {}
     for name, span in _names_in(unit, body):
         if name in {"END", "BREAK", "CONTINUE"} or not name.strip():
-            unit.findings.error(codes.NODE_NAME, f"`{name}` cannot be the name of a node", span, help="choose another name")
+            unit.findings.error(
+                codes.NODE_NAME, f"`{name}` cannot be the name of a node", span, help="choose another name"
+            )
         elif name in seen:
             unit.findings.error(
                 codes.NODE_NAME,
@@ -260,16 +259,16 @@ def _literal(value: Value | None) -> tuple[str, Span] | None:
     return text[1:-1], value.span
 
 
-def _check_branches(unit: Unit, body: Block, frame: Frame) -> None:
+def _check_branches(unit: Unit, frame: Frame) -> None:
     """Report nested functions that run never or more than once."""
     for branch in frame.branches.values():
         name = branch.function.name
         if len(branch.used) == 1:
             continue
-        often = "never" if not branch.used else f"{len(branch.used)} times"
+        often = "never used" if not branch.used else f"used {len(branch.used)} times"
         unit.findings.error(
             codes.BRANCH_USE,
-            f"the branch `{name}` is used {often}",
+            f"the branch `{name}` is {often}",
             branch.function.span,
             help="use it in exactly one `gather` or `first_of`"
             + ("; for the second use write a second function, or put its work into a step" if branch.used else ""),

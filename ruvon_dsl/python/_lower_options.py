@@ -22,7 +22,17 @@ __all__ = ["Options", "constant", "read_options", "read_retry", "read_timeout"]
 
 T = TypeVar("T", str, bool, int, float)
 
-_NAMES: Final = ("name", "retry", "timeout", "queue", "compensate", "automate_next", "input_model", "version", "data_region")
+_NAMES: Final = (
+    "name",
+    "retry",
+    "timeout",
+    "queue",
+    "compensate",
+    "automate_next",
+    "input_model",
+    "version",
+    "data_region",
+)
 
 
 @final
@@ -102,21 +112,23 @@ def _given(unit: Unit, given: Mapping[str, Value], name: str, frame: Frame, kind
     return constant(unit, given[name], frame, kind, f"`{name}`") if name in given else None
 
 
-def read_timeout(unit: Unit, value: Value, frame: Frame) -> int | None:
+def read_timeout(unit: Unit, value: Value, frame: Frame, *, what: str = "a timeout", least: int = 1) -> int | None:
     """A constant duration in microseconds; `None` stays None."""
     found = lower_value(unit, value, frame, value.span)
     match found:
         case e.Const(value=timedelta() as duration):
-            if duration > timedelta(0):
+            if duration_us(duration) >= least:
                 return duration_us(duration)
-            unit.findings.error(codes.NOT_CONSTANT, "a timeout is greater than 0", value.span, help="leave it out for none")
+            bound = "greater than 0" if least else "0 or more"
+            message = f"{what} is {bound}"
+            unit.findings.error(codes.NOT_CONSTANT, message, value.span, help="leave it out for none")
             return None
         case e.Const(value=None):
             return None
         case _ if found is NOTHING:
             return None
         case _:
-            _not_constant(unit, value, "the timeout", "a constant `timedelta(...)`")
+            _not_constant(unit, value, what, "a constant `timedelta(...)`")
             return None
 
 
@@ -179,8 +191,12 @@ def _policy(unit: Unit, given: Mapping[str, Value], frame: Frame) -> RetryPolicy
     attempts = _given(unit, given, "max_attempts", frame, int)
     backoff = _given(unit, given, "backoff", frame, float)
     jitter = _given(unit, given, "jitter", frame, float)
-    delay = read_timeout(unit, given["delay"], frame) if "delay" in given else None
-    longest = read_timeout(unit, given["max_delay"], frame) if "max_delay" in given else None
+    delay = read_timeout(unit, given["delay"], frame, what="the delay", least=0) if "delay" in given else None
+    longest = (
+        read_timeout(unit, given["max_delay"], frame, what="the longest delay", least=0)
+        if "max_delay" in given
+        else None
+    )
     return RetryPolicy(
         max_attempts=default.max_attempts if attempts is None else attempts,
         delay_us=default.delay_us if delay is None else delay,

@@ -1,11 +1,13 @@
 """`gather` and `first_of`: static branches, mapped branches, nested `async def` as branches."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, final
 
+from ruvon.ir._diagnostics import Severity
 from ruvon.ir._nodes import (
     Branch,
+    Call,
     Graph,
     Join,
     Merge,
@@ -14,12 +16,14 @@ from ruvon.ir._nodes import (
     OnFailure,
     Parallel,
 )
+from ruvon.ir._verify import single_effect
 from ruvon.ir.expr import _nodes as e
+from ruvon.ir.expr import names as names_of
 from ruvon.ir.expr._nodes import Expr
 from ruvon_dsl.python import _codes as codes
+from ruvon_dsl.python._callees import RESULT, Effect, Wanted
 from ruvon_dsl.python._context import BranchFunction, Given, Place, Unit
 from ruvon_dsl.python._lower_branches import branch_graph, branch_place, effect_graph, named_branch
-from ruvon_dsl.python._lower_calls import RESULT, Effect, Wanted
 from ruvon_dsl.python._lower_options import constant, read_timeout
 from ruvon_dsl.python._lower_values import lower_value, read_expression
 from ruvon_dsl.python._lower_waits import ruvon_arguments
@@ -40,7 +44,7 @@ class _Settings:
     batch_size: Expr | None = None
     tolerate: Expr | None = None
     collect: bool = False
-    merge: Merge = Merge(conflict=MergeConflict.RAISE_ERROR)
+    merge: Merge = field(default_factory=lambda: Merge(conflict=MergeConflict.RAISE_ERROR))
     timeout_us: int | None = None
 
 
@@ -73,13 +77,14 @@ def _finished(
     unit: Unit, node: str, action: Parallel, call: Invocation, place: Place, given: Given, wanted: Wanted
 ) -> Effect:
     automate = unit.automation(place, given.automate_next)
+    base = "gather" if action.join is Join.ALL else "first"
     output = e.Name(variable_of(node, "result"), call.span) if wanted is RESULT else wanted
     shared = action.branches and action.join is Join.ALL and action.on_failure is OnFailure.CANCEL
     if shared and isinstance(output, e.Tuple) and len(output.items) == len(action.branches):
         pairs = zip(action.branches, output.items, strict=True)
         branches = tuple(replace(branch, output=target) for branch, target in pairs)
-        return Effect(node, replace(action, branches=branches), call.span, automate, output)
-    return Effect(node, replace(action, output=output), call.span, automate, output)
+        return Effect(node, replace(action, branches=branches), call.span, automate, output, base)
+    return Effect(node, replace(action, output=output), call.span, automate, output, base)
 
 
 def _bad_argument(unit: Unit, value: Value | Invocation, message: str) -> None:
@@ -144,7 +149,7 @@ def _on_failure(unit: Unit, settings: _Settings, arg: Argument, place: Place, wa
     elif mode == "collect":
         unit.findings.error(
             codes.GATHER_OPTION,
-            "the results of `on_failure=\"collect\"` would mix values and errors in one list",
+            'the results of `on_failure="collect"` would mix values and errors in one list',
             arg.span,
             help="write `partial=True`: it gives a `Batch` with `ok` and `failed`",
         )
@@ -195,7 +200,8 @@ def _static(unit: Unit, each: Sequence[Argument], place: Place, settings: _Setti
         return None
     known = {branch.label: branch.label for branch in branches}
     for index, order in waits:
-        labels = _after_labels(unit, order, {**aliases, **known}, branches[index].label, place)
+        labels = _after_labels(unit, order, {**known, **aliases}, branches[index].label, place)
+        _check_eager(unit, order, branches[index], place)
         branches[index] = replace(branches[index], after=labels)
     return _parallel(tuple(branches), settings)
 
@@ -218,7 +224,7 @@ def _short(value: Value) -> str:
 
 
 def _numbered(taken: dict[str, str], name: str) -> str:
-    """The label under which `after` may also name a branch: its function, numbered in order of the arguments."""
+    """The label under which `after` names a branch, as `.local` does: what it calls, numbered in order of the arguments."""
     number = 2
     label = name
     while label in taken:
@@ -236,15 +242,35 @@ def _after(unit: Unit, value: Value) -> tuple[Invocation | None, Invocation | No
         if isinstance(work, Invocation) and len(value.args) > 1:
             return work, value
         unit.findings.error(
-            codes.AFTER, "`after` takes a call and the labels it waits for", value.span, help='write `after(d(state), "a", "b")`'
+            codes.AFTER,
+            "`after` takes a call and the labels it waits for",
+            value.span,
+            help='write `after(d(state), "a", "b")`',
         )
         return None, value
     return value, None
 
 
-def _after_labels(
-    unit: Unit, order: Invocation, known: dict[str, str], own: str, place: Place
-) -> tuple[str, ...]:
+def _check_eager(unit: Unit, order: Invocation, branch: Branch, place: Place) -> None:
+    """Warn of arguments that Python reads before the `gather` begins, and the graph when the branch does."""
+    work = order.args[0].value if order.args else None
+    node = single_effect(branch.graph)
+    if node is None or not isinstance(work, Invocation) or named_branch(work, place) is not None:
+        return
+    values = node.action.args.values() if isinstance(node.action, Call) else ()
+    for value in values:
+        if value != e.Name("state") and "state" in names_of(value) and value.span is not None:
+            unit.findings.error(
+                codes.AFTER,
+                "this argument is read before the branches that it comes after have run",
+                value.span,
+                severity=Severity.WARNING,
+                help="pass `state` itself, or read it inside a nested `async def`",
+                reason="under Python arguments are evaluated before the `gather` begins, in the graph when the branch does",
+            )
+
+
+def _after_labels(unit: Unit, order: Invocation, known: dict[str, str], own: str, place: Place) -> tuple[str, ...]:
     found: list[str] = []
     for arg in order.args[1:]:
         name = constant(unit, arg.value, place.frame, str, "the label")
@@ -254,7 +280,7 @@ def _after_labels(
                 codes.AFTER,
                 f"`{name}` is no other branch of this `gather`",
                 arg.span,
-                help=f"its branches are {', '.join(f'`{item}`' for item in dict.fromkeys(known.values()))}",
+                help=f"its branches are {', '.join(f'`{item}`' for item in dict.fromkeys(known) if known[item] != own)}",
             )
         elif label is not None and label not in found:
             found.append(label)
@@ -268,12 +294,7 @@ def _branch(unit: Unit, work: Invocation, place: Place) -> tuple[str, str, Graph
         graph = branch_graph(unit, function, work, place, mapped=False)
         return function.function.name, function.function.name, graph
     awaiting = Awaiting(work, work.text, work.span)
-    made = effect_graph(unit, awaiting, branch_place(place, {}))
-    if made is None:
-        return None
-    node, graph = made
-    name = work.function.parts[-1] if isinstance(work.function, Dotted) else node
-    return node, name, graph
+    return effect_graph(unit, awaiting, branch_place(place, {}))
 
 
 # --- mapped branches --------------------------------------------------------------------------------------------------
@@ -296,7 +317,7 @@ def _mapped(unit: Unit, each: Each, place: Place, settings: _Settings) -> Parall
     function = named_branch(element, place)
     if function is None:
         made = effect_graph(unit, Awaiting(element, element.text, element.span), inner)
-        graph = None if made is None else made[1]
+        graph = None if made is None else made[2]
         item, source = target, _filtered(target, target, over, tests)
     else:
         graph = branch_graph(unit, function, element, place, mapped=True)
@@ -369,7 +390,10 @@ def _bad_race(unit: Unit, arg: Argument) -> None:
         codes.RACE,
         f"`{arg.star}{arg.keyword + '=' if arg.keyword else ''}{_short(arg.value)}` is no branch of `first_of`",
         arg.span,
-        help="give calls of `receive`, `sleep`, `human`, workflows or nested `async def` functions; a wait takes its own `timeout=`",
+        help=(
+            "give calls of `receive`, `sleep`, `human`, workflows or nested `async def` functions; "
+            "a wait takes its own `timeout=`"
+        ),
     )
 
 
@@ -394,4 +418,3 @@ def _relabelled(unit: Unit, branches: list[Branch], call: Invocation) -> tuple[B
                 codes.RACE, f"two branches are named `{label}`", call.span, help="give every branch a name of its own"
             )
     return tuple(branches)
-

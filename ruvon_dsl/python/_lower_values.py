@@ -24,11 +24,24 @@ from ruvon_dsl.python._surface import (
     Value,
 )
 
-__all__ = ["EFFECT_ADVICE", "NOTHING", "effect_of", "is_effectful", "lower_value", "read_expression", "report_awaits"]
+__all__ = [
+    "EFFECT_ADVICE",
+    "NOTHING",
+    "bind",
+    "effect_of",
+    "import_edit",
+    "is_effectful",
+    "lower_value",
+    "read_expression",
+    "report_awaits",
+    "report_effect",
+]
 
 NOTHING: Final = e.Name("_")
 """Stands for a value that was reported: a variable of unknown type."""
-_WAITING: Final = frozenset("call first_of gather http human infer named receive sleep sleep_until wasm".split())
+_WAITING: Final = frozenset(
+    ["call", "first_of", "gather", "http", "human", "infer", "named", "receive", "sleep", "sleep_until", "wasm"]
+)
 _RECORDED: Final = frozenset({"now", "new_id", "random", "template", "secret"})
 EFFECT_ADVICE: Final = {
     "datetime.datetime.now": "now()",
@@ -47,10 +60,31 @@ EFFECT_ADVICE: Final = {
     "random.uniform": "random()",
 }
 _EFFECT_MODULES: Final = frozenset(
-    "aiohttp asyncio boto3 httpx io logging os pathlib random requests secrets shutil smtplib socket sqlite3 subprocess "
-    "sys threading time urllib uuid".split()
+    [
+        "aiohttp",
+        "asyncio",
+        "boto3",
+        "httpx",
+        "io",
+        "logging",
+        "os",
+        "pathlib",
+        "random",
+        "requests",
+        "secrets",
+        "shutil",
+        "smtplib",
+        "socket",
+        "sqlite3",
+        "subprocess",
+        "sys",
+        "threading",
+        "time",
+        "urllib",
+        "uuid",
+    ]
 )
-_EFFECT_BUILTINS: Final = frozenset("breakpoint compile eval exec exit input open print quit".split())
+_EFFECT_BUILTINS: Final = frozenset(["breakpoint", "compile", "eval", "exec", "exit", "input", "open", "print", "quit"])
 
 
 def lower_value(unit: Unit, value: Value, frame: Frame, statement: Span, *, whole: bool = False) -> Expr:
@@ -64,8 +98,9 @@ def lower_value(unit: Unit, value: Value, frame: Frame, statement: Span, *, whol
     if found is None or _effects(unit, found, frame):
         return NOTHING
     bound = bind(unit, found, frame)
-    if not whole and isinstance(bound, e.Call) and impure_calls(bound):
-        _recorded(unit, bound, value.span)
+    impure = impure_calls(bound)
+    if impure and not (whole and impure == (bound,)):
+        _recorded(unit, impure[0], impure[0].span or value.span)
         return NOTHING
     return bound
 
@@ -85,7 +120,9 @@ def bind(unit: Unit, expr: Expr, frame: Frame) -> Expr:
     """Outside names of a parsed expression to what they stand for."""
     if frame.rename:
         expr = substitute(expr, {old: e.Name(new) for old, new in frame.rename.items()})
-    bound, found = bind_names(_plain_names(unit, expr, frame), bound={*frame.names(), *frame.rename.values(), *_RECORDED}, lookup=unit.lookup)
+    bound, found = bind_names(
+        _plain_names(unit, expr, frame), bound={*frame.names(), *frame.rename.values(), *_RECORDED}, lookup=unit.lookup
+    )
     unit.findings.add(*found)
     return NOTHING if found else bound
 
@@ -158,7 +195,9 @@ def _deep(unit: Unit, item: Awaiting, frame: Frame, statement: Span, *, hoistabl
     fix = None
     if hoistable and own_line and not line.strip().startswith(("while ", "elif ", "case ")):
         head = Span(statement.file, start, start)
-        fix = edit_fix(f"give the result the name `{name}`", (head, f"{name} = {item.text}\n{indent}"), (item.span, name))
+        fix = edit_fix(
+            f"give the result the name `{name}`", (head, f"{name} = {item.text}\n{indent}"), (item.span, name)
+        )
     unit.findings.error(
         codes.DEEP_AWAIT,
         f"`{_short(item.text)}` stands inside an expression",
@@ -253,14 +292,21 @@ def report_effect(unit: Unit, name: str, span: Span, *, whole: bool = False) -> 
     """Report a call that would act again, or differ, after a crash."""
     full = effect_of(unit, tuple(name.split("."))) or name
     advice = EFFECT_ADVICE.get(full)
-    if advice is not None:
+    fix = None
+    if full == "time.sleep":
+        help_ = "write `await sleep(timedelta(seconds=...))` (`from ruvon import sleep`)"
+    elif advice is not None:
         short = advice.removesuffix("()")
         help_ = f"write `value = {advice}` on a line of its own (`from ruvon import {short}`) and use `value`"
-        fix = edit_fix(f"use `{advice}`", (span, advice)) if whole else None
+        imported = import_edit(unit, short)
+        if whole and imported is not None:
+            local, edits = imported
+            fix = edit_fix(f"use `{advice}`", (span, f"{local}()"), *edits)
     else:
         stub = name.rpartition(".")[2]
-        help_ = f"move it into a step: `@step` above a function that does it, and `await` that (`await {stub}_step(...)`)"
-        fix = None
+        help_ = (
+            f"move it into a step: `@step` above a function that does it, and `await` that (`await {stub}_step(...)`)"
+        )
     unit.findings.error(
         codes.EFFECT,
         f"`{name}` acts on the outside or reads it, so it cannot stand in a workflow",
@@ -271,3 +317,13 @@ def report_effect(unit: Unit, name: str, span: Span, *, whole: bool = False) -> 
     )
 
 
+def import_edit(unit: Unit, name: str) -> tuple[str, list[tuple[Span, str]]] | None:
+    """What a function of Ruvon is called in the module, with the edit that imports it; None where no place is known."""
+    for local, full in unit.names.imports.items():
+        if full == f"ruvon.{name}":
+            return local, []
+    node = unit.names.ruvon_import
+    if node is None or name in unit.names.imports or name in unit.names.declared:
+        return None
+    end = unit.source.span(node).end
+    return name, [(Span(unit.source.file, end, end), f", {name}")]

@@ -9,8 +9,8 @@ from ruvon.ir._nodes import Call, HumanSource, SignalSource, TimerSource, TypePa
 from ruvon.ir.expr._nodes import Expr
 from ruvon_dsl._link import Missing, PlainFunctionTarget, StepTarget, describe
 from ruvon_dsl.python import _codes as codes
+from ruvon_dsl.python._callees import Effect, Wanted, made
 from ruvon_dsl.python._context import Given, Place, Unit
-from ruvon_dsl.python._lower_calls import Effect, Wanted, made
 from ruvon_dsl.python._lower_options import read_retry, read_timeout
 from ruvon_dsl.python._lower_types import type_of
 from ruvon_dsl.python._lower_values import lower_value
@@ -30,15 +30,11 @@ class _Shape:
 
 
 _SHAPES: Final[Mapping[str, _Shape]] = {
-    "human": _Shape(
-        ("task",), ("form", "show", "role", "assignee", "timeout", "default", "ask", "answer"), ("form",)
-    ),
+    "human": _Shape(("task",), ("form", "show", "role", "assignee", "timeout", "default", "ask", "answer"), ("form",)),
     "receive": _Shape(("model",), ("key", "timeout")),
     "sleep": _Shape(("duration",)),
     "sleep_until": _Shape(("until",)),
-    "http": _Shape(
-        ("method", "url"), ("headers", "query", "json", "body", "expect", "into", "retry", "timeout")
-    ),
+    "http": _Shape(("method", "url"), ("headers", "query", "json", "body", "expect", "into", "retry", "timeout")),
     "infer": _Shape(("model", "data"), ("into", "timeout", "default", "retry")),
     "wasm": _Shape(("module", "data"), ("into", "entry", "timeout", "retry")),
     "named": _Shape(("label", "work")),
@@ -95,7 +91,10 @@ def waiting_effect(
             timer = TimerSource(duration=values.get("duration"), until=values.get("until"))
             base, action = "sleep", Wait(source=timer)
         case "http":
-            base, action = "http", _call("HTTP", values, ("method", "url", "headers", "query", "json", "body", "expect"))
+            base, action = (
+                "http",
+                _call("HTTP", values, ("method", "url", "headers", "query", "json", "body", "expect")),
+            )
         case "infer":
             base, action = "infer", _call("AI_INFERENCE", values, ("model", "data", "default"))
         case _:

@@ -13,9 +13,43 @@ import libcst as cst
 __all__ = ["RUVON_NAMES", "Declared", "Names", "read_names"]
 
 RUVON_NAMES: Final = frozenset(
-    "BREAK CONTINUE END Elapsed Retry TimedOut Won after block call compensate external_workflow first_of flow gather "
-    "http human infer named new_id node now pure random receive saga secret sleep sleep_until start step step_ref "
-    "template wasm workflow".split()
+    [
+        "BREAK",
+        "CONTINUE",
+        "END",
+        "Elapsed",
+        "Retry",
+        "TimedOut",
+        "Won",
+        "after",
+        "block",
+        "call",
+        "compensate",
+        "external_workflow",
+        "first_of",
+        "flow",
+        "gather",
+        "http",
+        "human",
+        "infer",
+        "named",
+        "new_id",
+        "node",
+        "now",
+        "pure",
+        "random",
+        "receive",
+        "saga",
+        "secret",
+        "sleep",
+        "sleep_until",
+        "start",
+        "step",
+        "step_ref",
+        "template",
+        "wasm",
+        "workflow",
+    ]
 )
 """The names of Ruvon that mean something to the compiler."""
 _HOMES: Final = ("ruvon", "ruvon.authoring", "ruvon_dsl")
@@ -43,6 +77,8 @@ class Names:
     """Local name to the full dotted path it was imported from."""
     stars: list[str] = field(default_factory=list[str])
     declared: dict[str, Declared] = field(default_factory=dict[str, Declared])
+    ruvon_import: cst.ImportAlias | None = None
+    """The last name of the first `from ruvon import ...`, behind which a fix adds another."""
 
     def full(self, parts: Sequence[str]) -> str | None:
         """The full path of a dotted name that starts at an import, or None."""
@@ -110,6 +146,8 @@ def _import(names: Names, node: cst.Import | cst.ImportFrom) -> None:
     if isinstance(node.names, cst.ImportStar):
         names.stars.append(home)
         return
+    if home == "ruvon" and names.ruvon_import is None:
+        names.ruvon_import = node.names[-1]
     for item in node.names:
         name = _dotted(item.name)
         local = item.asname.name.value if item.asname and isinstance(item.asname.name, cst.Name) else name
@@ -167,5 +205,3 @@ def _first_text(call: cst.BaseExpression) -> str | None:
     value = call.args[0].value
     text = value.evaluated_value if isinstance(value, cst.SimpleString) else None
     return text if isinstance(text, str) else None
-
-

@@ -7,7 +7,7 @@ from ruvon.ir._diagnostics import CodeInfo
 
 __all__ = ["PRELUDE", "body_page", "module_page"]
 
-PRELUDE: Final = '''\
+PRELUDE: Final = """\
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -54,13 +54,15 @@ async def charge(state: Order) -> None:
 @step
 async def price(number: int) -> int:
     return number * 2
-'''
+"""
 """The beginning of every example."""
 
 
 def body_page(title: str, explanation: str, bad: str, good: str, *, head: str = "", result: str = "None") -> CodeInfo:
     """A page whose examples are bodies of one workflow; `head` stands before it in both."""
-    return CodeInfo(title=title, explanation=explanation, bad=_module(bad, head, result), good=_module(good, head, result))
+    return CodeInfo(
+        title=title, explanation=explanation, bad=_module(bad, head, result), good=_module(good, head, result)
+    )
 
 
 def _module(body: str, head: str, result: str) -> str:

@@ -66,7 +66,8 @@ PAGES: Final[Mapping[str, CodeInfo]] = MappingProxyType(
         ),
         "RV0263": body_page(
             "branches of first_of",
-            "`first_of` takes at least two branches, each a wait, a workflow or a nested `async def`, with names of their own.",
+            "`first_of` takes at least two branches, each a wait, a workflow or a nested `async def`, with names of "
+            "their own.",
             "await first_of(sleep(timedelta(days=1)))",
             "await sleep(timedelta(days=1))",
         ),
@@ -104,7 +105,7 @@ PAGES: Final[Mapping[str, CodeInfo]] = MappingProxyType(
         "RV0266": body_page(
             "an unknown option at a call",
             "The options of `with_` and `Retry` are closed lists.",
-            'await price.with_(retries=3)(state.number)',
+            "await price.with_(retries=3)(state.number)",
             "await price.with_(retry=Retry(max_attempts=3))(state.number)",
         ),
         "RV0267": body_page(

@@ -72,7 +72,9 @@ class BlockReader:
 
     def _parameter(self, item: cst.Param) -> Parameter:
         annotation = None if item.annotation is None else item.annotation.annotation
-        read = None if annotation is None else read_dotted(self.source, annotation) or read_text(self.source, annotation)
+        read = (
+            None if annotation is None else read_dotted(self.source, annotation) or read_text(self.source, annotation)
+        )
         return Parameter(item.name.value, read, self.source.span(item.name))
 
     def _compound(self, node: cst.BaseCompoundStatement) -> Statement:

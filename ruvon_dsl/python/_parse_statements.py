@@ -167,7 +167,10 @@ def read_target(source: Source, node: cst.BaseExpression) -> Text | Dotted | Non
         case _:
             message = f"`{source.slice(source.span(node))}` is not a target that a workflow can assign to"
             source.findings.error(
-                codes.TARGET, message, source.span(node), help="assign to a name, a field of `state` or a path below one"
+                codes.TARGET,
+                message,
+                source.span(node),
+                help="assign to a name, a field of `state` or a path below one",
             )
             return None
 

@@ -106,7 +106,8 @@ class _Reader:
             )
             return Matched([test], {})
         placed = [
-            (inner, e.Attribute(subject, key, inner.span)) for key, inner in zip(order, pattern.positional, strict=False)
+            (inner, e.Attribute(subject, key, inner.span))
+            for key, inner in zip(order, pattern.positional, strict=False)
         ]
         return self._all([*placed, *parts], [test])
 
@@ -123,7 +124,9 @@ class _Reader:
         names = {name for choice in choices for name in choice.captures}
         if any(set(choice.captures) != names for choice in choices):
             self._refuse(
-                "the alternatives of a pattern bind different names", pattern.span, "bind the same names in each of them"
+                "the alternatives of a pattern bind different names",
+                pattern.span,
+                "bind the same names in each of them",
             )
             return Matched([], {})
         tests = [conjunction(choice.tests, pattern.span) for choice in choices]
@@ -152,7 +155,9 @@ class _Reader:
             e.Call(e.Name("isinstance", span), (subject, kinds), (), span),
             e.Compare(length, ("==" if star is None else ">=",), (e.Const(count, span),), span),
         ]
-        return self._all([(item, _item(subject, index, star, len(items), span)) for index, item in enumerate(items)], tests)
+        return self._all(
+            [(item, _item(subject, index, star, len(items), span)) for index, item in enumerate(items)], tests
+        )
 
     def _mapping(self, pattern: MappingPattern, subject: Expr) -> Matched:
         span = pattern.span
@@ -180,7 +185,9 @@ def _item(subject: Expr, index: int, star: int | None, count: int, span: Span) -
         return e.Subscript(subject, e.Const(index, span), span)
     if index > star:
         place = e.Const(count - index, span)
-        return e.Subscript(subject, e.Unary("-", place, span) if place.value == 0 else e.Const(index - count, span), span)
+        return e.Subscript(
+            subject, e.Unary("-", place, span) if place.value == 0 else e.Const(index - count, span), span
+        )
     tail = count - star - 1
     start = e.Const(star, span) if star else None
     stop = e.Const(-tail, span) if tail else None

@@ -7,7 +7,7 @@ follows it. Pieces are what lies between: each knows its node, not yet its `next
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Literal, TypeAlias, assert_never, final
+from typing import TypeAlias, assert_never, final
 
 from ruvon.ir._nodes import (
     CONTINUE,
@@ -149,7 +149,6 @@ class Stages:
 
 Piece: TypeAlias = Step | Stop | Leave | Choose | Turns | Attempt | Stages
 Pieces: TypeAlias = tuple[Piece, ...]
-_Past: TypeAlias = Target | Literal["<nothing>"]
 
 
 def is_effect(piece: Piece) -> bool:
@@ -240,7 +239,9 @@ class _Wiring:
         return follow
 
     def _add(self, name: str, action: Action, follow: Target | None, span: Span, automate: bool | None) -> Target:
-        self.nodes[name] = Node(id=name, action=action, next=follow, automate_next=automate, display=Display(source=span))
+        self.nodes[name] = Node(
+            id=name, action=action, next=follow, automate_next=automate, display=Display(source=span)
+        )
         return name
 
     def _piece(self, piece: Piece, follow: Target) -> Target:
@@ -255,7 +256,9 @@ class _Wiring:
                 restart = isinstance(action, Call) and action.type == "RESTART"
                 return self._add(name, action, END if restart else follow, span, automate)
             case Choose():
-                routes = tuple(Route(condition=condition, target=self.block(body, follow)) for condition, body in piece.arms)
+                routes = tuple(
+                    Route(condition=condition, target=self.block(body, follow)) for condition, body in piece.arms
+                )
                 action = Decision(routes=routes, default=self.block(piece.default, follow))
                 return self._add(piece.id, action, None, piece.span, piece.automate)
             case Turns():

@@ -43,7 +43,16 @@ from ruvon_dsl.python._surface import (
     WhileLoop,
 )
 
-__all__ = ["blocks_of", "bound_names", "does_something", "invocations", "statements_of", "target_parts", "values_of"]
+__all__ = [
+    "binds",
+    "blocks_of",
+    "bound_names",
+    "does_something",
+    "invocations",
+    "statements_of",
+    "target_parts",
+    "values_of",
+]
 
 _WORD: Final = re.compile(r"[^\W\d]\w*")
 _WALRUS: Final = re.compile(r"([^\W\d]\w*)\s*:=")
@@ -53,7 +62,7 @@ def bound_names(block: Block) -> dict[str, Span]:
     """The names the statements of one function bind, with the first place of each; nested functions keep theirs."""
     found: dict[str, Span] = {}
     for statement in statements_of(block):
-        for name, span in _binds(statement):
+        for name, span in binds(statement):
             found.setdefault(name, span)
     return found
 
@@ -121,7 +130,8 @@ def _mixed(target: Text) -> Iterator[tuple[str, Span]]:
             start = index + 1
 
 
-def _binds(statement: Statement) -> Iterator[tuple[str, Span]]:
+def binds(statement: Statement) -> Iterator[tuple[str, Span]]:
+    """The names one statement binds itself, not in its blocks."""
     for value in values_of(statement):
         for match in _WALRUS.finditer(value.text):
             yield match.group(1), value.span

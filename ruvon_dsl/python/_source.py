@@ -118,10 +118,10 @@ def _bounded(file: str, text: str, findings: Findings) -> bool:
         return False
     depth = 0
     for match in _TOKENS.finditer(text):
-        token = match.group()
-        if token in "([{":
+        mark = match.group()
+        if mark in "([{":
             depth += 1
-        elif token in ")]}":
+        elif mark in ")]}":
             depth -= 1
         if depth > _MAX_DEPTH:
             line = len(_NEWLINE.findall(text[: match.start()])) + 1

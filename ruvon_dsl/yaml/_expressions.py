@@ -7,6 +7,7 @@ constructor call of it, and a literal where a value type is expected is the cons
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, final
 
@@ -66,6 +67,9 @@ class Expressions:
         inner = self._marked(node)
         if inner is not None:
             return inner
+        value = node.value
+        if isinstance(value, bool) or (value is None and node.text):
+            return e.Const(value, node.span)
         if not node.text.strip():
             self._found.error(
                 codes.BAD_VALUE, "the expression is empty", node.span, "write one, such as `state.amount > 0`"
@@ -104,8 +108,17 @@ class Expressions:
 
     def _parse(self, node: ScalarNode, start: int, end: int) -> Expr:
         text = node.text[start:end]
-        lead = len(text) - len(text.lstrip(" "))
-        return parse(text[lead:].rstrip(), file=self._file, lines=node.lines(start + lead, end))
+        lead = len(text) - len(text.lstrip(" \n"))
+        start, end = start + lead, start + len(text.rstrip(" \n"))
+        unfolded = node.unfolded(start, max(start, end))
+        try:
+            return parse(unfolded, file=self._file, lines=node.lines(start, unfolded))
+        except ExpressionError as error:
+            plain = node.text[start:end]
+            if plain != unfolded:
+                with suppress(ExpressionError):  # folded inside a quoted part: read it as YAML gives it
+                    return parse(plain, file=self._file, lines=node.lines(start, plain))
+            raise error from None
 
     def _try(self, node: ScalarNode, start: int, end: int) -> Expr | None:
         try:

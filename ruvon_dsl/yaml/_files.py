@@ -42,6 +42,7 @@ def lower_file(
         roots: The packages and folders that it may take code from.
         opaque: Import nothing; functions and types stay as they are written.
         step_types: The registered custom step types: a name to the names of its fields, or None for an unknown name.
+            Without it a name in capitals that resembles no built-in type is taken for a custom type.
         environment: The variables for `${NAME}`; the process's environment where it is None.
 
     Returns:

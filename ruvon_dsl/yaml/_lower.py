@@ -190,7 +190,7 @@ class Lowering:
             self.open(inner, item.blocks["else"])
         self._action(item, END, Place(inner, END), follower)
         handled = place.resolve(jump, self.entry)
-        led = END if handled == target else scope.seen(handled)
+        led = END if handled == target == END else scope.seen(handled)
         nodes: dict[str, Node] = {}
         if led is None:
             led = self._context.fresh_id("return")

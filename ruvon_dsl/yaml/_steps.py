@@ -1,6 +1,8 @@
 """From YAML nodes to `Item`s: which table a step belongs to, and the lists, routes and handlers inside it."""
 
+import re
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Final, TypeAlias, final
 
@@ -54,6 +56,7 @@ _OPERATIONS: Final = {
     "extend": AssignOperation.EXTEND,
     "update": AssignOperation.UPDATE,
 }
+_CUSTOM_NAME: Final = re.compile(r"[A-Z][A-Z0-9_]{1,60}")
 _EMPTY: Final = Table("a step", "", ())
 
 
@@ -144,7 +147,7 @@ class StepParser:
         upper = node.text.upper()
         if upper in tables:
             return upper, tables[upper], False
-        known = self._step_types(node.text) if self._step_types is not None else None
+        known = self._registered(node.text)
         if known is not None:
             return node.text, self._custom_table(node.text, known, task=task), False
         hint = self._found.closest(
@@ -154,6 +157,17 @@ class StepParser:
         )
         self._found.error(codes.UNKNOWN_TYPE, f"there is no step type `{node.text}`", node.span, hint)
         return None, _EMPTY, False
+
+    def _registered(self, name: str) -> tuple[str, ...] | None:
+        """The fields of a custom type, or None for an unknown one.
+
+        Where nobody says which types are registered (a file checked by itself), a name in capitals that resembles no
+        built-in type is taken for one; the engine refuses it when it is not.
+        """
+        if self._step_types is not None:
+            return self._step_types(name)
+        resembles = name in _OTHER_NAMES or get_close_matches(name, STEP_TABLES, 1, 0.75)
+        return () if _CUSTOM_NAME.fullmatch(name) and not resembles else None
 
     def _custom_table(self, name: str, known: tuple[str, ...], *, task: bool) -> Table:
         base = _CUSTOM_TASK if task else CUSTOM

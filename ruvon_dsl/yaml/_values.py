@@ -34,16 +34,34 @@ class ScalarNode:
         """What the scalar means under the core schema of YAML 1.2; quoted texts are always texts."""
         return resolve(self.text) if self.plain else self.text
 
-    def lines(self, offset: int = 0, end: int | None = None) -> dict[int, tuple[int, int]]:
-        """Where each line of `text[offset:end]` begins in the file: line of the text, from 1, to line and column."""
+    def lines(self, offset: int = 0, text: str | None = None) -> dict[int, tuple[int, int]]:
+        """Where each line of a part begins in the file: line of the part, from 1, to line and column.
+
+        Args:
+            offset: Where the part begins in the text.
+            text: The part, as it is or unfolded; the rest of the text where it is None.
+        """
         places = self.found or self._places()
         found = {1: places[min(offset, len(places) - 1)]} if places else {}
         row = 1
-        for index in range(offset, len(self.text) if end is None else end):
-            if self.text[index] == "\n" and index + 1 < len(places):
+        for index, character in enumerate(self.text[offset:] if text is None else text, offset):
+            if character == "\n" and index + 1 < len(places):
                 row += 1
                 found[row] = places[index + 1]
         return found
+
+    def unfolded(self, start: int, end: int) -> str:
+        """The text with a line end where the file folds a line into a blank, so that lines stay lines."""
+        if len(self.source) < 2:
+            return self.text[start:end]
+        places = self.found or self._places()
+        folded = [
+            "\n"
+            if self.text[index] == " " and 0 < index < len(places) - 1 and places[index - 1][0] < places[index + 1][0]
+            else self.text[index]
+            for index in range(start, end)
+        ]
+        return "".join(folded)
 
     def at(self, start: int, end: int) -> Span:
         """The span of the characters `start` to `end` of the text."""

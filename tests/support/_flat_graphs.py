@@ -32,7 +32,7 @@ from ruvon.ir import (
     Try,
     Wait,
 )
-from ruvon.ir._verify import single_effect
+from ruvon.ir._verify import single_effect, targets_of
 from ruvon.ir.expr import Expr, Name, parse
 from ruvon_dsl.printing._region import graph_exits
 
@@ -224,6 +224,7 @@ def _loop(draw: st.DrawFn, names: _Names, name: str, target, depth: int) -> Node
 
 def _try(draw, names, name, target, depth, visible, in_loop, final) -> Node:  # type: ignore[no-untyped-def]
     saga = draw(st.integers(0, 5)) == 0
+    following = target()
     around = visible if names.escapes and draw(st.booleans()) else ()
 
     def part(size: int) -> Graph:
@@ -231,7 +232,7 @@ def _try(draw, names, name, target, depth, visible, in_loop, final) -> Node:  # 
 
     body = part(draw(st.integers(1, 3)))
     if saga:
-        return Node(id=name, action=Try(body=body, saga=True), next=target())
+        return Node(id=name, action=Try(body=body, saga=True), next=following if _completes(body) else END)
     classes = ("builtins:ValueError",), ("tests.support.shop:Rejected", "builtins:KeyError")
     handlers = tuple(
         Handler(classes=classes[index], name=draw(st.sampled_from([None, "err"])), graph=part(draw(st.integers(0, 2))))
@@ -241,7 +242,23 @@ def _try(draw, names, name, target, depth, visible, in_loop, final) -> Node:  # 
     if draw(st.integers(0, 3)) == 0:
         last = _graph(draw, names, size=draw(st.integers(1, 2)), depth=2, around=(), in_loop=False, final=True)
         last = last if last.nodes else None
-    return Node(id=name, action=Try(body=body, handlers=handlers, final=last), next=target())
+    parts = [body, *(handler.graph for handler in handlers)]
+    alive = any(_completes(graph) for graph in parts) and (last is None or _completes(last))
+    return Node(id=name, action=Try(body=body, handlers=handlers, final=last), next=following if alive else END)
+
+
+def _completes(graph: Graph) -> bool:
+    """Whether END can be reached, so that what follows the TRY is no dead code, which Python does not write."""
+    seen: set[str] = set()
+    pending = [graph.entry]
+    while pending:
+        name = pending.pop()
+        if name == END:
+            return True
+        if name in graph.nodes and name not in seen:
+            seen.add(name)
+            pending.extend(targets_of(graph.nodes[name]))
+    return False
 
 
 def _plain(graph: Graph) -> Graph:

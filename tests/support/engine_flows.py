@@ -523,5 +523,23 @@ async def wandering(state: Doc) -> str:
     return f"{y} {inner} {state.tags} {state.prices}"
 
 
+@workflow("Napping")
+async def napping(state: Doc) -> str:
+    return await nap("a", 5)
+
+
+@workflow("GatherPlain")
+async def gather_plain(state: Doc) -> str:
+    await gather(act("g0"), act("g1"), act("g2"))
+    await act("end")
+    return "fine"
+
+
+@workflow("PlainTrip")
+async def plain_trip(state: Doc) -> None:
+    await reserve("room")
+    await act("confirm")
+
+
 STEERING = {"pause": WorkflowPauseDirective, "jump": WorkflowJumpDirective, "child": StartSubWorkflowDirective}
 _ = SagaWorkflowException

@@ -45,9 +45,15 @@ async def perform_child(driver: LocalDriver, request: ChildRequest) -> Any:
 
 def _validated(declaration: WorkflowDeclaration, value: Any) -> Any:
     if declaration.function is None:
-        return value if declaration.gives is None else validate(declaration.gives, value, "result")
-    hints = resolved_hints(declaration.function)
-    return validate(hints["return"], value, "result") if "return" in hints else value
+        wanted = object if declaration.gives is None else declaration.gives
+    else:
+        wanted = resolved_hints(declaration.function).get("return", object)
+    return validate(wanted, value, f"the result of {_step_name(declaration)}")
+
+
+def _step_name(declaration: WorkflowDeclaration) -> str:
+    """What the step that starts a child is called."""
+    return declaration.step_name or declaration.workflow_type
 
 
 def _keep_result(driver: LocalDriver, name: str, result: Any) -> None:
@@ -96,7 +102,7 @@ async def _awaited(driver: LocalDriver, child: LocalRun) -> Any:
         if timer is not None:
             timer.cancelled = True
     if late and isinstance(strand.error, asyncio.CancelledError):
-        raise TimedOut(child.declaration.workflow_type, timeout)
+        raise TimedOut(_step_name(child.declaration))
     checked_cancel(parent)
     if strand.error is not None:
         raise strand.error

@@ -24,7 +24,7 @@ from ruvon.authoring._work import (
 )
 from ruvon.ir._errors import RuvonError
 from ruvon.ir.values import copy_value
-from ruvon.models import Batch, Failure, MergeConflictBehavior, TimedOut
+from ruvon.models import Batch, Failure, MergeConflictBehavior, StepFailed, TimedOut
 from ruvon.providers._clock import duration_us
 
 __all__ = ["Branch", "BranchLabelError", "labels_of", "perform_after", "perform_gather", "start_branch"]
@@ -226,9 +226,13 @@ class _Gather:
         """Raise what must be raised, merge, and give the results."""
         checked_cancel(self.driver.strand)
         if self.late:
-            raise TimedOut("gather", self.options.timeout)
-        if self.failures and (not self._collects or self._too_many()):
+            raise TimedOut("gather")
+        if self.failures and not self._collects:
             raise _error_of(self.failures[0])
+        if self._too_many():
+            first = _error_of(self.failures[0])
+            text = f"{len(self.failures)} of {len(self.branches)} branches of `gather` failed, first with: {first}"
+            raise StepFailed(text, "TooManyFailed") from first
         good = [branch for branch in self.branches if branch.ok]
         options, layer = self.options, self.driver.layer
         if options.merge_function is None:

@@ -180,7 +180,7 @@ async def _execute(driver: "LocalDriver") -> Any:
         result = await function(run.body)
         driver.layer.settle()
         if "return" in resolved_hints(function):
-            result = validate(resolved_hints(function)["return"], copy_value(result), "result")
+            result = validate(resolved_hints(function)["return"], copy_value(result), "the result")
         return copy_value(result)
     except RestartRequested:
         raise
@@ -277,6 +277,10 @@ class LocalDriver:
         if name not in self.world.secrets:
             raise Aborted(WorldInputMissing(f"the secret `{name}`", f"World(secrets={{{name!r}: ...}})"))
         return self.world.secrets[name]
+
+    def render(self, text: str, names: Mapping[str, Any], /) -> str:
+        """A template, rendered by the world's engine."""
+        return self.world.template_engine.render(text, names)
 
     def begin(self, work: Work[Any], /) -> Awaitable[Any]:
         """Start work now, to be awaited later."""

@@ -27,11 +27,11 @@ async def perform_http(driver: LocalDriver, request: HttpRequest) -> Any:
 
     def finish(value: Any) -> Any:
         if not isinstance(value, HttpResponse):
-            return value if request.into is None else validate(request.into, value, "result")
+            return value if request.into is None else validate(request.into, value, "the result of http")
         if value.status >= _FIRST_ERROR and value.status not in request.expect:
             message = f"{request.method} {request.url} was answered with status {value.status}"
             raise HttpError(value.status, message, value.text)
-        return value if request.into is None else validate(request.into, value.json, "result")
+        return value if request.into is None else validate(request.into, value.json, "the result of http")
 
     remedy = f"World(http={{{names[0]!r}: ...}})"
     return await _asked(
@@ -45,7 +45,7 @@ async def perform_infer(driver: LocalDriver, request: InferRequest) -> Any:
     remedy = f"World(infer={{{request.model!r}: ...}})"
 
     def finish(value: Any) -> Any:
-        return validate(request.into, value, "result")
+        return validate(request.into, value, "the result of infer")
 
     try:
         return await _asked(
@@ -72,7 +72,7 @@ async def perform_wasm(driver: LocalDriver, request: WasmRequest) -> Any:
     remedy = f"World(wasm={{{request.module!r}: ...}})"
 
     def finish(value: Any) -> Any:
-        return validate(request.into, value, "result")
+        return validate(request.into, value, "the result of wasm")
 
     return await _asked(
         driver,
@@ -115,7 +115,7 @@ async def _asked(
         entry = script.next(names)
         if entry is NOTHING:
             raise missing(request, remedy)
-        return finish(await play(driver, reply_of(entry, offered), names[0], limit))
+        return finish(await play(driver, reply_of(entry, offered), kind, limit))
 
     driver.previous = copy_value(await with_retries(driver, policy, Attempt(), once))
     record_undo(driver, request.options, kind, activation, args)

@@ -5,7 +5,7 @@ returned dict are validated together and merge; when it raises, nothing does.
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NoReturn, cast, final
@@ -159,13 +159,19 @@ def _refuse(declaration: StepDeclaration, directive: WorkflowDirective) -> NoRet
 
 def _validated(declaration: StepDeclaration, value: Any) -> Any:
     hints = resolved_hints(declaration.function)
-    return validate(hints["return"], value, "result") if "return" in hints else value
+    wanted = declaration.into if declaration.into is not None else hints.get("return", object)
+    return validate(wanted, value, f"the result of {declaration.name}")
 
 
 def wants_dict(declaration: StepDeclaration) -> bool:
     """Whether the function annotates `state` as a plain dict."""
     hint = resolved_hints(declaration.function).get("state")
     return hint is dict or getattr(hint, "__origin__", None) is dict
+
+
+def _items(result: object) -> Iterable[tuple[Any, Any]]:
+    """The keys of a returned mapping; nothing of any other result."""
+    return cast("Any", result).items() if isinstance(result, Mapping) else ()
 
 
 def _is_state(driver: LocalDriver, result: object) -> bool:
@@ -177,7 +183,7 @@ def _is_state(driver: LocalDriver, result: object) -> bool:
 def _write_set(driver: LocalDriver, declaration: StepDeclaration, state: Any, result: Any) -> Table:
     """What the step changed and returned, validated together against the state as it is now."""
     form, table = driver.run.form, driver.layer.table
-    updates = cast("dict[str, object]", result) if isinstance(result, dict) else {}
+    updates: dict[str, object] = {str(key): item for key, item in _items(result)}
     merged = form.apply(state, table, updates)
     strict = driver.run.declaration.strict_results if declaration.strict is None else declaration.strict
     if merged.undeclared and strict:
@@ -237,7 +243,7 @@ async def perform_custom(driver: LocalDriver, request: CustomRequest) -> Any:
         return await play(driver, reply, name, request.declaration.timeout)
 
     value = await with_retries(driver, request.declaration.retry, Attempt(), once)
-    result: Any = validate(request.into, value, "result") if request.into is not None else value
+    result: Any = validate(request.into, value, f"the result of {name}") if request.into is not None else value
     if on_state and isinstance(result, dict):
         layer: Layer = driver.layer
         layer.write(run.form.apply(None, layer.table, cast("dict[str, object]", result)).changed)

@@ -48,7 +48,7 @@ async def perform_receive(driver: LocalDriver, request: ReceiveRequest) -> Any:
         if deadline is not None and driver.world.now_us >= deadline:
             if request.default is not None:
                 return copy_value(request.default)
-            raise TimedOut(f"receive({name})", request.timeout)
+            raise TimedOut("receive")
         await _park(driver, deadline, (describe(request)[0], remedy))
 
 
@@ -110,7 +110,7 @@ def _complete(request: HumanRequest, answer: Any) -> Any:
 
 def _late(request: HumanRequest) -> Any:
     if request.default is None:
-        raise TimedOut(request.task, request.timeout)
+        raise TimedOut(request.options.get("name") or "human")
     return copy_value(request.default)
 
 

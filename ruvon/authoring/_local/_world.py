@@ -1,5 +1,6 @@
 """`World`: everything that comes to a local run from outside, and the record of what the run did."""
 
+import importlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar, Token
@@ -15,6 +16,7 @@ from ruvon.authoring._local._script import Script, Signal
 from ruvon.authoring._step import Step
 from ruvon.authoring._workflow import Workflow
 from ruvon.ir._errors import RuvonError
+from ruvon.providers import TemplateEngine
 from ruvon.providers._clock import datetime_of, microseconds_of, uuid7
 
 __all__ = [
@@ -114,6 +116,7 @@ class World:
         steps: fakes instead of steps, by step or by name.
         resources: what `context.get(kind)` gives, by class.
         secrets: what `secret(name)` gives.
+        template_engine: what renders `template(...)`; the built-in Jinja engine by default.
         seed: of the identifiers and numbers that are made.
         max_calls: a run that awaits more ends with `EndlessRunError`.
     """
@@ -133,6 +136,7 @@ class World:
         steps: "Mapping[Any, Any] | None" = None,
         resources: Mapping[type, Any] | None = None,
         secrets: Mapping[str, str] | None = None,
+        template_engine: TemplateEngine | None = None,
         seed: int = 0,
         max_calls: int = 100_000,
     ) -> None:
@@ -165,6 +169,7 @@ class World:
         self._start_us = self._now_us
         self._ids = iter(ids)
         self._randoms = iter(randoms)
+        self._template_engine = template_engine
         self.max_calls = max_calls
         self._counted = 0
         self._runs = 0
@@ -193,6 +198,15 @@ class World:
     def start_us(self) -> int:
         """When the run started, in microseconds since the epoch."""
         return self._start_us
+
+    @property
+    def template_engine(self) -> TemplateEngine:
+        """The engine that was given, or the built-in one, which is loaded when it is first needed."""
+        if self._template_engine is None:
+            # By name, because the implementations stand above this layer; the builder's default is the same class.
+            module = importlib.import_module("ruvon.implementations.templating.jinja2")
+            self._template_engine = module.Jinja2TemplateEngine()
+        return self._template_engine
 
     def advance_to(self, moment_us: int) -> None:
         """Move the clock forward; an earlier moment leaves it."""

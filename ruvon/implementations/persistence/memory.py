@@ -18,7 +18,6 @@ from ruvon.providers import (
     DefinitionRecord,
     DuplicateIdempotencyKeyError,
     InboxEntry,
-    InboxKind,
     InstanceRecord,
     LogEntry,
     OutboxRecord,
@@ -47,16 +46,16 @@ class _MemoryHold:
         self.token = token
         self._holds = holds
         self._workflow_id = workflow_id
-        self._notify: Callable[[InboxKind | None], None] | None = None
+        self._notify: Callable[[], None] | None = None
 
-    def listen(self, notify: "Callable[[InboxKind | None], None] | None", /) -> None:
-        """Call `notify` with the kind of every entry that is appended to the inbox."""
+    def listen(self, notify: Callable[[], None] | None, /) -> None:
+        """Call `notify` whenever an entry was appended to the inbox."""
         self._notify = notify
 
-    def tell(self, kind: InboxKind) -> None:
+    def tell(self) -> None:
         """An entry was appended."""
         if self._notify is not None:
-            self._notify(kind)
+            self._notify()
 
     async def release(self) -> None:
         """Give the instance free."""
@@ -216,7 +215,7 @@ class MemoryPersistenceProvider:
         self._inboxes.setdefault(entry.workflow_id, []).append(entry)
         holder = self._holds.get(entry.workflow_id)
         if holder is not None:
-            holder.tell(entry.kind)
+            holder.tell()
         return True
 
     async def read_inbox(self, workflow_id: UUID, /, *, after: int = 0) -> Sequence[InboxEntry]:

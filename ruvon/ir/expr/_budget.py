@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from types import CodeType, GeneratorType
 from typing import Any, Final, cast, final
 from uuid import UUID
 
 from ruvon.ir.expr._errors import ExpressionBudgetError
 
-__all__ = ["ATOMS", "Budget", "FlatMeter", "Meter", "counted", "weigh"]
+__all__ = ["ATOMS", "COUNTING", "Budget", "FlatMeter", "Meter", "counted", "weigh"]
 
 ATOMS: Final[frozenset[type]] = frozenset(
     {bool, int, float, type(None), Decimal, timedelta, datetime, date, time, UUID, range}
@@ -148,6 +149,8 @@ class Meter(FlatMeter):
 def counted(items: Any, meter: FlatMeter) -> Any:
     """The same items, accounted for: at once where their number is known, one by one where it is not."""
     kind = type(cast("object", items))
+    if kind is GeneratorType and items.gi_code in COUNTING:
+        return items
     if kind is range or hasattr(kind, "__next__"):
         return _count(items, meter)
     if kind not in ATOMS and hasattr(kind, "__len__"):
@@ -159,3 +162,7 @@ def _count(items: Iterable[object], meter: FlatMeter) -> Iterator[object]:
     for item in items:
         meter.step()
         yield item
+
+
+COUNTING: Final[set[CodeType]] = {_count.__code__}
+"""The code of generators that account for their items themselves."""

@@ -6,14 +6,14 @@ its parts and what it gives. Conditions narrow the parts behind them and, throug
 whole.
 """
 
-from collections.abc import Iterable, Mapping
-from enum import Enum
-from typing import Final, assert_never, final
+from collections.abc import Mapping
+from typing import assert_never, final
 
 from ruvon.ir._diagnostics import Diagnostic, Severity
 from ruvon.ir.expr import _codes as codes
 from ruvon.ir.expr._access import method_base
 from ruvon.ir.expr._check_calls import call_type, class_attribute
+from ruvon.ir.expr._check_compare import compare_type
 from ruvon.ir.expr._check_items import comprehension_type, display_type, subscript_type
 from ruvon.ir.expr._language import FUNCTION_NAMES
 from ruvon.ir.expr._members import Found, attribute_of
@@ -42,8 +42,9 @@ from ruvon.ir.expr._nodes import (
     Tuple,
     Unary,
 )
-from ruvon.ir.expr._operations import binary_result, can_order, unary_result
+from ruvon.ir.expr._operations import binary_result, unary_result
 from ruvon.ir.expr._print import print_expr
+from ruvon.ir.expr._quote import quoted
 from ruvon.ir.expr._rules import suggestion
 from ruvon.ir.expr._type_env import Checked, TypeEnv
 from ruvon.ir.expr._types import (
@@ -51,7 +52,6 @@ from ruvon.ir.expr._types import (
     base_of,
     describe,
     family,
-    finite_values,
     fits,
     generic,
     is_set,
@@ -64,8 +64,6 @@ from ruvon.ir.expr._walk import dotted, impure_calls
 from ruvon.ir.types._fields import class_kind
 
 __all__ = ["Checker", "check", "expect"]
-
-_SHOWN: Final = 60
 
 
 def check(expr: Expr, env: TypeEnv, *, condition: bool = False) -> Checked:
@@ -83,9 +81,9 @@ def check(expr: Expr, env: TypeEnv, *, condition: bool = False) -> Checked:
             checker.report(
                 call,
                 codes.MISPLACED_IMPURE,
-                f"`{shown(call)}` stands inside a larger expression",
+                f"`{quoted(call)}` stands inside a larger expression",
                 reason="its value is recorded once, and only a whole value can be recorded",
-                advice=f"assign it first: `moment = {shown(call)}`",
+                advice=f"assign it first: `moment = {quoted(call)}`",
             )
     true, false = (checker.narrowing(expr, env, wanted) for wanted in (True, False))
     unique = tuple(dict.fromkeys(checker.found))
@@ -96,7 +94,7 @@ def expect(checked: Checked, wanted: object) -> Diagnostic | None:
     """The finding for an expression whose value cannot stand where `wanted` is expected, or None if it can."""
     if fits(checked.type, wanted):
         return None
-    text, span = shown(checked.expr), checked.expr.span
+    text, span = quoted(checked.expr), checked.expr.span
     rest = [member for member in members(checked.type) if member is not None]
     if len(rest) < len(members(checked.type)) and fits(join(rest) if rest else UNKNOWN, wanted) and rest:
         return Diagnostic(
@@ -107,12 +105,6 @@ def expect(checked: Checked, wanted: object) -> Diagnostic | None:
         )
     message = f"`{text}` is {describe(checked.type)}, where {describe(wanted)} is expected"
     return Diagnostic(code=codes.MISMATCH, message=message, span=span)
-
-
-def shown(expr: Expr) -> str:
-    """An expression as it is quoted in a sentence."""
-    text = print_expr(expr)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
 @final
@@ -225,7 +217,7 @@ class Checker:
             case Boolean():
                 return self._boolean(expr, env, as_condition=False)
             case Compare():
-                return self._compare(expr, env)
+                return compare_type(self, expr, env)
             case Conditional(test=test, body=body, otherwise=otherwise):
                 self.condition(test, env)
                 then, instead = (self.behind(env, self.narrowing(test, env, wanted)) for wanted in (True, False))
@@ -300,7 +292,7 @@ class Checker:
                 self.report(
                     expr,
                     codes.NOT_AWAITED,
-                    f"`{shown(expr)}` was not awaited, so it is always true",
+                    f"`{quoted(expr)}` was not awaited, so it is always true",
                     advice="await it in a statement before and test its result",
                 )
             elif class_kind(base) in {"model", "dataclass", "exception"} and (
@@ -309,7 +301,7 @@ class Checker:
                 self.report(
                     expr,
                     codes.TRUTH,
-                    f"{base.__name__} defines its own truth, so `{shown(expr)}` does not say what is asked",
+                    f"{base.__name__} defines its own truth, so `{quoted(expr)}` does not say what is asked",
                     advice="write the test out, for example `is not None` or a comparison",
                 )
         return found
@@ -352,7 +344,7 @@ class Checker:
 
     def optional(self, expr: Expr, value: Expr) -> object:
         """Note that a part may be None where None cannot stand."""
-        text = shown(value)
+        text = quoted(value)
         return self.report(
             expr,
             codes.OPTIONAL,
@@ -362,7 +354,7 @@ class Checker:
         )
 
     def _no_attribute(self, expr: Attribute, member: object, result: Found, one_of: bool) -> object:
-        text, kind, name = shown(expr.value), describe(member), expr.name
+        text, kind, name = quoted(expr.value), describe(member), expr.name
         base = base_of(member)
         if result.problem == "key":
             advice = f"write `{text}['{name}']`"
@@ -387,7 +379,7 @@ class Checker:
                 return self.optional(expr, expr.operand)
             result = unary_result(expr.op, member)
             if result is None:
-                message = f"`{shown(expr.operand)}` is {describe(member)}, and `{expr.op}` does not work on it"
+                message = f"`{quoted(expr.operand)}` is {describe(member)}, and `{expr.op}` does not work on it"
                 return self.report(expr, codes.OPERANDS, message, reason="Python raises TypeError here")
             found.append(result)
         return join(found)
@@ -410,7 +402,7 @@ class Checker:
 
     def operands(self, expr: Expr, left: Expr, one: object, right: Expr, other: object) -> object:
         """Note two operands that do not fit together."""
-        message = f"`{shown(left)}` is {describe(base_of(one))}, `{shown(right)}` is {describe(base_of(other))}"
+        message = f"`{quoted(left)}` is {describe(base_of(one))}, `{quoted(right)}` is {describe(base_of(other))}"
         return self.report(
             expr,
             codes.OPERANDS,
@@ -418,81 +410,6 @@ class Checker:
             reason="Python raises TypeError here",
             advice=_operand_advice(left, one, right, other),
         )
-
-    def _compare(self, expr: Compare, env: TypeEnv) -> object:
-        left, one = expr.left, self.visit(expr.left, env)
-        for op, right in zip(expr.ops, expr.rights, strict=True):
-            other = self.visit(right, env)
-            match op:
-                case "is" | "is not":
-                    self._identity(expr, left, one, right, other, op)
-                case "==" | "!=":
-                    self._equality(expr, left, one, right, other, op)
-                case "in" | "not in":
-                    self._membership(expr, left, one, right, other)
-                case _:
-                    self._order(expr, left, one, right, other)
-            left, one = right, other
-        return bool
-
-    def _identity(self, expr: Compare, left: Expr, one: object, right: Expr, other: object, op: str) -> None:
-        for side, kind in ((left, one), (right, other)):
-            values = finite_values(kind)
-            if values is not None and all(isinstance(value, Enum | bool | None) for _, value in values):
-                if isinstance(side, Const) or len(values) == 1:
-                    return
-                if all(isinstance(value, Enum) for _, value in values):
-                    return
-        if UNKNOWN in (*members(one), *members(other)) and not isinstance(left, Const) and not isinstance(right, Const):
-            return
-        sign = "==" if op == "is" else "!="
-        self.report(
-            expr,
-            codes.IDENTITY,
-            f"`{op}` compares identity, which values lose when the instance is resumed",
-            advice=f"write `{shown(left)} {sign} {shown(right)}`",
-        )
-
-    def _equality(self, expr: Compare, left: Expr, one: object, right: Expr, other: object, op: str) -> None:
-        if _may_equal(one, other):
-            return
-        outcome = "false" if op == "==" else "true"
-        advice = ""
-        values = finite_values(one)
-        if isinstance(right, Const) and isinstance(right.value, str) and values:
-            texts = {value.value if isinstance(value, Enum) else value for _, value in values}
-            advice = suggestion(right.value, [text for text in texts if isinstance(text, str)])
-            if any(isinstance(value, Enum) for _, value in values):
-                advice = f"compare with a member of {describe(base_of(members(one)[0]))}"
-        message = f"`{shown(left)}` is {describe(one)} and never equals {describe(other)}, so this is always {outcome}"
-        self.report(expr, codes.NEVER_EQUAL, message, advice=advice, severity=Severity.WARNING)
-
-    def _membership(self, expr: Compare, left: Expr, one: object, right: Expr, other: object) -> None:
-        for member in members(other):
-            if member is None:
-                self.optional(expr, right)
-            elif family(member) == "text":
-                if any(family(part) != "text" and part is not UNKNOWN for part in members(one)):
-                    self.operands(expr, left, one, right, member)
-            elif item_of(member) is None and not hasattr(base_of(member), "__contains__"):
-                self.report(
-                    expr, codes.NO_ITEMS, f"`{shown(right)}` is {describe(member)}, which has no items to look in"
-                )
-        items = [item_of(member) for member in members(other) if member is not None]
-        inner = join(item for item in items if item is not None) if items else UNKNOWN
-        if not any(family(member) == "text" for member in members(other)) and not _may_equal(one, inner):
-            message = f"`{shown(left)}` is {describe(one)}, and no item of `{shown(right)}` can equal it"
-            self.report(expr, codes.NEVER_EQUAL, message, severity=Severity.WARNING)
-
-    def _order(self, expr: Compare, left: Expr, one: object, right: Expr, other: object) -> None:
-        for first in members(one):
-            for second in members(other):
-                if first is None or second is None:
-                    self.optional(expr, left if first is None else right)
-                    return
-                if not can_order(first, second):
-                    self.operands(expr, left, first, right, second)
-                    return
 
     def items(self, expr: Expr, annotation: object, *, ordered: bool = True) -> object:
         """The type of the items of a part that is looped over; tells where it cannot be, or has no fixed order."""
@@ -502,7 +419,9 @@ class Checker:
             if member is None:
                 self.optional(expr, expr)
             elif item is None:
-                self.report(expr, codes.NO_ITEMS, f"`{shown(expr)}` is {describe(member)}, which cannot be looped over")
+                self.report(
+                    expr, codes.NO_ITEMS, f"`{quoted(expr)}` is {describe(member)}, which cannot be looped over"
+                )
             else:
                 found.append(item)
                 if ordered and is_set(member):
@@ -514,9 +433,9 @@ class Checker:
         self.report(
             expr,
             codes.SET_ORDER,
-            f"`{shown(expr)}` is a set, whose order changes with each process",
+            f"`{quoted(expr)}` is a set, whose order changes with each process",
             reason="a resumed instance would take another path",
-            advice=f"write `sorted({shown(expr)})`",
+            advice=f"write `sorted({quoted(expr)})`",
         )
 
     def _format(self, expr: FormatString, env: TypeEnv) -> None:
@@ -530,26 +449,6 @@ class Checker:
         """A part is written out as text; a set would be written in any order."""
         if any(is_set(member) for member in members(annotation)):
             self.set_order(expr)
-
-
-def _may_equal(one: object, other: object) -> bool:
-    values, others = finite_values(one), finite_values(other)
-    if values is not None and others is not None:
-        return any(value == second for _, value in values for _, second in others)
-    return any(_kinds_meet(first, second) for first in members(one) for second in members(other))
-
-
-def _kinds_meet(first: object, second: object) -> bool:
-    if first is UNKNOWN or second is UNKNOWN:
-        return True
-    if first is None or second is None:
-        return first is second or not _plain((first, second))
-    one, two = family(first), family(second)
-    return one is None or two is None or one == two or {one, two} == {"date", "datetime"}
-
-
-def _plain(kinds: Iterable[object]) -> bool:
-    return all(kind is None or family(kind) is not None for kind in kinds)
 
 
 def _operand_advice(left: Expr, one: object, right: Expr, other: object) -> str:

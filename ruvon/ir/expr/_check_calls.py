@@ -14,7 +14,7 @@ from ruvon.ir.expr._check_items import comprehension_type
 from ruvon.ir.expr._language import CLASS_ATTRIBUTES, CLASS_METHODS, KEY_FUNCTIONS, VALUE_TYPES
 from ruvon.ir.expr._members import method_result
 from ruvon.ir.expr._nodes import Attribute, Call, Comprehension, Expr, Name, Ref, Starred
-from ruvon.ir.expr._print import print_expr
+from ruvon.ir.expr._quote import quoted
 from ruvon.ir.expr._rules import suggestion
 from ruvon.ir.expr._type_env import TypeEnv
 from ruvon.ir.expr._types import (
@@ -164,7 +164,7 @@ def _sum(checker: "Checker", expr: Call, item: object, kinds: list[object]) -> o
     for member in members(item):
         if member is None:
             return checker.report(
-                expr, codes.OPTIONAL, f"an item of `{print_expr(expr.args[0])}` may be None, which cannot be added"
+                expr, codes.OPTIONAL, f"an item of `{quoted(expr.args[0])}` may be None, which cannot be added"
             )
         mixed = {base_of(member), *(base_of(part) for part in members(start))}
         if {Decimal, float} <= mixed or (len(kinds) == 1 and family(member) not in {"number", None}):
@@ -215,7 +215,7 @@ def _len(checker: "Checker", expr: Call, annotation: object) -> object:
         if member is None:
             checker.optional(expr, expr.args[0])
         elif isinstance(base, type) and base is not UNKNOWN and not hasattr(base, "__len__"):
-            message = f"`{print_expr(expr.args[0])}` is {describe(member)}, which has no length"
+            message = f"`{quoted(expr.args[0])}` is {describe(member)}, which has no length"
             checker.report(expr, codes.NO_ITEMS, message, reason="Python raises TypeError here")
     return int
 
@@ -232,7 +232,7 @@ def _method(checker: "Checker", expr: Call, value: Expr, name: str, env: TypeEnv
             continue
         result = method_result(member, name, kinds)
         if result is None:
-            message = f"`{print_expr(value)}` is {describe(member)}, which has no method `{name}` in an expression"
+            message = f"`{quoted(value)}` is {describe(member)}, which has no method `{name}` in an expression"
             return checker.report(expr, codes.METHOD, message, advice="compute it in a step or a @pure function")
         found.append(result)
     return join(found)
@@ -245,9 +245,9 @@ def _reference(checker: "Checker", expr: Call, target: object, env: TypeEnv) -> 
     if isinstance(target, type):
         return _construct(checker, expr, cast("type[object]", target), kinds, env)
     if not callable(target):
-        return checker.report(expr, codes.NOT_CALLABLE, f"`{print_expr(expr.function)}` cannot be called")
+        return checker.report(expr, codes.NOT_CALLABLE, f"`{quoted(expr.function)}` cannot be called")
     if inspect.iscoroutinefunction(inspect.unwrap(target)):
-        message = f"`{print_expr(expr.function)}` gives work that has to be awaited"
+        message = f"`{quoted(expr.function)}` gives work that has to be awaited"
         return checker.report(expr, codes.NOT_AWAITED, message, advice="await it in a statement before")
     hints = _hints(target)
     _bind(checker, expr, target, hints, env)
@@ -347,10 +347,10 @@ def _fit(checker: "Checker", expr: Expr, wanted: object, where: str, env: TypeEn
         return
     rest = [member for member in members(given) if member is not None]
     if len(rest) < len(members(given)) and rest and fits(join(rest), wanted):
-        message = f"`{print_expr(expr)}` may be None, but {where} is {describe(wanted)}"
-        checker.report(expr, codes.OPTIONAL, message, advice=f"narrow it first: `{print_expr(expr)} is not None`")
+        message = f"`{quoted(expr)}` may be None, but {where} is {describe(wanted)}"
+        checker.report(expr, codes.OPTIONAL, message, advice=f"narrow it first: `{quoted(expr)} is not None`")
         return
-    message = f"`{print_expr(expr)}` is {describe(given)}, but {where} is {describe(wanted)}"
+    message = f"`{quoted(expr)}` is {describe(given)}, but {where} is {describe(wanted)}"
     checker.report(expr, codes.ARGUMENTS, message)
 
 
@@ -362,7 +362,7 @@ def _bind(checker: "Checker", expr: Call, target: Any, hints: Mapping[str, objec
         signature = inspect.signature(target)
     except (TypeError, ValueError):
         return
-    name = getattr(target, "__name__", print_expr(expr.function))
+    name = getattr(target, "__name__", quoted(expr.function))
     words = [word for word in expr.keywords if word.name is not None]
     known = _by_name(signature)
     for word in words:

@@ -18,7 +18,7 @@ from ruvon.ir.expr._nodes import (
     Subscript,
     Tuple,
 )
-from ruvon.ir.expr._print import print_expr
+from ruvon.ir.expr._quote import quoted
 from ruvon.ir.expr._rules import suggestion
 from ruvon.ir.expr._type_env import TypeEnv
 from ruvon.ir.expr._types import (
@@ -79,7 +79,7 @@ def _hashable(checker: "Checker", expr: Expr, annotation: object) -> None:
     for member in members(annotation):
         base = base_of(member)
         if isinstance(base, type) and (issubclass(base, _UNHASHABLE) or base.__hash__ is None):  # pyright: ignore[reportUnnecessaryComparison]
-            message = f"`{print_expr(expr)}` is {describe(member)}, which cannot be a key or a member of a set"
+            message = f"`{quoted(expr)}` is {describe(member)}, which cannot be a key or a member of a set"
             checker.report(
                 expr, codes.UNHASHABLE, message, reason="Python raises TypeError here", advice="use a tuple or an id"
             )
@@ -194,9 +194,7 @@ def _bounds(checker: "Checker", index: Slice, env: TypeEnv) -> None:
         if bound is not None and any(
             family(m) != "number" and m is not None and m is not UNKNOWN for m in members(kind)
         ):
-            checker.report(
-                bound, codes.NO_ITEMS, f"`{print_expr(bound)}` is {describe(kind)}; bounds of a slice are ints"
-            )
+            checker.report(bound, codes.NO_ITEMS, f"`{quoted(bound)}` is {describe(kind)}; bounds of a slice are ints")
 
 
 def _slice_type(checker: "Checker", expr: Subscript, owner: object) -> object:
@@ -216,7 +214,7 @@ def _slice_type(checker: "Checker", expr: Subscript, owner: object) -> object:
 
 
 def _no_items(checker: "Checker", expr: Subscript, member: object, what: str) -> object:
-    return checker.report(expr, codes.NO_ITEMS, f"`{print_expr(expr.value)}` is {describe(member)}, which {what}")
+    return checker.report(expr, codes.NO_ITEMS, f"`{quoted(expr.value)}` is {describe(member)}, which {what}")
 
 
 def _item_type(checker: "Checker", expr: Subscript, member: object, index: object) -> object:

@@ -8,10 +8,11 @@ steps and the size of what it builds are counted.
 """
 
 from collections.abc import Collection
-from typing import Any, Final, assert_never, final
+from typing import Any, Final, assert_never, cast, final
 
 from ruvon.ir._diagnostics import Diagnostic
 from ruvon.ir.expr import _codes as codes
+from ruvon.ir.expr._budget import counted
 from ruvon.ir.expr._compile_calls import compile_call
 from ruvon.ir.expr._compile_collections import compile_comprehension, compile_display, compile_subscript
 from ruvon.ir.expr._compile_text import compile_format
@@ -49,6 +50,9 @@ from ruvon.ir.expr._walk import free_names, walk
 
 __all__ = ["Compiled", "compile_expr"]
 
+_LAZY: Final = frozenset(
+    cast("list[type[object]]", [enumerate, reversed, zip, type(reversed([0])), type(iter(range(0)))])
+)
 _UNCOUNTED: Final = 8
 """So many operations that build something may stand in an expression that is not counted as a whole."""
 
@@ -65,16 +69,18 @@ class Compiled:
         self._metered = metered
 
     def __call__(self, env: Environment) -> Any:
-        """The value of the expression.
+        """The value of the expression; what is lazy (`zip`, `enumerate`, `reversed`) still counts when it is used.
 
         Raises:
             ExpressionBudgetError: the evaluation would cost more than the environment's budget.
             ExpressionAccessError: a value's attribute or method is not data.
             Exception: whatever Python raises for the same expression.
         """
-        if self._metered:
-            return self._code(Frame.outermost(env))
-        return self._code(env)
+        if not self._metered:
+            return self._code(env)
+        frame = Frame.outermost(env)
+        value: object = self._code(frame)
+        return counted(value, frame.meter) if type(value) in _LAZY else value
 
 
 def compile_expr(expr: Expr, scope: Collection[str] | None = None) -> Compiled:

@@ -9,7 +9,7 @@ from enum import EnumMeta
 from itertools import islice
 from typing import Any, assert_never, cast
 
-from ruvon.ir.expr._budget import ATOMS, counted
+from ruvon.ir.expr._budget import ATOMS, COUNTING, counted
 from ruvon.ir.expr._compile_values import CompilePart, constant
 from ruvon.ir.expr._environment import Frame
 from ruvon.ir.expr._errors import ExpressionAccessError
@@ -126,7 +126,7 @@ def compile_subscript(expr: Subscript, scopes: Scopes, part: CompilePart) -> Cod
     def item(f: Any) -> Any:
         owner = value(f)
         if isinstance(owner, type) and not isinstance(owner, EnumMeta):
-            raise ExpressionAccessError(cast("type", owner), "[...]", "a class has no items")
+            raise ExpressionAccessError(owner, "[...]", "a class has no items")
         return owner[index(f)]
 
     return item
@@ -299,14 +299,19 @@ def _yielding(
     inner = None if last else _yielding(clauses, level + 1, scopes, element, part)
 
     def run(frame: Frame, items: Any) -> Iterator[Any]:
+        variables = frame.vars
+        step = frame.meter.step
         for item in items:
-            frame.meter.step()
-            bind(frame.vars, item)
-            if not all(test(frame) for test in tests):
-                continue
-            if inner is None:
-                yield element(frame)
+            step()
+            bind(variables, item)
+            for test in tests:
+                if not test(frame):
+                    break
             else:
-                yield from inner(frame, over(frame))
+                if inner is None:
+                    yield element(frame)
+                else:
+                    yield from inner(frame, over(frame))
 
+    COUNTING.add(run.__code__)
     return run

@@ -140,8 +140,7 @@ def _round(meter: FlatMeter, *args: Any, **keywords: Any) -> Any:
     digits = args[1] if len(args) > 1 else keywords.get("ndigits")
     if args and isinstance(digits, int) and isinstance(args[0], int):
         meter.bits(max(0, -digits) * 4)
-    function: Function = round
-    return function(*args, **keywords)
+    return cast("Function", round)(*args, **keywords)
 
 
 def _pow(meter: FlatMeter, *args: Any, **keywords: Any) -> Any:
@@ -151,7 +150,7 @@ def _pow(meter: FlatMeter, *args: Any, **keywords: Any) -> Any:
     elif len(given) == 3 and all(isinstance(part, int) for part in given):
         limbs = (given[2].bit_length() >> 6) + 1
         meter.step(given[1].bit_length() * limbs * limbs >> 6)
-    return pow(*args, **keywords)
+    return cast("Function", pow)(*args, **keywords)
 
 
 def check_power(meter: FlatMeter, base: object, exponent: object) -> None:
@@ -162,7 +161,7 @@ def check_power(meter: FlatMeter, base: object, exponent: object) -> None:
 
 def _sum(meter: FlatMeter, *args: Any, **keywords: Any) -> Any:
     start: object = args[1] if len(args) > 1 else keywords.get("start", 0)
-    function: Function = sum
+    function = cast("Function", sum)
     if not args:
         return function(*args, **keywords)
     items = counted(args[0], meter)
@@ -174,13 +173,9 @@ def _sum(meter: FlatMeter, *args: Any, **keywords: Any) -> Any:
     return total
 
 
-def _zip(_: FlatMeter, *args: Any, **keywords: Any) -> Any:
-    return zip(*args, **keywords)  # noqa: B905 - the author's own arguments decide
-
-
 def _format(meter: FlatMeter, *args: Any, **keywords: Any) -> Any:
     if args:
-        check_spec(meter, args[0], args[1] if len(args) > 1 else "")
+        check_spec(meter, args[0], (args[1:] or ("",))[0])
         convert_text(meter, args[0])
     return format(*args, **keywords)
 
@@ -194,9 +189,9 @@ def _decimal(meter: FlatMeter, *args: Any, **keywords: Any) -> Any:
 FUNCTIONS: Final[Mapping[str, Function]] = MappingProxyType(
     {
         **{
-            name: _over(function)
+            name: _over(cast("Function", function))
             for name, function in {
-                "all": cast("Function", all),
+                "all": all,
                 "any": any,
                 "dict": dict,
                 "frozenset": frozenset,
@@ -240,7 +235,7 @@ FUNCTIONS: Final[Mapping[str, Function]] = MappingProxyType(
         "round": _round,
         "str": _str,
         "sum": _sum,
-        "zip": _zip,
+        "zip": _plain(zip),
     }
 )
 """The functions of the language by name; the meter is the first argument."""

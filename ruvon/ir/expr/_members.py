@@ -88,7 +88,7 @@ def _field(member: object, base: type[object], name: str) -> Found:
         return Found(problem="key" if name in fields else "missing", known=frozenset(fields))
     if name in fields:
         return Found(fields[name].annotation)
-    if issubclass(base, tuple) and name in getattr(base, "_fields", ()):
+    if tuple in base.__mro__ and name in getattr(base, "_fields", ()):
         return Found(typing.get_type_hints(base).get(name, UNKNOWN))
     if name in computed_names(base):
         return Found(_returned(base, name))

@@ -17,6 +17,7 @@ Code: TypeAlias = Callable[[Any], Any]
 
 _FLOATING: Final = frozenset({float, Decimal})
 _LARGE: Final = 1 << 1024
+_FEW: Final = 64
 _WIDTH: Final = re.compile(r"\d+")
 
 UNARY: Final[Mapping[str, Callable[[Any], Any]]] = MappingProxyType(
@@ -174,9 +175,9 @@ _BINARY: Final[Mapping[str, Callable[[Code, Code], Code]]] = MappingProxyType(
         "**": _pow,
         "<<": _lshift,
         ">>": lambda left, right: lambda f: left(f) >> right(f),
-        "&": _plain(operator.and_),
+        "&": _plain(lambda a, b: a & b),
         "|": _or,
-        "^": _plain(operator.xor),
+        "^": _plain(lambda a, b: a ^ b),
     }
 )
 
@@ -231,11 +232,11 @@ def compare(
         constant: The value of the only further operand, where it is a literal.
         in_loop: Whether the comparison can run many times, so that what it goes through must be accounted for.
     """
-    if len(ops) == 1 and not in_loop:
-        if ops[0] in {"in", "not in"} and constant is not None and isinstance(constant[0], tuple):
+    if len(ops) == 1:
+        if constant is not None and (ops[0] in _SIMPLE or _is_short(constant[0])):
             return _with_constant(ops[0], left, constant[0])
-        if ops[0] in _SIMPLE:
-            return _SIMPLE[ops[0]](left, rights[0]) if constant is None else _with_constant(ops[0], left, constant[0])
+        if ops[0] in _SIMPLE and not in_loop:
+            return _SIMPLE[ops[0]](left, rights[0])
     functions = tuple(_accounted(op) for op in ops)
     if len(ops) == 1:
         only, right = functions[0], rights[0]
@@ -254,6 +255,10 @@ def compare(
         return result
 
     return chain
+
+
+def _is_short(value: object) -> bool:
+    return isinstance(value, tuple) and len(cast("tuple[object, ...]", value)) <= _FEW
 
 
 def _accounted(op: str) -> Callable[[FlatMeter, Any, Any], Any]:

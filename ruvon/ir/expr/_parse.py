@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 from ruvon.ir._diagnostics import Diagnostic, Severity
 from ruvon.ir._spans import Position, Span
+from ruvon.ir.expr._codes import TOO_LARGE
 from ruvon.ir.expr._convert import Converter
 from ruvon.ir.expr._errors import ExpressionError
 from ruvon.ir.expr._language import DEFINITION_PATHS
@@ -42,8 +43,12 @@ def parse(
             it raise anything else.
     """
     source = Source(text, file, line, column, lines)
-    reading = read_tree(source)
-    return _finish(reading.tree, reading.span, refs)
+    try:
+        reading = read_tree(source)
+        return _finish(reading.tree, reading.span, refs)
+    except RecursionError:
+        message = "the expression is nested too deeply to be read from here"
+        raise ExpressionError([Diagnostic(code=TOO_LARGE, message=message, span=source.whole())]) from None
 
 
 def from_ast(node: ast.expr, spans: Callable[[ast.AST], Span | None], *, refs: Mapping[str, str] | None = None) -> Expr:

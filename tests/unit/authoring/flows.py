@@ -16,6 +16,7 @@ from ruvon import (
     block,
     call,
     compensate,
+    compensation,
     external_workflow,
     first_of,
     flow,
@@ -986,3 +987,64 @@ async def hides_everything(state: Job) -> str:
     except Exception:  # noqa: BLE001 - what the test is about
         return "hidden"
     return "received"
+
+
+@workflow("Agreement")
+async def agreement(state: Job) -> None:
+    await gather(set_a(state, 4), set_a(state, 4))
+
+
+def sum_up(results: list[Any]) -> dict[str, object]:
+    return {"n": sum(results)}
+
+
+@workflow("MergedByFunction")
+async def merged_by_function(state: Job) -> list[int]:
+    return await gather(*(add(n) for n in (1, 2)), merge_function=sum_up)
+
+
+@workflow("Options", saga=True)
+async def options_in_saga(state: Job) -> bool:
+    await reserve.with_(compensate=undo_reserve)("a")
+    policy = Retry(max_attempts=2, delay=timedelta(seconds=1))
+    fetch = http.with_(name="Ask", retry=policy, compensate=compensation(undo_http, retry=policy))
+    await fetch("GET", "https://api.example/answer", into=Answer)
+    found = await receive(Ping, timeout=timedelta(hours=1), default=Ping(text="none"))
+    asked = await human("approve", form=Answer, required_input=("why",), answer=take_answer, answer_args={"ok": True})
+    await item(len(found.text))
+    return asked.ok
+
+
+def undo_reserve(hold: str) -> None:
+    """Recorded by the world."""
+
+
+def undo_http(answer: Answer) -> None:
+    """Recorded by the world."""
+
+
+@step
+async def never_ends(log: list[str]) -> None:
+    await asyncio.Event().wait()
+
+
+@workflow("NeverEnds")
+async def never_ends_flow(state: Job) -> None:
+    await never_ends([])
+
+
+@workflow("RaceOfRealWork")
+async def race_of_real_work(state: Job) -> str:
+    async def works() -> str:
+        await charge(7)
+        return "worked"
+
+    async def waits() -> str:
+        await sleep(timedelta(seconds=1))
+        return "waited"
+
+    async with saga():
+        found = await first_of(works(), waits())
+        if state.n:
+            raise Declined(code=1)
+    return found

@@ -34,7 +34,7 @@ def test_an_external_child_must_be_scripted() -> None:
 
 def test_a_childs_timeout_cancels_it() -> None:
     """`with_(timeout=)` raises `TimedOut` in the parent."""
-    assert result_of(f.child_timeout, f.Parent()) == "`Sleeper` did not end within 0:01:00"
+    assert result_of(f.child_timeout, f.Parent()) == "`Sleeper` timed out"
 
 
 def test_a_childs_calls_are_told_apart() -> None:
@@ -135,6 +135,20 @@ def test_http_is_retried() -> None:
     world = World(http={"https://api.example/answer": InTurn(Offline("api.example"), {"ok": True})})
     assert result_of(f.http_retry, f.Job(), world) is True
     assert len(world.slept) == 1
+
+
+def test_calls_and_waits_take_options() -> None:
+    """Names, retries, defaults, required keys and compensations of one use."""
+    world = World(
+        http={"https://api.example/answer": InTurn(Offline("x"), {"ok": True})},
+        answers={"approve": [{"ok": False}, {"ok": False, "why": "so"}]},
+        steps={f.item: f.Declined(code=4), "undo_reserve": None},
+    )
+    outcome = ran(f.options_in_saga, f.Job(), world)
+    assert isinstance(outcome.error, f.Declined)
+    assert world.steps_called == ["reserve", "Ask", "take_answer", "item"]
+    assert [task for task, _ in world.refused] == ["approve"]
+    assert [(item.step, item.error) for item in world.compensations] == [("Ask", None), ("reserve", None)]
 
 
 def test_secrets_are_masked_in_text() -> None:

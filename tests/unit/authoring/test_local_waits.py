@@ -154,3 +154,34 @@ def test_an_endless_loop_ends_the_run() -> None:
     """A world bounds what a run may await, and says how to end the loop."""
     error = ran(f.endless, f.Job(), World(max_calls=50)).error
     assert "more than 50 calls" in str(error)
+
+
+def test_cancelling_local_cancels_the_body_that_runs() -> None:
+    """A caller that gives up leaves no task behind."""
+
+    async def main() -> int:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(f.never_ends_flow.local(f.Job(), World()), 0.02)
+        return len(asyncio.all_tasks())
+
+    assert asyncio.run(main()) == 1
+
+
+def test_a_losers_running_step_is_cancelled() -> None:
+    """The slow charge of the losing branch is given up at the timer, not waited for."""
+    world = World(steps={f.charge: Reply("late", takes=timedelta(seconds=4))})
+    before = world.now
+    assert result_of(f.race_of_real_work, f.Job(), world) == "waited"
+    assert world.now - before == timedelta(seconds=1)
+
+
+def test_a_cancelled_attempt_has_an_unknown_outcome() -> None:
+    """Its `attempted` compensation runs when the scope is undone, without a result."""
+    seen: list[object] = []
+
+    def refund(receipt: str | None) -> None:
+        seen.append(receipt)
+
+    world = World(steps={f.charge: Reply("late", takes=timedelta(seconds=4)), "refund": refund})
+    assert isinstance(ran(f.race_of_real_work, f.Job(n=1), world).error, f.Declined)
+    assert seen == [None]

@@ -4,7 +4,7 @@ A tree is printed and read again before it is used, so that trees are canonical 
 """
 
 from collections.abc import Callable
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
@@ -43,7 +43,6 @@ from ruvon.ir.expr import (
 )
 from tests.unit.expr.world import REFS
 
-Draw = Callable[[st.SearchStrategy[object]], object]
 KINDS: Final = (
     "int",
     "text",
@@ -84,9 +83,9 @@ CONSTANTS: Final[dict[str, st.SearchStrategy[object]]] = {
     "date": st.dates(date(1990, 1, 1), date(2060, 1, 1)),
     "span": st.timedeltas(timedelta(days=-400), timedelta(days=400)),
     "moment": st.datetimes(
-        datetime(1990, 1, 1),
-        datetime(2060, 1, 1),
-        timezones=st.just(timezone.utc),  # noqa: DTZ001, UP017 - zones are drawn
+        datetime(1990, 1, 1),  # noqa: DTZ001 - zones are drawn
+        datetime(2060, 1, 1),  # noqa: DTZ001 - zones are drawn
+        timezones=st.just(UTC),
     ),
     "any": st.none() | st.binary(max_size=4) | st.uuids().map(lambda key: UUID(int=key.int)) | st.times(),
 }
@@ -134,12 +133,16 @@ class _Maker:
         made: Expr = maker(depth - 1, scope)
         return made
 
+    def maker(self, usual: str, depth: int, scope: dict[str, str]) -> Callable[..., Expr]:
+        """A short name for making parts of one kind, or of another if it is given."""
+        return lambda kind=usual: self.make(kind, depth, scope)
+
     def leaf(self, kind: str, scope: dict[str, str]) -> Expr:
         local = [name for name, held in scope.items() if held == kind]
-        if local and self.draw(st.booleans()):
-            return Name(self.draw(st.sampled_from(local)))
+        if self.draw(st.booleans()) and local:
+            return Name(self.pick(*local))
         if kind not in CONSTANTS or self.draw(st.booleans()):
-            return _path(self.draw(st.sampled_from(_PATHS[kind])))
+            return _path(self.pick(*_PATHS[kind]))
         value = self.draw(CONSTANTS[kind])
         return Const(value)  # type: ignore[arg-type]
 
@@ -163,7 +166,7 @@ class _Maker:
         return Call(Attribute(value, name), args, tuple(Keyword(word, part) for word, part in keywords.items()))
 
     def _int(self, depth: int, scope: dict[str, str]) -> Expr:
-        one = lambda kind="int": self.make(kind, depth, scope)  # noqa: E731 - short names keep the cases readable
+        one = self.maker("int", depth, scope)
         match self.pick("arithmetic", "power", "unary", "len", "sum", "count", "round", "divmod", "int", "pure", "ord"):
             case "arithmetic":
                 return Binary(self.pick("+", "-", "*", "//", "%", "&", "|", "^", ">>"), one(), one())
@@ -189,7 +192,7 @@ class _Maker:
                 return Call(Ref(REFS["double"]), (one(),))
 
     def _text(self, depth: int, scope: dict[str, str]) -> Expr:
-        one = lambda kind="text": self.make(kind, depth, scope)  # noqa: E731 - as above
+        one = self.maker("text", depth, scope)
         match self.pick(
             "format", "plus", "times", "method", "method2", "join", "item", "slice", "str", "percent", "formatted"
         ):
@@ -232,7 +235,7 @@ class _Maker:
                 )
 
     def _bool(self, depth: int, scope: dict[str, str]) -> Expr:
-        one = lambda kind="bool": self.make(kind, depth, scope)  # noqa: E731 - as above
+        one = self.maker("bool", depth, scope)
         kind = self.draw(st.sampled_from(KINDS))
         match self.pick("compare", "chain", "not", "in", "quantifier", "isinstance", "is", "starts", "bool"):
             case "compare":
@@ -266,7 +269,7 @@ class _Maker:
                 return self.call("bool", one(kind))
 
     def _decimal(self, depth: int, scope: dict[str, str]) -> Expr:
-        one = lambda kind="decimal": self.make(kind, depth, scope)  # noqa: E731 - as above
+        one = self.maker("decimal", depth, scope)
         match self.pick("arithmetic", "mixed", "sum", "quantize", "make", "line"):
             case "arithmetic":
                 return Binary(self.pick("+", "-", "*", "/", "//", "%"), one(), one())
@@ -284,7 +287,7 @@ class _Maker:
                 return Attribute(Subscript(_path("state.lines"), one("int")), self.pick("price", "total"))
 
     def _float(self, depth: int, scope: dict[str, str]) -> Expr:
-        one = lambda kind="float": self.make(kind, depth, scope)  # noqa: E731 - as above
+        one = self.maker("float", depth, scope)
         match self.pick("arithmetic", "divide", "abs", "round", "float"):
             case "arithmetic":
                 return Binary(self.pick("+", "-", "*", "/", "//", "%", "**"), one(), one())
@@ -306,7 +309,7 @@ class _Maker:
         return self.collection("text", "texts", depth, scope)
 
     def collection(self, item: str, kind: str, depth: int, scope: dict[str, str]) -> Expr:
-        one = lambda: self.make(item, depth, scope)  # noqa: E731 - as above
+        one = self.maker(item, depth, scope)
         match self.pick("display", "star", "comprehension", "sorted", "list", "plus", "slice", "reversed"):
             case "display":
                 return List(tuple(one() for _ in range(self.draw(st.integers(0, 3)))))
@@ -377,8 +380,8 @@ class _Maker:
                 return target, self.make("texts", depth, scope), {name: "text", other: "text", f"z{self.count}": "text"}
 
     def slice(self, depth: int, scope: dict[str, str]) -> Expr:
-        bounds = [self.make("int", 0, scope) if self.draw(st.booleans()) else None for _ in range(3)]
-        return Slice(*bounds)
+        start, stop, step = (self.make("int", 0, scope) if self.draw(st.booleans()) else None for _ in range(3))
+        return Slice(start, stop, step)
 
     def format_string(self, depth: int, scope: dict[str, str]) -> Expr:
         parts: list[str | FormatPart] = []
@@ -461,7 +464,7 @@ class _Maker:
                 )
 
     def _any(self, depth: int, scope: dict[str, str]) -> Expr:
-        one = lambda kind: self.make(kind, depth, scope)  # noqa: E731 - as above
+        one = self.maker("any", depth, scope)
         match self.pick("set", "get", "missing", "model", "broken model", "enum", "member", "set comprehension", "key"):
             case "set":
                 return Set((one(self.draw(st.sampled_from(KINDS))),))

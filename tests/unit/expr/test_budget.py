@@ -1,6 +1,7 @@
 """The budget: what an evaluation may cost, where it is asked, and that it costs straight-line code next to nothing."""
 
 import time
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -82,6 +83,14 @@ _BOMBS = [
     "[list(a) for a in [zip(*[range(10 ** 9)] * 3)]]",
     "[n for m in [3 ** 1000] for n in [m ** 1000]]",
     "' '.join('x' for _ in range(10 ** 7))",
+    "'%(a)d' % {'a': Decimal('1e999999')}",
+    "[x & x for x in [set(range(9000))] for _ in range(90000)]",
+    "[x - x for x in [set(range(9000))] for _ in range(90000)]",
+    "[x // 3 ** 9000 for x in [7 ** 20000] for _ in range(90000)]",
+    "[x % 3 ** 9000 for x in [7 ** 20000] for _ in range(90000)]",
+    "[x.isalpha() for x in ['x' * 500000] for _ in range(90000)]",
+    "[x.count('y') for x in ['x' * 500000] for _ in range(90000)]",
+    "[x.issubset(x) for x in [set(range(9000))] for _ in range(90000)]",
 ]
 
 
@@ -113,6 +122,15 @@ def test_deep_values_of_formats_inside_loops_are_counted() -> None:
     """Writing a large value out many times is counted each time."""
     with pytest.raises(ExpressionBudgetError):
         evaluate("[len(f'{x}') for x in [[0] * 10000] for _ in range(1000)]", {})
+
+
+@pytest.mark.parametrize("text", ["zip(range(10 ** 9))", "enumerate(range(10 ** 9))", "reversed(range(10 ** 9))"])
+def test_lazy_results_count_when_they_are_used(text: str) -> None:
+    """Whoever goes through a lazy result stays within the budget of its evaluation."""
+    result = evaluate(text, {})
+    assert isinstance(result, Iterator)
+    with pytest.raises(ExpressionBudgetError):
+        list(result)
 
 
 def test_every_evaluation_starts_anew() -> None:

@@ -1,5 +1,6 @@
 """The type checker: types of every kind of expression, findings, narrowing, and what fits where."""
 
+import time
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -47,7 +48,7 @@ class Options(TypedDict, total=False):
     size: int
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818 - an author's own name
     """An error with data."""
 
     def __init__(self, reason: str) -> None:
@@ -414,7 +415,7 @@ def test_without_a_resolver_references_are_unknown() -> None:
 
 def test_a_missing_reference_is_a_finding() -> None:
     """A path the resolver does not know is not among what the definition uses."""
-    (found,) = check(parse("ref('a:B')"), TypeEnv({}, resolve={}.__getitem__)).diagnostics
+    (found,) = check(parse("ref('a:B')"), TypeEnv({}, resolve=dict[str, object]().__getitem__)).diagnostics
     assert found.code == "RV0228"
 
 
@@ -464,3 +465,23 @@ def test_sentence_of_a_mismatch() -> None:
     found = expect(_check("state.note"), Decimal)
     assert found is not None
     assert found.message == "`state.note` is str, where Decimal is expected"
+
+
+@pytest.mark.parametrize(
+    ("first", "even", "odd"),
+    [
+        ("state.vip", "({x} or state.owner) and state.vip", "({x} and state.owner is None) or state.owner"),
+        ("state.vip", "state.owner is None or ({x})", "state.owner and ({x})"),
+        ("state.note", "({x} if state.owner else state.note)", "({x} if state.vip else state.note)"),
+        ("state.tags", "[y for y in {x} if y]", "[y for y in state.tags if {x}]"),
+        ("1", "double({x})", "double(value={x})"),
+    ],
+)
+def test_nested_expressions_are_checked_in_time(first: str, even: str, odd: str) -> None:
+    """No part is looked at more than a few times, however deep conditions and calls are nested."""
+    text = first
+    for level in range(32):
+        text = (odd if level % 2 else even).format(x=text)
+    started = time.monotonic()
+    assert _check(text, condition=True).ok
+    assert time.monotonic() - started < 5

@@ -90,7 +90,7 @@ class _View:
         raise AttributeError(f"no {name}")
 
 
-class _Failure(Exception):
+class _Failure(Exception):  # noqa: N818 - an author's own name
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)
@@ -126,7 +126,7 @@ def test_data_can_be_read(text: str, value: object, expected: object) -> None:
         ("v.path", os),
         ("v.system('x')", os),
         ("v.real", 5),
-        ("v.gi_frame", (item for item in ())),
+        ("v.gi_frame", (item for item in [1])),
         ("v.model_fields", type(STATE)),
         ("v.OPEN", type(STATE)),
         ("v[0]", list),

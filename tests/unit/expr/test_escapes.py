@@ -55,7 +55,7 @@ _CODE: Final[dict[str, object]] = {
     "obj": _TOOL,
     "cls": Tool,
     "func": _TOOL.run,
-    "gen": (item for item in ()),
+    "gen": (item for item in [1]),
     "mod": os,
 }
 """What no engine would put among the names: objects, classes, functions, generators, modules."""
@@ -117,7 +117,7 @@ def _is_data(value: object) -> bool:
             known = State.__module__, __name__
             return (
                 type(value).__module__ in known
-                or isinstance(value, range | tzinfo | enumerate | zip)
+                or isinstance(value, range | tzinfo | Iterator)
                 or value in _CODE.values()
             )
 
@@ -169,7 +169,7 @@ _PIECES: Final = st.sampled_from(
         " if n else ",
         "range(9)",
         ".format(obj)",
-        "ｅ",
+        "\uff45",
         "\u202e",
         ",",
     ]

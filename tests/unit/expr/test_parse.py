@@ -126,8 +126,8 @@ def test_comprehension_variables_hide_references() -> None:
     assert not [node for node in walk(expr) if isinstance(node, Ref)]
 
 
-def _spans(text: str, **place: int) -> list[tuple[str, str]]:
-    expr = parse(text, file="f", **place)
+def _spans(text: str, line: int = 1, column: int = 1) -> list[tuple[str, str]]:
+    expr = parse(text, file="f", line=line, column=column)
     return [(type(node).__name__, _shown(node.span)) for node in walk(expr)]
 
 

@@ -98,7 +98,8 @@ class PathWalker:
             for handler in attempt.handlers:
                 start = names | ({handler.name} if handler.name else set[str]())
                 ended = self.graph(handler.graph, start)
-                out |= {(node.next or END if to == END else to, kept) for to, kept in ended}
+                gone = {handler.name}
+                out |= {(node.next or END if to == END else to, kept - gone) for to, kept in ended}
         if attempt.final is None:
             return out
         left: Ways = set()

@@ -233,6 +233,14 @@ def test_targets_of_a_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert lines(compile_target("nothing_here_n:f")) == [("RV0371", None)]
 
 
+def test_module_in_a_folder_without_init(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module that is named with its folder keeps that name, also where the folder is a namespace package."""
+    write(tmp_path, "flows_y/inner_y.py", PROGRAM)
+    monkeypatch.chdir(tmp_path)
+    (done,) = require(compile_target("flows_y.inner_y:shipping"))
+    assert done.path == "flows_y.inner_y:shipping"
+
+
 def test_yaml_text_with_roots(tmp_path: Path) -> None:
     """A YAML text takes its functions from the roots it is given."""
     write(tmp_path, "steps_o.py", PROGRAM)

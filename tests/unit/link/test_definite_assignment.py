@@ -29,6 +29,8 @@ from ruvon.ir import (
     walk_nodes,
 )
 from ruvon.ir.expr import Const, Name, parse
+from ruvon_dsl._draft import Draft, SourceText
+from ruvon_dsl._link import link
 from ruvon_dsl._link._bindings import all_variables
 from ruvon_dsl._link._checker import Checker
 from ruvon_dsl._link._env import Env
@@ -177,3 +179,10 @@ def test_every_node_that_no_path_reaches_has_no_fact(definition: Definition) -> 
     walker.graph(definition.graph, frozenset())
     assert set(may_be_unset(definition)) == set(walker.seen)
     assert set(walker.seen) <= {node.id for node in walk_nodes(definition.graph)}
+
+
+@given(definitions(), st.booleans())
+def test_linking_never_raises(definition: Definition, opaque: bool) -> None:
+    """Whatever the graph, linking gives findings, and a digest exactly when none of them is an error."""
+    result = link(Draft(definition, SourceText("random.py", "")), ImportRoots(), opaque=opaque)
+    assert (result.digest is not None) == (result.ok and not opaque and result.definition is not None)

@@ -82,6 +82,13 @@ def test_handler_sees_any_prefix_of_the_body() -> None:
     assert codes(inner) == ["RV0302"]
 
 
+def test_name_of_an_error_ends_with_its_handler() -> None:
+    """Python deletes the name at the end of the handler."""
+    handler = on("Rejected", chain(("h", put("text", "str(err)"))), "err")
+    inner = chain(("t", guard(chain(("s", sleep())), handler)), ("u", put("w", "err")))
+    assert codes(inner) == ["RV0302"]
+
+
 def test_finally_sees_the_way_it_serves() -> None:
     """What is set on the way of success stays set behind `finally`."""
     body = chain(("a", call("quote", "v", items="state.items")))
@@ -241,6 +248,16 @@ def test_compensation_that_wants_a_stranger() -> None:
     assert codes(chain(("a", undo))) == ["RV0507"]
 
 
+def test_compensation_that_takes_another_result() -> None:
+    """The first parameter of a compensation takes what the step gives, or None where the outcome is unknown."""
+    given = {"state": x("state"), "amount": x("state.amount")}
+    unknown = Call(function=at("charge"), args=given, compensation=Compensation(function=at("refund"), attempted=True))
+    (found,) = findings(chain(("a", unknown)))
+    assert (found.code, found.help) == ("RV0507", "annotate `receipt` as `Receipt | None`")
+    known = Call(function=at("charge"), args=given, compensation=Compensation(function=at("refund")))
+    assert codes(chain(("a", known))) == []
+
+
 def test_timeout_without_an_attempted_compensation() -> None:
     """In a saga a timeout leaves the outcome unknown; outside it nothing is said."""
     paid = Call(
@@ -311,6 +328,21 @@ def test_linked_definition_is_complete() -> None:
         ("state", at("Order"), True),
         ("amount", "Decimal", True),
     )
+
+
+def test_without_types_a_match_may_be_exhaustive() -> None:
+    """In a parse without import nothing is said of what tests of one subject may leave out."""
+    match = when(("isinstance(who, A)", "a"), ("isinstance(who, B)", "b"), default="e")
+    inner = graph(
+        node("d", match), node("a", put("v", "1"), "e"), node("b", put("v", "2"), "e"), node("e", put("w", "v"))
+    )
+    plain = graph(
+        node("d", when(("state.paid", "a"), default="e")), node("a", put("v", "1"), "e"), node("e", put("w", "v"))
+    )
+    found = [
+        [item.code for item in link(draft(flow), ImportRoots(), opaque=True).diagnostics] for flow in (inner, plain)
+    ]
+    assert found == [[], ["RV0302"]]
 
 
 def test_opaque_linking_imports_nothing() -> None:

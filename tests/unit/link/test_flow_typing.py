@@ -171,6 +171,22 @@ def test_result_of_a_wrong_type() -> None:
     assert codes(chain(("r", give("state.order_id"))), result=at("Receipt")) == ["RV0363"]
 
 
+def test_result_where_none_is_declared() -> None:
+    """A workflow that says it gives None returns nothing else."""
+    assert codes(chain(("r", give("state.order_id"))), result="None") == ["RV0363"]
+    assert codes(chain(("r", give("None"))), result="None") == []
+
+
+def test_items_of_a_tuple_are_widened_too() -> None:
+    """What a variable without a declaration holds is said without literals, also inside containers."""
+    assert variables(chain(("a", put("v", "(1, 'a', (True, None))")))) == {"v": "tuple[int, str, tuple[bool, None]]"}
+
+
+def test_text_is_not_taken_apart() -> None:
+    """A text that happens to have the right length is no pair."""
+    assert codes(chain(("a", put("(v, w)", "state.order_id")))) == ["RV0365"]
+
+
 def test_end_without_a_result() -> None:
     """A workflow with a result may not end without one."""
     inner = graph(node("d", when(("state.paid", "r"))), node("r", give("Receipt(order_id='a', total=state.amount)")))

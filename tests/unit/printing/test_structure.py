@@ -7,7 +7,7 @@ from ruvon.ir import Graph
 from ruvon_dsl.printing._structure import structure
 from tests.support._flat_graphs import graph_shapes
 from tests.support.cases import CASES
-from tests.unit.printing.relower import relower
+from tests.support.relower import relower
 
 
 @settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck))

@@ -1,6 +1,7 @@
 """`dependencies` on random orders of steps: the graph keeps the order, and nothing else decides it."""
 
 from itertools import pairwise
+from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,8 +9,7 @@ from hypothesis import strategies as st
 from ruvon.ir._canonical import digest
 from ruvon.ir._nodes import END, Definition, Graph, Parallel
 from ruvon.ir._verify import verify
-
-from .conftest import lower
+from tests.unit.yaml_front_end.surroundings import lower
 
 Order = dict[str, list[str]]
 
@@ -26,10 +26,11 @@ def orders(draw: st.DrawFn) -> Order:
 
 def definition(order: Order, listed: list[str] | None = None) -> Definition:
     """The definition of a list of assignments with these dependencies, listed in some order."""
-    lines = ["workflow_type: Example", "steps:"]
-    for name in listed or list(order):
-        lines.append(f"  - {{name: {name}, set: {{v_{name}: 1}}, dependencies: [{', '.join(order[name])}]}}")
-    (draft,) = lower("\n".join(lines))
+    steps = [
+        f"  - {{name: {name}, set: {{v_{name}: 1}}, dependencies: [{', '.join(order[name])}]}}"
+        for name in listed or order
+    ]
+    (draft,) = lower("\n".join(["workflow_type: Example", "steps:", *steps]))
     assert draft.diagnostics == ()
     return draft.definition
 
@@ -65,8 +66,8 @@ def realised(graph: Graph) -> dict[str, set[str]]:
             done.add(place)
             continue
         after = {branch.label: set(branch.after) for branch in action.branches}
-        for label in after:
-            pending, seen = list(after[label]), set[str]()
+        for label, direct in after.items():
+            pending, seen = list(direct), set[str]()
             while pending:
                 other = pending.pop()
                 if other not in seen:
@@ -88,10 +89,10 @@ def test_the_partial_order_is_kept(order: Order) -> None:
 
 
 @given(orders(), st.randoms(use_true_random=False))
-def test_the_listing_does_not_matter(order: Order, random: object) -> None:
+def test_the_listing_does_not_matter(order: Order, shuffled: Random) -> None:
     """The cuts follow from the order alone: any listing has the same sections and the same branches."""
     listed = list(order)
-    random.shuffle(listed)  # type: ignore[attr-defined]
+    shuffled.shuffle(listed)
     first, second = definition(order).graph, definition(order, listed).graph
 
     assert realised(first) == realised(second)

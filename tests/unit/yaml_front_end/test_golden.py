@@ -13,8 +13,7 @@ from ruvon_dsl._draft import Draft, SourceText
 from ruvon_dsl._link import link
 from ruvon_dsl.yaml import load_registry
 from tests.support.golden import GOLDEN
-
-from .conftest import STEPS, Lower
+from tests.unit.yaml_front_end.surroundings import STEPS, lower
 
 FILES = sorted((GOLDEN / "yaml").glob("*.yaml"))
 REGISTRIES = sorted((GOLDEN / "yaml" / "registries").glob("*.yaml"))
@@ -43,19 +42,19 @@ def errors(draft: Draft) -> list[str]:
 
 
 @names("file", FILES, ids=lambda file: file.stem)
-def test_construct(file: Path, lowered: Lower, golden: Callable[[Path, str], None]) -> None:
+def test_construct(file: Path, golden: Callable[[Path, str], None]) -> None:
     """Every construct lowers to the graph that is written down (S1-065, S1-067, S3-017, S3-018, S3-062)."""
     parts: list[str] = []
-    for draft in lowered(file.read_text(), file=file.name):
+    for draft in lower(file.read_text(), file=file.name):
         parts += [*findings(draft.diagnostics), print_text(draft.definition)]
 
     golden(file.with_suffix(".txt"), "\n".join(parts))
 
 
 @names("file", GOOD, ids=lambda file: file.stem)
-def test_construct_is_sound(file: Path, lowered: Lower) -> None:
+def test_construct_is_sound(file: Path) -> None:
     """What has no error keeps every rule of the IR and links."""
-    for draft in lowered(file.read_text(), file=file.name):
+    for draft in lower(file.read_text(), file=file.name):
         linked = link(draft, ImportRoots(folders=[STEPS]))
 
         assert errors(draft) == []
@@ -65,17 +64,17 @@ def test_construct_is_sound(file: Path, lowered: Lower) -> None:
 
 
 @names("file", GOOD, ids=lambda file: file.stem)
-def test_construct_without_import(file: Path, lowered: Lower) -> None:
+def test_construct_without_import(file: Path) -> None:
     """Without importing anything the same file lowers without errors of its shape."""
-    for draft in lowered(file.read_text(), file=file.name, opaque=True):
+    for draft in lower(file.read_text(), file=file.name, opaque=True):
         assert errors(draft) == []
         assert verify(draft.definition) == ()
 
 
 @names("file", [file for file in FILES if file not in GOOD], ids=lambda file: file.stem)
-def test_wrong_file_has_errors(file: Path, lowered: Lower) -> None:
+def test_wrong_file_has_errors(file: Path) -> None:
     """A wrong file never passes: at least one error, each with a code, a place and a message."""
-    found = [item for draft in lowered(file.read_text(), file=file.name) for item in draft.diagnostics]
+    found = [item for draft in lower(file.read_text(), file=file.name) for item in draft.diagnostics]
 
     assert any(item.severity is Severity.ERROR for item in found)
     assert all(item.span is not None and item.code.startswith("RV") and item.message for item in found)

@@ -17,8 +17,7 @@ from ruvon_dsl.yaml._dependencies import MAX_DEPENDENT_STEPS
 from ruvon_dsl.yaml._steps import STEP_TABLES
 from tests.support.cases import CASES
 from tests.support.golden import GOLDEN
-
-from .conftest import lower
+from tests.unit.yaml_front_end.surroundings import lower
 
 FILES = sorted((GOLDEN / "yaml").glob("*.yaml"))
 WORDS = [
@@ -42,7 +41,7 @@ WORDS = [
 
 def mutations(text: str, count: int, seed: int) -> Iterator[str]:
     """The text with a few of its words replaced, dropped or doubled."""
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 - damage, not secrets
     for _ in range(count):
         parts = text.split(" ")
         for _ in range(chance.randint(1, 3)):

@@ -1,6 +1,10 @@
 """The reader: YAML 1.2 scalars, exact places, and bounds that are counted, not timed."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,12 +38,29 @@ def scalar(node: YamlNode | None) -> ScalarNode:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("yes", "yes"), ("off", "off"), ("true", True), ("False", False), ("~", None), ("null", None), ("", None),
-        ("0o17", 15), ("017", 17), ("0x1F", 31), ("1_000", "1_000"), ("1:30", "1:30"), ("2024-01-01", "2024-01-01"),
-        ("-12", -12), ("1e3", 1000.0), (".5", 0.5), ("-.inf", float("-inf")), ("+", "+"), (".", "."), ("0b1", "0b1"),
+        ("yes", "yes"),
+        ("off", "off"),
+        ("true", True),
+        ("False", False),
+        ("~", None),
+        ("null", None),
+        ("", None),
+        ("0o17", 15),
+        ("017", 17),
+        ("0x1F", 31),
+        ("1_000", "1_000"),
+        ("1:30", "1:30"),
+        ("2024-01-01", "2024-01-01"),
+        ("-12", -12),
+        ("1e3", 1000.0),
+        (".5", 0.5),
+        ("-.inf", float("-inf")),
+        ("+", "+"),
+        (".", "."),
+        ("0b1", "0b1"),
         ("9" * 5000, "9" * 5000),
     ],
-)  # fmt: skip
+)
 def test_core_schema(text: str, value: object) -> None:
     """Plain scalars mean what the core schema of YAML 1.2 says."""
     found = resolve(text)
@@ -50,11 +71,26 @@ def test_core_schema(text: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("text", "microseconds"),
     [
-        ("6h", 21_600_000_000), ("5d", 432_000_000_000), ("1h30m", 5_400_000_000), ("1h 30m", 5_400_000_000), ("250ms", 250_000),
-        ("PT6H", 21_600_000_000), ("P1DT2H3M4.5S", 93_784_500_000), ("P2W", 1_209_600_000_000), ("90", 90_000_000), ("1.5", 1_500_000),
-        ("P1M", None), ("PT", None), ("P", None), ("soon", None), ("-5s", None), ("5 parsecs", None), ("1e400", None), ("9" * 50 + "d", None),
+        ("6h", 21_600_000_000),
+        ("5d", 432_000_000_000),
+        ("1h30m", 5_400_000_000),
+        ("1h 30m", 5_400_000_000),
+        ("250ms", 250_000),
+        ("PT6H", 21_600_000_000),
+        ("P1DT2H3M4.5S", 93_784_500_000),
+        ("P2W", 1_209_600_000_000),
+        ("90", 90_000_000),
+        ("1.5", 1_500_000),
+        ("P1M", None),
+        ("PT", None),
+        ("P", None),
+        ("soon", None),
+        ("-5s", None),
+        ("5 parsecs", None),
+        ("1e400", None),
+        ("9" * 50 + "d", None),
     ],
-)  # fmt: skip
+)
 def test_durations(text: str, microseconds: int | None) -> None:
     """Durations are short texts, ISO 8601, or seconds."""
     assert parse_duration(text) == microseconds
@@ -125,14 +161,14 @@ class Counted:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.events = 0
-        original = reader.yaml.parse
+        original = yaml.parse
 
-        def counting(*args: object, **kwargs: object) -> object:
+        def counting(*args: Any, **kwargs: Any) -> Iterator[Any]:
             for event in original(*args, **kwargs):
                 self.events += 1
                 yield event
 
-        monkeypatch.setattr(reader.yaml, "parse", counting)
+        monkeypatch.setattr(yaml, "parse", counting)
 
 
 def refusal(text: str) -> Diagnostic:

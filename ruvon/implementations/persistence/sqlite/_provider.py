@@ -1,19 +1,21 @@
 """`SQLitePersistenceProvider`: workflows in one file, durable at each step, with nothing to set up.
 
-Point reads run on the calling thread (microseconds); lists and logs go through aiosqlite, so that a large answer never
-holds up the loop. Writes go through `Writer` (group commit). A database in memory has one connection for everything.
+Point reads run on the calling thread (microseconds); lists and logs run on a worker thread with a connection of their
+own, so that a large answer never holds up the loop. (aiosqlite is not used for them: its thread keeps a process alive
+that ends without `close()`.) Writes go through `Writer` (group commit). A database in memory has one connection for
+everything.
 """
 
 import asyncio
 import os
 import sqlite3
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-import aiosqlite
 import orjson
 
 from ruvon.implementations.persistence.sqlite import _rows as rows
@@ -78,7 +80,8 @@ class SQLitePersistenceProvider:
         self._memory = is_memory(self.db_path)
         self._connection: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
-        self._scanner: aiosqlite.Connection | None = None
+        self._scanner: sqlite3.Connection | None = None
+        self._scanning = threading.Lock()
         self._writer: Writer | None = None
         self._locks: Locks | None = None
         self._watch: Watch | None = None
@@ -111,11 +114,9 @@ class SQLitePersistenceProvider:
             await asyncio.to_thread(self._writer.close)
         if self._watch is not None:
             self._watch.stop()
-        if self._scanner is not None:
-            await self._scanner.close()
         if self._locks is not None:
             with self._locks.write_turn():
-                for connection in {self._reader, self._connection} - {None}:
+                for connection in {self._scanner, self._reader, self._connection}:
                     if connection is not None:
                         connection.close()
             self._locks.close()
@@ -251,9 +252,11 @@ class SQLitePersistenceProvider:
         values = (str(workflow_id), step_name, name, value, text, self._clock.now_us())
         await self._write(lambda connection: connection.execute(sql.METRIC, values))
 
-    async def read_metrics(self, workflow_id: UUID | str | None = None, *, limit: int = 100) -> list[dict[str, Any]]:
-        """The newest numbers, of one workflow or of all, oldest of them first."""
-        values = {"id": str(workflow_id) if workflow_id is not None else None, "limit": limit}
+    async def read_metrics(
+        self, workflow_id: UUID | str | None = None, *, name: str | None = None, limit: int = 100
+    ) -> list[dict[str, Any]]:
+        """The newest numbers, of one workflow or of all, oldest of them first; with `name` only those."""
+        values = {"id": str(workflow_id) if workflow_id is not None else None, "name": name, "limit": limit}
         return [rows.plain(row) for row in await self._scan(sql.READ_METRICS, values)][::-1]
 
     async def claim_next_task(
@@ -353,6 +356,53 @@ class SQLitePersistenceProvider:
         size = 0 if self._memory else Path(self.db_path).stat().st_size  # noqa: ASYNC240  # one system call
         return {"rows": counts, "by_status": by_status, "size_bytes": size}
 
+    async def children_of(self, workflow_id: UUID | str) -> list[dict[str, Any]]:
+        """The workflows that this one started, oldest first: id, type, status, step."""
+        return [rows.plain(row) for row in await self._scan(sql.CHILDREN, (str(workflow_id),))]
+
+    async def ids_like(self, prefix: str, *, limit: int = 2) -> list[str]:
+        """Ids of workflows that begin like this, newest first."""
+        escaped = "".join(letter for letter in prefix if letter not in "%_")
+        return [str(row["id"]) for row in await self._scan(sql.IDS_LIKE, (escaped, limit))]
+
+    async def list_definitions(self) -> list[DefinitionRecord]:
+        """Every stored definition, by type and version."""
+        return [rows.definition(row) for row in await self._scan(sql.DEFINITIONS, ())]
+
+    async def summarize(self, workflow_type: str | None = None) -> list[dict[str, Any]]:
+        """Workflows by type and status: how many, and their mean and longest age at the last change in microseconds."""
+        return [rows.columns(row) for row in await self._scan(sql.BY_TYPE, {"type": workflow_type})]
+
+    async def summarize_metrics(
+        self, workflow_id: UUID | str | None = None, *, name: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Recorded numbers by name and step: how many, least, mean, largest."""
+        values = {"id": str(workflow_id) if workflow_id is not None else None, "name": name}
+        return [rows.columns(row) for row in await self._scan(sql.METRIC_SUMMARY, values)]
+
+    async def facts(self) -> dict[str, Any]:
+        """How the database is kept: file, schema version, journal, flushes, SQLite's version."""
+        names = ("user_version", "journal_mode", "synchronous", "page_size")
+        found = {name: self._all(f"PRAGMA {name}", ())[0][0] for name in names}
+        return {
+            "path": self.db_path,
+            "schema_version": found["user_version"],
+            "journal_mode": found["journal_mode"],
+            "durability": self.durability,
+            "page_size": found["page_size"],
+            "sqlite_version": sqlite3.sqlite_version,
+        }
+
+    async def check(self) -> list[dict[str, Any]]:
+        """What is wrong with the stored data, as `problem`, `workflow_id` and `detail`; a sound database gives none."""
+        pages = [str(row[0]) for row in await self._scan(sql.INTEGRITY, ())]
+        found: list[dict[str, Any]] = [
+            {"problem": "the file is damaged", "workflow_id": None, "detail": text} for text in pages if text != "ok"
+        ]
+        for problem, statement in sql.CHECKS.items():
+            found += [{"problem": problem, **rows.columns(row)} for row in await self._scan(statement, ())]
+        return found
+
     # --- plumbing -----------------------------------------------------------------------------------------------------
 
     async def _change_task(self, task_id: str, statement: str, values: tuple[object, ...]) -> None:
@@ -384,12 +434,16 @@ class SQLitePersistenceProvider:
         try:
             if self._memory:
                 return self._reader.execute(statement, values).fetchall()  # type: ignore[union-attr]
-            if self._scanner is None:
-                self._scanner = await aiosqlite.connect(self.db_path, isolation_level=None)
-                self._scanner.row_factory = sqlite3.Row
-            return list(await self._scanner.execute_fetchall(statement, values))
+            return await asyncio.to_thread(self._scan_here, statement, values)
         except sqlite3.Error as exc:
             raise DatabaseFileError(self.db_path, describe(exc)) from exc
+
+    def _scan_here(self, statement: str, values: Sequence[object] | Mapping[str, object]) -> list[sqlite3.Row]:
+        with self._scanning:
+            if self._scanner is None:
+                self._scanner = open_connection(self.db_path, self.durability)
+            found: list[sqlite3.Row] = self._scanner.execute(statement, values).fetchall()
+            return found
 
     def _open_writer(self) -> Writer:
         if self._writer is None:

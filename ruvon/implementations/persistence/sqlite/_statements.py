@@ -141,7 +141,7 @@ INSERT INTO workflow_metrics (workflow_id, step_name, name, value, metadata, at_
 
 READ_METRICS: Final = """
 SELECT workflow_id, step_name, name, value, metadata, at_us FROM workflow_metrics
-WHERE (:id IS NULL OR workflow_id = :id) ORDER BY id DESC LIMIT :limit"""
+WHERE (:id IS NULL OR workflow_id = :id) AND (:name IS NULL OR name = :name) ORDER BY id DESC LIMIT :limit"""
 
 CLAIM_TASK: Final = """
 UPDATE tasks SET status = 'claimed', worker_id = :worker, lease_epoch = lease_epoch + 1, lease_us = :lease
@@ -219,3 +219,48 @@ UNION ALL SELECT 'tasks', count(*) FROM tasks
 UNION ALL SELECT 'outbox events', count(*) FROM workflow_outbox"""
 
 BY_STATUS: Final = "SELECT status, count(*) AS rows FROM workflow_executions GROUP BY status ORDER BY status"
+
+# --- operators --------------------------------------------------------------------------------------------------------
+
+CHILDREN: Final = """
+SELECT id, workflow_type, status, current_step, parent_activation, created_us FROM workflow_executions
+WHERE parent_id = ? ORDER BY created_us, key"""
+
+IDS_LIKE: Final = "SELECT id FROM workflow_executions WHERE id LIKE ? || '%' ORDER BY created_us DESC LIMIT ?"
+
+DEFINITIONS: Final = "SELECT * FROM workflow_definitions ORDER BY workflow_type, workflow_version, digest"
+
+BY_TYPE: Final = """
+SELECT workflow_type, status, count(*) AS workflows, avg(updated_us - created_us) AS mean_us,
+       max(updated_us - created_us) AS longest_us
+FROM workflow_executions WHERE (:type IS NULL OR workflow_type = :type)
+GROUP BY workflow_type, status ORDER BY workflow_type, status"""
+
+METRIC_SUMMARY: Final = """
+SELECT name, step_name, count(*) AS count, min(value) AS min, avg(value) AS mean, max(value) AS max
+FROM workflow_metrics WHERE (:id IS NULL OR workflow_id = :id) AND (:name IS NULL OR name = :name)
+GROUP BY name, step_name ORDER BY name, step_name"""
+
+INTEGRITY: Final = "PRAGMA integrity_check"
+
+# Each yields what is wrong as (workflow_id, detail); a sound database yields nothing.
+CHECKS: Final = {
+    "its definition is not stored": """
+SELECT e.id AS workflow_id, lower(hex(e.digest)) AS detail FROM workflow_executions e
+WHERE NOT EXISTS (SELECT 1 FROM workflow_definitions d WHERE d.digest = e.digest)""",
+    "its newest log entry is missing": """
+SELECT e.id AS workflow_id, 'entry ' || e.last_seq AS detail FROM workflow_executions e
+LEFT JOIN workflow_audit_log l ON l.id = e.log_head AND l.workflow_key = e.key AND l.seq = e.last_seq
+WHERE e.last_seq > 0 AND l.id IS NULL""",
+    "a log entry before this one is missing": """
+SELECT e.id AS workflow_id, 'entry ' || l.seq AS detail FROM workflow_audit_log l
+JOIN workflow_executions e ON e.key = l.workflow_key
+LEFT JOIN workflow_audit_log p ON p.id = l.prev AND p.workflow_key = l.workflow_key AND p.seq = l.seq - 1
+WHERE l.seq > 1 AND p.id IS NULL""",
+    "its state is not stored": """
+SELECT e.id AS workflow_id, 'snapshot' AS detail FROM workflow_executions e
+LEFT JOIN workflow_snapshots s ON s.workflow_key = e.key AND s.seq <= e.last_seq WHERE s.workflow_key IS NULL""",
+    "log entries belong to no workflow": """
+SELECT NULL AS workflow_id, count(*) || ' entries' AS detail FROM workflow_audit_log l
+WHERE NOT EXISTS (SELECT 1 FROM workflow_executions e WHERE e.key = l.workflow_key) HAVING count(*) > 0""",
+}

@@ -1,16 +1,15 @@
 """Lowering with fixed surroundings: the steps of `steps/`, one custom type, an empty environment."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-
-import pytest
 
 from ruvon.ir._paths import ImportRoots
 from ruvon_dsl._draft import Draft, SourceText
 from ruvon_dsl.yaml import lower_file
 
+__all__ = ["STEPS", "lower", "step_types"]
+
 STEPS = Path(__file__).parent / "steps"
-Lower = Callable[..., list[Draft]]
 RETRYABLE = ("max_retries", "retry_delay_seconds", "backoff_multiplier", "retry_on_exceptions", "limit")
 
 
@@ -27,9 +26,3 @@ def lower(
     return lower_file(
         SourceText(file, text), roots=roots, opaque=opaque, step_types=step_types, environment=environment or {}
     )
-
-
-@pytest.fixture
-def lowered() -> Lower:
-    """`lower` as a fixture."""
-    return lower

@@ -1,0 +1,181 @@
+"""`ruvon db`: the database file itself."""
+
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import rich_click as click
+
+from ruvon.cli._output import Exit, fail, print_json, print_table, secho
+from ruvon.cli._session import MEMORY, Store, await_it, durability, store_options
+
+if TYPE_CHECKING:
+    from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
+
+__all__ = ["db"]
+
+T = TypeVar("T")
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_MANY: Final = 200
+_PROMISES: Final = {
+    "FULL": "what is committed survives a power cut",
+    "NORMAL": "what is committed survives a killed process, not always a power cut",
+    "OFF": "for tests: nothing is promised",
+}
+
+
+@click.group()
+def db() -> None:
+    """Create the database, look at it and check it."""
+
+
+@asynccontextmanager
+async def _provider(database: str | None, *, create: bool = False) -> AsyncIterator["SQLitePersistenceProvider"]:
+    """The database, without the engine."""
+    from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider  # noqa: PLC0415
+
+    path = Store(database).path()
+    if path != MEMORY and not create and not Path(path).is_file():
+        fail(f"there is no database {path}; create it with `ruvon db init`", Exit.DATABASE)
+    provider = SQLitePersistenceProvider(path, durability=durability())
+    await provider.initialize()
+    try:
+        yield provider
+    finally:
+        await provider.close()
+
+
+async def _facts(database: str | None, *, create: bool = False) -> dict[str, Any]:
+    from ruvon.implementations.persistence.sqlite._schema import SCHEMA_VERSION  # noqa: PLC0415
+
+    async with _provider(database, create=create) as provider:
+        facts = await provider.facts()
+        stats = await provider.stats()
+    wal = Path(f"{facts['path']}-wal")
+    return {
+        **facts,
+        "path": str(Path(facts["path"]).resolve()),
+        "current_schema_version": SCHEMA_VERSION,
+        "size_bytes": stats["size_bytes"],
+        "wal_bytes": wal.stat().st_size if wal.exists() else 0,
+        "workflows": stats["rows"]["workflows"],
+    }
+
+
+@db.command("init")
+@_JSON
+@store_options
+def init(*, as_json: bool, db: str | None) -> None:
+    """Create the database file, or bring its tables up to date; what is in it stays.
+
+    Example: ruvon db init --db /var/lib/shop/ruvon.db
+    """
+    existed = Path(Store(db).path()).is_file()
+    facts = await_it(_facts(db, create=True))
+    if as_json:
+        print_json({"path": facts["path"], "schema_version": facts["schema_version"], "created": not existed})
+    else:
+        secho(f"{facts['path']}: {'up to date' if existed else 'created'}, schema version {facts['schema_version']}")
+
+
+@db.command("status")
+@_JSON
+@store_options
+def status(*, as_json: bool, db: str | None) -> None:
+    """Say which file it is, its size, schema version, journal, and what a commit survives.
+
+    Example: ruvon db status --json
+    """
+    facts = await_it(_facts(db))
+    if as_json:
+        print_json(facts)
+        return
+    click.echo(f"file            {facts['path']}")
+    click.echo(f"size            {facts['size_bytes']} bytes, write-ahead log {facts['wal_bytes']} bytes")
+    click.echo(f"schema version  {facts['schema_version']} of {facts['current_schema_version']}")
+    click.echo(f"durability      {facts['durability']}: {_PROMISES[facts['durability']]}")
+    click.echo(f"journal         {facts['journal_mode'].upper()}")
+    click.echo(f"SQLite          {facts['sqlite_version']}")
+    click.echo(f"workflows       {facts['workflows']}")
+
+
+@db.command("stats")
+@_JSON
+@store_options
+def stats(*, as_json: bool, db: str | None) -> None:
+    """Count what is in the database.
+
+    Example: ruvon db stats
+    """
+
+    async def work() -> dict[str, Any]:
+        async with _provider(db) as provider:
+            return await provider.stats()
+
+    found = await_it(work())
+    if as_json:
+        print_json(found)
+        return
+    print_table([{"kind": name, "rows": count} for name, count in found["rows"].items()], ("kind", "rows"))
+    if found["by_status"]:
+        click.echo()
+        rows = [{"status": name, "workflows": count} for name, count in found["by_status"].items()]
+        print_table(rows, ("status", "workflows"))
+    click.echo(f"\n{found['size_bytes']} bytes")
+
+
+@db.command("validate")
+@_JSON
+@store_options
+def validate(*, as_json: bool, db: str | None) -> None:
+    """Check the file, every stored definition, and that no entry of any history is missing.
+
+    Example: ruvon db validate
+    """
+
+    async def work() -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        async with _provider(db) as provider:
+            found = await provider.check()
+            for record in _shown(await provider.list_definitions(), "definitions"):
+                found += _definition_problems(record)
+            return found, await provider.stats()
+
+    problems, counts = await_it(work())
+    rows = counts["rows"]
+    if as_json:
+        print_json({"ok": not problems, "problems": problems, "rows": rows})
+    elif problems:
+        print_table(problems, ("problem", "workflow_id", "detail"))
+    else:
+        secho(
+            f"sound: {rows['workflows']} workflows, {rows['log entries']} log entries, {rows['definitions']} definitions",
+            fg="green",
+        )
+    if problems:
+        raise SystemExit(int(Exit.DATABASE))
+
+
+def _shown(items: Sequence[T], label: str) -> Iterator[T]:
+    """The items, with a progress bar on a terminal when there are many."""
+    if len(items) < _MANY or not sys.stderr.isatty():
+        yield from items
+        return
+    with click.progressbar(items, label=label, file=sys.stderr) as bar:
+        yield from bar
+
+
+def _definition_problems(record: Any) -> list[dict[str, Any]]:
+    """What is wrong with one stored definition: it does not load, or is not what its digest says."""
+    from ruvon.ir import RuvonError, digest, load  # noqa: PLC0415
+
+    name = f"{record.workflow_type} {record.workflow_version} ({record.digest.hex()})"
+    try:
+        found = digest(load(record.text))
+    except (RuvonError, ValueError, KeyError, TypeError) as exc:
+        return [{"problem": "a definition cannot be read", "workflow_id": None, "detail": f"{name}: {exc}"}]
+    if found != record.digest:
+        return [{"problem": "a definition was changed", "workflow_id": None, "detail": name}]
+    return []

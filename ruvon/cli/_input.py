@@ -1,0 +1,64 @@
+"""Data that a command is given: JSON on the command line, from a file, or from standard input."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import rich_click as click
+
+from ruvon.cli._output import Exit, fail
+
+__all__ = ["data_options", "read_data"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def data_options(option: str, short: str, what: str) -> Callable[[F], F]:
+    """The two options of a command that takes data: the text (`data`) and the file (`data_file`)."""
+
+    def add(command: F) -> F:
+        text = click.option(f"--{option}", short, "data", metavar="JSON|@FILE", help=f"{what}; @- reads standard input.")
+        file = click.option(f"--{option}-file", "data_file", metavar="FILE", help=f"{what}, from a JSON or YAML file.")
+        return cast("F", text(file(command)))
+
+    return add
+
+
+def read_data(data: str | None, data_file: str | None) -> object:
+    """The data, or None where none is given; what cannot be read ends the command."""
+    if data is not None and data_file is not None:
+        fail("the data is given twice, on the command line and as a file; give one", Exit.USAGE)
+    if data == "@-":
+        return _parse(sys.stdin.read(), "standard input")
+    name = data[1:] if data is not None and data.startswith("@") else data_file
+    if name is None:
+        return None if data is None else _parse(data, "the data")
+    path = Path(name)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else str(exc)
+        fail(f"{path} cannot be read: {reason}", Exit.USAGE)
+    return _parse_yaml(text, path) if path.suffix in {".yaml", ".yml"} else _parse(text, str(path))
+
+
+def _parse(text: str, where: str) -> object:
+    import orjson  # noqa: PLC0415
+
+    try:
+        found: object = orjson.loads(text)
+    except orjson.JSONDecodeError as exc:
+        hint = "" if where != "the data" else """; write it like '{"name": "value"}', or @FILE"""
+        fail(f"{where} is no JSON: {exc}{hint}", Exit.USAGE)
+    return found
+
+
+def _parse_yaml(text: str, path: Path) -> object:
+    import yaml  # noqa: PLC0415
+
+    try:
+        found: object = yaml.safe_load(text)
+    except yaml.YAMLError as exc:
+        fail(f"{path} is no YAML: {exc}", Exit.USAGE)
+    return found

@@ -1,0 +1,221 @@
+"""The commands that look on: logs and metrics."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+import rich_click as click
+
+from ruvon.cli._output import moment, print_json, print_table, secho, to_json
+from ruvon.cli._report import flat
+from ruvon.cli._session import Session, Store, await_it, code_options, opened, store_options
+
+if TYPE_CHECKING:
+    from ruvon.providers import InstanceRecord, LogEntry
+
+__all__ = ["dated", "history", "logs", "metrics", "print_history"]
+
+LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+_LEVEL_OF: Final[Mapping[str, str]] = {
+    "advance": "DEBUG",
+    "injected": "DEBUG",
+    "save": "DEBUG",
+    "retry": "WARNING",
+    "compensate": "WARNING",
+    "cancel": "WARNING",
+    "cancelled": "WARNING",
+    "repair": "WARNING",
+    "error": "ERROR",
+}
+_COLOURS: Final = {"ERROR": "red", "WARNING": "yellow"}
+_HIDDEN: Final = "@#"
+"""What the names of the engine's own entries begin with."""
+_FOLLOW_S: Final = 0.3
+_ALL: Final = 2**31
+
+
+async def history(session: Session, record: "InstanceRecord", *, after: int = 0) -> list[dict[str, Any]]:
+    """The log of an instance, oldest first, values masked; without them where the author's code cannot be loaded."""
+    from ruvon.engine._history import history_entry  # noqa: PLC0415
+    from ruvon.ir import RuvonError  # noqa: PLC0415
+
+    entries = await session.provider.read_log(record.workflow_id, after=after)
+    try:
+        program = await session.builder.engine().program_of(record)
+    except RuvonError:
+        return [_line(_bare(entry)) for entry in entries]
+    return [_line(history_entry(program, entry)) for entry in entries]
+
+
+def _bare(entry: "LogEntry") -> dict[str, Any]:
+    names = ("seq", "kind", "activation", "attempt", "at_us")
+    return {**{name: getattr(entry, name) for name in names}, "step": entry.node or None, "note": entry.note}
+
+
+def _line(entry: dict[str, Any]) -> dict[str, Any]:
+    from ruvon.ir.values import mask  # noqa: PLC0415
+
+    failed = entry["kind"] == "end" and str(entry.get("note", "")).startswith("FAILED")
+    level = "ERROR" if failed else _LEVEL_OF.get(entry["kind"], "INFO")
+    found = {**dated(entry), "level": level}
+    if "changed" in found:
+        found["changed"] = [name for name in found["changed"] if name[0] not in _HIDDEN]
+    if "result" in found:
+        found["result"] = mask(found["result"])
+    return found
+
+
+def dated(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with its moment as text in place of microseconds."""
+    return {**{name: value for name, value in row.items() if name != "at_us"}, "at": moment(row["at_us"])}
+
+
+def print_history(entries: Sequence[Mapping[str, Any]]) -> None:
+    """A line for each entry."""
+    for entry in entries:
+        attempt = f" (attempt {entry['attempt']})" if entry.get("attempt", 1) != 1 else ""
+        words = [str(entry[name]) for name in ("error", "message", "note") if entry.get(name)]
+        if entry.get("result") is not None:
+            words.append(f"-> {flat(entry['result'])}")
+        if entry.get("changed"):
+            words.append(f"[{', '.join(entry['changed'])}]")
+        step = entry.get("step") or "-"
+        text = f"{entry['at']}  {entry['level']:<7}  {entry['kind']:<10}  {step}{attempt}  {' '.join(words)}"
+        secho(text.rstrip(), fg=_COLOURS.get(entry["level"]))
+
+
+async def _text_lines(session: Session, workflow_id: UUID) -> list[dict[str, Any]]:
+    """The lines that were written with `log_execution`."""
+    rows = await session.provider.read_execution_logs(workflow_id, limit=_ALL)
+    return [
+        {
+            "kind": "text",
+            "step": row["step_name"],
+            "level": row["level"],
+            "message": row["message"],
+            "metadata": row["metadata"],
+            "at": moment(row["at_us"]),
+        }
+        for row in rows
+    ]
+
+
+@click.command()
+@click.argument("workflow_id", metavar="ID")
+@click.option("--step", metavar="STEP", help="Only this step.")
+@click.option("--level", type=click.Choice(LEVELS, case_sensitive=False), default="INFO", show_default=True, help="Only this level and worse.")
+@click.option("--limit", "-n", type=click.IntRange(1, _ALL), default=50, show_default=True, help="Only the newest.")
+@click.option("--follow", "-f", is_flag=True, help="Go on showing what happens until the run ends.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; with --follow one object a line.")
+@code_options
+def logs(
+    workflow_id: str,
+    *,
+    step: str | None,
+    level: str,
+    limit: int,
+    follow: bool,
+    as_json: bool,
+    store: Store,
+) -> None:
+    """Show what happened in the run ID, oldest first.
+
+    Example: ruvon logs 3f2a9c41 --level WARNING --follow
+    """
+
+    def wanted(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        worst = LEVELS.index(level.upper())
+        return [
+            entry
+            for entry in entries
+            if (step is None or entry["step"] == step) and LEVELS.index(entry["level"]) >= worst
+        ]
+
+    async def work() -> None:
+        async with opened(store) as session:
+            found = UUID(await session.find_id(workflow_id))
+            record = await session.provider.load_instance(found)
+            entries = await history(session, record)
+            lines = sorted([*entries, *await _text_lines(session, found)], key=lambda entry: str(entry["at"]))
+            shown = wanted(lines)[-limit:]
+            if not follow:
+                _print(shown, as_json=as_json)
+                return
+            _print_each(shown, as_json=as_json)
+            seq = max((entry["seq"] for entry in entries), default=0)
+            over = False
+            while not over:
+                over = await _has_ended(session, found)  # asked before reading, so that the last entries are shown
+                fresh = await history(session, record, after=seq)
+                seq = max((entry["seq"] for entry in fresh), default=seq)
+                _print_each(wanted(fresh), as_json=as_json)
+                await asyncio.sleep(0 if over else _FOLLOW_S)
+
+    await_it(work())
+
+
+def _in_seconds(row: Mapping[str, Any]) -> dict[str, Any]:
+    spans = {name: row[f"{name}_us"] / 1_000_000 for name in ("mean", "longest")}
+    names = ("workflow_type", "status", "workflows")
+    return {**{name: row[name] for name in names}, **{f"{name}_s": value for name, value in spans.items()}}
+
+
+async def _has_ended(session: Session, workflow_id: UUID) -> bool:
+    from ruvon.models import WorkflowStatus  # noqa: PLC0415
+
+    return WorkflowStatus((await session.provider.load_instance(workflow_id)).status).is_terminal
+
+
+def _print(entries: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        print_json(entries)
+    else:
+        print_history(entries)
+
+
+def _print_each(entries: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    if not as_json:
+        print_history(entries)
+        return
+    for entry in entries:
+        click.echo(to_json(entry, indent=False))
+
+
+@click.command()
+@click.option("--workflow-id", "-w", metavar="ID", help="Only this run.")
+@click.option("--type", "name", metavar="NAME", help="Only this metric, such as duration_ms.")
+@click.option("--summary", is_flag=True, help="Least, mean and largest of each, and the runs by type and status.")
+@click.option("--limit", type=click.IntRange(1, _ALL), default=50, show_default=True, help="Only the newest.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@store_options
+def metrics(
+    *, workflow_id: str | None, name: str | None, summary: bool, limit: int, as_json: bool, db: str | None
+) -> None:
+    """Show recorded numbers, such as the time that steps took.
+
+    Example: ruvon metrics -w 3f2a9c41 --summary
+    """
+
+    async def work() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        async with opened(Store(db)) as session:
+            found = await session.find_id(workflow_id) if workflow_id is not None else None
+            if found is not None:
+                await session.provider.load_workflow(found)
+            if not summary:
+                rows = await session.provider.read_metrics(found, name=name, limit=limit)
+                return [dated(row) for row in rows], []
+            numbers = await session.provider.summarize_metrics(found, name=name)
+            runs = await session.provider.summarize() if found is None else []
+            return numbers, [_in_seconds(row) for row in runs]
+
+    numbers, runs = await_it(work())
+    if as_json:
+        print_json({"metrics": numbers, "workflows": runs} if summary else numbers)
+    elif summary:
+        print_table(numbers, ("name", "step_name", "count", "min", "mean", "max"))
+        if runs:
+            click.echo()
+            print_table(runs, ("workflow_type", "status", "workflows", "mean_s", "longest_s"))
+    else:
+        print_table(numbers, ("at", "workflow_id", "step_name", "name", "value"))

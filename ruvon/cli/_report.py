@@ -1,0 +1,123 @@
+"""What commands say of an instance: as data for `--json`, and as lines for people.
+
+Everything shown went through the mask: a secret is `***` in every form.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+import rich_click as click
+
+from ruvon.cli._output import moment, print_json, secho, to_json
+from ruvon.cli._waits import described_waits, print_waits
+
+if TYPE_CHECKING:
+    from ruvon import ir
+    from ruvon._workflow import Workflow
+    from ruvon.cli._session import Session
+    from ruvon.providers import InstanceRecord
+
+__all__ = ["error_text", "print_instance", "record_data", "status_colour", "tell", "workflow_data"]
+
+
+def status_colour(status: str) -> str:
+    """The colour that a status is shown in."""
+    if status == "COMPLETED":
+        return "green"
+    return "red" if status.startswith("FAILED") or status == "CANCELLED" else "yellow"
+
+
+def error_text(data: bytes | None) -> str | None:
+    """A stored error in one line."""
+    import orjson  # noqa: PLC0415
+
+    if data is None:
+        return None
+    tree = cast("dict[str, Any]", orjson.loads(data))
+    if "cancelled" in tree:
+        return f"cancelled: {tree['cancelled']}" if tree["cancelled"] else "cancelled"
+    path = str(tree.get("path", ""))
+    step = f" (step {tree['step']})" if tree.get("step") else ""
+    return f"{path.partition(':')[2] or path}: {tree.get('message', '')}{step}"
+
+
+def record_data(record: "InstanceRecord", definition: "ir.Definition | None") -> dict[str, Any]:
+    """What the row of an instance says, with nothing of the author's decoded."""
+    return {
+        "workflow_id": str(record.workflow_id),
+        "workflow_type": record.workflow_type,
+        "workflow_version": record.workflow_version,
+        "status": record.status,
+        "current_step": record.current_step,
+        "waiting_for": described_waits(record.waiting_for, definition),
+        "error": error_text(record.error),
+        "parent_id": str(record.parent_id) if record.parent_id is not None else None,
+        "saga_enabled": record.saga_enabled,
+        "created_at": moment(record.created_us),
+        "updated_at": moment(record.updated_us),
+    }
+
+
+async def workflow_data(session: "Session", workflow: "Workflow") -> dict[str, Any]:
+    """How an instance stands now, with its result."""
+    from ruvon.ir.values import mask  # noqa: PLC0415
+
+    record = await session.provider.load_instance(_uuid(workflow.id))
+    program = await session.builder.engine().program_of(record)
+    data = record_data(record, program.definition)
+    if record.result is not None:
+        data["result"] = mask(program.types.dynamic.decode(record.result))
+    return data
+
+
+def _uuid(text: str) -> Any:
+    from uuid import UUID  # noqa: PLC0415
+
+    return UUID(text)
+
+
+def print_instance(data: Mapping[str, Any], *, again: str = "") -> None:
+    """How an instance stands, in a few lines, with the command that goes on."""
+    secho(f"{data['workflow_type']} {data['workflow_id']}", bold=True)
+    at = f" at {data['current_step']}" if data.get("current_step") else ""
+    secho(f"  {data['status']}{at}", fg=status_colour(str(data["status"])))
+    print_waits(data["waiting_for"])
+    if data.get("result") is not None:
+        click.echo(f"  result: {flat(data['result'])}")
+    if data.get("error") is not None:
+        click.echo(f"  error: {data['error']}")
+    for line in _next_commands(data, again):
+        click.echo(f"  {line}")
+
+
+def flat(value: object) -> str:
+    """A value on one line."""
+    return value if isinstance(value, str) else to_json(value, indent=False)
+
+
+def _next_commands(data: Mapping[str, Any], again: str) -> list[str]:
+    """What the operator can do next."""
+    workflow_id, status = data["workflow_id"], str(data["status"])
+    waits = cast("list[dict[str, Any]]", data["waiting_for"])
+    asked = [wait for wait in waits if "answer" in wait]
+    if asked:
+        step = f" --step {flat(asked[0]['step'])}" if len(asked) > 1 else ""
+        return [f"answer: ruvon resume {workflow_id}{again}{step} -i '{flat(asked[0]['answer'])}'"]
+    children = [wait for wait in waits if wait["kind"] == "child" and wait.get("key")]
+    if children:
+        return [f"child: ruvon show {children[0]['key']}{again}"]
+    if status in {"FAILED", "FAILED_CHILD_WORKFLOW", "FAILED_WORKER_CRASH"}:
+        return [f"repair: ruvon retry {workflow_id}{again}"]
+    if status == "FAILED_ROLLED_BACK":
+        return [f"repair: ruvon retry {workflow_id}{again} --from-step STEP"]
+    if status in {"ACTIVE", "PAUSED", "PENDING_ASYNC", "COMPENSATING"}:
+        return [f"go on: ruvon resume {workflow_id}{again} --auto"]
+    return []
+
+
+def tell(data: Mapping[str, Any], *, as_json: bool, again: str = "") -> None:
+    """Print how an instance stands, in the wanted form."""
+    if as_json:
+        print_json(data)
+    else:
+        print_instance(data, again=again)

@@ -1,0 +1,262 @@
+"""The commands that change runs: run, start, resume, retry, cancel."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from ruvon.cli._definitions import require_runnable
+from ruvon.cli._input import data_options, read_data
+from ruvon.cli._narrator import Narrator
+from ruvon.cli._output import Exit, fail, print_json, secho
+from ruvon.cli._report import tell, workflow_data
+from ruvon.cli._session import Session, Store, await_it, code_options, opened
+from ruvon.cli._waits import answerable
+
+if TYPE_CHECKING:
+    from ruvon._workflow import Workflow
+    from ruvon.ir import Definition
+
+__all__ = ["cancel", "ended_badly", "finish", "give", "resume", "retry", "run_", "start"]
+
+_WORKFLOW = click.option("--workflow", "name", metavar="TYPE", help="Which workflow, where the target holds several.")
+_KEY = click.option("--key", metavar="KEY", help="Idempotency key: a second start with the same one is refused.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_AUTO = click.option("--auto", is_flag=True, help="Go on through every step, retry and timer until somebody is needed.")
+
+
+@click.command("run")
+@click.argument("target")
+@data_options("data", "-d", "The initial data")
+@_KEY
+@_JSON
+@_WORKFLOW
+@code_options
+def run_(
+    target: str,
+    *,
+    data: str | None,
+    data_file: str | None,
+    key: str | None,
+    as_json: bool,
+    name: str | None,
+    store: Store,
+) -> None:
+    """Create a run of TARGET and drive it until it ends or somebody is needed, showing each step.
+
+    Example: ruvon run flows/order.py -d '{"order_id": "A-1"}'
+    """
+    definition, needed = require_runnable(target, store.roots, name)
+    store = store.also(needed)
+    initial = read_data(data, data_file)
+    narrator = Narrator(quiet=as_json)
+
+    async def work() -> Mapping[str, Any]:
+        async with opened(store, create=True, memory=True, observers=[narrator]) as session:
+            workflow = await _create(session, definition, initial, key)
+            return await drive(session, workflow, narrator, workflow.run, as_json=as_json)
+
+    ended_badly(await_it(work(), interrupted=lambda: _how_to_go_on(narrator)))
+
+
+@click.command()
+@click.argument("target")
+@data_options("data", "-d", "The initial data")
+@click.option("--interactive", "-i", is_flag=True, help="Ask for the initial data field by field.")
+@click.option("--dry-run", is_flag=True, help="Check the definition and the data; store nothing.")
+@_AUTO
+@_KEY
+@_JSON
+@_WORKFLOW
+@code_options
+def start(
+    target: str,
+    *,
+    data: str | None,
+    data_file: str | None,
+    interactive: bool,
+    dry_run: bool,
+    auto: bool,
+    key: str | None,
+    as_json: bool,
+    name: str | None,
+    store: Store,
+) -> None:
+    """Create a run of TARGET; nothing of it runs yet, unless --auto is given.
+
+    Example: ruvon start OrderProcessing --data-file order.json --auto
+    """
+    definition, needed = require_runnable(target, store.roots, name)
+    store = store.also(needed)
+    initial = read_data(data, data_file)
+    if interactive:
+        from ruvon.cli._forms import ask_initial  # noqa: PLC0415
+
+        initial = ask_initial(definition, initial)
+    narrator = Narrator(quiet=as_json)
+
+    async def work() -> Mapping[str, Any]:
+        async with opened(store, create=not dry_run, memory=dry_run, observers=[narrator]) as session:
+            workflow = await _create(session, definition, initial, key)
+            if auto:
+                return await drive(session, workflow, narrator, workflow.run, as_json=as_json)
+            return await finish(session, workflow, as_json=as_json)
+
+    if dry_run:
+        await_it(_dry_run(definition, initial, store, as_json=as_json))
+    else:
+        ended_badly(await_it(work(), interrupted=lambda: _how_to_go_on(narrator)))
+
+
+async def _dry_run(definition: "Definition", initial: object, store: Store, *, as_json: bool) -> None:
+    """Check what `start` would do, in a database of its own that is thrown away."""
+    from ruvon import ir  # noqa: PLC0415
+
+    async with opened(Store("memory", store.roots, store.workflows), memory=True) as session:
+        await _create(session, definition, initial, None)
+    found = {"workflow_type": definition.workflow_type, "workflow_version": definition.workflow_version}
+    if as_json:
+        print_json({**found, "digest": ir.digest(definition).hex(), "dry_run": True})
+    else:
+        secho(f"{definition.workflow_type} {definition.workflow_version} could start with this data; nothing was stored")
+
+
+async def _create(session: Session, definition: "Definition", initial: object, key: str | None) -> "Workflow":
+    session.builder.register(definition)
+    return await session.builder.create_workflow(
+        definition.workflow_type, {} if initial is None else initial, idempotency_key=key
+    )
+
+
+async def drive(
+    session: Session, workflow: "Workflow", narrator: Narrator, go: Callable[[], Any], *, as_json: bool
+) -> Mapping[str, Any]:
+    """Let a workflow go, keep the times of its steps, and print how it stands."""
+    narrator.workflow_id = workflow.id
+    try:
+        with narrator.apart():
+            await go()
+    finally:
+        await narrator.store(session.provider)
+    return await finish(session, workflow, as_json=as_json)
+
+
+async def finish(session: Session, workflow: "Workflow", *, as_json: bool) -> Mapping[str, Any]:
+    """Print how a workflow stands now."""
+    data = await workflow_data(session, workflow)
+    tell(data, as_json=as_json, again=session.again)
+    return data
+
+
+def ended_badly(data: Mapping[str, Any]) -> None:
+    """End with code 1 when the workflow has failed."""
+    if str(data["status"]).startswith("FAILED"):
+        raise SystemExit(int(Exit.FAILURE))
+
+
+def _how_to_go_on(narrator: Narrator) -> str:
+    workflow_id = narrator.workflow_id
+    return f"what was done is stored; go on with: ruvon resume {workflow_id} --auto" if workflow_id else ""
+
+
+@click.command()
+@click.argument("workflow_id", metavar="ID")
+@data_options("input", "-i", "The answer, input or signal that it waits for")
+@click.option("--step", metavar="STEP", help="Which waiting step the input is for, where several wait.")
+@_AUTO
+@_JSON
+@code_options
+def resume(
+    workflow_id: str,
+    *,
+    data: str | None,
+    data_file: str | None,
+    step: str | None,
+    auto: bool,
+    as_json: bool,
+    store: Store,
+) -> None:
+    """Let the run ID go on, with what it waits for if that is given.
+
+    Example: ruvon resume 3f2a9c41 -i '{"approved": true}'
+    """
+    given = read_data(data, data_file)
+    narrator = Narrator(quiet=as_json)
+
+    async def work() -> Mapping[str, Any]:
+        async with opened(store, observers=[narrator]) as session:
+            workflow = await session.builder.load_workflow(await session.find_id(workflow_id))
+
+            async def go() -> None:
+                if given is not None:
+                    await give(workflow, given, step)
+                elif not auto:
+                    await workflow.next_step()
+                if auto and not workflow.status.is_terminal:
+                    await workflow.run()
+
+            return await drive(session, workflow, narrator, go, as_json=as_json)
+
+    ended_badly(await_it(work(), interrupted=lambda: _how_to_go_on(narrator)))
+
+
+async def give(workflow: "Workflow", given: object, step: str | None) -> None:
+    """Hand over an answer, a signal, or the input of the step that runs next."""
+    waits = [wait for wait in answerable(workflow.waiting_for) if step is None or wait["step"] == step]
+    signals = [wait for wait in waits if wait["kind"] == "signal"]
+    if len(waits) > 1 and step is None:
+        names = ", ".join(f"`{wait['step']}`" for wait in waits)
+        fail(f"several steps wait ({names}); name one with --step", Exit.USAGE)
+    if step is not None and not waits:
+        fail(f"no step `{step}` waits for anything; see `ruvon show {workflow.id}`")
+    if signals:
+        await workflow.signal(signals[0]["name"], given, key=signals[0].get("key"))
+    elif waits:
+        await workflow.answer(given, step=waits[0]["step"])
+    else:
+        await workflow.next_step(given)
+
+
+@click.command()
+@click.argument("workflow_id", metavar="ID")
+@click.option("--from-step", metavar="STEP", help="Start again at this step instead of where it failed.")
+@click.option("--auto", is_flag=True, help="Accepted for scripts: a retried run always goes on by itself.")
+@_JSON
+@code_options
+def retry(workflow_id: str, *, from_step: str | None, auto: bool, as_json: bool, store: Store) -> None:
+    """Bring the failed run ID back, where it failed or at another step, and drive it on.
+
+    Example: ruvon retry 3f2a9c41 --from-step Process_Payment
+    """
+    del auto
+    narrator = Narrator(quiet=as_json)
+
+    async def work() -> Mapping[str, Any]:
+        async with opened(store, observers=[narrator]) as session:
+            workflow = await session.builder.load_workflow(await session.find_id(workflow_id))
+            return await drive(session, workflow, narrator, lambda: workflow.retry(from_step), as_json=as_json)
+
+    ended_badly(await_it(work(), interrupted=lambda: _how_to_go_on(narrator)))
+
+
+@click.command()
+@click.argument("workflow_id", metavar="ID")
+@click.option("--reason", default="", help="Why; it is kept in the history.")
+@click.option("--force", is_flag=True, help="End it without running its compensations.")
+@_JSON
+@code_options
+def cancel(workflow_id: str, *, reason: str, force: bool, as_json: bool, store: Store) -> None:
+    """End the run ID: its children first, then what it has done is undone where saga mode is on.
+
+    Example: ruvon cancel 3f2a9c41 --reason "ordered twice"
+    """
+    narrator = Narrator(quiet=as_json)
+
+    async def work() -> None:
+        async with opened(store, observers=[narrator]) as session:
+            workflow = await session.builder.load_workflow(await session.find_id(workflow_id))
+            await drive(
+                session, workflow, narrator, lambda: workflow.cancel(reason, compensate=not force), as_json=as_json
+            )
+
+    await_it(work())

@@ -1,0 +1,180 @@
+"""One command's dealings with the database: which one, opened how, with which code, and closed again whatever happens."""
+
+import asyncio
+import functools
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import rich_click as click
+
+from ruvon.cli._output import Exit, fail
+from ruvon.cli._settings import setting
+from ruvon.cli._targets import import_roots
+
+if TYPE_CHECKING:
+    from ruvon.builder import WorkflowBuilder
+    from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
+
+__all__ = ["MEMORY", "Session", "Store", "await_it", "code_options", "opened", "store_options"]
+
+R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
+
+MEMORY: Final = ":memory:"
+_SHORTEST_PREFIX: Final = 4
+_ID_LENGTH: Final = 36
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """What the options of a command say about where workflows and their code are."""
+
+    db: str | None = None
+    roots: tuple[str, ...] = ()
+    workflows: tuple[str, ...] = ()
+
+    def also(self, roots: tuple[str, ...]) -> "Store":
+        """The same with more import roots; those that always are allowed are left out."""
+        new = tuple(root for root in roots if root not in self.roots and Path(root) != Path.cwd())
+        return replace(self, roots=self.roots + new)
+
+    def path(self, *, memory: bool = False) -> str:
+        """The database file; `:memory:` only where the command can live with that."""
+        value = setting("database", self.db)
+        scheme, separator, rest = value.partition("://")
+        if separator and scheme != "sqlite":
+            fail(f"the command line keeps workflows in SQLite files; it cannot use a {scheme} database", Exit.USAGE)
+        path = rest.removeprefix("/") if separator else value
+        if path not in {"memory", MEMORY, ""}:
+            return path
+        if not memory:
+            fail("the database `memory` ends with each command; name a file with --db", Exit.USAGE)
+        return MEMORY
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """An open database and the builder over it."""
+
+    builder: "WorkflowBuilder"
+    provider: "SQLitePersistenceProvider"
+    again: str
+    """The options that a next command needs to find the same database and code; begins with a space, or is empty."""
+
+    async def find_id(self, given: str) -> str:
+        """A workflow's whole id, from it or from its first characters."""
+        text = given.strip().lower()
+        if len(text) == _ID_LENGTH:
+            return text
+        if len(text) < _SHORTEST_PREFIX or text.strip("0123456789abcdef-"):
+            fail(f"`{given}` is no workflow id; see `ruvon list`", Exit.NOT_FOUND)
+        found = await self.provider.ids_like(text)
+        if not found:
+            fail(f"no workflow has an id that begins with {text}; see `ruvon list`", Exit.NOT_FOUND)
+        if len(found) > 1:
+            fail(f"several workflows have ids that begin with {text}; give more of it", Exit.USAGE)
+        return found[0]
+
+
+def store_options(command: F) -> F:
+    """The option that names the database; the command gets `db`."""
+    return click.option(
+        "--db", "--db-url", "db", metavar="DATABASE", help="A SQLite file, or `memory`; default: the setting."
+    )(command)
+
+
+def code_options(command: F) -> F:
+    """The options for commands that run workflows; they get one `store` in place of `db`, `roots`, `workflows`."""
+
+    @functools.wraps(command)
+    def call(*args: Any, db: str | None, roots: tuple[str, ...], workflows: tuple[str, ...], **others: Any) -> Any:
+        return command(*args, store=Store(db, roots, workflows), **others)
+
+    root = click.option(
+        "--import-root", "roots", multiple=True, metavar="ROOT", help="A package or folder that code may come from."
+    )
+    folder = click.option(
+        "--workflows",
+        multiple=True,
+        metavar="PATH",
+        help="Where the types of children are; default: the workflow folder.",
+    )
+    wrapped: F = store_options(root(folder(call)))
+    return wrapped
+
+
+@asynccontextmanager
+async def opened(
+    store: Store, *, create: bool = False, memory: bool = False, observers: Sequence[object] = ()
+) -> AsyncIterator[Session]:
+    """Open the database and make a builder over it.
+
+    Args:
+        store: the options of the command.
+        create: create the database file where there is none; else that ends the command.
+        memory: a database in memory is enough.
+        observers: who is told what happens.
+    """
+    from ruvon.builder import WorkflowBuilder  # noqa: PLC0415  # the engine loads only when a command needs it
+    from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider  # noqa: PLC0415
+
+    path = store.path(memory=memory)
+    if path != MEMORY and not create and not Path(path).is_file():
+        fail(
+            f"there is no database {path}; create it with `ruvon db init`, or name another one with --db", Exit.DATABASE
+        )
+    provider = SQLitePersistenceProvider(path, durability=durability())
+    builder = WorkflowBuilder(
+        persistence_provider=provider, import_roots=import_roots(store.roots), observers=observers, secrets=_secret
+    )
+    await builder.initialize()
+    try:
+        _register(builder, store)
+        yield Session(builder, provider, _again(store))
+    finally:
+        await builder.close()
+
+
+def durability() -> Any:
+    """The durability class of the settings."""
+    value = setting("durability").upper()
+    if value not in {"FULL", "NORMAL", "OFF"}:
+        fail(f"the setting durability is `{value}`; it is one of FULL, NORMAL, OFF", Exit.USAGE)
+    return value
+
+
+def _register(builder: "WorkflowBuilder", store: Store) -> None:
+    """Make workflow types known: the given places, or the workflow folder where it exists."""
+    for place in store.workflows:
+        if not Path(place).exists():
+            fail(f"there is no file and no folder {place}", Exit.NOT_FOUND)
+        builder.register(place)
+    folder = Path(setting("workflows"))
+    if not store.workflows and folder.is_dir():
+        builder.register(folder)
+
+
+def _again(store: Store) -> str:
+    given = [("--db", [store.db] if store.db else []), ("--import-root", store.roots), ("--workflows", store.workflows)]
+    return "".join(f" {name} {value}" for name, values in given for value in values)
+
+
+def _secret(name: str) -> object:
+    """`secret("NAME")` is the environment variable NAME."""
+    if name not in os.environ:
+        raise LookupError(f"secret({name!r}) has no value: set the environment variable {name}")
+    return os.environ[name]
+
+
+def await_it(work: Coroutine[Any, Any, R], *, interrupted: Callable[[], str] | None = None) -> R:
+    """Run a command's coroutine; Ctrl-C ends it between two committed steps, with a sentence."""
+    try:
+        return asyncio.run(work)
+    except KeyboardInterrupt:
+        note = interrupted() if interrupted is not None else ""
+        click.echo("interrupted" + (f"; {note}" if note else ""), err=True)
+        raise SystemExit(130) from None

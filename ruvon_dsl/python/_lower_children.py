@@ -1,0 +1,152 @@
+"""Calls that start another workflow, and calls of custom step types."""
+
+from types import MappingProxyType
+
+from ruvon.ir._nodes import Call, Start, StartMode
+from ruvon.ir._spans import Span
+from ruvon.ir.expr import _nodes as e
+from ruvon.ir.expr._nodes import Expr
+from ruvon_dsl._link import ChildTarget, Missing, PlainFunctionTarget, PureTarget, StepTarget, describe
+from ruvon_dsl.python import _codes as codes
+from ruvon_dsl.python._callees import (
+    CHILD_OPTIONS,
+    STEP_OPTIONS,
+    Callee,
+    Effect,
+    Wanted,
+    call_arguments,
+    check_method,
+    made,
+    result_text,
+)
+from ruvon_dsl.python._context import Given, Place, Unit
+from ruvon_dsl.python._lower_options import read_options
+from ruvon_dsl.python._lower_types import type_of
+from ruvon_dsl.python._lower_values import lower_value
+from ruvon_dsl.python._surface import Dotted, Invocation, Value
+
+__all__ = ["child_effect", "custom_effect"]
+
+# --- children ---------------------------------------------------------------------------------------------------------
+
+
+def child_effect(
+    unit: Unit,
+    target: ChildTarget,
+    callee: Callee,
+    call: Invocation,
+    place: Place,
+    *,
+    given: Given,
+    wanted: Wanted,
+) -> Effect:
+    """`child(data)`, `child.spawn(data, key=)`, `child.schedule(data, cron=, tz=, name=)`."""
+    check_method(unit, callee, call, ("spawn", "schedule"), "a workflow")
+    options = read_options(unit, tuple(callee.options), CHILD_OPTIONS, "a workflow", place.frame)
+    mode = {"spawn": StartMode.DETACH, "schedule": StartMode.SCHEDULE}.get(callee.method or "", StartMode.AWAIT)
+    known = {StartMode.AWAIT: (), StartMode.DETACH: ("key",), StartMode.SCHEDULE: ("cron", "tz", "name")}[mode]
+    positional, keywords = call_arguments(unit, call.args, place, call.span)
+    unknown = [name for name in keywords if name not in known]
+    missing = mode is StartMode.SCHEDULE and "cron" not in keywords
+    if len(positional) != 1 or unknown or missing:
+        _bad_child(unit, target, call, mode)
+    action = Start(
+        child=target.workflow_type,
+        version=options.version if "version" in options.given else target.version,
+        data=positional[0] if positional else None,
+        mode=mode,
+        result=result_text(target.gives) if mode is StartMode.AWAIT else None,
+        key=keywords.get("key"),
+        cron=keywords.get("cron", e.Const("") if missing else None),
+        timezone=keywords.get("tz"),
+        schedule_name=keywords.get("name"),
+        data_region=options.data_region,
+        retry=options.retry,
+        timeout_us=options.timeout_us,
+    )
+    return made(
+        unit,
+        target.workflow_type,
+        action,
+        call.span,
+        place,
+        given=given,
+        wanted=wanted,
+        name=options.name,
+        automate=options.automate_next,
+    )
+
+
+def _bad_child(unit: Unit, target: ChildTarget, call: Invocation, mode: StartMode) -> None:
+    shapes = {
+        StartMode.AWAIT: "await child(data)",
+        StartMode.DETACH: "await child.spawn(data, key=...)",
+        StartMode.SCHEDULE: 'await child.schedule(data, cron="0 9 * * *", tz=..., name=...)',
+    }
+    unit.findings.error(
+        codes.CHILD,
+        f"the workflow `{target.workflow_type}` is started with one value, its initial state",
+        call.span,
+        help=f"write `{shapes[mode]}`",
+    )
+
+
+# --- custom types -----------------------------------------------------------------------------------------------------
+
+
+def custom_effect(
+    unit: Unit, callee: Callee, call: Invocation, place: Place, *, given: Given, wanted: Wanted
+) -> Effect | None:
+    """`await call("TYPE", option=...)(state)`."""
+    custom = callee.custom
+    assert custom is not None  # noqa: S101 - the dispatcher looked
+    kind = custom.args[0].value if custom.args and custom.args[0].keyword is None else None
+    name = lower_value(unit, kind, place.frame, call.span) if kind is not None else None
+    if not isinstance(name, e.Const) or not isinstance(name.value, str) or len(custom.args) != _positional(custom):
+        unit.findings.error(
+            codes.CUSTOM_TYPE,
+            "`call` takes the name of a step type as a literal text, and the type's own fields by name",
+            custom.span,
+            help='write `await call("RETRYABLE", function=f, max_retries=5)(state)`',
+        )
+        return None
+    config: dict[str, Expr] = {}
+    into: str | None = None
+    for arg in custom.args[1:]:
+        if arg.keyword == "into":
+            into = type_of(unit, arg.value)
+        elif arg.keyword is not None:
+            config[arg.keyword] = _config(unit, arg.value, place, call.span)
+    options = read_options(unit, tuple(callee.options), STEP_OPTIONS, "a step type", place.frame)
+    positional, keywords = call_arguments(unit, call.args, place, call.span)
+    args = {("state" if value == e.Name("state") else str(index)): value for index, value in enumerate(positional)}
+    action = Call(
+        type=name.value,
+        args=MappingProxyType({**args, **keywords}),
+        config=MappingProxyType(config),
+        into=into,
+        queue=options.queue,
+        retry=options.retry,
+        timeout_us=options.timeout_us,
+        compensation=options.compensation,
+        input_model=options.input_model,
+    )
+    base = name.value.lower()
+    automate = options.automate_next
+    return made(unit, base, action, call.span, place, given=given, wanted=wanted, name=options.name, automate=automate)
+
+
+def _positional(custom: Invocation) -> int:
+    """How many arguments a well-formed `call` has: one by position, the rest by name without stars."""
+    by_name = sum(1 for arg in custom.args[1:] if arg.keyword is not None and not arg.star)
+    return by_name + 1
+
+
+def _config(unit: Unit, value: Value, place: Place, statement: Span) -> Expr:
+    """A field of a step type; a function is named by its path."""
+    if isinstance(value, Dotted) and unit.lookup is not None and not place.frame.has(value.parts[0]):
+        found = unit.lookup(value.name)
+        target = describe(found) if found is not Missing else None
+        if isinstance(target, StepTarget | PlainFunctionTarget | PureTarget):
+            return e.Const(target.path, value.span)
+    return lower_value(unit, value, place.frame, statement)
