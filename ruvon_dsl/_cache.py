@@ -144,7 +144,7 @@ def forget() -> None:
 def _compiler() -> str:
     """A text that changes with Python, with Ruvon's version and with any file of the compiler."""
     library = Path(ruvon.__file__ or "").parent
-    folders = [Path(__file__).parent, library / "ir", library / "authoring"]
+    folders = [Path(__file__).parent, library / "ir", library / "models", library / "authoring"]
     facts = [
         f"{file.name}:{stat.st_size}:{stat.st_mtime_ns}"
         for folder in folders

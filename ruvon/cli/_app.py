@@ -1,7 +1,8 @@
 """The root command and the last line of defence: every error of ours ends as one sentence and an exit code."""
 
-import os
+import io
 import sys
+from typing import Any
 
 import rich_click as click
 
@@ -10,6 +11,7 @@ from ruvon.cli._database import db
 from ruvon.cli._definitions import compile_, convert, explain, graph, schema, validate
 from ruvon.cli._interactive import interactive
 from ruvon.cli._observe import logs, metrics
+from ruvon.cli._options import argument, version_option
 from ruvon.cli._output import Exit, fail
 from ruvon.cli._runs import cancel, resume, retry, run_, start
 from ruvon.cli._show import list_, show
@@ -29,8 +31,46 @@ click.rich_click.COMMAND_GROUPS = {
 }
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "RUVON"})
-@click.version_option(package_name="ruvon", prog_name="ruvon")
+class _Root(click.RichGroup):
+    """The root command; it turns every error of ours, of a file, and Ctrl-C into a sentence and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for."""
+        from ruvon.ir import RuvonError  # noqa: PLC0415  # only when a command runs
+
+        try:
+            return super().invoke(ctx)
+        except RuvonError as exc:
+            fail(str(exc), _exit_code_of(exc))
+        except BrokenPipeError:
+            raise
+        except OSError as exc:
+            fail(f"{exc.filename or 'a file'}: {exc.strerror or exc}")
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            raise SystemExit(130) from None
+
+
+def _exit_code_of(exc: Exception) -> Exit:
+    """Which exit code an error of ours ends with."""
+    from ruvon.engine import UnknownWorkflowTypeError  # noqa: PLC0415
+    from ruvon.ir import ObjectNotFoundError  # noqa: PLC0415
+    from ruvon.providers.persistence import (  # noqa: PLC0415
+        DuplicateIdempotencyKeyError,
+        PersistenceError,
+        StaleWorkflowError,
+        WorkflowNotFoundError,
+    )
+
+    if isinstance(exc, WorkflowNotFoundError | UnknownWorkflowTypeError | ObjectNotFoundError):
+        return Exit.NOT_FOUND
+    if isinstance(exc, StaleWorkflowError | DuplicateIdempotencyKeyError):
+        return Exit.FAILURE
+    return Exit.DATABASE if isinstance(exc, PersistenceError) else Exit.FAILURE
+
+
+@click.group(cls=_Root, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "RUVON"})
+@version_option(package_name="ruvon", prog_name="ruvon")
 def cli() -> None:
     """Durable workflows, written as typed Python or YAML, compiled to one checked graph.
 
@@ -42,7 +82,7 @@ def cli() -> None:
 
 
 @click.command()
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Print the line that switches shell completion on.
 
@@ -82,34 +122,7 @@ for command in (
 
 def run(args: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
-    from ruvon.ir import RuvonError  # noqa: PLC0415  # only when a command runs
-
-    if os.environ.get("NO_COLOR"):
-        click.rich_click.COLOR_SYSTEM = None
-    try:
-        cli.main(args=args, prog_name="ruvon", standalone_mode=True)
-    except RuvonError as exc:
-        fail(str(exc), exit_code_of(exc))
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
-    except BrokenPipeError:
-        # The reader of our output has gone; say nothing, and keep Python from saying it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(int(Exit.FAILURE)) from None
-
-
-def exit_code_of(exc: Exception) -> Exit:
-    """Which exit code an error of ours ends with."""
-    from ruvon.ir import ObjectNotFoundError  # noqa: PLC0415
-    from ruvon.providers.persistence import (  # noqa: PLC0415
-        DefinitionNotFoundError,
-        PersistenceError,
-        StaleWorkflowError,
-        WorkflowNotFoundError,
-    )
-
-    if isinstance(exc, WorkflowNotFoundError | DefinitionNotFoundError | ObjectNotFoundError):
-        return Exit.NOT_FOUND
-    if isinstance(exc, StaleWorkflowError):
-        return Exit.FAILURE
-    return Exit.DATABASE if isinstance(exc, PersistenceError) else Exit.FAILURE
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # data may hold what the terminal cannot show
+    cli.main(args=args, prog_name="ruvon")

@@ -2,6 +2,7 @@
 
 import rich_click as click
 
+from ruvon.cli._options import argument, option
 from ruvon.cli._output import Exit, fail, print_json, print_table
 from ruvon.cli._settings import DEFAULTS, config_path, load_settings, save_settings, setting
 
@@ -14,7 +15,7 @@ def config() -> None:
 
 
 @config.command("show")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(*, as_json: bool) -> None:
     """Show every setting with its value and where it comes from."""
     stored = load_settings()
@@ -36,7 +37,7 @@ def path() -> None:
 
 
 @config.command("set-persistence")
-@click.argument("database")
+@argument("database")
 def set_persistence(database: str) -> None:
     """Keep workflows in DATABASE: a SQLite file (or sqlite:///file), or `memory`.
 
@@ -46,15 +47,15 @@ def set_persistence(database: str) -> None:
 
 
 @config.command("set-execution")
-@click.argument("execution", type=click.Choice(["sync"]))
+@argument("execution", type=click.Choice(["sync"]))
 def set_execution(execution: str) -> None:
     """Choose how steps are run."""
     _store("execution", execution)
 
 
 @config.command("set-default")
-@click.argument("name")
-@click.argument("value")
+@argument("name")
+@argument("value")
 def set_default(name: str, value: str) -> None:
     """Set any setting: database, execution, workflows, import_roots or durability."""
     if name not in DEFAULTS:
@@ -63,7 +64,7 @@ def set_default(name: str, value: str) -> None:
 
 
 @config.command("reset")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@option("--yes", is_flag=True, help="Do not ask.")
 def reset(*, yes: bool) -> None:
     """Delete the config file."""
     file = config_path()

@@ -1,15 +1,16 @@
 """`ruvon db`: the database file itself."""
 
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import rich_click as click
 
-from ruvon.cli._output import Exit, fail, print_json, print_table, secho
-from ruvon.cli._session import MEMORY, Store, await_it, durability, store_options
+from ruvon.cli._options import option
+from ruvon.cli._output import Exit, print_json, print_table, secho
+from ruvon.cli._session import Store, await_it, durability, store_options
 
 if TYPE_CHECKING:
     from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
@@ -18,7 +19,7 @@ __all__ = ["db"]
 
 T = TypeVar("T")
 
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_JSON = option("--json", "as_json", is_flag=True, help="Print JSON.")
 _MANY: Final = 200
 _PROMISES: Final = {
     "FULL": "what is committed survives a power cut",
@@ -33,14 +34,11 @@ def db() -> None:
 
 
 @asynccontextmanager
-async def _provider(database: str | None, *, create: bool = False) -> AsyncIterator["SQLitePersistenceProvider"]:
+async def _provider(database: str | None, *, create: bool = False) -> AsyncGenerator["SQLitePersistenceProvider", None]:
     """The database, without the engine."""
     from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider  # noqa: PLC0415
 
-    path = Store(database).path()
-    if path != MEMORY and not create and not Path(path).is_file():
-        fail(f"there is no database {path}; create it with `ruvon db init`", Exit.DATABASE)
-    provider = SQLitePersistenceProvider(path, durability=durability())
+    provider = SQLitePersistenceProvider(Store(database).file(create=create), durability=durability())
     await provider.initialize()
     try:
         yield provider
@@ -54,13 +52,10 @@ async def _facts(database: str | None, *, create: bool = False) -> dict[str, Any
     async with _provider(database, create=create) as provider:
         facts = await provider.facts()
         stats = await provider.stats()
-    wal = Path(f"{facts['path']}-wal")
     return {
         **facts,
-        "path": str(Path(facts["path"]).resolve()),
         "current_schema_version": SCHEMA_VERSION,
         "size_bytes": stats["size_bytes"],
-        "wal_bytes": wal.stat().st_size if wal.exists() else 0,
         "workflows": stats["rows"]["workflows"],
     }
 
@@ -78,7 +73,7 @@ def init(*, as_json: bool, db: str | None) -> None:
     if as_json:
         print_json({"path": facts["path"], "schema_version": facts["schema_version"], "created": not existed})
     else:
-        secho(f"{facts['path']}: {'up to date' if existed else 'created'}, schema version {facts['schema_version']}")
+        secho(f"{Path(facts['path']).resolve()}: {'up to date' if existed else 'created'}, schema version {facts['schema_version']}")
 
 
 @db.command("status")
@@ -93,8 +88,8 @@ def status(*, as_json: bool, db: str | None) -> None:
     if as_json:
         print_json(facts)
         return
-    click.echo(f"file            {facts['path']}")
-    click.echo(f"size            {facts['size_bytes']} bytes, write-ahead log {facts['wal_bytes']} bytes")
+    click.echo(f"file            {Path(facts['path']).resolve()}")
+    click.echo(f"size            {facts['size_bytes']} bytes")
     click.echo(f"schema version  {facts['schema_version']} of {facts['current_schema_version']}")
     click.echo(f"durability      {facts['durability']}: {_PROMISES[facts['durability']]}")
     click.echo(f"journal         {facts['journal_mode'].upper()}")

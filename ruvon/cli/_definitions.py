@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from ruvon.cli._findings import has_errors, print_findings, render_findings
+from ruvon.cli._options import argument, option
 from ruvon.cli._output import Exit, fail, print_json
 from ruvon.cli._targets import compile_target, one_definition
 
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["compile_", "convert", "explain", "graph", "require_one", "require_runnable", "schema", "validate"]
 
-_WORKFLOW = click.option("--workflow", "name", metavar="TYPE", help="Which workflow, where the target holds several.")
-_ROOT = click.option(
+_WORKFLOW = option("--workflow", "name", metavar="TYPE", help="Which workflow, where the target holds several.")
+_ROOT = option(
     "--import-root", "roots", multiple=True, metavar="ROOT", help="A package or folder that code may come from."
 )
-_OUTPUT = click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+_OUTPUT = option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
 
 
 def require_one(target: str, roots: tuple[str, ...], name: str | None) -> "Definition":
@@ -54,12 +55,12 @@ def deliver(text: str, output: Path | None) -> None:
 
 
 @click.command("compile")
-@click.argument("target")
+@argument("target")
 @_OUTPUT
-@click.option(
+@option(
     "--format", "form", type=click.Choice(["json", "text", "yaml", "python"]), default="json", show_default=True
 )
-@click.option("--digest", is_flag=True, help="Print the digest alone.")
+@option("--digest", is_flag=True, help="Print the digest alone.")
 @_WORKFLOW
 @_ROOT
 def compile_(
@@ -91,12 +92,12 @@ def _in_form(definition: "Definition", form: str) -> str:
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True)
-@click.option("--strict", is_flag=True, help="Warnings count as errors.")
-@click.option("--no-import", is_flag=True, help="Check the text alone; import none of its code.")
-@click.option("--format", "form", type=click.Choice(["text", "json", "sarif", "github"]), default="text")
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-@click.option("--graph", "graph_form", type=click.Choice(["mermaid", "dot", "text", "svg"]), help="Draw what is sound.")
+@argument("paths", nargs=-1, required=True)
+@option("--strict", is_flag=True, help="Warnings count as errors.")
+@option("--no-import", is_flag=True, help="Check the text alone; import none of its code.")
+@option("--format", "form", type=click.Choice(["text", "json", "sarif", "github"]), default="text")
+@option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@option("--graph", "graph_form", type=click.Choice(["mermaid", "dot", "text", "svg"]), help="Draw what is sound.")
 @_ROOT
 def validate(
     paths: tuple[str, ...],
@@ -171,8 +172,8 @@ class _Items:
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--to", "form", type=click.Choice(["python", "yaml"]), required=True, help="The form to turn it into.")
+@argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@option("--to", "form", type=click.Choice(["python", "yaml"]), required=True, help="The form to turn it into.")
 @_OUTPUT
 @_WORKFLOW
 @_ROOT
@@ -185,8 +186,8 @@ def convert(file: Path, form: str, output: Path | None, name: str | None, roots:
 
 
 @click.command()
-@click.argument("target")
-@click.option(
+@argument("target")
+@option(
     "--format", "form", type=click.Choice(["mermaid", "dot", "text", "svg"]), default="text", show_default=True
 )
 @_OUTPUT
@@ -214,8 +215,8 @@ def draw(definition: "Definition", form: str) -> str:
 
 
 @click.command()
-@click.argument("code", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@argument("code", required=False)
+@option("--json", "as_json", is_flag=True, help="Print JSON.")
 def explain(code: str | None, *, as_json: bool) -> None:
     """Explain a diagnostic CODE such as RV0301; without one, list them all."""
     from ruvon_dsl.diagnostics import catalogue, similar_codes  # noqa: PLC0415
@@ -240,8 +241,8 @@ def explain(code: str | None, *, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["yaml", "ir", "state"]), default="yaml")
-@click.argument("target", required=False)
+@argument("kind", type=click.Choice(["yaml", "ir", "state"]), default="yaml")
+@argument("target", required=False)
 @_OUTPUT
 @_WORKFLOW
 @_ROOT

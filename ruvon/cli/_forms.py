@@ -4,7 +4,7 @@ Prompts go to standard error, so that standard output holds results only.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import rich_click as click
 
@@ -18,7 +18,8 @@ __all__ = ["ask_form", "ask_initial", "ask_until_valid", "fields_named"]
 
 Schema = Mapping[str, Any]
 _MISSING: Final = object()
-_NO_VALUE: Final = ""
+Convert: TypeAlias = Callable[[str], Any]
+"""From an answer's text to its value; `UsageError` asks again."""
 
 
 def ask_form(schema: Schema | None, *, only: frozenset[str] | None = None) -> dict[str, Any]:
@@ -67,7 +68,7 @@ def fields_named(problems: Sequence[str], fields: frozenset[str]) -> frozenset[s
     """The top-level fields that problems such as "`state.items.0.price` should be ..." speak of."""
     named: set[str] = set()
     for problem in problems:
-        path = problem.split("`")[1] if problem.count("`") >= 2 else ""  # noqa: PLR2004  # an opening and a closing one
+        path = problem.split("`")[1] if problem.count("`") >= 2 else ""
         named |= {part for part in path.replace("[", ".").split(".")[:2] if part in fields}
     return frozenset(named)
 
@@ -83,7 +84,7 @@ def ask_initial(definition: "Definition", known: object) -> dict[str, Any]:
 
 def _ask_object() -> dict[str, Any]:
     while True:
-        value = _ask_json("data", "a JSON object", "{}")
+        value = _prompt("data (a JSON object)", _json, "{}")
         if isinstance(value, dict):
             return cast("dict[str, Any]", value)
         click.secho("  that is no JSON object", err=True, fg="red")
@@ -99,91 +100,77 @@ def _ask_field(name: str, schema: Schema, declared: Schema, *, required: bool) -
         return schema["const"]
     if options is not None:
         return _ask_choice(name, options, default, required=required)
-    match schema.get("type"):
-        case "boolean":
-            return _ask_typed(name, click.BOOL, default, required=required)
-        case "integer":
-            return _ask_typed(name, click.INT, default, required=required)
-        case "number":
-            return _ask_typed(name, click.FLOAT, default, required=required)
-        case "string":
-            hint = f" ({schema['format']})" if schema.get("format") else ""
-            return _ask_typed(name, click.STRING, default, required=required, hint=hint)
-        case None if "anyOf" in declared and any(
-            item.get("type") == "string" for item in cast("list[Schema]", declared["anyOf"])
-        ):
-            return _ask_typed(name, click.STRING, default, required=required)
-        case _:
-            return _ask_nested(name, default, required=required)
+    kinds: dict[object, Convert] = {"boolean": _boolean, "integer": _integer, "number": _number, "string": _text}
+    kind = _text if _may_be_text(declared) else kinds.get(schema.get("type"), _json)
+    hint = "JSON" if kind is _json else schema.get("format")
+    return _ask_value(f"{name} ({hint})" if hint else name, kind, default, required=required)
 
 
-def _ask_typed(name: str, kind: click.ParamType, default: object, *, required: bool, hint: str = "") -> Any:
-    shown = default if default is not _MISSING and default is not None else None
-    if required or shown is not None:
-        return _prompt(f"{name}{hint}", kind, shown)
-    value = _prompt(f"{name}{hint} (optional)", _Optional(kind), _NO_VALUE)
-    return _MISSING if value == _NO_VALUE else value
+def _may_be_text(declared: Schema) -> bool:
+    return any(item.get("type") == "string" for item in cast("list[Schema]", declared.get("anyOf", [])))
+
+
+def _ask_value(text: str, kind: Convert, default: object, *, required: bool) -> Any:
+    """A value, or `_MISSING` where the field may be left out and the answer is empty."""
+    if default is not _MISSING and default is not None:
+        return _prompt(text, kind, default if isinstance(default, str) else to_json(default, indent=False))
+    if required:
+        return _prompt(text, kind, None)
+    return _prompt(f"{text}, optional", lambda given: kind(given) if given else _MISSING, "")
 
 
 def _ask_choice(name: str, options: list[object], default: object, *, required: bool) -> Any:
     texts = {item if isinstance(item, str) else to_json(item, indent=False): item for item in options}
-    kind = click.Choice(list(texts))
-    shown = next((text for text, item in texts.items() if item == default), None) if default is not _MISSING else None
-    if required or shown is not None:
-        return texts[_prompt(name, kind, shown)]
-    value = _prompt(f"{name} (optional; one of {', '.join(texts)})", _Optional(kind), _NO_VALUE)
-    return texts.get(value, _MISSING)
+
+    def choose(text: str) -> object:
+        if text not in texts:
+            raise click.UsageError(f"`{text}` is none of {', '.join(texts)}")
+        return texts[text]
+
+    return _ask_value(f"{name} ({' | '.join(texts)})", choose, default, required=required)
 
 
-def _ask_nested(name: str, default: object, *, required: bool) -> Any:
-    shown = to_json(default, indent=False) if default is not _MISSING and default is not None else None
-    if required or shown is not None:
-        return _ask_json(name, "JSON", shown)
-    value = _prompt(f"{name} (optional, JSON)", _Json(optional=True), _NO_VALUE)
-    return _MISSING if value == _NO_VALUE else value
+def _boolean(text: str) -> bool:
+    words = {"true": True, "t": True, "yes": True, "y": True, "1": True}
+    words |= {"false": False, "f": False, "no": False, "n": False, "0": False}
+    if text.strip().lower() not in words:
+        raise click.UsageError(f"`{text}` is neither yes nor no")
+    return words[text.strip().lower()]
 
 
-def _ask_json(name: str, what: str, default: str | None) -> Any:
-    return _prompt(f"{name} ({what})", _Json(), default)
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise click.UsageError(f"`{text}` is no integer") from None
 
 
-def _prompt(text: str, kind: click.ParamType, default: object) -> Any:
+def _number(text: str) -> int | float | str:
+    """A number; kept as text where the text is more exact than a float."""
+    try:
+        found = float(text)
+    except ValueError:
+        raise click.UsageError(f"`{text}` is no number") from None
+    return found if str(found) == text else text
+
+
+def _text(text: str) -> str:
+    return text
+
+
+def _json(text: str) -> Any:
+    import orjson  # noqa: PLC0415
+
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as exc:
+        raise click.UsageError(f"that is no JSON: {exc}") from None
+
+
+def _prompt(text: str, kind: Convert, default: str | None) -> Any:
     """Ask, and ask again until the text can be read; the end of the input ends the command."""
     try:
-        return click.prompt(text, type=kind, default=default, err=True, show_default=default not in {None, _NO_VALUE})
+        return click.prompt(text, value_proc=kind, default=default, err=True, show_default=bool(default))
     except click.Abort:
         click.echo(err=True)
         fail(f"the input ended before `{text}` was answered")
-
-
-class _Optional(click.ParamType):
-    """Another type, or nothing."""
-
-    name = "optional"
-
-    def __init__(self, kind: click.ParamType) -> None:
-        self._kind = kind
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """An empty answer stays empty."""
-        return value if value == _NO_VALUE else self._kind.convert(value, param, ctx)
-
-
-class _Json(click.ParamType):
-    """JSON text."""
-
-    name = "json"
-
-    def __init__(self, *, optional: bool = False) -> None:
-        self._optional = optional
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The value of the text."""
-        import orjson  # noqa: PLC0415
-
-        if self._optional and value == _NO_VALUE:
-            return value
-        try:
-            return orjson.loads(value)
-        except (orjson.JSONDecodeError, TypeError) as exc:
-            self.fail(f"that is no JSON: {exc}", param, ctx)

@@ -3,10 +3,9 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-import rich_click as click
-
+from ruvon.cli._options import option
 from ruvon.cli._output import Exit, fail
 
 __all__ = ["data_options", "read_data"]
@@ -14,13 +13,13 @@ __all__ = ["data_options", "read_data"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def data_options(option: str, short: str, what: str) -> Callable[[F], F]:
+def data_options(name: str, short: str, what: str) -> Callable[[F], F]:
     """The two options of a command that takes data: the text (`data`) and the file (`data_file`)."""
 
     def add(command: F) -> F:
-        text = click.option(f"--{option}", short, "data", metavar="JSON|@FILE", help=f"{what}; @- reads standard input.")
-        file = click.option(f"--{option}-file", "data_file", metavar="FILE", help=f"{what}, from a JSON or YAML file.")
-        return cast("F", text(file(command)))
+        text = option(f"--{name}", short, "data", metavar="JSON|@FILE", help=f"{what}; @- reads standard input.")
+        file = option(f"--{name}-file", "data_file", metavar="FILE", help=f"{what}, from a JSON or YAML file.")
+        return text(file(command))
 
     return add
 

@@ -1,13 +1,14 @@
 """`ruvon interactive`: a run in conversation, from the initial data to the last answer."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import rich_click as click
 
 from ruvon.cli._definitions import require_runnable
 from ruvon.cli._input import data_options, read_data
 from ruvon.cli._narrator import Narrator
+from ruvon.cli._options import argument, option
 from ruvon.cli._output import Exit, fail
 from ruvon.cli._session import Session, Store, await_it, code_options, opened
 
@@ -24,10 +25,10 @@ def interactive() -> None:
 
 
 @interactive.command("run")
-@click.argument("target")
+@argument("target")
 @data_options("data", "-d", "Initial data that need not be asked for")
-@click.option("--workflow", "name", metavar="TYPE", help="Which workflow, where the target holds several.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON at the end; questions go to standard error.")
+@option("--workflow", "name", metavar="TYPE", help="Which workflow, where the target holds several.")
+@option("--json", "as_json", is_flag=True, help="Print JSON at the end; questions go to standard error.")
 @code_options
 def run(
     target: str, *, data: str | None, data_file: str | None, name: str | None, as_json: bool, store: Store
@@ -81,7 +82,7 @@ async def _create(session: Session, definition: "Definition", known: object) -> 
         return ()
 
     click.secho(f"{definition.workflow_type}: the initial data", err=True, bold=True)
-    data = ask_until_valid(definition.schemas.get(definition.state), problems, known)
+    data = ask_until_valid(definition.schemas.get(definition.state), problems, cast("dict[str, Any] | None", known))
     return await session.builder.create_workflow(definition.workflow_type, data)
 
 

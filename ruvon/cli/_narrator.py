@@ -1,7 +1,6 @@
 """An observer that tells what happens while a command drives a workflow, and keeps the times that steps took."""
 
 import sys
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +90,7 @@ def _short(result: object) -> str:
     from ruvon.cli._output import to_json  # noqa: PLC0415
     from ruvon.ir.values import mask  # noqa: PLC0415
 
-    if result is None or (isinstance(result, Mapping) and not result):
+    if result is None or result == {}:
         return ""
     text = to_json(mask(result), indent=False)
     return f" -> {text}" if len(text) <= _RESULT_WIDTH else f" -> {text[:_RESULT_WIDTH]}..."

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import rich_click as click
 
+from ruvon.cli._options import argument, option
 from ruvon.cli._output import moment, print_json, print_table, secho, to_json
 from ruvon.cli._report import flat
 from ruvon.cli._session import Session, Store, await_it, code_options, opened, store_options
@@ -102,12 +103,18 @@ async def _text_lines(session: Session, workflow_id: UUID) -> list[dict[str, Any
 
 
 @click.command()
-@click.argument("workflow_id", metavar="ID")
-@click.option("--step", metavar="STEP", help="Only this step.")
-@click.option("--level", type=click.Choice(LEVELS, case_sensitive=False), default="INFO", show_default=True, help="Only this level and worse.")
-@click.option("--limit", "-n", type=click.IntRange(1, _ALL), default=50, show_default=True, help="Only the newest.")
-@click.option("--follow", "-f", is_flag=True, help="Go on showing what happens until the run ends.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON; with --follow one object a line.")
+@argument("workflow_id", metavar="ID")
+@option("--step", metavar="STEP", help="Only this step.")
+@option(
+    "--level",
+    type=click.Choice(LEVELS, case_sensitive=False),
+    default="INFO",
+    show_default=True,
+    help="Only this level and worse.",
+)
+@option("--limit", "-n", type=click.IntRange(1, _ALL), default=50, show_default=True, help="Only the newest.")
+@option("--follow", "-f", is_flag=True, help="Go on showing what happens until the run ends.")
+@option("--json", "as_json", is_flag=True, help="Print JSON; with --follow one object a line.")
 @code_options
 def logs(
     workflow_id: str,
@@ -183,11 +190,11 @@ def _print_each(entries: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--workflow-id", "-w", metavar="ID", help="Only this run.")
-@click.option("--type", "name", metavar="NAME", help="Only this metric, such as duration_ms.")
-@click.option("--summary", is_flag=True, help="Least, mean and largest of each, and the runs by type and status.")
-@click.option("--limit", type=click.IntRange(1, _ALL), default=50, show_default=True, help="Only the newest.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@option("--workflow-id", "-w", metavar="ID", help="Only this run.")
+@option("--type", "name", metavar="NAME", help="Only this metric, such as duration_ms.")
+@option("--summary", is_flag=True, help="Least, mean and largest of each, and the runs by type and status.")
+@option("--limit", type=click.IntRange(1, _ALL), default=50, show_default=True, help="Only the newest.")
+@option("--json", "as_json", is_flag=True, help="Print JSON.")
 @store_options
 def metrics(
     *, workflow_id: str | None, name: str | None, summary: bool, limit: int, as_json: bool, db: str | None

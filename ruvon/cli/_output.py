@@ -69,7 +69,7 @@ def _cell(value: object) -> str:
         return value
     if isinstance(value, float):
         return f"{value:.3f}"
-    return to_json(value, indent=False) if isinstance(value, dict | list) else str(value)
+    return str(value) if isinstance(value, int) else to_json(value, indent=False)
 
 
 def fail(message: str, code: Exit = Exit.FAILURE) -> NoReturn:

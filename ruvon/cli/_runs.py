@@ -8,6 +8,7 @@ import rich_click as click
 from ruvon.cli._definitions import require_runnable
 from ruvon.cli._input import data_options, read_data
 from ruvon.cli._narrator import Narrator
+from ruvon.cli._options import argument, option
 from ruvon.cli._output import Exit, fail, print_json, secho
 from ruvon.cli._report import tell, workflow_data
 from ruvon.cli._session import Session, Store, await_it, code_options, opened
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["cancel", "ended_badly", "finish", "give", "resume", "retry", "run_", "start"]
 
-_WORKFLOW = click.option("--workflow", "name", metavar="TYPE", help="Which workflow, where the target holds several.")
-_KEY = click.option("--key", metavar="KEY", help="Idempotency key: a second start with the same one is refused.")
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-_AUTO = click.option("--auto", is_flag=True, help="Go on through every step, retry and timer until somebody is needed.")
+_WORKFLOW = option("--workflow", "name", metavar="TYPE", help="Which workflow, where the target holds several.")
+_KEY = option("--key", metavar="KEY", help="Idempotency key: a second start with the same one is refused.")
+_JSON = option("--json", "as_json", is_flag=True, help="Print JSON.")
+_AUTO = option("--auto", is_flag=True, help="Go on through every step, retry and timer until somebody is needed.")
 
 
 @click.command("run")
-@click.argument("target")
+@argument("target")
 @data_options("data", "-d", "The initial data")
 @_KEY
 @_JSON
@@ -60,10 +61,10 @@ def run_(
 
 
 @click.command()
-@click.argument("target")
+@argument("target")
 @data_options("data", "-d", "The initial data")
-@click.option("--interactive", "-i", is_flag=True, help="Ask for the initial data field by field.")
-@click.option("--dry-run", is_flag=True, help="Check the definition and the data; store nothing.")
+@option("--interactive", "-i", is_flag=True, help="Ask for the initial data field by field.")
+@option("--dry-run", is_flag=True, help="Check the definition and the data; store nothing.")
 @_AUTO
 @_KEY
 @_JSON
@@ -160,9 +161,9 @@ def _how_to_go_on(narrator: Narrator) -> str:
 
 
 @click.command()
-@click.argument("workflow_id", metavar="ID")
+@argument("workflow_id", metavar="ID")
 @data_options("input", "-i", "The answer, input or signal that it waits for")
-@click.option("--step", metavar="STEP", help="Which waiting step the input is for, where several wait.")
+@option("--step", metavar="STEP", help="Which waiting step the input is for, where several wait.")
 @_AUTO
 @_JSON
 @code_options
@@ -218,9 +219,9 @@ async def give(workflow: "Workflow", given: object, step: str | None) -> None:
 
 
 @click.command()
-@click.argument("workflow_id", metavar="ID")
-@click.option("--from-step", metavar="STEP", help="Start again at this step instead of where it failed.")
-@click.option("--auto", is_flag=True, help="Accepted for scripts: a retried run always goes on by itself.")
+@argument("workflow_id", metavar="ID")
+@option("--from-step", metavar="STEP", help="Start again at this step instead of where it failed.")
+@option("--auto", is_flag=True, help="Accepted for scripts: a retried run always goes on by itself.")
 @_JSON
 @code_options
 def retry(workflow_id: str, *, from_step: str | None, auto: bool, as_json: bool, store: Store) -> None:
@@ -240,9 +241,9 @@ def retry(workflow_id: str, *, from_step: str | None, auto: bool, as_json: bool,
 
 
 @click.command()
-@click.argument("workflow_id", metavar="ID")
-@click.option("--reason", default="", help="Why; it is kept in the history.")
-@click.option("--force", is_flag=True, help="End it without running its compensations.")
+@argument("workflow_id", metavar="ID")
+@option("--reason", default="", help="Why; it is kept in the history.")
+@option("--force", is_flag=True, help="End it without running its compensations.")
 @_JSON
 @code_options
 def cancel(workflow_id: str, *, reason: str, force: bool, as_json: bool, store: Store) -> None:

@@ -3,14 +3,15 @@
 import asyncio
 import functools
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import rich_click as click
 
+from ruvon.cli._options import option
 from ruvon.cli._output import Exit, fail
 from ruvon.cli._settings import setting
 from ruvon.cli._targets import import_roots
@@ -56,6 +57,17 @@ class Store:
         return MEMORY
 
 
+    def file(self, *, memory: bool = False, create: bool = False) -> str:
+        """The database file, which must exist unless the command may create it."""
+        path = self.path(memory=memory)
+        if path != MEMORY and not create and not Path(path).is_file():
+            fail(
+                f"there is no database {path}; create it with `ruvon db init`, or name another one with --db",
+                Exit.DATABASE,
+            )
+        return path
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """An open database and the builder over it."""
@@ -82,7 +94,7 @@ class Session:
 
 def store_options(command: F) -> F:
     """The option that names the database; the command gets `db`."""
-    return click.option(
+    return option(
         "--db", "--db-url", "db", metavar="DATABASE", help="A SQLite file, or `memory`; default: the setting."
     )(command)
 
@@ -94,23 +106,22 @@ def code_options(command: F) -> F:
     def call(*args: Any, db: str | None, roots: tuple[str, ...], workflows: tuple[str, ...], **others: Any) -> Any:
         return command(*args, store=Store(db, roots, workflows), **others)
 
-    root = click.option(
+    root = option(
         "--import-root", "roots", multiple=True, metavar="ROOT", help="A package or folder that code may come from."
     )
-    folder = click.option(
+    folder = option(
         "--workflows",
         multiple=True,
         metavar="PATH",
         help="Where the types of children are; default: the workflow folder.",
     )
-    wrapped: F = store_options(root(folder(call)))
-    return wrapped
+    return cast("F", store_options(root(folder(call))))
 
 
 @asynccontextmanager
 async def opened(
     store: Store, *, create: bool = False, memory: bool = False, observers: Sequence[object] = ()
-) -> AsyncIterator[Session]:
+) -> AsyncGenerator[Session, None]:
     """Open the database and make a builder over it.
 
     Args:
@@ -122,11 +133,7 @@ async def opened(
     from ruvon.builder import WorkflowBuilder  # noqa: PLC0415  # the engine loads only when a command needs it
     from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider  # noqa: PLC0415
 
-    path = store.path(memory=memory)
-    if path != MEMORY and not create and not Path(path).is_file():
-        fail(
-            f"there is no database {path}; create it with `ruvon db init`, or name another one with --db", Exit.DATABASE
-        )
+    path = store.file(memory=memory, create=create)
     provider = SQLitePersistenceProvider(path, durability=durability())
     builder = WorkflowBuilder(
         persistence_provider=provider, import_roots=import_roots(store.roots), observers=observers, secrets=_secret

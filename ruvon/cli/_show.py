@@ -5,6 +5,7 @@ from uuid import UUID
 
 import rich_click as click
 
+from ruvon.cli._options import argument, option
 from ruvon.cli._output import moment, print_json, print_table, secho
 from ruvon.cli._report import flat, print_instance, record_data
 from ruvon.cli._session import Session, Store, await_it, code_options, opened, store_options
@@ -35,12 +36,12 @@ STATUSES: Final = (
 
 
 @click.command("list")
-@click.option("--status", type=click.Choice(STATUSES, case_sensitive=False), metavar="STATUS", help="Only these.")
-@click.option("--type", "workflow_type", metavar="TYPE", help="Only runs of this workflow type.")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="At most so many.")
-@click.option("--offset", type=click.IntRange(0, 2**31), default=0, help="Leave out so many of the newest.")
-@click.option("--verbose", "-v", is_flag=True, help="Version, owner and parent too.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@option("--status", type=click.Choice(STATUSES, case_sensitive=False), metavar="STATUS", help="Only these.")
+@option("--type", "workflow_type", metavar="TYPE", help="Only runs of this workflow type.")
+@option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="At most so many.")
+@option("--offset", type=click.IntRange(0, 2**31), default=0, help="Leave out so many of the newest.")
+@option("--verbose", "-v", is_flag=True, help="Version, owner and parent too.")
+@option("--json", "as_json", is_flag=True, help="Print JSON.")
 @store_options
 def list_(
     *,
@@ -77,12 +78,12 @@ def _summary(row: dict[str, Any]) -> dict[str, Any]:
 
 
 @click.command()
-@click.argument("workflow_id", metavar="ID")
-@click.option("--state/--no-state", default=True, help="Its state, secrets masked (default).")
-@click.option("--logs", is_flag=True, help="Its history.")
-@click.option("--metrics", is_flag=True, help="The numbers recorded of it.")
-@click.option("--verbose", "-v", is_flag=True, help="All of that, and its digest, owner and children.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@argument("workflow_id", metavar="ID")
+@option("--state/--no-state", default=True, help="Its state, secrets masked (default).")
+@option("--logs", is_flag=True, help="Its history.")
+@option("--metrics", is_flag=True, help="The numbers recorded of it.")
+@option("--verbose", "-v", is_flag=True, help="All of that, and its digest, owner and children.")
+@option("--json", "as_json", is_flag=True, help="Print JSON.")
 @code_options
 def show(
     workflow_id: str, *, state: bool, logs: bool, metrics: bool, verbose: bool, as_json: bool, store: Store

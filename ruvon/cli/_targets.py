@@ -79,7 +79,7 @@ def _home(path: Path) -> Path:
     return folder
 
 
-def _registered(name: str, roots: tuple[str, ...]) -> Compiled:
+def _registered(name: str, roots: tuple[str, ...]) -> Compiled:  # noqa: RET503  # `fail` never returns
     """A type in the workflow folder."""
     import difflib  # noqa: PLC0415
 

@@ -14,7 +14,7 @@ from ruvon.engine._machine import record_step
 from ruvon.engine._merge import merge_result
 from ruvon.engine._program import EffectOp, Outcome
 from ruvon.engine._run import Run
-from ruvon.engine._state import ModelState, assign
+from ruvon.engine._state import assign
 from ruvon.engine._undo import saga_bytes
 from ruvon.ir._nodes import Merge
 from ruvon.models import ChildFailed, WorkflowStatus
@@ -121,7 +121,7 @@ class ChildMaker:
         """Keep the last result of each child type, in the state too where the model declares the field."""
         run.child_results[workflow_type] = result
         state = run.program.types.state
-        if isinstance(state, ModelState) and _RESULTS_FIELD in state.codec.codecs:
+        if state.has_field(_RESULTS_FIELD):
             dynamic = run.program.types.dynamic
             results = {name: dynamic.decode(data) for name, data in run.child_results.items()}
             strand.scope.write_state(assign(state, _RESULTS_FIELD, results, strand.scope.fields))

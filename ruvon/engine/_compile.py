@@ -16,7 +16,6 @@ from ruvon.engine._values import Types
 from ruvon.ir._errors import RuvonError
 from ruvon.ir._nodes import Compensation, Definition, Graph, Node, TypeText
 from ruvon.ir.expr import Compiled, Expr, compile_expr
-from ruvon.ir.types import type_text
 from ruvon.ir.values import Codec, codec_for
 
 if TYPE_CHECKING:

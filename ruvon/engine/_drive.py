@@ -220,7 +220,7 @@ class Drive:
                 await effect.perform(run)
                 if run.restarted:
                     break
-                if strand.stopped and self._news:
+                if self._must_stop(strand) and self._news:
                     await self._take_news()
                 if strand.wait is not None:
                     run.waiting[strand.wait.activation] = strand

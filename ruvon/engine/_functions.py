@@ -87,7 +87,7 @@ def describe_function(path: str, found: object) -> Function:
         is_async=inspect.iscoroutinefunction(function),
         is_blocking=bool(getattr(declaration, "blocking", False)),
         strict=getattr(declaration, "strict", None),
-        result=hints.get("return", object),
+        result=object if hints.get("return", object) is Any else hints.get("return", object),
     )
 
 

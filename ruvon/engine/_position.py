@@ -165,13 +165,9 @@ def _wait(wait: WaitState | None) -> list[object] | None:
 
 def decode_position(run: Run, data: bytes) -> None:
     """Put a run at a stored position; scopes of branches are made and are to be filled afterwards."""
-    tree = orjson.loads(data)
+    tree: Any = orjson.loads(data)
     if isinstance(tree, list):
-        if isinstance(tree[0], str):
-            run.body.pc, run.body.visit, run.body.previous = tree
-            return
-        for item in tree:
-            _fill_frame(run, run.root, item)
+        _fill_plain(run, cast("list[Any]", tree))
         return
     run.epoch = tree["epoch"]
     run.cancelling = tree["cancel"]
@@ -181,6 +177,15 @@ def decode_position(run: Run, data: bytes) -> None:
     run.child_results = {name: orjson.dumps(value) for name, value in tree["children"].items()}
     _fill(run, run.root, tree["root"])
     run.root.ended = _to_exit(tree["ended"])
+
+
+def _fill_plain(run: Run, tree: list[Any]) -> None:
+    """The short forms: the body alone, or the body's frames."""
+    if isinstance(tree[0], str):
+        run.body.pc, run.body.visit, run.body.previous = tree
+        return
+    for item in tree:
+        _fill_frame(run, run.root, item)
 
 
 def _fill(run: Run, strand: Strand, tree: list[Any]) -> None:

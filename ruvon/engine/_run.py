@@ -292,6 +292,13 @@ class Run:
             return True
         return len(self.body_loops()) == 0
 
+    def resume(self, strand: Strand) -> None:
+        """Put a strand on the ready list, if there is anything for it to do."""
+        if strand.ended is not None or self.fatal is not None or isinstance(strand.frames[-1], ForkFrame):
+            return
+        if not strand.running and strand not in self.ready:
+            self.ready.append(strand)
+
     def is_over(self) -> bool:
         """Whether nothing more runs: the body has ended, or failed where it stands."""
         return self.root.ended is not None or self.fatal is not None

@@ -6,6 +6,7 @@ and stored. A pydantic model is kept by `ruvon.ir.values.StateCodec`; a plain di
 as a field.
 """
 
+import typing
 from collections.abc import Mapping
 from typing import Any, Protocol, cast, final
 
@@ -62,6 +63,10 @@ class StateType(Protocol):
         """Whether the class has a field of this name."""
         ...
 
+    def has_field(self, name: str) -> bool:
+        """Whether the class itself names this field."""
+        ...
+
     def decode(self, name: str, data: bytes) -> object:
         """The value of one field."""
         ...
@@ -86,8 +91,9 @@ def state_type(annotation: object, classes: ClassTable) -> "StateType | None":
     """How a state of this annotation is kept, or None where it cannot be a state."""
     if isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
         return ModelState(annotation, classes)
-    origin: object = getattr(annotation, "__origin__", annotation)
-    return DictState(classes) if origin in (dict, object, Any, Mapping) else None
+    if annotation in (dict, object, Any) or typing.get_origin(annotation) in (dict, Mapping):
+        return DictState(classes)
+    return None
 
 
 @final
@@ -97,11 +103,21 @@ class ModelState:
     def __init__(self, cls: type[pydantic.BaseModel], classes: ClassTable) -> None:
         self.cls = cls
         self.codec = StateCodec(cls, classes)
-        self.initial = self.codec.initial
-        self.view = self.codec.view
-        self.as_dict = self.codec.plain_dict
+        self._view = self.codec.view
         self._any = codec_for(object, classes)
         self._allows_extra = cls.model_config.get("extra") == "allow"
+
+    def initial(self, data: object) -> Table:
+        """The table of validated initial data."""
+        return self.codec.initial(data)
+
+    def view(self, table: Mapping[str, bytes], /) -> Any:
+        """A view of the table."""
+        return self._view(table)
+
+    def as_dict(self, table: Mapping[str, bytes]) -> dict[str, object]:
+        """All fields by name."""
+        return self.codec.plain_dict(table)
 
     def apply(
         self, view: object, table: Mapping[str, bytes], updates: Mapping[str, object] | None, step: str, strict: bool
@@ -129,6 +145,10 @@ class ModelState:
     def declares(self, name: str) -> bool:
         """Whether the class has this field, or allows any."""
         return name in self.codec.codecs or self._allows_extra
+
+    def has_field(self, name: str) -> bool:
+        """Whether the class names this field."""
+        return name in self.codec.codecs
 
     def decode(self, name: str, data: bytes) -> object:
         """The value of one field."""
@@ -183,6 +203,10 @@ class DictState:
     def declares(self, name: str) -> bool:
         """Any key can be assigned."""
         return True
+
+    def has_field(self, name: str) -> bool:
+        """A dict names none."""
+        return False
 
     def decode(self, name: str, data: bytes) -> object:
         """The value of one key."""

@@ -8,9 +8,9 @@ decides whether the failure is an attempt or the end.
 import asyncio
 import inspect
 from abc import abstractmethod
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 from datetime import timedelta
-from typing import Any, Final, TypeVar, cast, final
+from typing import Any, TypeVar, final
 
 from ruvon.engine import (
     EffectOp,
@@ -51,7 +51,6 @@ from ruvon.models import (
 __all__ = ["Attempt", "BodyOp", "Work", "await_with_timeout"]
 
 T = TypeVar("T")
-_UNTYPED: Final = (object, Any, inspect.Parameter.empty)
 
 
 @final
@@ -115,7 +114,7 @@ class BodyOp(EffectOp):
         self.takes_state = function.takes_state
         self.takes_context = function.takes_context
         self.plain_state = function.plain_state
-        self.result_type = object if function.result in _UNTYPED else function.result
+        self.result_type = function.result
 
     def attempt(self, run: Run, strand: Strand, frame: GraphFrame, arguments: dict[str, Any]) -> Effect:
         """The effect of running the body once."""

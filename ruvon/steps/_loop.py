@@ -37,8 +37,8 @@ def freeze_items(run: Run, strand: Strand, name: str, over: Any) -> "list[object
 def frozen_items(run: Run, strand: Strand, name: str) -> "list[object] | range":
     """The items that were frozen."""
     data = strand.scope.bytes_of(name)
-    found = run.program.types.dynamic.decode(data) if data is not None else []
-    if not isinstance(found, list):
+    found = cast("Any", run.program.types.dynamic.decode(data) if data is not None else [])
+    if isinstance(found, dict):
         start, stop, step = cast("dict[str, list[int]]", found)["range"]
         return range(start, stop, step)
     return cast("list[object]", found)

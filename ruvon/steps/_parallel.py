@@ -225,9 +225,7 @@ class ParallelStep(ForkOp):
             leaving = fail(run, owner, around, self.id, exc)
         if leaving is not None:
             unwind(run, owner, leaving)
-        if owner.ended is None and run.fatal is None and not isinstance(owner.frames[-1], ForkFrame):
-            if not owner.running and owner not in run.ready:
-                run.ready.append(owner)
+        run.resume(owner)
 
     def expired(self, run: Run, owner: Strand, fork: ForkFrame) -> None:
         """The timeout has passed: stop everything, then raise `TimedOut`."""

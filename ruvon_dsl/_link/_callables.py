@@ -81,16 +81,23 @@ class _Calls:
         )
 
     def _returned_keys(self, node: Node, target: StepTarget | PlainFunctionTarget) -> None:
-        if not self._definition.strict_results or not _is_closed(self._state):
+        if not self._definition.strict_results or not _is_closed(self._state) or (target.path, "keys") in self._seen:
             return
         fields = {field.name for field in class_fields(self._state)}
-        for member in () if target.result is Missing else members_of(target.result):
-            if class_kind(member) != "typeddict" or (target.path, "keys") in self._seen:
-                continue
-            for field in class_fields(member):
-                if field.name not in fields:
-                    self._seen.add((target.path, "keys"))
-                    self.found.append(self._unknown_key(node, target, field.name))
+        for key in self._keys_of(target):
+            if key not in fields:
+                self._seen.add((target.path, "keys"))
+                self.found.append(self._unknown_key(node, target, key))
+
+    def _keys_of(self, target: StepTarget | PlainFunctionTarget) -> list[str]:
+        """The keys that a step says it returns: those of its TypedDicts, else of the dict displays that it returns."""
+        members = () if target.result is Missing else members_of(target.result)
+        typed = [member for member in members if class_kind(member) == "typeddict"]
+        if typed:
+            return [field.name for member in typed for field in class_fields(member)]
+        function = _function_of(self._resolver.known(target.path))
+        tree = None if function is None else _tree_of(function)
+        return [] if tree is None else list(dict.fromkeys(_display_keys(tree[0])))
 
     def _unknown_key(self, node: Node, target: StepTarget | PlainFunctionTarget, key: str) -> Diagnostic:
         return Diagnostic(
@@ -199,16 +206,34 @@ def _function_of(found: object) -> FunctionType | None:
     return found if isinstance(found, FunctionType) else None
 
 
-def _first_change(function: FunctionType, parameter: str) -> tuple[str, int] | None:
-    """The first in-place change to something below a parameter: its text and line; None where the source is not there."""
+def _tree_of(function: FunctionType) -> tuple[ast.Module, int] | None:
+    """The function's own text as a tree, and its first line; None where the source is not there."""
     try:
         lines, first = inspect.getsourcelines(function)
-    except (OSError, TypeError):
+        return ast.parse(textwrap.dedent("".join(lines))), first
+    except (OSError, TypeError, SyntaxError):
         return None
-    try:
-        tree = ast.parse(textwrap.dedent("".join(lines)))
-    except SyntaxError:
+
+
+def _display_keys(tree: ast.Module) -> Iterator[str]:
+    """The literal keys of the dict displays that the function itself returns."""
+    pending: list[ast.AST] = [statement for item in tree.body for statement in getattr(item, "body", ())]
+    while pending:
+        node = pending.pop(0)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            continue
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.Dict):
+            keys = [key.value for key in node.value.keys if isinstance(key, ast.Constant)]
+            yield from (key for key in keys if isinstance(key, str))
+        pending.extend(ast.iter_child_nodes(node))
+
+
+def _first_change(function: FunctionType, parameter: str) -> tuple[str, int] | None:
+    """The first in-place change to something below a parameter: its text and line; None where there is none to see."""
+    found = _tree_of(function)
+    if found is None:
         return None
+    tree, first = found
     if any(_takes_over(node, parameter) for node in ast.walk(tree)):
         return None
     changes = sorted(_changes(tree, parameter), key=lambda change: change.lineno)

@@ -11,7 +11,15 @@ from ruvon.ir._nodes import Compensation, RetryPolicy, TypePath, TypeText
 from ruvon.ir._spans import Span
 from ruvon.ir.expr import _nodes as e
 from ruvon.ir.expr._nodes import Expr
-from ruvon_dsl._link import Missing, compensation_of, duration_us, retry_policy
+from ruvon_dsl._link import (
+    Missing,
+    PlainFunctionTarget,
+    StepTarget,
+    compensation_of,
+    describe,
+    duration_us,
+    retry_policy,
+)
 from ruvon_dsl.python import _codes as codes
 from ruvon_dsl.python._context import Frame, Unit
 from ruvon_dsl.python._lower_types import class_of, type_of
@@ -81,7 +89,7 @@ def _set(unit: Unit, options: Options, name: str, value: Value, frame: Frame) ->
         case "queue":
             options.queue = constant(unit, value, frame, str, "`queue`", optional=True)
         case "compensate":
-            options.compensation = _compensation(unit, value)
+            options.compensation = _compensation(unit, value, frame)
         case "automate_next":
             options.automate_next = constant(unit, value, frame, bool, "`automate_next`")
         case "input_model":
@@ -234,7 +242,8 @@ def _dotted(expr: Expr) -> Dotted | None:
     return Dotted(names, ".".join(names), expr.span)
 
 
-def _compensation(unit: Unit, value: Value) -> Compensation | None:
+def _compensation(unit: Unit, value: Value, frame: Frame) -> Compensation | None:
+    """A function under @compensate, `compensation(function, attempted=, retry=)`, or None."""
     if value.text == "None":
         return None
     found: object = Missing
@@ -244,5 +253,41 @@ def _compensation(unit: Unit, value: Value) -> Compensation | None:
         found = getattr(unit.lookup(value.name), "__ruvon_compensation__", Missing)
     if isinstance(found, CompensationDeclaration):
         return compensation_of(found)
-    _not_constant(unit, value, "the compensation", "a function under @compensate")
+    if isinstance(value, Invocation) and isinstance(value.function, Dotted):
+        made = _written_compensation(unit, value, value.function, frame)
+        if made is not None:
+            return made
+    _not_constant(unit, value, "the compensation", "a function under @compensate, or `compensation(function)`")
     return None
+
+
+def _written_compensation(unit: Unit, call: Invocation, function: Dotted, frame: Frame) -> Compensation | None:
+    """`compensation(...)` at a call site; None where it is something else."""
+    options = {arg.keyword: arg.value for arg in call.args[1:] if arg.keyword in {"attempted", "retry"}}
+    fits = bool(call.args) and call.args[0].keyword is None and not call.args[0].star
+    if unit.names.ruvon(function.parts) != "compensation" or not fits or len(options) != len(call.args) - 1:
+        return None
+    path = _function_path(unit, call.args[0].value, frame)
+    if path is None:
+        return None
+    return Compensation(
+        function=path,
+        attempted=bool(constant(unit, options["attempted"], frame, bool, "`attempted`"))
+        if "attempted" in options
+        else False,
+        retry=read_retry(unit, options["retry"], frame) if "retry" in options else None,
+    )
+
+
+def _function_path(unit: Unit, value: Value, frame: Frame) -> TypePath | None:
+    """The path of a function given by name or as a literal path."""
+    if not isinstance(value, Dotted):
+        return constant(unit, value, frame, str, "the function")
+    if unit.lookup is None:
+        return value.name
+    found = unit.lookup(value.name)
+    declared = getattr(found, "__ruvon_compensation__", None)
+    if isinstance(declared, CompensationDeclaration):
+        return declared.path
+    target = None if found is Missing else describe(found)
+    return target.path if isinstance(target, StepTarget | PlainFunctionTarget) else None

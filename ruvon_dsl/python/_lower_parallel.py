@@ -200,7 +200,7 @@ def _static(unit: Unit, each: Sequence[Argument], place: Place, settings: _Setti
         return None
     known = {branch.label: branch.label for branch in branches}
     for index, order in waits:
-        labels = _after_labels(unit, order, {**known, **aliases}, branches[index].label, place)
+        labels = _after_labels(unit, order, aliases, known, branches[index].label, place)
         _check_eager(unit, order, branches[index], place)
         branches[index] = replace(branches[index], after=labels)
     return _parallel(tuple(branches), settings)
@@ -270,21 +270,41 @@ def _check_eager(unit: Unit, order: Invocation, branch: Branch, place: Place) ->
             )
 
 
-def _after_labels(unit: Unit, order: Invocation, known: dict[str, str], own: str, place: Place) -> tuple[str, ...]:
+def _after_labels(
+    unit: Unit, order: Invocation, aliases: dict[str, str], known: dict[str, str], own: str, place: Place
+) -> tuple[str, ...]:
+    """The labels of the branches that an `after` names: as they stand in the graph, or as `.local` numbers them."""
     found: list[str] = []
     for arg in order.args[1:]:
         name = constant(unit, arg.value, place.frame, str, "the label")
-        label = known.get(name or "")
-        if name is not None and (label is None or label == own):
+        if name is None:
+            continue
+        label = known.get(name, aliases.get(name))
+        if label is None or label == own:
+            names = dict.fromkeys(item for item in (*aliases, *known) if {**aliases, **known}[item] != own)
             unit.findings.error(
                 codes.AFTER,
                 f"`{name}` is no other branch of this `gather`",
                 arg.span,
-                help=f"its branches are {', '.join(f'`{item}`' for item in dict.fromkeys(known) if known[item] != own)}",
+                help=f"its branches are {', '.join(f'`{item}`' for item in names)}",
             )
-        elif label is not None and label not in found:
+        elif label not in found:
             found.append(label)
+            _check_ambiguous(unit, arg, name, label, aliases)
     return tuple(found)
+
+
+def _check_ambiguous(unit: Unit, arg: Argument, name: str, label: str, aliases: dict[str, str]) -> None:
+    """Warn of a label that means one branch in the graph and another one under `.local`."""
+    if aliases.get(name, label) != label:
+        unit.findings.error(
+            codes.AFTER,
+            f"`{name}` could be two branches of this `gather`",
+            arg.span,
+            severity=Severity.WARNING,
+            help="give the branches names of their own: `f.with_(name=...)(...)`",
+            reason="a repeated step is numbered over the whole workflow in the graph, and within the `gather` under `.local`",
+        )
 
 
 def _branch(unit: Unit, work: Invocation, place: Place) -> tuple[str, str, Graph] | None:

@@ -25,6 +25,7 @@ RUVON_NAMES: Final = frozenset(
         "block",
         "call",
         "compensate",
+        "compensation",
         "external_workflow",
         "first_of",
         "flow",

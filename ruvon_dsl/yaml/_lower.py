@@ -238,28 +238,27 @@ class Lowering:
 
 
 def implicit_ids(block: Block) -> Iterator[str]:
-    """The nodes whose `next` is nothing but list order, on the way from a route's target.
+    """The nodes whose `next` is nothing but list order, on the way from a route's target in the same list.
 
-    The linker warns where one of them runs into another target. Steps that a decision without `default` merely falls
-    into are left out: skipping some steps is what such a decision is for.
+    The linker warns where one of them runs into another target. A list nested under a route is left out: it joins
+    behind the deciding step by itself, as its indentation says.
     """
     targets = {exit_.target for item in walk_items(block) for exit_ in item.exits() if isinstance(exit_, Jump)}
-    for outer, routed in _all_lists(block, routed=False):
+    for outer in _all_lists(block):
         if has_dependencies(outer):
             continue
-        on_the_way = routed
+        on_the_way = False
         for index, item in enumerate(outer.items):
             on_the_way = on_the_way or item.id in targets
             plain = item.next is None and not item.decides and item.kind not in _NO_NEXT
-            if on_the_way and plain and (routed or index + 1 < len(outer.items)):
+            if on_the_way and plain and index + 1 < len(outer.items):
                 yield item.try_id or (item.assigns[-1].id if item.assigns else item.id)
             on_the_way = on_the_way and plain
 
 
-def _all_lists(block: Block, *, routed: bool) -> Iterator[tuple[Block, bool]]:
-    """A list and all inside it, each with whether it is a route's, which goes on behind the deciding step."""
-    yield block, routed
+def _all_lists(block: Block) -> Iterator[Block]:
+    """A list and all inside it."""
+    yield block
     for item in block.items:
-        arms = [exit_ for exit_ in item.exits() if isinstance(exit_, Block)]
         for inner in (*item.inner_blocks(), *item.flat_blocks()):
-            yield from _all_lists(inner, routed=any(inner is arm for arm in arms))
+            yield from _all_lists(inner)

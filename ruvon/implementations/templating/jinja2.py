@@ -4,7 +4,7 @@ A template can read data and loop over it. It cannot reach attributes that begin
 anything but the filters and tests of Jinja2, include another template, or produce more than a limit of text.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from datetime import date, time, timedelta
 from decimal import Decimal
 from typing import Any, Final, final
@@ -36,9 +36,8 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         """Refuse products of texts and lists, and powers, that would take all memory."""
         if operator == "*":
             for text, times in ((left, right), (right, left)):
-                if isinstance(text, (str, list, tuple)) and isinstance(times, int):
-                    if len(text) * times > _LONGEST_PRODUCT:
-                        raise TemplateError(f"a product of more than {_LONGEST_PRODUCT:,} items")
+                if isinstance(times, int) and isinstance(text, Sized) and len(text) * times > _LONGEST_PRODUCT:
+                    raise TemplateError(f"a product of more than {_LONGEST_PRODUCT:,} items")
         elif not isinstance(right, int) or abs(right) > _LARGEST_POWER:
             raise TemplateError(f"a power above {_LARGEST_POWER:,}")
         return super().call_binop(context, operator, left, right)

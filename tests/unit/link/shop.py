@@ -142,6 +142,18 @@ async def pay_badly(state: Order) -> Odd:
 
 
 @step
+async def pay_plainly(state: Order) -> dict[str, object]:
+    """Returns a display with a key that is no field."""
+
+    def inner() -> dict[str, object]:
+        return {"inner": 1}
+
+    if state.paid:
+        return {"paid": False, "payd": True}
+    return inner()
+
+
+@step
 def quote(items: list[Item]) -> Decimal:
     """A value step."""
     return sum((item.price for item in items), Decimal(0))

@@ -221,6 +221,15 @@ def test_key_that_is_no_field() -> None:
     assert codes(chain(("a", call("pay_badly", state="state")))) == ["RV0506"]
 
 
+def test_key_of_a_returned_display() -> None:
+    """Without a TypedDict the displays that the step itself returns are read."""
+    (found,) = findings(chain(("a", call("pay_plainly", state="state"))))
+    assert (found.code, found.message) == (
+        "RV0506",
+        "`pay_plainly` returns the key `payd`, which is no field of `Order`",
+    )
+
+
 def test_change_to_the_state_under_another_name() -> None:
     """A step that changes its copy of the state in vain is found by its own text."""
     (found,) = findings(chain(("a", call("mark", order="state"))))
