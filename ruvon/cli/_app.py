@@ -41,7 +41,8 @@ class _Root(click.RichGroup):
         try:
             return super().invoke(ctx)
         except RuvonError as exc:
-            fail(str(exc), _exit_code_of(exc))
+            hint = "\nOn the command line: --import-root FOLDER" if "allowed import root" in str(exc) else ""
+            fail(str(exc) + hint, _exit_code_of(exc))
         except BrokenPipeError:
             raise
         except OSError as exc:

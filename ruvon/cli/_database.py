@@ -73,7 +73,8 @@ def init(*, as_json: bool, db: str | None) -> None:
     if as_json:
         print_json({"path": facts["path"], "schema_version": facts["schema_version"], "created": not existed})
     else:
-        secho(f"{Path(facts['path']).resolve()}: {'up to date' if existed else 'created'}, schema version {facts['schema_version']}")
+        word = "up to date" if existed else "created"
+        secho(f"{Path(facts['path']).resolve()}: {word}, schema version {facts['schema_version']}")
 
 
 @db.command("status")

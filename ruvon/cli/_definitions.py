@@ -1,7 +1,7 @@
 """The commands about definitions: compile, validate, convert, graph, explain, schema."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import rich_click as click
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["compile_", "convert", "explain", "graph", "require_one", "require_runnable", "schema", "validate"]
 
+_NO_WORKFLOW: Final = "RV0371"
+"""The finding that a target holds no workflow, or does not exist."""
 _WORKFLOW = option("--workflow", "name", metavar="TYPE", help="Which workflow, where the target holds several.")
 _ROOT = option(
     "--import-root", "roots", multiple=True, metavar="ROOT", help="A package or folder that code may come from."
@@ -34,7 +36,8 @@ def require_runnable(target: str, roots: tuple[str, ...], name: str | None) -> "
     compiled = compile_target(target, roots=roots)
     print_findings(compiled.diagnostics)
     if has_errors(compiled.diagnostics):
-        raise SystemExit(int(Exit.FAILURE))
+        absent = all(item.code == _NO_WORKFLOW for item in compiled.diagnostics)
+        raise SystemExit(int(Exit.NOT_FOUND if absent else Exit.FAILURE))
     definition = one_definition(compiled, name)
     if definition is None:
         fail(f"{target} holds no workflow")
@@ -49,8 +52,11 @@ def deliver(text: str, output: Path | None) -> None:
     if not output.parent.is_dir():
         fail(f"the folder {output.parent} does not exist", Exit.USAGE)
     draft = output.with_name(output.name + ".new")
-    draft.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
-    draft.replace(output)
+    try:
+        draft.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
+        draft.replace(output)
+    except OSError as exc:
+        fail(f"{output} cannot be written: {exc.strerror}")
     click.echo(f"wrote {output}", err=True)
 
 

@@ -3,6 +3,7 @@
 Prompts go to standard error, so that standard output holds results only.
 """
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
@@ -33,10 +34,12 @@ def ask_form(schema: Schema | None, *, only: frozenset[str] | None = None) -> di
     fields = cast("Mapping[str, Schema]", whole.get("properties", {}))
     if not fields:
         return _ask_object()
-    required = set(cast("list[str]", whole.get("required", [])))
+    required = cast("list[str]", whole.get("required", []))
     found: dict[str, Any] = {}
-    for name, field in fields.items():
+    ordered = [*(name for name in required if name in fields), *(name for name in fields if name not in required)]
+    for name in ordered:
         if only is None or name in only:
+            field = fields[name]
             value = _ask_field(name, resolved(field, whole), field, required=name in required)
             if value is not _MISSING:
                 found[name] = value
@@ -93,6 +96,8 @@ def _ask_object() -> dict[str, Any]:
 def _ask_field(name: str, schema: Schema, declared: Schema, *, required: bool) -> Any:
     """One field's value, or `_MISSING` where it is left out."""
     default = declared.get("default", schema.get("default", _MISSING))
+    if schema.get("format") == "password":
+        default = _MISSING  # the schema holds its mask, not its value
     options = cast("list[object] | None", schema.get("enum"))
     if declared.get("description"):
         click.secho(f"  {declared['description']}", err=True, dim=True)
@@ -103,20 +108,21 @@ def _ask_field(name: str, schema: Schema, declared: Schema, *, required: bool) -
     kinds: dict[object, Convert] = {"boolean": _boolean, "integer": _integer, "number": _number, "string": _text}
     kind = _text if _may_be_text(declared) else kinds.get(schema.get("type"), _json)
     hint = "JSON" if kind is _json else schema.get("format")
-    return _ask_value(f"{name} ({hint})" if hint else name, kind, default, required=required)
+    text = f"{name} ({hint})" if hint else name
+    return _ask_value(text, kind, default, required=required, hidden=hint == "password")
 
 
 def _may_be_text(declared: Schema) -> bool:
     return any(item.get("type") == "string" for item in cast("list[Schema]", declared.get("anyOf", [])))
 
 
-def _ask_value(text: str, kind: Convert, default: object, *, required: bool) -> Any:
+def _ask_value(text: str, kind: Convert, default: object, *, required: bool, hidden: bool = False) -> Any:
     """A value, or `_MISSING` where the field may be left out and the answer is empty."""
     if default is not _MISSING and default is not None:
         return _prompt(text, kind, default if isinstance(default, str) else to_json(default, indent=False))
     if required:
-        return _prompt(text, kind, None)
-    return _prompt(f"{text}, optional", lambda given: kind(given) if given else _MISSING, "")
+        return _prompt(text, kind, None, hidden=hidden)
+    return _prompt(f"{text}, optional", lambda given: kind(given) if given else _MISSING, "", hidden=hidden)
 
 
 def _ask_choice(name: str, options: list[object], default: object, *, required: bool) -> Any:
@@ -167,10 +173,14 @@ def _json(text: str) -> Any:
         raise click.UsageError(f"that is no JSON: {exc}") from None
 
 
-def _prompt(text: str, kind: Convert, default: str | None) -> Any:
+def _prompt(text: str, kind: Convert, default: str | None, *, hidden: bool = False) -> Any:
     """Ask, and ask again until the text can be read; the end of the input ends the command."""
+    hidden = hidden and sys.stdin.isatty()
+    shown = bool(default)
     try:
-        return click.prompt(text, value_proc=kind, default=default, err=True, show_default=bool(default))
+        return click.prompt(
+            text, value_proc=kind, default=default, err=True, show_default=shown, hide_input=hidden
+        )
     except click.Abort:
         click.echo(err=True)
         fail(f"the input ended before `{text}` was answered")

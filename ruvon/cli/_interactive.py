@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
 
 import rich_click as click
 
@@ -37,7 +38,7 @@ def run(
 
     Example: ruvon interactive run flows/order.py
     """
-    from ruvon.cli._runs import ended_badly, finish  # noqa: PLC0415  # shared with the commands that do not ask
+    from ruvon.cli._runs import ended_badly, finish, how_to_go_on  # noqa: PLC0415  # shared with the commands that do not ask
 
     definition, needed = require_runnable(target, store.roots, name)
     store = store.also(needed)
@@ -55,11 +56,7 @@ def run(
                 await narrator.store(session.provider)
             return await finish(session, workflow, as_json=as_json)
 
-    ended_badly(await_it(work(), interrupted=lambda: _how_to_go_on(narrator)))
-
-
-def _how_to_go_on(narrator: Narrator) -> str:
-    return f"go on with: ruvon resume {narrator.workflow_id}" if narrator.workflow_id else ""
+    ended_badly(await_it(work(), interrupted=lambda: how_to_go_on(narrator, store)))
 
 
 async def _create(session: Session, definition: "Definition", known: object) -> "Workflow":
@@ -93,7 +90,7 @@ async def converse(session: Session, workflow: "Workflow") -> None:
         asker, wait = await _who_asks(session, workflow)
         if asker is None or wait is None:
             return
-        await _answer(asker, wait)
+        await _answer(session, asker, wait)
         await workflow.refresh()
 
 
@@ -113,15 +110,16 @@ async def _who_asks(session: Session, workflow: "Workflow") -> "tuple[Workflow |
     return None, None
 
 
-async def _answer(workflow: "Workflow", wait: Mapping[str, Any]) -> None:
+async def _answer(session: Session, workflow: "Workflow", wait: Mapping[str, Any]) -> None:
     """Ask for the form of a wait until the workflow takes it."""
     from ruvon.cli._forms import ask_form, fields_named  # noqa: PLC0415
     from ruvon.cli._runs import give  # noqa: PLC0415
     from ruvon.cli._waits import form_of, print_waits  # noqa: PLC0415
     from ruvon.engine import InvalidInputError  # noqa: PLC0415
-    from ruvon.ir import from_tree  # noqa: PLC0415
 
-    form = form_of(from_tree(workflow.definition_snapshot), wait)
+    record = await session.provider.load_instance(UUID(workflow.id))
+    program = await session.builder.engine().program_of(record)
+    form = form_of(program.definition, wait)
     print_waits([wait], err=True)
     data = ask_form(form)
     while True:

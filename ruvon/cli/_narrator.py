@@ -72,7 +72,10 @@ class Narrator:
         if self.quiet:
             return
         inside = "" if workflow_id == (self.workflow_id or workflow_id) else "  "
-        secho(f"{inside}{word:<8} {text}", **style)
+        try:
+            secho(f"{inside}{word:<8} {text}", **style)
+        except BrokenPipeError:
+            self.quiet = True  # the reader has gone; the workflow goes on
 
     def apart(self) -> AbstractContextManager[object]:
         """While JSON is wanted on standard output, what step functions print goes to standard error."""

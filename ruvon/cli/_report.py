@@ -5,6 +5,7 @@ Everything shown went through the mask: a secret is `***` in every form.
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
 
 import rich_click as click
 
@@ -62,18 +63,12 @@ async def workflow_data(session: "Session", workflow: "Workflow") -> dict[str, A
     """How an instance stands now, with its result."""
     from ruvon.ir.values import mask  # noqa: PLC0415
 
-    record = await session.provider.load_instance(_uuid(workflow.id))
+    record = await session.provider.load_instance(UUID(workflow.id))
     program = await session.builder.engine().program_of(record)
     data = record_data(record, program.definition)
     if record.result is not None:
         data["result"] = mask(program.types.dynamic.decode(record.result))
     return data
-
-
-def _uuid(text: str) -> Any:
-    from uuid import UUID  # noqa: PLC0415
-
-    return UUID(text)
 
 
 def print_instance(data: Mapping[str, Any], *, again: str = "") -> None:

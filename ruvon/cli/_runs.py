@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ruvon._workflow import Workflow
     from ruvon.ir import Definition
 
-__all__ = ["cancel", "ended_badly", "finish", "give", "resume", "retry", "run_", "start"]
+__all__ = ["cancel", "ended_badly", "finish", "give", "how_to_go_on", "resume", "retry", "run_", "start"]
 
 _WORKFLOW = option("--workflow", "name", metavar="TYPE", help="Which workflow, where the target holds several.")
 _KEY = option("--key", metavar="KEY", help="Idempotency key: a second start with the same one is refused.")
@@ -57,7 +57,7 @@ def run_(
             workflow = await _create(session, definition, initial, key)
             return await drive(session, workflow, narrator, workflow.run, as_json=as_json)
 
-    ended_badly(await_it(work(), interrupted=lambda: _how_to_go_on(narrator)))
+    ended_badly(await_it(work(), interrupted=lambda: how_to_go_on(narrator, store)))
 
 
 @click.command()
@@ -106,7 +106,7 @@ def start(
     if dry_run:
         await_it(_dry_run(definition, initial, store, as_json=as_json))
     else:
-        ended_badly(await_it(work(), interrupted=lambda: _how_to_go_on(narrator)))
+        ended_badly(await_it(work(), interrupted=lambda: how_to_go_on(narrator, store)))
 
 
 async def _dry_run(definition: "Definition", initial: object, store: Store, *, as_json: bool) -> None:
@@ -155,9 +155,13 @@ def ended_badly(data: Mapping[str, Any]) -> None:
         raise SystemExit(int(Exit.FAILURE))
 
 
-def _how_to_go_on(narrator: Narrator) -> str:
-    workflow_id = narrator.workflow_id
-    return f"what was done is stored; go on with: ruvon resume {workflow_id} --auto" if workflow_id else ""
+def how_to_go_on(narrator: Narrator, store: Store) -> str:
+    """What to do after Ctrl-C."""
+    if narrator.workflow_id is None:
+        return ""
+    if store.in_memory:
+        return "the workflow was in memory only and is gone"
+    return f"what was done is stored; go on with: ruvon resume {narrator.workflow_id}{store.again} --auto"
 
 
 @click.command()
@@ -198,7 +202,7 @@ def resume(
 
             return await drive(session, workflow, narrator, go, as_json=as_json)
 
-    ended_badly(await_it(work(), interrupted=lambda: _how_to_go_on(narrator)))
+    ended_badly(await_it(work(), interrupted=lambda: how_to_go_on(narrator, store)))
 
 
 async def give(workflow: "Workflow", given: object, step: str | None) -> None:
@@ -237,7 +241,7 @@ def retry(workflow_id: str, *, from_step: str | None, auto: bool, as_json: bool,
             workflow = await session.builder.load_workflow(await session.find_id(workflow_id))
             return await drive(session, workflow, narrator, lambda: workflow.retry(from_step), as_json=as_json)
 
-    ended_badly(await_it(work(), interrupted=lambda: _how_to_go_on(narrator)))
+    ended_badly(await_it(work(), interrupted=lambda: how_to_go_on(narrator, store)))
 
 
 @click.command()

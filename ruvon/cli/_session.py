@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import os
+import shlex
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -43,6 +44,13 @@ class Store:
         new = tuple(root for root in roots if root not in self.roots and Path(root) != Path.cwd())
         return replace(self, roots=self.roots + new)
 
+    @property
+    def again(self) -> str:
+        """These options as they are typed, each with a space before it."""
+        database = (self.db,) if self.db else ()
+        given = (("--db", database), ("--import-root", self.roots), ("--workflows", self.workflows))
+        return "".join(f" {name} {shlex.quote(value)}" for name, values in given for value in values)
+
     def path(self, *, memory: bool = False) -> str:
         """The database file; `:memory:` only where the command can live with that."""
         value = setting("database", self.db)
@@ -56,6 +64,11 @@ class Store:
             fail("the database `memory` ends with each command; name a file with --db", Exit.USAGE)
         return MEMORY
 
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the database ends with the command."""
+        return self.path(memory=True) == MEMORY
 
     def file(self, *, memory: bool = False, create: bool = False) -> str:
         """The database file, which must exist unless the command may create it."""
@@ -74,8 +87,12 @@ class Session:
 
     builder: "WorkflowBuilder"
     provider: "SQLitePersistenceProvider"
-    again: str
-    """The options that a next command needs to find the same database and code; begins with a space, or is empty."""
+    store: Store
+
+    @property
+    def again(self) -> str:
+        """The options that a next command needs to find the same database and code."""
+        return self.store.again
 
     async def find_id(self, given: str) -> str:
         """A workflow's whole id, from it or from its first characters."""
@@ -141,7 +158,7 @@ async def opened(
     await builder.initialize()
     try:
         _register(builder, store)
-        yield Session(builder, provider, _again(store))
+        yield Session(builder, provider, store)
     finally:
         await builder.close()
 
@@ -163,11 +180,6 @@ def _register(builder: "WorkflowBuilder", store: Store) -> None:
     folder = Path(setting("workflows"))
     if not store.workflows and folder.is_dir():
         builder.register(folder)
-
-
-def _again(store: Store) -> str:
-    given = [("--db", [store.db] if store.db else []), ("--import-root", store.roots), ("--workflows", store.workflows)]
-    return "".join(f" {name} {value}" for name, values in given for value in values)
 
 
 def _secret(name: str) -> object:

@@ -59,6 +59,8 @@ def _compile_file(path: Path, roots: tuple[str, ...], *, check_only: bool) -> Co
     import ruvon_dsl  # noqa: PLC0415
     from ruvon.ir import IRError, load, require_valid  # noqa: PLC0415
 
+    if path.is_dir():
+        fail(f"{path} is a folder; name a file in it (`ruvon validate {path}` checks them all)", Exit.USAGE)
     if not path.is_file():
         fail(f"there is no file {path}", Exit.NOT_FOUND)
     if path.suffix == ".json":

@@ -167,7 +167,8 @@ def decode_position(run: Run, data: bytes) -> None:
     """Put a run at a stored position; scopes of branches are made and are to be filled afterwards."""
     tree: Any = orjson.loads(data)
     if isinstance(tree, list):
-        _fill_plain(run, cast("list[Any]", tree))
+        items: list[Any] = tree
+        _fill_plain(run, items)
         return
     run.epoch = tree["epoch"]
     run.cancelling = tree["cancel"]

@@ -85,3 +85,25 @@ __all__ = [
     "as_result_mapping",
     "may_become",
 ]
+
+# Definitions name these classes by path for ever, so the path is the public one and not the file they happen to lie in.
+for _class in (
+    Batch,
+    BranchError,
+    ChildFailed,
+    Elapsed,
+    ExecutionError,
+    Failure,
+    HttpError,
+    HttpResponse,
+    JumpTargetError,
+    LoopLimitError,
+    MergeConflictError,
+    Offline,
+    RecordedError,
+    StepFailed,
+    TimedOut,
+    UndeclaredKeyError,
+    Won,
+):
+    _class.__module__ = "ruvon.models"

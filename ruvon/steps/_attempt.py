@@ -148,6 +148,8 @@ class Attempt(Effect):
         begun = run.services.clock.monotonic_us() if run.notices is not None else 0
         strand.in_body = True
         try:
+            if strand.fork is not None:
+                await run.services.clock.sleep_us(0)  # every branch's step begins before any of them ends
             made = op.call(run, work)
             if op.timeout_us is not None:
                 made = await self._in_time(run, made)

@@ -303,7 +303,7 @@ def _check_ambiguous(unit: Unit, arg: Argument, name: str, label: str, aliases: 
             arg.span,
             severity=Severity.WARNING,
             help="give the branches names of their own: `f.with_(name=...)(...)`",
-            reason="a repeated step is numbered over the whole workflow in the graph, and within the `gather` under `.local`",
+            reason="the graph numbers a repeated step over the whole workflow, `.local` within the `gather`",
         )
 
 

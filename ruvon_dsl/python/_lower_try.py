@@ -6,7 +6,7 @@ from ruvon_dsl.python._context import NOWHERE, RETURNS, After, Given, Place, Uni
 from ruvon_dsl.python._lower_types import class_of
 from ruvon_dsl.python._pieces import Attempt, Catching, Piece, Pieces, Step, Stop, falls
 from ruvon_dsl.python._scopes import does_something
-from ruvon_dsl.python._surface import Catch, Dotted, Entering, Invocation, Trying
+from ruvon_dsl.python._surface import Block, Catch, Dotted, Entering, Invocation, Trying
 
 __all__ = ["lower_saga", "lower_try"]
 
@@ -21,13 +21,15 @@ def _settle(unit: Unit, base: str, given: Given) -> str:
 def lower_try(unit: Unit, statement: Trying, place: Place, after: After, given: Given) -> Pieces:
     """`try/except/else/finally`.
 
-    With an `else`, the end of a handler must not fall into it (see `docs/lowering.md`): where nothing follows in this
+    A `finally` runs behind the `else`, so both together are two TRYs. With an `else`, the end of a handler must not fall into it (see `docs/lowering.md`): where nothing follows in this
     graph, the handler ends with a RETURN, or, inside a `finally`, the TRY gets an empty DECISION to join at.
     """
     has_else = statement.orelse is not None and does_something(statement.orelse)
     has_final = statement.final is not None and does_something(statement.final)
     if not statement.catches and not has_final:
         return _plain(unit, statement, place, after, given)
+    if has_else and has_final:
+        return lower_try(unit, _nested(statement), place, after, given)
     node = _settle(unit, "try", given)
     at_end = place.follows(after) == "end"
     joins = has_else and at_end and place.past == NOWHERE
@@ -46,6 +48,12 @@ def lower_try(unit: Unit, statement: Trying, place: Place, after: After, given: 
         return (attempt,)
     join = Decision(routes=(), default=END)
     return (attempt, Step(unit.ids.derive("if"), join, statement.span, unit.automation(place)))
+
+
+def _nested(statement: Trying) -> Trying:
+    """With `else` and `finally` the `else` runs before the `finally`: one `try` inside another."""
+    inner = Trying(statement.body, statement.catches, statement.orelse, None, statement.span)
+    return Trying(Block((inner,), statement.body.span), (), None, statement.final, statement.span)
 
 
 def _plain(unit: Unit, statement: Trying, place: Place, after: After, given: Given) -> Pieces:

@@ -6,7 +6,7 @@ templates of both front ends and by the `SimpleExpressionEvaluator`. There is no
 
 from ruvon.ir.expr._budget import Budget
 from ruvon.ir.expr._check import check, expect
-from ruvon.ir.expr._codes import CODES, CodeInfo
+from ruvon.ir.expr._codes import CODES
 from ruvon.ir.expr._compile import Compiled, compile_expr
 from ruvon.ir.expr._environment import DataView, Environment, Recorder
 from ruvon.ir.expr._errors import ExpressionAccessError, ExpressionBudgetError, ExpressionError
@@ -78,7 +78,6 @@ __all__ = [
     "Call",
     "Checked",
     "Clause",
-    "CodeInfo",
     "Compare",
     "Compiled",
     "Comprehension",
