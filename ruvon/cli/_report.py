@@ -3,6 +3,7 @@
 Everything shown went through the mask: a secret is `***` in every form.
 """
 
+import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
@@ -81,6 +82,8 @@ def print_instance(data: Mapping[str, Any], *, again: str = "") -> None:
         click.echo(f"  result: {flat(data['result'])}")
     if data.get("error") is not None:
         click.echo(f"  error: {data['error']}")
+        if "UnknownWorkflowTypeError" in str(data["error"]):
+            click.echo("  --workflows PATH makes the types of children known")
     for line in _next_commands(data, again):
         click.echo(f"  {line}")
 
@@ -96,8 +99,8 @@ def _next_commands(data: Mapping[str, Any], again: str) -> list[str]:
     waits = cast("list[dict[str, Any]]", data["waiting_for"])
     asked = [wait for wait in waits if "answer" in wait]
     if asked:
-        step = f" --step {flat(asked[0]['step'])}" if len(asked) > 1 else ""
-        return [f"answer: ruvon resume {workflow_id}{again}{step} -i '{flat(asked[0]['answer'])}'"]
+        step = f" --step {shlex.quote(str(asked[0]['step']))}" if len(asked) > 1 else ""
+        return [f"answer: ruvon resume {workflow_id}{again}{step} -i {shlex.quote(flat(asked[0]['answer']))}"]
     children = [wait for wait in waits if wait["kind"] == "child" and wait.get("key")]
     if children:
         return [f"child: ruvon show {children[0]['key']}{again}"]

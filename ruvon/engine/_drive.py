@@ -33,8 +33,11 @@ class Drive:
         self._inline: tuple[Strand, asyncio.Task[Any]] | None = None
         self._news = True
         self._read = max((entry.seq for entry in run.inbox), default=0)
-        self._committed = run.last_seq
-        self._flight: asyncio.Future[None] | None = None
+        self._built = 0
+        """Transitions that were built in this drive, and how many of them are durable."""
+        self._committed = 0
+        self._flight: asyncio.Event | None = None
+        """Set when the transition under way is durable."""
         self._error: BaseException | None = None
 
     # Messages
@@ -257,36 +260,33 @@ class Drive:
         """Return when everything that has happened so far is committed."""
         run = self.run
         run.close_entry()
-        upto = run.last_seq
-        while self._committed < upto or run.moved or run.pending:
+        wanted = self._built + 1 if run.pending or run.moved else self._built
+        while self._committed < wanted:
             if self._error is not None:
                 raise self._error
             if self._flight is not None:
-                await asyncio.shield(self._flight)
-                if self._committed >= upto and not run.moved:
-                    return
-                continue
-            await self._flush()
+                await self._flight.wait()
+            else:
+                await self._flush()
 
     async def _flush(self) -> None:
         run = self.run
-        transition = build_transition(run)
-        self._flight = asyncio.get_running_loop().create_future() if self._tasks else None
+        flight = self._flight = asyncio.Event() if self._tasks else None
         try:
+            if flight is not None:
+                await run.services.clock.sleep_us(0)  # whoever completes in this turn of the loop rides along
+            transition = build_transition(run)
+            self._built += 1
             await run.services.store.commit(transition)
             committed(run, transition)
-            self._committed = transition.last_seq
+            self._committed += 1
         except BaseException as exc:
             self._error = exc
-            if self._flight is not None:
-                self._flight.set_exception(exc)
-                self._flight.exception()
             raise
-        else:
-            if self._flight is not None:
-                self._flight.set_result(None)
         finally:
             self._flight = None
+            if flight is not None:
+                flight.set()
         for record in transition.created:
             run.spawned.append(record.workflow_id)
         for entry in transition.sent:

@@ -72,7 +72,7 @@ def finish(
     try:
         types = type_table([*annotations.values(), *results, *_classes(definition, resolver)])
     except UnresolvedTypeError as exc:
-        found.append(Diagnostic(code=UNRESOLVED, message=str(exc), span=span, help="define the class at module level"))
+        found.append(Diagnostic(code=UNRESOLVED, message=exc.problem, span=span, help=exc.remedy))
         types = {}
     filled = replace(
         definition,

@@ -89,9 +89,10 @@ def is_secret_marked(extra: object) -> bool:
 
 def _model_fields(cls: type[pydantic.BaseModel]) -> tuple[ClassField, ...]:
     if not getattr(cls, "__pydantic_complete__", True):
-        cls.model_rebuild(raise_errors=False)
-        if not cls.__pydantic_complete__:
-            raise UnresolvedTypeError(cls.__qualname__, "a field's type")
+        try:
+            cls.model_rebuild()
+        except pydantic.errors.PydanticUndefinedAnnotation as exc:
+            raise UnresolvedTypeError(cls.__qualname__, exc.name) from None
     return tuple(_model_field(name, info) for name, info in cls.__pydantic_fields__.items())
 
 

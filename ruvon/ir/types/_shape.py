@@ -57,10 +57,9 @@ class UnresolvedTypeError(RuvonError):
     def __init__(self, owner: str, text: str) -> None:
         self.owner = owner
         self.text = text
-        super().__init__(
-            f"the type `{text}` in `{owner}` cannot be resolved at run time; import the name outside "
-            "`if TYPE_CHECKING:` and define the class at module level"
-        )
+        self.problem = f"the type `{text}` in `{owner}` cannot be resolved at run time"
+        self.remedy = f"import `{text}` outside `if TYPE_CHECKING:` and define the class at module level"
+        super().__init__(f"{self.problem}; {self.remedy}")
 
 
 def unwrap(annotation: object, substitution: Mapping[object, object] | None = None) -> object:

@@ -2,7 +2,7 @@
 
 Most of what JSON loses is kept by the codec of `ruvon.ir.values`: Decimals, dates, tuples and sets under `object`,
 integer keys, subclass instances, `SecretStr`, NaN, validators that are not idempotent, computed fields, aliases. What
-is left is found here, by type:
+is left is found here, by type; the pages stand in `_codes`:
 
 | code   | finding                                                                                  |
 |--------|------------------------------------------------------------------------------------------|
@@ -14,13 +14,12 @@ is left is found here, by type:
 | RV0515 | an iterator or generator: it can be read only once                                        |
 | RV0516 | a subclass of a plain value or container (`class Money(Decimal)`, a named tuple)          |
 | RV0517 | a type whose name cannot be resolved at run time                                          |
-
-RV0518 and RV0519 are free.
 """
 
 import collections.abc
 import datetime as dt
 import decimal
+import re
 import typing
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,6 +28,7 @@ from typing import Final, cast, final
 
 import pydantic
 
+from ruvon.ir.types._codes import EXCEPTION, HIDDEN, NO_HASH, ONCE_ONLY, OPAQUE, PRIVATE, SUBCLASS, UNRESOLVED
 from ruvon.ir.types._fields import class_fields, class_kind
 from ruvon.ir.types._shape import (
     UnresolvedTypeError,
@@ -96,7 +96,7 @@ class Problem:
     path: str
     """From the name the caller gave: `state.lines[].meta`."""
     code: str
-    """`RV0510` to `RV0517`."""
+    """One of `_codes`."""
     message: str
     """One sentence that names the author's own names."""
     help: str
@@ -122,7 +122,7 @@ class _Walk:
         try:
             members = union_members(unwrap(annotation))
         except UnresolvedTypeError as exc:
-            yield _unresolved(path, exc)
+            yield Problem(path, UNRESOLVED, exc.problem, exc.remedy)
             return
         for member in members:
             if member is not None and member is not object and literal_values(member) is None:
@@ -132,9 +132,9 @@ class _Walk:
         cls, _ = substitution_of(annotation)
         arguments = arguments_of(annotation)
         if cls in _SETS:
-            yield from _need_hash(arguments[:1], f"{path}{{}}", f"`{type_text(annotation)}` is a set")
+            yield from _need_hash(arguments[:1], f"{path}{{}}", f"`{_shown(annotation)}` is a set")
         if cls in _MAPPINGS:
-            yield from _need_hash(arguments[:1], f"{path} (keys)", f"`{type_text(annotation)}` is a dict")
+            yield from _need_hash(arguments[:1], f"{path} (keys)", f"`{_shown(annotation)}` is a dict")
         if cls in _CONTAINERS:
             for argument in arguments:
                 yield from self.visit(argument, f"{path}[]")
@@ -146,8 +146,8 @@ class _Walk:
             case "exception":
                 yield Problem(
                     path,
-                    "RV0514",
-                    f"`{path}` is declared as the exception `{type_text(cls)}`, which is not a value",
+                    EXCEPTION,
+                    f"`{path}` is declared as the exception `{_shown(cls)}`, which is not a value",
                     "keep what you need of it in a model, or its text",
                 )
             case "enum":
@@ -164,7 +164,7 @@ class _Walk:
         try:
             fields = class_fields(annotation)
         except UnresolvedTypeError as exc:
-            yield _unresolved(path, exc)
+            yield Problem(path, UNRESOLVED, exc.problem, exc.remedy)
             return
         for field in fields:
             where = f"{path}.{field.name}"
@@ -175,16 +175,10 @@ class _Walk:
             yield from (_private(path, cls, name) for name in cls.__private_attributes__)
 
 
-def _unresolved(path: str, error: UnresolvedTypeError) -> Problem:
-    message = f"the type of `{path}` cannot be resolved at run time: `{error.text}` in `{error.owner}`"
-    help_ = "import the name outside `if TYPE_CHECKING:` and define the class at module level"
-    return Problem(path, "RV0517", message, help_)
-
-
 def _excluded(path: str, cls: type, name: str) -> Problem:
     return Problem(
         path,
-        "RV0510",
+        HIDDEN,
         f"`{cls.__qualname__}.{name}` is marked exclude=True, so it is missing wherever the state is shown or sent",
         'drop exclude=True; mark a secret with SecretStr or Field(json_schema_extra={"secret": True})',
     )
@@ -193,7 +187,7 @@ def _excluded(path: str, cls: type, name: str) -> Problem:
 def _private(path: str, cls: type, name: str) -> Problem:
     return Problem(
         f"{path}.{name}",
-        "RV0511",
+        PRIVATE,
         f"`{cls.__qualname__}.{name}` is a private attribute; it is no field, so it has no declared type, is not "
         "validated, and a step's change to it is not merged",
         f"make it a field (`{name.lstrip('_')}`), or compute it where it is needed",
@@ -204,9 +198,20 @@ def _need_hash(arguments: Iterable[object], path: str, what: str) -> Iterator[Pr
     for argument in arguments:
         for member in union_members(unwrap(argument)):
             if not _hashable(member):
-                text = type_text(member)
-                message = f"{what}, but a `{text}` has no hash and can be in none"
-                yield Problem(path, "RV0513", message, f"use a list, or make `{text}` frozen (a tuple, a frozen model)")
+                message = f"{what}, but `{_shown(member)}` has no hash and can be in none"
+                yield Problem(path, NO_HASH, message, _hashable_instead(member))
+
+
+def _hashable_instead(annotation: object) -> str:
+    cls, _ = substitution_of(annotation)
+    if class_kind(cls) in {"model", "dataclass"}:
+        return f"use a list, or make `{_shown(cls)}` frozen"
+    return "use a list, or a tuple in its place"
+
+
+def _shown(annotation: object) -> str:
+    """A type as its author writes it: without the modules of its classes."""
+    return _MODULES.sub("", type_text(annotation))
 
 
 def _hashable(annotation: object) -> bool:
@@ -219,13 +224,13 @@ def _hashable(annotation: object) -> bool:
 
 
 def _opaque(cls: object, path: str) -> Iterator[Problem]:
-    text = type_text(cls)
+    text = _shown(cls)
     if cls in _ONCE_ONLY:
         message = f"`{path}` is declared as `{text}`, which can be read only once and is gone after a restart"
-        yield Problem(path, "RV0515", message, "declare it as list")
+        yield Problem(path, ONCE_ONLY, message, "declare it as list")
         return
     if not isinstance(cls, type) or typing.is_typeddict(cls):
-        yield Problem(path, "RV0512", f"`{path}` is declared as `{text}`, which Ruvon cannot store", _OTHERWISE)
+        yield Problem(path, OPAQUE, f"`{path}` is declared as `{text}`, which Ruvon cannot store", _OTHERWISE)
         return
     name = class_path(cls)
     if name in _SECRETS:
@@ -234,10 +239,11 @@ def _opaque(cls: object, path: str) -> Iterator[Problem]:
     if base is not None and name not in _INSTEAD:
         what = "a named tuple" if base is tuple else f"a subclass of `{base.__name__}`"
         message = f"`{path}` is declared as `{text}`, {what}; Ruvon stores plain values by their exact type"
-        yield Problem(path, "RV0516", message, f"make it a frozen dataclass, or declare `{base.__name__}`")
+        yield Problem(path, SUBCLASS, message, f"make it a frozen dataclass, or declare `{base.__name__}`")
         return
     message = f"`{path}` is declared as `{text}`, which Ruvon cannot take apart and store"
-    yield Problem(path, "RV0512", message, _INSTEAD.get(name, _OTHERWISE))
+    yield Problem(path, OPAQUE, message, _INSTEAD.get(name, _OTHERWISE))
 
 
+_MODULES: Final = re.compile(r"[\w.]+:(?=[A-Za-z_])")
 _OTHERWISE: Final = "declare a model, a dataclass, an enum or a plain value; get resources with context.get(...)"

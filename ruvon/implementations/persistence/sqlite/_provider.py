@@ -158,7 +158,13 @@ class SQLitePersistenceProvider:
 
     async def append_inbox(self, entry: InboxEntry, /) -> bool:
         """Append a message and wake the holder; False when its `dedup` key was there already."""
-        added = bool(await self._write(lambda connection: insert_inbox(connection, entry)))
+
+        def work(connection: sqlite3.Connection) -> bool:
+            if connection.execute(sql.KEY_OF, (str(entry.workflow_id),)).fetchone() is None:
+                raise WorkflowNotFoundError(entry.workflow_id)
+            return insert_inbox(connection, entry)
+
+        added = bool(await self._write(work))
         if added:
             self._open_locks().wake(entry.workflow_id)
         return added
