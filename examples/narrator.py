@@ -11,9 +11,18 @@ from ruvon.ir import drawing
 from ruvon.workflow import Workflow
 from ruvon_dsl import compile_file, require
 
+KINDS = {"human": "person", "signal": "message", "timer": "moment", "retry": "new attempt", "child": "child workflow"}
+"""What an instance may wait for, in words."""
+
 
 class Narrator:
     """An observer; Ruvon calls it after each commit, so that what it prints is already stored."""
+
+    def __init__(self) -> None:
+        self._children: dict[str, str] = {}
+
+    async def on_child_workflow_started(self, child_id: str, child_type: str) -> None:
+        self._children[child_id] = f"child {child_type}: "
 
     async def on_step_executed(self, step_name: str, duration_ms: float | None = None) -> None:
         took = f"{duration_ms:.1f} ms" if duration_ms is not None else ""
@@ -22,9 +31,9 @@ class Narrator:
     async def on_step_failed(self, step_name: str, error: BaseException, attempt: int) -> None:
         print(f"   ✖ {step_name}, attempt {attempt}: {type(error).__name__}: {error}")
 
-    async def on_workflow_status_changed(self, old_status: str, new_status: str) -> None:
+    async def on_workflow_status_changed(self, workflow_id: str, old_status: str, new_status: str) -> None:
         if new_status != "ACTIVE":
-            print(f"     {old_status} → {new_status}")
+            print(f"     {self._children.get(workflow_id, '')}{old_status} → {new_status}")
 
     async def on_compensation_completed(self, step_name: str, success: bool) -> None:
         print(f"   ↺ {step_name} {'undone' if success else 'could NOT be undone'}")
@@ -67,7 +76,7 @@ def tell(workflow: Workflow) -> None:
     elif workflow.error is not None:
         print(f"   {workflow.status.value}, because of {type(workflow.error).__name__}: {workflow.error}")
     for wait in workflow.waiting_for:
-        print(f"   waits for a {wait['kind']} at the step `{wait['step']}`{_until(wait)}")
+        print(f"   waits for a {KINDS.get(wait['kind'], wait['kind'])} at the step `{wait['step']}`{_until(wait)}")
         _tell_task(wait.get("show") or {})
 
 
@@ -88,14 +97,14 @@ def _flat(value: object) -> str:
     return str(value)
 
 
-async def tell_where(builder: WorkflowBuilder, database: Path, graph: str, count: int) -> None:
+async def tell_where(builder: WorkflowBuilder, database: Path, last: Workflow, graph: str, count: int) -> None:
     """Where the data lies, and the commands that look at it."""
     heading("Where the data lies")
-    rows = await builder.list_workflows(limit=count)
+    rows = await builder.list_workflows(workflow_type=last.workflow_type, limit=count)
     for row in rows:
         print(f"   {row['workflow_id']}  {row['status']:<18} {row['workflow_type']}")
     print(f"\n   Every run is in the file {database}. Look at it with")
     print(f"     .venv/bin/ruvon list --db {database}")
-    print(f"     .venv/bin/ruvon show {rows[0]['workflow_id']} --logs --db {database}")
+    print(f"     .venv/bin/ruvon show {last.id} --logs --db {database}")
     print("   and draw the graph with")
     print(f"     .venv/bin/ruvon graph {graph} --format svg -o {Path(graph).stem}.svg")

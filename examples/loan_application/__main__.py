@@ -61,7 +61,7 @@ async def main(database: Path = DATABASE) -> None:
     await loan.run()
     tell(loan)
 
-    await tell_where(builder, database, "examples/loan_application/loan_application.yaml", 10)
+    await tell_where(builder, database, loan, "examples/loan_application/loan_application.yaml", 5)
     await builder.close()
 
 

@@ -48,7 +48,7 @@ async def main(database: Path = DATABASE) -> None:
     await order.run()
     tell(order)
 
-    await tell_where(builder, database, "examples/order_processing/order_processing.yaml", 4)
+    await tell_where(builder, database, order, "examples/order_processing/order_processing.yaml", 4)
     await builder.close()
 
 

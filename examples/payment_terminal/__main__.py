@@ -2,56 +2,59 @@
 
 import asyncio
 from pathlib import Path
+from uuid import UUID, uuid4
 
 from examples.narrator import compare, heading, open_builder, tell, tell_where
 from examples.payment_terminal.models import Sale
 from examples.payment_terminal.steps import LINE
 from ruvon.builder import WorkflowBuilder
+from ruvon.workflow import Workflow
 
 HERE = Path(__file__).parent
 DATABASE = Path("var/payment_terminal.db")
 
 
-async def pay(builder: WorkflowBuilder, sale_id: str, amount: int) -> None:
-    """One payment at the terminal."""
+async def pay(builder: WorkflowBuilder, shift: UUID, sale_id: str, amount: int) -> Workflow:
+    """One payment at the terminal; a sale that is sent twice in a shift is the same payment."""
     sale = Sale.model_validate({"sale_id": sale_id, "terminal_id": "T1", "card_token": "tok_1", "amount": amount})
-    payment = await builder.create_workflow("PosPayment", sale, idempotency_key=f"T1-{sale_id}", if_exists="load")
+    payment = await builder.create_workflow("PosPayment", sale, idempotency_key=f"{shift}/{sale_id}", if_exists="load")
     if not payment.status.is_terminal:
         await payment.run()
     tell(payment)
     print(f"   the sale is {payment.state.status}, authorisation {payment.state.auth_code}")
+    return payment
 
 
 async def main(database: Path = DATABASE) -> None:
     """Compile both forms, then take five payments."""
     compare(HERE / "workflow.py", HERE / "payment_terminal.yaml")
-    database.unlink(missing_ok=True)  # sales are known by their number, so each demonstration begins anew
     LINE.up, LINE.paper = True, True
     LINE.forwarded.clear()
     builder = await open_builder(HERE, database)
+    shift = uuid4()
 
     heading("2. The line is up: the bank approves")
-    await pay(builder, "S-1", 30)
+    await pay(builder, shift, "S-1", 30)
 
     heading("3. The line is up: the bank declines")
-    await pay(builder, "S-2", 2000)
+    await pay(builder, shift, "S-2", 2000)
 
     LINE.up = False
     heading("4. The line is down, 30 is below the floor limit of 50: the terminal decides alone")
-    await pay(builder, "S-3", 30)
+    await pay(builder, shift, "S-3", 30)
 
     heading("5. The line is down, 80 is above the floor limit: the sale waits in the queue")
-    await pay(builder, "S-4", 80)
+    await pay(builder, shift, "S-4", 80)
 
     LINE.up, LINE.paper = True, False
     heading("6. No paper: two attempts, then the sale stands without a receipt")
-    await pay(builder, "S-5", 30)
+    await pay(builder, shift, "S-5", 30)
 
     heading("7. The same sale again: the idempotency key finds it, and nothing runs twice")
-    await pay(builder, "S-1", 30)
+    payment = await pay(builder, shift, "S-1", 30)
     print(f"\n   to be forwarded when the line is back: {', '.join(LINE.forwarded)}")
 
-    await tell_where(builder, database, "examples/payment_terminal/payment_terminal.yaml", 5)
+    await tell_where(builder, database, payment, "examples/payment_terminal/payment_terminal.yaml", 5)
     await builder.close()
 
 

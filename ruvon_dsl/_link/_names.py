@@ -18,7 +18,7 @@ from ruvon.ir._diagnostics import Diagnostic, Related
 from ruvon.ir._spans import Span
 from ruvon.ir.expr import _canonical as canonical
 from ruvon.ir.expr import _nodes as e
-from ruvon.ir.expr import bound_names, dotted, rebuild
+from ruvon.ir.expr import ExpressionError, bound_names, dotted, print_expr, rebuild
 from ruvon.ir.expr._language import DEFINITION_PATHS, FUNCTION_NAMES
 from ruvon.ir.expr._nodes import Expr
 from ruvon_dsl._link._codes import BAD_ARGUMENTS, MODULE_VARIABLE, NOT_A_VALUE, OUTSIDE_NAME, PLAIN_CALL, SHADOWED
@@ -224,6 +224,12 @@ class _Binder:
         if built is None:
             self._other(expr, path, "a value", value)
             return expr
+        if unwritable := _unwritable(built):
+            self.found.extend(
+                replace(item, message=f"`{path}` cannot be a constant: {item.message}", span=expr.span)
+                for item in unwritable
+            )
+            return expr
         if not (name.isupper() or self._is_final(path) or isinstance(built, e.Attribute)):
             self._report(
                 MODULE_VARIABLE,
@@ -287,3 +293,12 @@ class _Binder:
         self.found.append(
             Diagnostic(code=code, message=message, span=expr.span, help=help_, reason=reason, related=related)
         )
+
+
+def _unwritable(expr: Expr) -> tuple[Diagnostic, ...]:
+    """Why a constant has no text in the language; empty where it has one."""
+    try:
+        print_expr(expr)
+    except ExpressionError as exc:
+        return exc.diagnostics
+    return ()

@@ -214,7 +214,8 @@ async def refund(state: State, context: StepContext, receipt: Receipt | None, ta
 async def sub(state: Job) -> int:
     """A child."""
     for number in range(2):
-        state.seen.append(await val(f"{state.tag}.{number}", state.n + number))
+        found = await val(f"{state.tag}.{number}", state.n + number)
+        state.seen.append(found)
     if state.n % 5 == 4:
         raise Declined(f"child {state.n}", state.n)
     await book(f"{state.tag}.b", state.n)

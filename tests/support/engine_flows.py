@@ -16,6 +16,8 @@ from ruvon import (
     first_of,
     gather,
     human,
+    new_id,
+    now,
     receive,
     saga,
     sleep,
@@ -543,3 +545,145 @@ async def plain_trip(state: Doc) -> None:
 
 STEERING = {"pause": WorkflowPauseDirective, "jump": WorkflowJumpDirective, "child": StartSubWorkflowDirective}
 _ = SagaWorkflowException
+
+
+class Mailer:
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+
+class Posted(BaseModel):
+    text: str
+
+
+@step
+async def mail(state: Doc, context: StepContext, text: str) -> None:
+    did(f"mail {text} turn {context.loop_index} previous {context.previous_step_result}")
+    context.get(Mailer).sent.append(text)
+    context.publish("mails", Posted(text=text))
+
+
+@workflow("Mails")
+async def mails(state: Doc) -> None:
+    for name in ("x", "y"):
+        await act(name)
+        await mail(state, name)
+
+
+@step(blocking=True)
+def grind(n: int) -> str:
+    import threading
+
+    did("grind")
+    return threading.current_thread().name
+
+
+@workflow("Grinding")
+async def grinding(state: Doc) -> str:
+    return await grind(3)
+
+
+@workflow("TwoPeople")
+async def two_people(state: Doc) -> tuple[str, str]:
+    async def first() -> str:
+        verdict = await human("first", form=Verdict)
+        await act("first done")
+        return verdict.reason
+
+    async def second() -> str:
+        verdict = await human("second", form=Verdict)
+        return verdict.reason
+
+    a, b = await gather(first(), second())
+    return (a, b)
+
+
+@workflow("Nested")
+async def nested(state: Doc) -> list[int]:
+    async def left() -> list[int]:
+        await act("left")
+        found = await gather(*(double(i) for i in range(3)), limit=2)
+        state.a = sum(found)
+        await act("left end")
+        return found
+
+    async def right() -> int:
+        total = 0
+        for i in range(3):
+            total += await double(i)
+        state.b = total
+        return total
+
+    for _ in range(2):
+        both, one = await gather(left(), right())
+        state.tags.append(f"{sum(both)}/{one}")
+    return both
+
+
+@workflow("Batches")
+async def batches(state: Doc) -> list[str]:
+    return await gather(*(act(f"b{i}") for i in range(5)), batch_size=2)
+
+
+@workflow("Hurry")
+async def hurry(state: Doc) -> str:
+    try:
+        await gather(nap("short", 1), nap("long", 100), timeout=timedelta(seconds=10))
+    except TimedOut:
+        return "too slow"
+    return "fine"
+
+
+@workflow("Turns", commit="iteration")
+async def turns(state: Doc) -> int:
+    for i in range(3):
+        await act(f"t{i}")
+        await inc(state)
+    return state.n
+
+
+@workflow("SagaInBranch")
+async def saga_in_branch(state: Doc) -> str:
+    async def left() -> str:
+        try:
+            async with saga():
+                await reserve("left")
+                await act("break")
+        except Boom:
+            return "undone"
+        return "kept"
+
+    async def right() -> str:
+        await reserve("right")
+        return "right"
+
+    a, b = await gather(left(), right())
+    return f"{a} {b}"
+
+
+@workflow("Cleanups")
+async def cleanups(state: Doc) -> str:
+    async def left() -> None:
+        try:
+            await act("left")
+            await act("left more")
+        finally:
+            await act("left cleanup")
+
+    async def right() -> None:
+        await act("right")
+
+    try:
+        await gather(left(), right())
+    except Boom as err:
+        return f"caught {err}"
+    return "fine"
+
+
+@workflow("Recorded")
+async def recorded(state: Doc) -> list[str]:
+    when = now()
+    await act("x")
+    which = new_id()
+    await act("y")
+    return [str(when), str(which)]

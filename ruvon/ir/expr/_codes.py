@@ -59,6 +59,31 @@ UNHASHABLE: Final = "RV0527"
 UNPACK: Final = "RV0528"
 NOT_PRINTABLE: Final = "RV0529"
 
+_CONSTANT: Final = """\
+from typing import Final
+
+from pydantic import BaseModel
+
+from ruvon import step, workflow
+
+LARGEST: Final = {value}
+
+
+class Order(BaseModel):
+    number: int
+
+
+@step
+async def ship(number: int) -> None:
+    print("shipping", number)
+
+
+@workflow("Example")
+async def example(state: Order) -> None:
+    if state.number < LARGEST:
+        await ship(state.number)
+"""
+
 CODES: Final[Mapping[str, CodeInfo]] = MappingProxyType(
     {
         EFFECT: _page(
@@ -308,11 +333,14 @@ CODES: Final[Mapping[str, CodeInfo]] = MappingProxyType(
             "[a for a, b, c in state.pairs]",
             "[a for a, b in state.pairs]",
         ),
-        NOT_PRINTABLE: _page(
-            "a constant without a canonical text",
-            "The constant cannot be written as text in the language.",
-            "",
-            "timedelta(hours=1)",
+        NOT_PRINTABLE: CodeInfo(
+            title="a constant without a text",
+            explanation=(
+                "Constants of a module become part of the stored definition, as text. An integer of thousands of digits "
+                "and a time in a named zone have none that every reader would understand. Compute the value in a step."
+            ),
+            bad=_CONSTANT.format(value="1 << 20_000"),
+            good=_CONSTANT.format(value="1 << 20"),
         ),
     }
 )

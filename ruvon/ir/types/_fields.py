@@ -88,6 +88,8 @@ def is_secret_marked(extra: object) -> bool:
 
 
 def _model_fields(cls: type[pydantic.BaseModel]) -> tuple[ClassField, ...]:
+    if cls is pydantic.BaseModel:  # a field annotated `BaseModel` itself: it has no fields, and cannot be rebuilt
+        return ()
     if not getattr(cls, "__pydantic_complete__", True):
         try:
             cls.model_rebuild()

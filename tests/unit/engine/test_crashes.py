@@ -36,9 +36,18 @@ CASES = [
     ("Retrying", {}, {"flaky": 2}),
     ("PureError", {}, {}),
     ("Wandering", {}, {}),
+    ("Nested", {}, {}),
+    ("Batches", {}, {}),
+    ("SagaInBranch", {}, {"break": 1}),
+    ("Cleanups", {}, {"right": 1}),
+    ("Recorded", {}, {}),
 ]
 
-CONCURRENT = {"Gather", "Mapped", "Partial", "GatherFails", "Conflict", "Diamond", "Families", "SagaGather", "Wandering"}
+CONCURRENT = {
+    "Gather", "Mapped", "Partial", "GatherFails", "Conflict", "Diamond", "Families",
+    "SagaGather", "Wandering", "Nested", "Batches",
+    "SagaInBranch", "Cleanups",
+}
 """In these a branch may be between its effect and its commit when another branch's commit is the last one."""
 
 

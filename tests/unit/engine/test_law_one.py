@@ -48,6 +48,15 @@ FLOWS: list[tuple[str, dict[str, Any], dict[str, int]]] = [
     ("wandering", {}, {"m1": 1}),
     ("wandering", {}, {"l": 1}),
     ("plain_trip", {}, {"confirm": 1}),
+    ("nested", {}, {}),
+    ("nested", {}, {"left end": 1}),
+    ("batches", {}, {}),
+    ("batches", {}, {"b1": 1}),
+    ("turns", {}, {}),
+    ("saga_in_branch", {}, {"break": 1}),
+    ("saga_in_branch", {}, {}),
+    ("cleanups", {}, {"right": 1}),
+    ("cleanups", {}, {"left": 1}),
 ]
 
 
