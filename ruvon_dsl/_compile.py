@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Literal, TypeAlias, final
+from typing import Final, Literal, TypeAlias, final
 
 from ruvon.authoring._declarations import WorkflowDeclaration
 from ruvon.ir._diagnostics import Diagnostic, Severity
@@ -40,6 +40,14 @@ __all__ = [
 ]
 
 Kind: TypeAlias = Literal["python", "yaml"]
+_SAID_BETTER: Final = {
+    "RV0248": frozenset({"RV0113", "RV0130"}),
+    "RV0249": frozenset({"RV0131", "RV0132", "RV0137"}),
+}
+"""What decorators refuse at import, and what the front end says about the same mistake."""
+_SYNTAX_SAID_BETTER: Final = frozenset({"RV0408", "RV0409"})
+"""What Python's compiler refuses without a tree, and the front end by name."""
+_UNKNOWN_OPTION: Final = "RV0135"
 StepTypes: TypeAlias = Callable[[str], tuple[str, ...] | None]
 """From the name of a custom step type to the names of its fields; None for a name that is not registered."""
 
@@ -248,9 +256,20 @@ def _compiled(
 
 
 def _instead_of(failed: Sequence[Diagnostic], shape: Sequence[Diagnostic]) -> list[Diagnostic]:
-    """The findings of an import, unless the text itself cannot be read: then the front end says it better."""
-    unreadable = any(item.code.startswith("RV01") and item.severity is Severity.ERROR for item in shape)
-    return [item for item in failed if not (unreadable and "SyntaxError" in item.message)]
+    """The findings of an import, without those that the front end says better because it has read the text."""
+    seen = {item.code for item in shape if item.severity is Severity.ERROR}
+    lines = {item.span.start.line for item in shape if item.span is not None and item.severity is Severity.ERROR}
+    unreadable = any(code.startswith("RV01") for code in seen)
+
+    def said(item: Diagnostic) -> bool:
+        if seen & _SAID_BETTER.get(item.code, frozenset()):
+            return True
+        here = item.span is not None and item.span.start.line in lines
+        if "SyntaxError" in item.message:
+            return unreadable or here or bool(seen & _SYNTAX_SAID_BETTER)
+        return here and "unexpected keyword argument" in item.message and _UNKNOWN_OPTION in seen
+
+    return [item for item in failed if not said(item)]
 
 
 def _lower_python(source: SourceText, module: ModuleType | None, only: str | None) -> list[Draft] | list[Diagnostic]:

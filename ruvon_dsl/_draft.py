@@ -46,3 +46,7 @@ class Draft:
     """By id of a START node the annotation that the child takes as its data, where the front end knows it."""
     implicit: frozenset[str] = frozenset()
     """Ids of the nodes whose `next` is nothing but the order of a YAML list (a lint reads it)."""
+    opaque: bool = False
+    """The code it names was not or could not be loaded (which is a finding): nothing that needs it can be checked."""
+    reported: frozenset[str] = frozenset()
+    """Paths that cannot be loaded, or are no functions, and that a finding is about already."""

@@ -43,7 +43,9 @@ async def main(database: Path = DATABASE) -> None:
     print("   ... the database is closed, opened again by a new builder, and the answer is given properly ...")
     builder = await open_builder(HERE, database)
     loan = await builder.load_workflow(workflow_id)
-    await loan.next_step(Review.model_validate({"approve": True, "max_amount": 40_000, "comment": "good, but not all of it"}))
+    await loan.next_step(
+        Review.model_validate({"approve": True, "max_amount": 40_000, "comment": "good, but not all of it"})
+    )
     tell(loan)
 
     heading("4. Three unpaid debts: declined by the rules, nobody is asked")

@@ -37,7 +37,9 @@ async def main(database: Path = DATABASE) -> None:
 
     heading("4. A declined card: what was reserved is released, the last first")
     items = [*SMALL, {"sku": "filter", "quantity": 10, "price": "4"}]
-    order = await builder.create_workflow("OrderProcessing", {"order_id": "A-3", "customer": "broke Bob", "items": items})
+    order = await builder.create_workflow(
+        "OrderProcessing", {"order_id": "A-3", "customer": "broke Bob", "items": items}
+    )
     await order.run()
     tell(order)
 

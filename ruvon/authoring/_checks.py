@@ -5,16 +5,18 @@ other functions is the compiler's: it reports everything of a file at once.
 """
 
 import inspect
+import linecache
+import re
 from collections.abc import Callable
 from types import CodeType
-from typing import Any, get_origin
+from typing import Any, Final, get_origin
 
 from pydantic import BaseModel
 
 from ruvon.authoring._declarations import Parameter, parameters_of, path_of
 from ruvon.ir._diagnostics import Diagnostic
 from ruvon.ir._errors import DefinitionError
-from ruvon.ir._spans import Span
+from ruvon.ir._spans import Position, Span
 
 __all__ = [
     "DeclarationError",
@@ -24,6 +26,10 @@ __all__ = [
     "check_workflow",
     "place_of",
 ]
+
+_DEF: Final = re.compile(r"\s*(async\s+)?def\b")
+_DECORATORS: Final = 40
+"""Lines of decorators that are looked through for the `def` below them."""
 
 
 class DeclarationError(DefinitionError):
@@ -38,10 +44,8 @@ class DeclarationError(DefinitionError):
     """
 
     def __init__(self, code: str, function: object, message: str, reason: str = "", help: str = "") -> None:  # noqa: A002
-        file, line = place_of(function)
-        span = Span.at(file, line, 1)
-        super().__init__([Diagnostic(code=code, message=message, span=span, reason=reason, help=help)])
-        self.add_note("\n".join(part for part in (reason, help) if part))
+        super().__init__([Diagnostic(code=code, message=message, span=_span_of(function), reason=reason, help=help)])
+        self.add_note("\n".join(f"{word}: {part}" for word, part in (("why", reason), ("help", help)) if part))
 
 
 def place_of(function: object) -> tuple[str, int]:
@@ -50,6 +54,20 @@ def place_of(function: object) -> tuple[str, int]:
     if isinstance(code, CodeType):
         return code.co_filename, code.co_firstlineno
     return "<unknown>", 1
+
+
+def _span_of(function: object) -> Span:
+    """The line of a function that says `def`, behind its decorators; the first one where there is none."""
+    file, first = place_of(function)
+    text = linecache.getline(file, first)
+    lambda_ = getattr(function, "__name__", "") == "<lambda>"
+    for line in range(first, first if lambda_ else first + _DECORATORS):
+        candidate = linecache.getline(file, line)
+        if _DEF.match(candidate):
+            first, text = line, candidate
+            break
+    start = len(text) - len(text.lstrip()) + 1
+    return Span(file, Position(first, start), Position(first, max(len(text.rstrip()), start) + 1))
 
 
 def check_step(function: Callable[..., Any]) -> tuple[Parameter, ...]:
@@ -79,8 +97,8 @@ def check_workflow(function: Callable[..., Any]) -> None:
             "RV0248",
             function,
             f"the workflow `{name}` is not `async def`",
-            "`await` marks the places where a workflow may be stored and moved.",
-            f"Write `async def {name}(...)`.",
+            "`await` marks the places where a workflow may be stored and moved",
+            f"write `async def {name}(...)`",
         )
     parameters = parameters_of(function)
     if [item.name for item in parameters] != ["state"] or parameters[0].kind != "positional":
@@ -88,8 +106,8 @@ def check_workflow(function: Callable[..., Any]) -> None:
             "RV0249",
             function,
             f"the workflow `{name}` must have exactly one parameter, named `state`",
-            "The engine stores and restores exactly one object, the state.",
-            f"Put the other inputs into the state's class: `async def {name}(state: Order) -> Result:`.",
+            "the engine stores and restores exactly one object, the state",
+            f"put the other inputs into the state's class: `async def {name}(state: Order) -> Result:`",
         )
     _check_state(function, parameters)
 
@@ -106,8 +124,8 @@ def check_pure(function: Callable[..., Any]) -> None:
             "RV0250",
             function,
             f"the pure function `{getattr(function, '__name__', '?')}` must be a plain `def` that returns its value",
-            "It is called in the middle of expressions, where nothing can wait.",
-            "If it needs to wait, make it a `@step`.",
+            "it is called in the middle of expressions, where nothing can wait",
+            "if it needs to wait, make it a `@step`",
         )
 
 
@@ -127,8 +145,8 @@ def check_compensation(
             "RV0246",
             function,
             f"`{name}` compensates `{of}`, which is defined in another module, `{step.__module__}`",
-            "If this module were not imported, the step would silently have no compensation.",
-            f"Move `{name}` into `{step.__module__}`, or give it at the call: `{of}.with_(compensate=...)`.",
+            "if this module were not imported, the step would silently have no compensation",
+            f"move `{name}` into `{step.__module__}`, or give it at the call: `{of}.with_(compensate=...)`",
         )
     parameters = parameters_of(function)
     _check_context(function, parameters)
@@ -141,18 +159,18 @@ def check_compensation(
                 "RV0247",
                 function,
                 f"`{name}` wants `{item.name}`, but `{of}` has no such parameter",
-                "A compensation is given the step's recorded result first, and its recorded arguments by name.",
-                f"`{of}` has the parameters: {', '.join(sorted(known)) or 'none'}.",
+                "a compensation is given the step's recorded result first, and its recorded arguments by name",
+                f"`{of}` has the parameters: {', '.join(sorted(known)) or 'none'}",
             )
 
 
 def _check_place(function: Callable[..., Any], what: str) -> None:
     name = getattr(function, "__name__", "?")
     qualname = getattr(function, "__qualname__", name)
-    reason = f"A worker finds a {what} by its path, `{path_of(function)}`, which leads nowhere."
+    reason = f"a worker finds a {what} by its path, `{path_of(function)}`, which leads nowhere"
     if name == "<lambda>":
         raise DeclarationError(
-            "RV0242", function, f"a lambda cannot be a {what}", reason, "Write a module-level function with `def`."
+            "RV0242", function, f"a lambda cannot be a {what}", reason, "write a module-level function with `def`"
         )
     if "<locals>" in qualname:
         raise DeclarationError(
@@ -160,15 +178,15 @@ def _check_place(function: Callable[..., Any], what: str) -> None:
             function,
             f"`{name}` is defined inside another function, so it cannot be a {what}",
             reason,
-            f"Move `{name}` to the top level of its module.",
+            f"move `{name}` to the top level of its module",
         )
     if "." in qualname:
         raise DeclarationError(
             "RV0241",
             function,
             f"`{name}` is a method; a {what} is a module-level function",
-            "A worker finds it by name and has no object to call it on.",
-            "Take what `self` holds from the context: `gateway = context.get(Gateway)`.",
+            "a worker finds it by name and has no object to call it on",
+            "take what `self` holds from the context: `gateway = context.get(Gateway)`",
         )
 
 
@@ -179,8 +197,8 @@ def _check_no_star(function: Callable[..., Any], what: str) -> None:
                 "RV0244",
                 function,
                 f"the {what} `{function.__name__}` takes `*{item.name}`",
-                "Arguments are recorded by the name of their parameter, and these have none.",
-                f"Take a list: `{item.name}: list[...]`.",
+                "arguments are recorded by the name of their parameter, and these have none",
+                f"take a list: `{item.name}: list[...]`",
             )
 
 
@@ -193,16 +211,16 @@ def _check_context(function: Callable[..., Any], parameters: tuple[Parameter, ..
                 "RV0206",
                 function,
                 f"the context parameter of `{function.__name__}` is called `{name}`",
-                "The engine finds it by its name, so a call would have to pass it.",
-                "Call it `context` and put it second after `state`, or first.",
+                "the engine finds it by its name, so a call would have to pass it",
+                "call it `context` and put it second after `state`, or first",
             )
     if "context" in names and names.index("context") != (1 if names[0] == "state" else 0):
         raise DeclarationError(
             "RV0240",
             function,
             f"`context` stands in the wrong place in `{function.__name__}`",
-            "The engine gives it, so a call's arguments would be counted differently from what the signature shows.",
-            "Put it second after `state`, or first where there is no `state`.",
+            "the engine gives it, so a call's arguments would be counted differently from what the signature shows",
+            "put it second after `state`, or first where there is no `state`",
         )
 
 
@@ -215,8 +233,8 @@ def _check_state(function: Callable[..., Any], parameters: tuple[Parameter, ...]
             "RV0208",
             function,
             f"`state` is not the first parameter of `{function.__name__}`",
-            "A step that works on the state names its first parameter `state`.",
-            "Put it first, or give the parameter another name if it is not the workflow's state.",
+            "a step that works on the state names its first parameter `state`",
+            "put it first, or give the parameter another name if it is not the workflow's state",
         )
     annotation = function.__annotations__.get("state")
     if not _may_be_state(function, annotation):
@@ -224,8 +242,8 @@ def _check_state(function: Callable[..., Any], parameters: tuple[Parameter, ...]
             "RV0245",
             function,
             f"`state` of `{function.__name__}` is annotated {_shown(annotation)}, which is no pydantic model",
-            "A parameter named `state` is given the workflow's state, of which it changes a copy.",
-            "Annotate it with the state's class, or rename the parameter.",
+            "a parameter named `state` is given the workflow's state, of which it changes a copy",
+            "annotate it with the state's class, or rename the parameter",
         )
 
 

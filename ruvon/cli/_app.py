@@ -18,7 +18,6 @@ from ruvon.cli._show import list_, show
 
 __all__ = ["cli", "run"]
 
-click.rich_click.USE_MARKDOWN = False
 click.rich_click.SHOW_ARGUMENTS = True
 click.rich_click.MAX_WIDTH = 110
 click.rich_click.COMMAND_GROUPS = {
@@ -46,7 +45,7 @@ class _Root(click.RichGroup):
         except BrokenPipeError:
             raise
         except OSError as exc:
-            fail(f"{exc.filename or 'a file'}: {exc.strerror or exc}")
+            fail(f"{exc.filename}: {exc.strerror}" if exc.filename else str(exc))
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             raise SystemExit(130) from None

@@ -17,7 +17,10 @@ def config() -> None:
 @config.command("show")
 @option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(*, as_json: bool) -> None:
-    """Show every setting with its value and where it comes from."""
+    """Show every setting with its value and where it comes from.
+
+    Example: ruvon config show --json
+    """
     stored = load_settings()
     rows: list[dict[str, object]] = []
     for name, default in DEFAULTS.items():
@@ -32,7 +35,10 @@ def show(*, as_json: bool) -> None:
 
 @config.command("path")
 def path() -> None:
-    """Print the path of the config file."""
+    """Print the path of the config file.
+
+    Example: ruvon config path
+    """
     click.echo(config_path())
 
 
@@ -49,7 +55,10 @@ def set_persistence(database: str) -> None:
 @config.command("set-execution")
 @argument("execution", type=click.Choice(["sync"]))
 def set_execution(execution: str) -> None:
-    """Choose how steps are run."""
+    """Choose how steps are run.
+
+    Example: ruvon config set-execution sync
+    """
     _store("execution", execution)
 
 
@@ -57,7 +66,10 @@ def set_execution(execution: str) -> None:
 @argument("name")
 @argument("value")
 def set_default(name: str, value: str) -> None:
-    """Set any setting: database, execution, workflows, import_roots or durability."""
+    """Set any setting: database, execution, workflows, import_roots or durability.
+
+    Example: ruvon config set-default workflows flows
+    """
     if name not in DEFAULTS:
         fail(f"there is no setting `{name}`; known: {', '.join(DEFAULTS)}", Exit.USAGE)
     _store(name, value)
@@ -66,7 +78,10 @@ def set_default(name: str, value: str) -> None:
 @config.command("reset")
 @option("--yes", is_flag=True, help="Do not ask.")
 def reset(*, yes: bool) -> None:
-    """Delete the config file."""
+    """Delete the config file.
+
+    Example: ruvon config reset --yes
+    """
     file = config_path()
     if file.exists() and (yes or click.confirm(f"Delete {file}?")):
         file.unlink()

@@ -36,7 +36,7 @@ def require_runnable(target: str, roots: tuple[str, ...], name: str | None) -> "
     compiled = compile_target(target, roots=roots)
     print_findings(compiled.diagnostics)
     if has_errors(compiled.diagnostics):
-        absent = all(item.code == _NO_WORKFLOW for item in compiled.diagnostics)
+        absent = not Path(target).exists() and all(item.code == _NO_WORKFLOW for item in compiled.diagnostics)
         raise SystemExit(int(Exit.NOT_FOUND if absent else Exit.FAILURE))
     definition = one_definition(compiled, name)
     if definition is None:
@@ -63,9 +63,7 @@ def deliver(text: str, output: Path | None) -> None:
 @click.command("compile")
 @argument("target")
 @_OUTPUT
-@option(
-    "--format", "form", type=click.Choice(["json", "text", "yaml", "python"]), default="json", show_default=True
-)
+@option("--format", "form", type=click.Choice(["json", "text", "yaml", "python"]), default="json", show_default=True)
 @option("--digest", is_flag=True, help="Print the digest alone.")
 @_WORKFLOW
 @_ROOT
@@ -193,9 +191,7 @@ def convert(file: Path, form: str, output: Path | None, name: str | None, roots:
 
 @click.command()
 @argument("target")
-@option(
-    "--format", "form", type=click.Choice(["mermaid", "dot", "text", "svg"]), default="text", show_default=True
-)
+@option("--format", "form", type=click.Choice(["mermaid", "dot", "text", "svg"]), default="text", show_default=True)
 @_OUTPUT
 @_WORKFLOW
 @_ROOT
@@ -224,7 +220,10 @@ def draw(definition: "Definition", form: str) -> str:
 @argument("code", required=False)
 @option("--json", "as_json", is_flag=True, help="Print JSON.")
 def explain(code: str | None, *, as_json: bool) -> None:
-    """Explain a diagnostic CODE such as RV0301; without one, list them all."""
+    """Explain a diagnostic CODE such as RV0301; without one, list them all.
+
+    Example: ruvon explain RV0301
+    """
     from ruvon_dsl.diagnostics import catalogue, similar_codes  # noqa: PLC0415
     from ruvon_dsl.diagnostics import explain as page  # noqa: PLC0415
 

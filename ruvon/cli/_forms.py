@@ -106,7 +106,7 @@ def _ask_field(name: str, schema: Schema, declared: Schema, *, required: bool) -
     if options is not None:
         return _ask_choice(name, options, default, required=required)
     kinds: dict[object, Convert] = {"boolean": _boolean, "integer": _integer, "number": _number, "string": _text}
-    kind = _text if _may_be_text(declared) else kinds.get(schema.get("type"), _json)
+    kind = _text if _may_be_text(declared) else kinds.get(schema.get("type"), _json if schema else _anything)
     hint = "JSON" if kind is _json else schema.get("format")
     text = f"{name} ({hint})" if hint else name
     return _ask_value(text, kind, default, required=required, hidden=hint == "password")
@@ -173,14 +173,20 @@ def _json(text: str) -> Any:
         raise click.UsageError(f"that is no JSON: {exc}") from None
 
 
+def _anything(text: str) -> Any:
+    """JSON where it is some, else the text itself."""
+    try:
+        return _json(text)
+    except click.UsageError:
+        return text
+
+
 def _prompt(text: str, kind: Convert, default: str | None, *, hidden: bool = False) -> Any:
     """Ask, and ask again until the text can be read; the end of the input ends the command."""
     hidden = hidden and sys.stdin.isatty()
     shown = bool(default)
     try:
-        return click.prompt(
-            text, value_proc=kind, default=default, err=True, show_default=shown, hide_input=hidden
-        )
+        return click.prompt(text, value_proc=kind, default=default, err=True, show_default=shown, hide_input=hidden)
     except click.Abort:
         click.echo(err=True)
         fail(f"the input ended before `{text}` was answered")

@@ -31,9 +31,7 @@ def interactive() -> None:
 @option("--workflow", "name", metavar="TYPE", help="Which workflow, where the target holds several.")
 @option("--json", "as_json", is_flag=True, help="Print JSON at the end; questions go to standard error.")
 @code_options
-def run(
-    target: str, *, data: str | None, data_file: str | None, name: str | None, as_json: bool, store: Store
-) -> None:
+def run(target: str, *, data: str | None, data_file: str | None, name: str | None, as_json: bool, store: Store) -> None:
     """Ask for the initial data of TARGET, drive it, ask at each human step, and go on to the end.
 
     Example: ruvon interactive run flows/order.py

@@ -43,9 +43,7 @@ class Narrator:
 
     async def on_step_failed(self, workflow_id: str, step_name: str, error: BaseException, attempt: int) -> None:
         """An attempt failed."""
-        self._say(
-            workflow_id, "failed", f"{step_name}, attempt {attempt}: {type(error).__name__}: {error}", fg="red"
-        )
+        self._say(workflow_id, "failed", f"{step_name}, attempt {attempt}: {type(error).__name__}: {error}", fg="red")
 
     async def on_workflow_paused(self, workflow_id: str, step_name: str, reason: str) -> None:
         """It waits."""

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import rich_click as click
 
-from ruvon.cli._options import argument, option
+from ruvon.cli._options import argument, one_of, option
 from ruvon.cli._output import moment, print_json, print_table, secho, to_json
 from ruvon.cli._report import flat
 from ruvon.cli._session import Session, Store, await_it, code_options, opened, store_options
@@ -107,10 +107,11 @@ async def _text_lines(session: Session, workflow_id: UUID) -> list[dict[str, Any
 @option("--step", metavar="STEP", help="Only this step.")
 @option(
     "--level",
-    type=click.Choice(LEVELS, case_sensitive=False),
+    metavar="DEBUG|INFO|WARNING|ERROR",
     default="INFO",
     show_default=True,
     help="Only this level and worse.",
+    **one_of(LEVELS),
 )
 @option("--limit", "-n", type=click.IntRange(1, _ALL), default=50, show_default=True, help="Only the newest.")
 @option("--follow", "-f", is_flag=True, help="Go on showing what happens until the run ends.")
@@ -132,7 +133,7 @@ def logs(
     """
 
     def wanted(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        worst = LEVELS.index(level.upper())
+        worst = LEVELS.index(level)
         return [
             entry
             for entry in entries

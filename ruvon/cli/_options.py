@@ -1,11 +1,12 @@
 """click's parameters as typed decorators, because click's own are typed too loosely for strict checkers."""
 
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar, cast
 
 import rich_click as click
 
-__all__ = ["argument", "option", "version_option"]
+__all__ = ["argument", "one_of", "option", "version_option"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -25,3 +26,19 @@ def argument(name: str, **settings: Any) -> Callable[[F], F]:
 def version_option(**settings: Any) -> Callable[[F], F]:
     """The option `--version`."""
     return cast("Callable[[F], F]", _CLICK.version_option(**settings))
+
+
+def one_of(names: Sequence[str]) -> dict[str, Any]:
+    """Settings of an option whose value is one of these upper-case names, typed in any case."""
+
+    def choose(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+        if value is None or value.upper() in names:
+            return value if value is None else value.upper()
+        near = difflib.get_close_matches(value.upper(), names, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"it is one of {', '.join(names)}."
+        raise click.BadParameter(f"`{value}` is not known; {hint}")
+
+    def complete(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
+        return [name for name in names if name.startswith(begun.upper())]
+
+    return {"callback": choose, "shell_complete": complete}

@@ -57,7 +57,8 @@ def print_table(rows: Sequence[Mapping[str, object]], columns: Iterable[str]) ->
     names = list(columns)
     cells = [[_cell(row.get(name)) for name in names] for row in rows]
     widths = [max(len(name), *(len(line[i]) for line in cells)) if cells else len(name) for i, name in enumerate(names)]
-    secho("  ".join(name.replace("_", " ").ljust(width) for name, width in zip(names, widths, strict=True)), bold=True)
+    heading = "  ".join(name.replace("_", " ").ljust(width) for name, width in zip(names, widths, strict=True))
+    secho(heading.rstrip(), bold=True)
     for line in cells:
         click.echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
 

@@ -119,7 +119,9 @@ async def _dry_run(definition: "Definition", initial: object, store: Store, *, a
     if as_json:
         print_json({**found, "digest": ir.digest(definition).hex(), "dry_run": True})
     else:
-        secho(f"{definition.workflow_type} {definition.workflow_version} could start with this data; nothing was stored")
+        secho(
+            f"{definition.workflow_type} {definition.workflow_version} could start with this data; nothing was stored"
+        )
 
 
 async def _create(session: Session, definition: "Definition", initial: object, key: str | None) -> "Workflow":

@@ -64,7 +64,6 @@ class Store:
             fail("the database `memory` ends with each command; name a file with --db", Exit.USAGE)
         return MEMORY
 
-
     @property
     def in_memory(self) -> bool:
         """Whether the database ends with the command."""

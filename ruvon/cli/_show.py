@@ -5,7 +5,7 @@ from uuid import UUID
 
 import rich_click as click
 
-from ruvon.cli._options import argument, option
+from ruvon.cli._options import argument, one_of, option
 from ruvon.cli._output import moment, print_json, print_table, secho
 from ruvon.cli._report import flat, print_instance, record_data
 from ruvon.cli._session import Session, Store, await_it, code_options, opened, store_options
@@ -36,7 +36,7 @@ STATUSES: Final = (
 
 
 @click.command("list")
-@option("--status", type=click.Choice(STATUSES, case_sensitive=False), metavar="STATUS", help="Only these.")
+@option("--status", metavar="STATUS", help="Only runs of this status, such as WAITING_HUMAN.", **one_of(STATUSES))
 @option("--type", "workflow_type", metavar="TYPE", help="Only runs of this workflow type.")
 @option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="At most so many.")
 @option("--offset", type=click.IntRange(0, 2**31), default=0, help="Leave out so many of the newest.")

@@ -25,10 +25,10 @@ def described_waits(stored: bytes | None, definition: "ir.Definition | None") ->
         if "due_us" in wait:
             wait["due_at"] = moment(wait.pop("due_us"))
         if wait["kind"] in _ASKED:
-            form = form_of(definition, wait) if definition is not None else None
-            if form is not None:
+            form = (form_of(definition, wait) if definition is not None else None) or {}
+            if form:
                 wait["form"] = form
-            wait["answer"] = sample(form or {}, form or {})
+            wait["answer"] = sample(form, form)
     return waits
 
 
@@ -57,7 +57,11 @@ def _schema(definition: "ir.Definition", name: str | None, required: tuple[str, 
     found = definition.schemas.get(name) if name is not None else None
     if found is not None:
         return dict(found)
-    return {"type": "object", "properties": {key: {} for key in required}, "required": list(required)} if required else None
+    return (
+        {"type": "object", "properties": {key: {} for key in required}, "required": list(required)}
+        if required
+        else None
+    )
 
 
 def resolved(schema: Schema, whole: Schema) -> Schema:
@@ -96,7 +100,7 @@ def sample(schema: Schema, whole: Schema) -> Any:
         case "string":
             return "..."
         case _:
-            return {} if found is whole or not found else "..."
+            return {} if found is whole else "..."
 
 
 def print_waits(waits: Iterable[Mapping[str, Any]], *, err: bool = False) -> None:

@@ -73,7 +73,7 @@ def _add_waits(run: Run, transition: Transition) -> None:
     if waits:
         transition.waiting_for = orjson.dumps([_shown(wait) for wait in waits])
     moments = [wait.due_us for wait in waits if wait.due_us is not None]
-    moments += [fork.due_us for _, fork in run.forks.values() if fork.due_us is not None]
+    moments += [fork.due_us for _, fork in run.forks.values() if fork.due_us is not None and fork.due_us > 0]
     transition.due_us = min(moments, default=None)
 
 

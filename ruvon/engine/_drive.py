@@ -105,7 +105,7 @@ class Drive:
 
     async def _work(self) -> None:
         run = self.run
-        if len(run.ready) == 1 and not self._tasks:
+        if len(run.ready) == 1 and not self._tasks and not run.waiting and not run.forks:
             strand = run.ready.popleft()
             task = asyncio.current_task()
             if task is not None:

@@ -133,7 +133,7 @@ def ring(run: Run, now: int) -> bool:
             _expire(run, strand)
             rang = True
     for owner, fork in list(run.forks.values()):
-        if fork.due_us is not None and fork.due_us <= now and not fork.stopping:
+        if fork.due_us is not None and 0 < fork.due_us <= now and not fork.stopping:
             fork.op.expired(run, owner, fork)
             run.moved = rang = True
     return rang
@@ -159,7 +159,8 @@ def next_due_us(run: Run, *, own: bool) -> int | None:
     kinds = (WaitKind.TIMER, WaitKind.RETRY)
     waits = [strand.wait for strand in run.waiting.values() if strand.wait is not None]
     moments = [wait.due_us for wait in waits if wait.due_us is not None and (not own or wait.kind in kinds)]
-    moments += [fork.due_us for _, fork in run.forks.values() if fork.due_us is not None and moments]
+    if moments or not own:
+        moments += [fork.due_us for _, fork in run.forks.values() if fork.due_us is not None and fork.due_us > 0]
     return min(moments, default=None)
 
 

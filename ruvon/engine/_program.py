@@ -62,7 +62,7 @@ Outcome: TypeAlias = "Target | Effect | Exit | Still"
 class Op(ABC):
     """One node, compiled."""
 
-    __slots__ = ("automate", "back", "id", "input", "next", "node", "route_id")
+    __slots__ = ("automate", "back", "id", "input", "next", "node", "route_id", "title")
 
     is_effect = False
     """Whether the operation reaches outside: CALL, WAIT, START."""
@@ -70,6 +70,8 @@ class Op(ABC):
     def __init__(self, node: Node) -> None:
         self.node = node
         self.id = node.id
+        self.title = title_of(node)
+        """What the node is called in errors that a body can see."""
         self.route_id = f"{node.id}.route"
         self.next: Target = node.next if node.next is not None else END
         self.automate = node.automate_next

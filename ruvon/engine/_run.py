@@ -141,7 +141,13 @@ class Run:
         self.deltas = 0
         """Log entries, and their bytes, since the last snapshot."""
         self.delta_bytes = 0
-        # The drive.
+        self._begin_drive()
+        # Only while it is being loaded.
+        self.loading: list[tuple[Strand, ForkFrame, int, list[Any]]] = []
+        self.stored = StoredScopes(b"{}")
+
+    def _begin_drive(self) -> None:
+        """What belongs to one drive of the instance, and to nothing that is stored."""
         self.ready: deque[Strand] = deque()
         self.waiting: dict[str, Strand] = {}
         """Strands that wait, by the id of the wait."""
@@ -164,16 +170,13 @@ class Run:
         """Instances that were sent a message in this drive."""
         self.losers: list[Strand] = []
         """Running strands that are to be cancelled."""
-        self.commit_each = program.definition.commit is CommitMode.STEP
+        self.commit_each = self.program.definition.commit is CommitMode.STEP
         self.turn_ended = False
         """A turn of an outermost loop has ended (`commit="iteration"`)."""
-        self.notices: "Notices | None" = services.observers.notices(self)
+        self.notices: "Notices | None" = self.services.observers.notices(self)
         self.token = b""
         self.restarted = False
         """The instance was replaced by a fresh one; this run is over."""
-        # Only while it is being loaded.
-        self.loading: list[tuple[Strand, ForkFrame, int, list[Any]]] = []
-        self.stored = StoredScopes(b"{}")
 
     # Scopes and expressions
 

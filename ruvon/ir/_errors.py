@@ -13,10 +13,13 @@ the remedy.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from ruvon.ir._diagnostics import Diagnostic, Severity
 
 __all__ = ["DefinitionError", "IRError", "NotStorableError", "RuvonError"]
+
+_AGAIN: Final = "compile the workflow again from its source"
 
 
 class RuvonError(Exception):
@@ -39,7 +42,7 @@ class IRError(DefinitionError):
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
-        super().__init__([Diagnostic(code="RV0901", message=problem) for problem in self.problems])
+        super().__init__([Diagnostic(code="RV0901", message=problem, help=_AGAIN) for problem in self.problems])
 
 
 class NotStorableError(RuvonError):

@@ -14,20 +14,25 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
+from typing import Final
 
 from ruvon.ir._errors import RuvonError
 
 __all__ = ["ImportRefusedError", "ImportRoots", "ObjectNotFoundError", "canonical_path", "split_path"]
 
 
+_ALLOW: Final = "allow its package with import_roots= or RUVON_IMPORT_ROOTS"
+_WRAP: Final = "use it inside a step or a @pure function of your own"
+
+
 class ImportRefusedError(RuvonError):
     """A path points outside the allowed import roots; name its package in `import_roots=` or `RUVON_IMPORT_ROOTS`."""
 
-    def __init__(self, path: str, reason: str) -> None:
+    def __init__(self, path: str, reason: str, remedy: str = _ALLOW) -> None:
         self.path = path
-        super().__init__(
-            f"`{path}` may not be loaded: {reason}. Allow its package with import_roots= or RUVON_IMPORT_ROOTS."
-        )
+        self.problem = f"`{path}` may not be loaded: {reason}"
+        self.remedy = remedy
+        super().__init__(f"{self.problem}; {remedy}")
 
 
 class ObjectNotFoundError(RuvonError):
@@ -114,7 +119,7 @@ class ImportRoots:
         if name == "builtins" or top == "ruvon":
             return importlib.import_module(name) if name != "builtins" else builtins
         if top in sys.stdlib_module_names:
-            raise ImportRefusedError(shown, "the standard library is never an import root")
+            raise ImportRefusedError(shown, "the standard library is never an import root", _WRAP)
         self._extend_search_path()
         if not self._allowed(top):
             raise ImportRefusedError(shown, f"`{top}` is not an allowed import root")
@@ -127,7 +132,7 @@ class ImportRoots:
 
     def _permit(self, module_name: str, path: str, found: object) -> object:
         if module_name == "builtins" and not (isinstance(found, type) and issubclass(found, Exception)):
-            raise ImportRefusedError(path, "of the builtins only exception classes may be named")
+            raise ImportRefusedError(path, "of the builtins only exception classes may be named", _WRAP)
         return found
 
     def _extend_search_path(self) -> None:

@@ -134,6 +134,8 @@ class _Verifier:
             yield f"{where}: `next` must be {'absent' if ends else 'given'}"
         for target in targets_of(node):
             yield from self._target(target, region, where)
+        if isinstance(node.action, Loop) and node.action.on_break is not None and node.action.on_break == node.next:
+            yield f"{where}: `on_break` leads where `next` does; leave it out"
         automatic = region.outermost and not isinstance(node.action, Return | Fail)
         if automatic != (node.automate_next is not None):
             yield f"{where}: `automate_next` must be {'given here' if automatic else 'absent here'}"

@@ -190,7 +190,7 @@ class Attempt(Effect):
 
     async def _in_time(self, run: Run, made: Any) -> Any:
         limit = self.op.timeout_us or 0
-        error = TimedOut(self.op.id, timedelta(microseconds=limit))
+        error = TimedOut(self.op.title, timedelta(microseconds=limit))
         if not inspect.isawaitable(made):
             return made
         return await await_with_timeout(run, made, limit, error)
@@ -202,11 +202,11 @@ class Attempt(Effect):
         op, strand, work = self.op, self.strand, self.work
         try:
             if declared and op.result_type is not object and result is not work.view:
-                result = validate(op.result_type, result, f"the result of {op.id}")
+                result = validate(op.result_type, result, f"the result of {op.title}")
             writes = step_writes(
-                run, strand.scope, work.view, result, op.merge, op.id, merges=op.merges, strict=op.strict
+                run, strand.scope, work.view, result, op.merge, op.title, merges=op.merges, strict=op.strict
             )
-            encoded = b"null" if result is None else run.program.types.dynamic.encode(result, f"the result of {op.id}")
+            encoded = b"null" if result is None else run.program.types.dynamic.encode(result, f"the result of {op.title}")
             saga = self._saga(run) if op.compensator is not None else None
         except Exception as exc:  # a result that does not fit fails the step; the body is not run again for it
             self._failed(run, exc, retries=False)
@@ -294,7 +294,7 @@ class Attempt(Effect):
         op, strand, frame = self.op, self.strand, self.frame
         if _is_bare_branch(strand) and not isinstance(directive, SagaWorkflowException | WorkflowFailedException):
             reason = "the function of a PARALLEL task cannot steer the workflow"
-            self._failed(run, JumpTargetError(op.id, type(directive).__name__, reason), retries=False)
+            self._failed(run, JumpTargetError(op.title, type(directive).__name__, reason), retries=False)
             return
         match directive:
             case WorkflowJumpDirective():
@@ -318,7 +318,7 @@ class Attempt(Effect):
         target = directive.target_step_name
         frames = self.strand.frames
         if not any(isinstance(frame, GraphFrame) and target in frame.graph.ops for frame in frames):
-            self._failed(run, JumpTargetError(self.op.id, target, _why_not(run, target)), retries=False)
+            self._failed(run, JumpTargetError(self.op.title, target, _why_not(run, target)), retries=False)
             return
         if self._complete(run, directive.result, declared=False):
             finish_node(run, self.frame, self.op, self.op.next)

@@ -133,7 +133,7 @@ class FunctionOp(CallOp):
         if self.takes_state:
             arguments = {"state": work.view, **arguments} if arguments else {"state": work.view}
         if self.takes_context:
-            arguments["context"] = work.context
+            arguments = {**arguments, "context": work.context}  # never into `work.arguments`: those are recorded
         if work.given is not None:
             arguments = {**self._fitting(work.given, work.arguments), **arguments}
         if self.is_blocking:

@@ -242,7 +242,7 @@ class ParallelStep(ForkOp):
         """Merge and bind; or the exit of the failure."""
         around = cast("GraphFrame", owner.frames[-2])
         if fork.due_us == -1:
-            return fail(run, owner, around, self.id, TimedOut(self.id))
+            return fail(run, owner, around, self.id, TimedOut(self.title))
         if fork.failed and self.action.on_failure is OnFailure.CANCEL:
             first = next(iter(fork.failed.values()))
             return Exit(ExitKind.FAIL, error=first)
@@ -270,7 +270,7 @@ class ParallelStep(ForkOp):
 
     def _failure_of_all(self, run: Run, fork: ForkFrame) -> ErrorRecord:
         first = next(iter(fork.failed.values()))
-        message = f"{len(fork.failed)} of {fork.count} branches of `{self.id}` failed, first with: {first.message}"
+        message = f"{len(fork.failed)} of {fork.count} branches of `{self.title}` failed, first with: {first.message}"
         failure = StepFailed(message, "TooManyFailed")
         return record_error(failure, run.program.types.dynamic, step=self.id).caused_by(first)
 

@@ -87,11 +87,11 @@ class StartOp(EffectOp):
         if not isinstance(arrival, Message):
             if wait is not None and wait.key is not None:
                 run.services.children.cancel(run, wait.key, f"`{self.id}` took too long")
-            return fail(run, strand, frame, self.id, TimedOut(self.id))
+            return fail(run, strand, frame, self.id, TimedOut(self.title))
         ended = run.services.children.outcome(run, self.id, self.action.child, arrival)
         if isinstance(ended, Exit):
             return self._child_failed(run, strand, frame, ended)
-        value = validate(self.result_type, ended.value, f"the result of {self.id}") if self.output else ended.value
+        value = validate(self.result_type, ended.value, f"the result of {self.title}") if self.output else ended.value
         return self._complete(run, strand, frame, value, arrival.name)
 
     def _child_failed(self, run: Run, strand: Strand, frame: GraphFrame, leaving: Exit) -> Outcome:
@@ -113,7 +113,7 @@ class StartOp(EffectOp):
     def _complete(
         self, run: Run, strand: Strand, frame: GraphFrame, value: object, child: str | None
     ) -> Outcome:
-        encoded = run.program.types.dynamic.encode(value, f"the result of {self.id}")
+        encoded = run.program.types.dynamic.encode(value, f"the result of {self.title}")
         saga = saga_bytes({}, child=child) if child else None
         record_step(run, strand, frame, self.id, encoded, saga=saga)
         if child:

@@ -60,7 +60,7 @@ class WaitOp(EffectOp):
     def complete(self, run: Run, strand: Strand, frame: GraphFrame, value: object, note: str = "") -> Outcome:
         """Record the result, bind it, and go on."""
         strand.wait = None
-        encoded = run.program.types.dynamic.encode(value, f"the result of {self.id}")
+        encoded = run.program.types.dynamic.encode(value, f"the result of {self.title}")
         saga = saga_bytes({}) if self.compensator is not None else None
         record_step(run, strand, frame, self.id, encoded, kind="wait", note=note, saga=saga)
         if run.notices is not None and note != "expired":
@@ -74,7 +74,7 @@ class WaitOp(EffectOp):
         if self.on_timeout is not None:
             return self.complete(run, strand, frame, self.on_timeout(run.env(strand)), "expired")
         strand.wait = None
-        return fail(run, strand, frame, self.id, TimedOut(self.id))
+        return fail(run, strand, frame, self.id, TimedOut(self.title))
 
 
 @final
@@ -258,7 +258,7 @@ class HumanOp(BodyOp):
         strand.wait = None
         if isinstance(arrival, Expired):
             if self.on_timeout is None:
-                return fail(run, strand, frame, self.id, TimedOut(self.id))
+                return fail(run, strand, frame, self.id, TimedOut(self.title))
             return self._take(run, strand, frame, self.on_timeout(run.env(strand)))
         if isinstance(arrival, Given):
             strand.input = arrival.value

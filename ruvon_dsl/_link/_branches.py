@@ -180,7 +180,7 @@ def _conflict(
         span=other_span or node.display.source,
         severity=Severity.WARNING,
         related=() if one_span is None else (Related(one_span, f"written in `{one.label}`"),),
-        reason=f"at the join the conflict is settled by {rule}",
+        reason=f"when both have written it, the join follows its rule, {rule}",
         help="let one of them return the value and assign it after the join",
     )
 
@@ -223,7 +223,7 @@ def _left_standing(node: Node, *, race: bool) -> Iterator[Diagnostic]:
             yield _warning(
                 NOT_UNDONE,
                 node,
-                f"`{node.id}` starts `{node.action.child}` without waiting, so a rollback does not undo it",
+                f"`{node.action.child}` is started without waiting for it, so a rollback does not undo it",
                 "detached and scheduled workflows are no entries of the saga",
                 "await the child, or start it where nothing can fail any more",
             )

@@ -7,13 +7,13 @@ definition. Only a definition without errors gets a digest.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import final
+from typing import Final, final
 
 from ruvon.ir._canonical import digest
 from ruvon.ir._diagnostics import Diagnostic, Severity
 from ruvon.ir._nodes import Definition
 from ruvon.ir._paths import ImportRoots
-from ruvon.ir._spans import Position
+from ruvon.ir._spans import Position, Span
 from ruvon.ir._verify import verify
 from ruvon_dsl._draft import Draft
 from ruvon_dsl._link._bindings import all_variables, unset_reads
@@ -21,7 +21,7 @@ from ruvon_dsl._link._branches import race_findings, rollback_findings, write_co
 from ruvon_dsl._link._callables import call_findings
 from ruvon_dsl._link._checker import Checker
 from ruvon_dsl._link._checks import Checks
-from ruvon_dsl._link._codes import BROKEN_GRAPH
+from ruvon_dsl._link._codes import ARGUMENT_TYPE, BROKEN_GRAPH, NOT_FOUND, OPTION_TYPE, RESULT_TYPE, TARGET_TYPE
 from ruvon_dsl._link._env import Env
 from ruvon_dsl._link._finish import finish
 from ruvon_dsl._link._flow import Flow
@@ -32,6 +32,9 @@ from ruvon_dsl._link._structure import falls_through, handler_findings, unreacha
 from ruvon_dsl._link._typing import FlowTyping
 
 __all__ = ["Linked", "in_order", "link"]
+
+_OF_VALUES: Final = frozenset({ARGUMENT_TYPE, OPTION_TYPE, RESULT_TYPE, TARGET_TYPE})
+"""Findings about the type of a whole value, which follow from a wrong part of it."""
 
 
 @final
@@ -64,7 +67,8 @@ def link(draft: Draft, roots: ImportRoots, *, opaque: bool = False) -> Linked:
     broken = verify(draft.definition)
     if broken:
         return Linked(None, None, in_order([*draft.diagnostics, *_broken(draft, broken)]))
-    resolver = Resolver(roots, opaque=opaque, span=draft.span)
+    opaque = opaque or draft.opaque
+    resolver = Resolver(roots, opaque=opaque, span=draft.span, reported=draft.reported)
     state = resolver.type_of(draft.definition.state, draft.span)
     checker = Checker(state, resolver, all_variables(draft.definition))
     typing = FlowTyping(draft.definition, resolver, checker)
@@ -88,8 +92,27 @@ def link(draft: Draft, roots: ImportRoots, *, opaque: bool = False) -> Linked:
 
 def _together(draft: Draft, found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     """All findings; where the front end has an error about the same place, it says it better."""
-    known = {item.span for item in draft.diagnostics if item.severity is Severity.ERROR and item.span is not None}
-    return in_order([*draft.diagnostics, *(item for item in found if item.span not in known)])
+    known = [item for item in draft.diagnostics if item.severity is Severity.ERROR and item.span is not None]
+    return in_order([*draft.diagnostics, *(item for item in found if not any(_follows(item, one) for one in known))])
+
+
+def _follows(item: Diagnostic, known: Diagnostic) -> bool:
+    """Whether a finding only repeats, or follows from, what the front end has said about the same place or name."""
+    if item.span == known.span:
+        return True
+    if item.code == NOT_FOUND:
+        return _subject(item) == _subject(known)
+    inside = item.span is not None and known.span is not None and _contains(item.span, known.span)
+    return inside and item.code in _OF_VALUES
+
+
+def _subject(item: Diagnostic) -> str:
+    """The first name that a message quotes."""
+    return item.message.split("`", 2)[1] if item.message.count("`") > 1 else ""
+
+
+def _contains(outer: Span, inner: Span) -> bool:
+    return outer.file == inner.file and outer.start <= inner.start and inner.end <= outer.end
 
 
 def _way_findings(draft: Draft) -> list[Diagnostic]:

@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from collections.abc import Collection
 from typing import Any, final
 
 from ruvon.ir._diagnostics import Diagnostic
@@ -20,14 +21,17 @@ __all__ = ["Resolver"]
 class Resolver:
     """Resolves inside import roots and remembers; `found` collects what could not be resolved.
 
-    In opaque mode (parse only) nothing is imported and every type is `Any`.
+    In opaque mode (parse only) nothing is imported and every type is `Any`. About `reported` paths nothing is said.
     """
 
-    def __init__(self, roots: ImportRoots, *, opaque: bool, span: Span | None = None) -> None:
+    def __init__(
+        self, roots: ImportRoots, *, opaque: bool, span: Span | None = None, reported: Collection[str] = ()
+    ) -> None:
         self.opaque = opaque
         self._span = span
         self.found: list[Diagnostic] = []
         self._roots = roots
+        self._reported = reported
         self._objects: dict[str, object] = {}
         self._types: dict[str, object] = {}
         self._callees: dict[str, StepTarget | PlainFunctionTarget] = {}
@@ -83,6 +87,8 @@ class Resolver:
         if isinstance(target, StepTarget | PlainFunctionTarget):
             self._callees[path] = target
             return target
+        if path in self._reported:
+            return None
         kind = target.kind if isinstance(target, OtherTarget) else "no step"
         self.found.append(
             Diagnostic(
@@ -120,8 +126,13 @@ class Resolver:
         return tuple(loaded)
 
     def _report(self, path: str, error: RuvonError, span: Span | None) -> None:
-        refused = isinstance(error, ImportRefusedError)
-        known = refused or isinstance(error, ObjectNotFoundError)
-        help_ = "" if refused else "mend the path, or define the name"
-        message = str(error) if known else f"`{path}` cannot be read as a type: {error}"
+        if path in self._reported:
+            return
+        match error:
+            case ImportRefusedError():
+                message, help_ = error.problem, error.remedy
+            case ObjectNotFoundError():
+                message, help_ = str(error), "mend the path, or define the name"
+            case _:
+                message, help_ = f"`{path}` cannot be read as a type: {error}", "mend the path, or define the name"
         self.found.append(Diagnostic(code=NOT_FOUND, message=message, span=span or self._span, help=help_))

@@ -6,15 +6,21 @@ the same lines as a coloured terminal.
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+from itertools import accumulate
 from typing import Final, Protocol
 
-from ruvon.ir import Diagnostic, Severity, Span
+from ruvon.ir import Diagnostic, Edit, Severity, Span
 
 __all__ = ["Paint", "PlainPaint", "render_terminal", "summary"]
 
 _NEAR: Final = 2
 """Lines between two marks that are near enough to be shown instead of left out."""
+_WIDE: Final = 160
+"""Characters of a line that are shown; of a longer one only the part around its first mark."""
+_BEFORE: Final = 40
+"""Characters of such a line that are shown before the mark."""
 
 
 class Paint(Protocol):
@@ -85,7 +91,7 @@ def _note(word: str, text: str, paint: Paint) -> Iterator[str]:
 
 def _excerpt(item: Diagnostic, text: str, paint: Paint) -> Iterator[str]:
     lines = text.splitlines()
-    marks = list(_marks(item, lines))
+    lines, marks = _clipped(lines, list(_marks(item, lines)))
     shown = sorted({mark.line for mark in marks})
     if not shown:
         return
@@ -113,6 +119,27 @@ def _between(lines: list[str], previous: int, number: int, width: int, paint: Pa
 def _source_line(lines: list[str], number: int, width: int, paint: Paint) -> str:
     text = lines[number - 1].replace("\t", "    ")
     return f"{paint('line', f'{number:>{width}} |')} {text}".rstrip()
+
+
+def _clipped(lines: list[str], marks: list[_Mark]) -> tuple[list[str], list[_Mark]]:
+    """The lines with the far ends of very long ones left out around their first mark, and the marks moved along."""
+    first: dict[int, int] = {}
+    for mark in marks:
+        first[mark.line] = min(first.get(mark.line, mark.start), mark.start)
+    cut = {number: start - _BEFORE for number, start in first.items() if len(lines[number - 1]) > _WIDE}
+    shown = list(lines)
+    for number, begin in cut.items():
+        text = lines[number - 1]
+        left = "..." if begin > 0 else ""
+        part = text[max(begin, 0) : max(begin, 0) + _WIDE]
+        shown[number - 1] = left + part + ("..." if max(begin, 0) + _WIDE < len(text) else "")
+    return shown, [_moved(mark, cut[mark.line], len(shown[mark.line - 1])) if mark.line in cut else mark for mark in marks]
+
+
+def _moved(mark: _Mark, begin: int, length: int) -> _Mark:
+    by = begin - len("...") if begin > 0 else 0
+    start = min(mark.start - by, length)
+    return replace(mark, start=start, end=max(min(mark.end - by, length + 1), start + 1))
 
 
 def _marks(item: Diagnostic, lines: list[str]) -> Iterator[_Mark]:
@@ -149,12 +176,30 @@ def _columns(text: str) -> int:
 
 
 def _fixed(item: Diagnostic, texts: Mapping[str, str], paint: Paint) -> Iterator[str]:
-    """The lines that the fix changes, as they would read."""
-    for edit in item.fix.edits if item.fix else ():
-        lines = texts.get(edit.span.file, "").splitlines()
-        if not 0 < edit.span.start.line <= len(lines) or edit.span.end.line > len(lines):
-            continue
-        head = lines[edit.span.start.line - 1][: edit.span.start.column - 1]
-        tail = lines[edit.span.end.line - 1][edit.span.end.column - 1 :]
-        for offset, line in enumerate((head + edit.text + tail).splitlines()):
-            yield f"{paint('line', f'{edit.span.start.line + offset} +')} {line}"
+    """The lines that the fix changes, as they would read after all of its edits; removed ones are marked `-`."""
+    edits = item.fix.edits if item.fix else ()
+    for file in dict.fromkeys(edit.span.file for edit in edits):
+        before = texts.get(file, "")
+        after = _applied(before, [edit for edit in edits if edit.span.file == file])
+        yield from _changed(before.splitlines(), after.splitlines(), paint)
+
+
+def _applied(text: str, edits: list[Edit]) -> str:
+    """A text with edits made, from its end to its start so that places stay right; edits outside of it are left out."""
+    lines = text.splitlines(keepends=True)
+    starts = list(accumulate(map(len, lines), initial=0))
+    for edit in sorted(edits, key=lambda edit: edit.span.start, reverse=True):
+        first, last = edit.span.start, edit.span.end
+        if 0 < first.line <= last.line <= len(lines):
+            head = text[: starts[first.line - 1] + first.column - 1]
+            text = head + edit.text + text[starts[last.line - 1] + last.column - 1 :]
+    return text
+
+
+def _changed(before: list[str], after: list[str], paint: Paint) -> Iterator[str]:
+    matcher = SequenceMatcher(None, before, after, autojunk=False)
+    for kind, start, end, new_start, new_end in matcher.get_opcodes():
+        if kind == "delete":
+            yield from (f"{paint('line', f'{number + 1} -')} {before[number]}" for number in range(start, end))
+        elif kind != "equal":
+            yield from (f"{paint('line', f'{number + 1} +')} {after[number]}" for number in range(new_start, new_end))

@@ -179,10 +179,10 @@ def _check_shape(source: Source, node: cst.FunctionDef, reader: BlockReader) -> 
     params = node.params
     every = [*params.posonly_params, *params.params, *params.kwonly_params]
     if [item.name.value for item in every] != ["state"]:
-        given = ", ".join(item.name.value for item in every) or "none"
+        given = ", ".join(f"`{item.name.value}`" for item in every) or "nothing"
         source.findings.error(
             codes.PARAMETERS,
-            f"the workflow `{name}` takes {given}, but its one parameter is `state`",
+            f"the workflow `{name}` takes {given}, where it must take `state` and nothing else",
             source.span(every[0].name).to(source.span(every[-1].name)) if every else span,
             help=f"write `async def {name}(state: YourModel)`, with all inputs as fields of the model",
         )

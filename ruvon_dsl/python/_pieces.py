@@ -272,7 +272,7 @@ class _Wiring:
 
     def _turns(self, piece: Turns, follow: Target) -> Target:
         after = self.block(piece.orelse, follow)
-        on_break = follow if piece.orelse else None
+        on_break = follow if piece.orelse and after != follow else None
         action = replace(piece.action, body=graph_of(piece.body, CONTINUE), on_break=on_break)
         return self._add(piece.id, action, after, piece.span, piece.automate)
 

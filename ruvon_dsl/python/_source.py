@@ -4,7 +4,9 @@ Only the position provider is used; libcst's scope and name providers cost more 
 nodes are slices of the source, so that comments, odd spacing and line numbers are exactly the author's.
 """
 
+import ast
 import re
+import warnings
 from collections.abc import Mapping
 from typing import Final, final
 
@@ -82,10 +84,11 @@ def read_source(source: SourceText, findings: Findings) -> Source | None:
         module = cst.parse_module(text)
         ranges = MetadataWrapper(module, unsafe_skip_copy=True).resolve(PositionProvider)
     except cst.ParserSyntaxError as error:
+        detail, line, column = _python_says(text) or (_detail(error.message), error.raw_line, error.raw_column + 1)
         findings.error(
             codes.SYNTAX,
-            f"the text is not Python: {_detail(error.message)}",
-            Span.at(source.file, max(error.raw_line, 1), error.raw_column + 1),
+            f"the text is not Python: {detail}",
+            Span.at(source.file, max(line, 1), max(column, 1)),
             help="correct the syntax; nothing after this place was looked at",
         )
         return None
@@ -96,10 +99,27 @@ def read_source(source: SourceText, findings: Findings) -> Source | None:
     return Source(source.file, text, module, ranges, findings)
 
 
+def _python_says(text: str) -> tuple[str, int, int] | None:
+    """The message and place of Python's own parser, which knows what an open bracket or a missing colon looks like.
+
+    None where it says no more than "invalid syntax", or takes the text: then its grammar may be an older one.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(text)
+    except SyntaxError as error:
+        if error.msg and error.msg != "invalid syntax":
+            return error.msg, error.lineno or 1, error.offset or 1
+    except (RecursionError, ValueError, MemoryError):
+        return None  # the other parser's finding stands
+    return None
+
+
 def _detail(message: str) -> str:
     cleaned = re.sub(r"^(parser error|tokenizer error): ", "", message.strip())
     cleaned = re.sub(r"^error at \d+:\d+: ", "", cleaned)
-    return cleaned or "invalid syntax"
+    return "invalid syntax" if not cleaned or cleaned.startswith("expected one of") else cleaned
 
 
 def _bounded(file: str, text: str, findings: Findings) -> bool:
@@ -124,8 +144,9 @@ def _bounded(file: str, text: str, findings: Findings) -> bool:
         elif mark in ")]}":
             depth -= 1
         if depth > _MAX_DEPTH:
-            line = len(_NEWLINE.findall(text[: match.start()])) + 1
+            ends = [end.end() for end in _NEWLINE.finditer(text[: match.start()])]
+            place = Span.at(file, len(ends) + 1, match.start() - (ends[-1] if ends else 0) + 1)
             message = f"brackets are nested more than {_MAX_DEPTH} levels deep"
-            findings.error(codes.TOO_DEEP, message, Span.at(file, line, 1), help="give parts of it names")
+            findings.error(codes.TOO_DEEP, message, place, help="give parts of it names")
             return False
     return True

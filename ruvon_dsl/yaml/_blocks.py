@@ -19,6 +19,7 @@ from ruvon.ir._nodes import (
     Target,
     Try,
 )
+from ruvon.ir._spans import Span
 from ruvon.ir._verify import single_effect
 from ruvon.ir.expr import _nodes as e
 from ruvon.ir.expr._nodes import Expr
@@ -53,7 +54,8 @@ def lower_loop(low: Lowerer, item: Item, following: Target, place: Place) -> tup
     following_turns = following
     on_break: Target | None = None
     if "else" in item.blocks:
-        following_turns, on_break = low.steps(item.blocks["else"], Place(place.scope, following)), following
+        following_turns = low.steps(item.blocks["else"], Place(place.scope, following))
+        on_break = following if following_turns != following else None
     body = low.graph(item.blocks.get("loop_body", Block([], item.span)), "loop", place.scope, supplies=_names(target))
     output = context.exprs.target(fields.node("output"))
     if output is not None:
@@ -164,9 +166,10 @@ def lower_try(low: Lowerer, item: Item, following: Target, place: Place) -> tupl
     has_else = bool(item.blocks.get("else", Block([], item.span)).items)
     behind = low.steps(item.blocks["else"], Place(scope, following)) if has_else else following
     inside = item.blocks.get("steps", Block([], item.span))
-    final = item.blocks.get("finally")
+    final = low.graph(item.blocks["finally"], "final", scope) if "finally" in item.blocks else None
+    end = final if final is not None and final.nodes else None
     saga = item.fields.flag("saga") or False
-    if not (saga or item.handlers or final):
+    if not (saga or item.handlers or end):
         low.context.found.error(
             codes.MISSING_KEY,
             f"`{item.id}` has no `except`, no `finally` and no `saga`",
@@ -174,7 +177,6 @@ def lower_try(low: Lowerer, item: Item, following: Target, place: Place) -> tupl
             "add one of them, or leave the TRY out",
         )
     handlers = tuple(_handler(low, handler, following, scope, has_else=has_else) for handler in item.handlers)
-    end = low.graph(final, "final", scope) if final is not None else None
     if item.saga_id:
         body = _saga_inside(low, item, inside, scope, behind)
         return Try(body=body, handlers=handlers, final=end), behind
@@ -261,15 +263,17 @@ def _branch(low: Lowerer, branch: BranchItem, outputs: dict[str, YamlNode], scop
     graph = low.graph(branch.block, "branch", scope)
     label = branch.label or (branch.block.items[0].id if branch.block.items else "branch")
     output = context.exprs.target(outputs.get(label)) if label in outputs else None
-    if branch.task:
-        graph, hoisted = hoist_output(graph)
-        if branch.output is not None and hoisted is None:
-            message = f"the branch `{label}` gives no result to bind"
-            help_ = "write it under `branches:` with a `return`, and bind it with `outputs:`"
-            context.found.error(codes.BAD_OUTPUT, message, branch.output.span, help_)
-        output = output or hoisted
-    elif output is None:
-        output = context.exprs.target(branch.output)
+    if not branch.task:
+        output = output or context.exprs.target(branch.output)
+    graph, hoisted = hoist_output(graph)
+    if branch.task and branch.output is not None and hoisted is None:
+        message = f"the branch `{label}` gives no result to bind"
+        help_ = "write it under `branches:` with a `return`, and bind it with `outputs:`"
+        context.found.error(codes.BAD_OUTPUT, message, branch.output.span, help_)
+    if output is not None and hoisted is not None:
+        message = f"the result of the branch `{label}` is bound twice"
+        context.found.error(codes.KEY_CLASH, message, branch.span, "keep one of the outputs")
+    output = output or hoisted
     after = tuple(node.text for node in branch.after)
     return Branch(label=label, graph=graph, after=after, output=output, won=branch.won)
 
@@ -363,7 +367,29 @@ def _mapped_body(low: Lowerer, item: Item, scope: Scope, target: Expr) -> Graph:
         return Graph(entry=END, nodes={})
     if names[0] == "task_function" and isinstance(target, e.Name):
         item.blocks[names[0]].items[0].passes = target.id
-    return low.graph(item.blocks[names[0]], "branch", scope, supplies=_names(target))
+    return _kept_inside(context, item, low.graph(item.blocks[names[0]], "branch", scope, supplies=_names(target)))
+
+
+def _kept_inside(context: FileContext, item: Item, graph: Graph) -> Graph:
+    """A mapped body of one effect with an `output`: it binds inside the branch, so a RETURN without value ends it.
+
+    A plain variable would be nobody's: the branch is over, and what follows has no branch.
+    """
+    bare, output = hoist_output(graph)
+    if output is None:
+        return graph
+    if _is_item(output):
+        message = f"the `output` inside `{item.id}` is a variable of each branch alone, which nothing can read"
+        help_ = "give the step around it the `output`: the list of all results"
+        context.found.error(codes.BAD_OUTPUT, message, _source(bare, item), help_)
+        return bare
+    end = Node(id=context.fresh_id("return"), action=Return(), display=Display(source=item.span))
+    (only,) = graph.nodes.values()
+    return Graph(entry=graph.entry, nodes={only.id: replace(only, next=end.id), end.id: end})
+
+
+def _source(graph: Graph, item: Item) -> Span:
+    return graph.nodes[graph.entry].display.source or item.span
 
 
 def _optional(context: FileContext, fields: Fields, name: str) -> Expr | None:

@@ -115,6 +115,7 @@ class FileContext:
         return None
 
     def _wrong(self, node: ScalarNode, kind: str, help_: str) -> None:
+        self.names.reported.add(self.names.written(node.text))
         self.found.error(codes.WRONG_TARGET, f"`{node.text}` is {kind}, not a step function", node.span, help_)
 
 

@@ -20,7 +20,7 @@ from ruvon_dsl.yaml._naming import assign_ids
 from ruvon_dsl.yaml._steps import StepParser, StepTypes
 from ruvon_dsl.yaml._substitute import Substitution
 from ruvon_dsl.yaml._tree import Block, Item, walk_items
-from ruvon_dsl.yaml._values import MappingNode, ScalarNode, SequenceNode, YamlNode, kind_of
+from ruvon_dsl.yaml._values import MappingNode, ScalarNode, YamlNode, kind_of
 
 __all__ = ["DocumentLowering", "constants_of", "nothing"]
 
@@ -57,7 +57,7 @@ class DocumentLowering:
         context = FileContext.create(self._source, self._roots, found, opaque=self._opaque)
         if not isinstance(document, MappingNode):
             message = f"a workflow file is a mapping with `workflow_type` and `steps`, not {kind_of(document)}"
-            found.error(codes.NOT_A_WORKFLOW, message, document.span)
+            found.error(codes.NOT_A_WORKFLOW, message, document.span, "begin with `workflow_type: Name` and `steps:`")
             return Draft(nothing(), self._source, found.ordered())
         context.names.parameters = dict(constants_of(document, "parameters"))
         document = self._substituted(document, context)
@@ -73,6 +73,8 @@ class DocumentLowering:
             span,
             takes=MappingProxyType(context.takes),
             implicit=frozenset(implicit_ids(block)),
+            opaque=context.names.opaque,
+            reported=frozenset(context.names.reported),
         )
 
     def _substituted(self, document: MappingNode, context: FileContext) -> MappingNode:
@@ -86,13 +88,15 @@ class DocumentLowering:
     def _header(self, fields: Fields, context: FileContext) -> None:
         for node in fields.texts("module"):
             context.names.add_module(node)
+        context.names.give_up_if_lost()
         uses = fields.node("uses")
         for entry in uses.entries if isinstance(uses, MappingNode) else ():
             if isinstance(entry.value, ScalarNode):
                 context.names.add_use(entry.key.text, entry.value)
-        state, result = fields.node("initial_state_model"), fields.node("result_model")
-        context.state = _annotation(state, context)
-        context.result = _annotation(result, context)
+        context.names.give_up_if_lost()
+        context.state = _model(fields, "initial_state_model", context)
+        context.result = _model(fields, "result_model", context)
+        context.names.give_up_if_lost()
         variables = fields.node("variables")
         for entry in variables.entries if isinstance(variables, MappingNode) else ():
             written = context.types.read(entry.value) if isinstance(entry.value, ScalarNode) else None
@@ -123,17 +127,12 @@ class DocumentLowering:
         entry = fields.entry("steps")
         parser = StepParser(context.found, self._step_types)
         block = Block([], fields.span) if entry is None else parser.block(entry)
-        if (
-            entry is not None
-            and isinstance(entry.value, SequenceNode | ScalarNode)
-            and not block.items
-            and not context.found.failed
-        ):
+        if entry is not None and isinstance(entry.value, ScalarNode) and not context.found.failed:
             context.found.error(
                 codes.EMPTY_STEPS,
-                "the workflow has no steps",
+                "there is nothing below `steps`",
                 entry.key.span,
-                "add a step: `- {name: First, function: my.module.step}`",
+                "add a step: `- {name: First, function: my.module.step}`; a workflow without steps is `steps: []`",
             )
         context.exprs.bound |= set(context.exprs.declared) | _bound_names(block)
         return block
@@ -143,8 +142,13 @@ class DocumentLowering:
         return Lowering(context).graph(block, "workflow", None)
 
 
-def _annotation(node: YamlNode | None, context: FileContext) -> object:
-    written = context.types.read(node) if isinstance(node, ScalarNode) else None
+def _model(fields: Fields, name: str, context: FileContext) -> object:
+    """The annotation of a class of the header; where it cannot be loaded, nothing about it can be checked."""
+    node = fields.node(name)
+    if not isinstance(node, ScalarNode):
+        return Missing
+    written = context.types.read(node)
+    context.names.lost = context.names.lost or written is None
     return Missing if written is None else written.annotation
 
 

@@ -105,30 +105,26 @@ _REGION: Final = Key("data_region", Kind.VALUE, "Region whose workers run the ch
 _VERSION: Final = Key(
     "version", Kind.TEXT, "Version of the child; without it the one current at the start.", ("target_version",)
 )
+_START_KEYS: Final = (
+    _CHILD,
+    _VERSION,
+    _DATA,
+    Key("takes", Kind.TYPE, "Class of the child's initial state; a mapping in `initial_data` builds it."),
+    _REGION,
+    OUTPUT,
+    Key("output_model", Kind.TYPE, "Type of the child's result.", ("gives", "into", "result_model")),
+    Key("retry", Kind.RETRY, "Retry policy.", ("retry_policy",), nullable=True, table=RETRY),
+    Key("timeout", Kind.DURATION, "Longest time of the child.", ("timeout_seconds",), nullable=True),
+    *MERGE_KEYS,
+)
 _SUB_WORKFLOW: Final = _COMMON.extended(
-    "a SUB_WORKFLOW step",
-    "Start another workflow and wait for its result.",
-    (
-        _CHILD,
-        _VERSION,
-        _DATA,
-        _REGION,
-        OUTPUT,
-        Key("output_model", Kind.TYPE, "Type of the child's result.", ("into", "result_model")),
-        Key("retry", Kind.RETRY, "Retry policy.", ("retry_policy",), nullable=True, table=RETRY),
-        Key("timeout", Kind.DURATION, "Longest time of the child.", ("timeout_seconds",), nullable=True),
-        *MERGE_KEYS,
-    ),
+    "a SUB_WORKFLOW step", "Start another workflow and wait for its result.", _START_KEYS
 )
 _FIRE_AND_FORGET: Final = _COMMON.extended(
     "a FIRE_AND_FORGET step",
     "Start another workflow and go on at once.",
     (
-        _CHILD,
-        _VERSION,
-        _DATA,
-        _REGION,
-        OUTPUT,
+        *_START_KEYS,
         Key("key", Kind.VALUE, "Idempotency key: one child for one key.", ("idempotency_key",)),
     ),
 )
@@ -136,11 +132,7 @@ _CRON_SCHEDULE: Final = _COMMON.extended(
     "a CRON_SCHEDULE step",
     "Register a recurring start of another workflow.",
     (
-        _CHILD,
-        _VERSION,
-        _DATA,
-        _REGION,
-        OUTPUT,
+        *_START_KEYS,
         Key("cron_expression", Kind.VALUE, "When, as cron: `0 9 * * MON`.", ("schedule", "cron"), required=True),
         Key("timezone", Kind.VALUE, "Time zone of the schedule (default UTC).", ("tz",)),
         Key("schedule_name", Kind.VALUE, "Name of the schedule."),
@@ -148,6 +140,8 @@ _CRON_SCHEDULE: Final = _COMMON.extended(
         Key("catch_up", Kind.COUNT, "Missed runs that are made up for."),
     ),
 )
+_COMPENSATE: Final = next(key for key in CALL_KEYS if key.name == "compensate_function")
+_DONE_KEYS: Final = (_COMPENSATE, *MERGE_KEYS)
 _SLEEP: Final = _COMMON.extended(
     "a SLEEP step",
     "Wait for a span of time or until a moment.",
@@ -157,6 +151,7 @@ _SLEEP: Final = _COMMON.extended(
         ),
         Key("until", Kind.VALUE, "Until when: an expression that gives a datetime."),
         OUTPUT,
+        *_DONE_KEYS,
     ),
 )
 _TIMEOUT: Final = Key(
@@ -177,6 +172,7 @@ _RECEIVE: Final = _COMMON.extended(
         OUTPUT,
         _TIMEOUT,
         _ON_TIMEOUT,
+        *_DONE_KEYS,
     ),
 )
 _HUMAN: Final = _COMMON.extended(
@@ -194,10 +190,12 @@ _HUMAN: Final = _COMMON.extended(
         Key("answer", Kind.PATH, "Function that is run once with the answer."),
         Key("answer_to", Kind.CHOICE, "Which step takes the answer.", choices=("self", "next")),
         Key("inputs", Kind.VALUES, "Arguments of the function by parameter name.", ("args", "kwargs", "arguments")),
+        Key("ask_inputs", Kind.VALUES, "Arguments of `ask`, where `answer` has others."),
+        Key("answer_inputs", Kind.VALUES, "Arguments of `answer`, where `ask` has others."),
         OUTPUT,
         _TIMEOUT,
         _ON_TIMEOUT,
-        *(key for key in CALL_KEYS if key.name == "compensate_function"),
+        _COMPENSATE,
         *INPUT_KEYS,
         *MERGE_KEYS,
     ),

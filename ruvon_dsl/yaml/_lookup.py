@@ -35,8 +35,12 @@ class Names:
 
     def __init__(self, roots: ImportRoots, found: Findings, *, opaque: bool) -> None:
         self.opaque = opaque
+        self.lost = False
+        """A module or name of the header could not be loaded: what else it would have said is not reported."""
         self.module_names: list[str] = []
         self.parameters: dict[str, object] = {}
+        self.reported: set[str] = set()
+        """Paths that a finding is about already."""
         self._roots = roots
         self._found = found
         self._modules: list[ModuleLookup] = []
@@ -53,14 +57,21 @@ class Names:
             self._modules.append(ModuleLookup(self._roots.load_module(node.text)))
         except RuvonError as error:
             self._found.error(codes.NAME_NOT_FOUND, str(error), node.span)
+            self.lost = True
 
     def add_use(self, name: str, node: ScalarNode) -> None:
         """Take one entry of the header's `uses:`."""
         self._paths[name] = node.text
         if not self.opaque:
             value = self.load(node)
-            if value is not Missing:
+            if value is Missing:
+                self.lost = True
+            else:
                 self._uses[name] = value
+
+    def give_up_if_lost(self) -> None:
+        """Take the rest of the file as it is written, once something of the header is missing."""
+        self.opaque = self.opaque or self.lost
 
     def __call__(self, name: str) -> object:
         """The object that a dotted name means, or `Missing`."""
@@ -103,10 +114,12 @@ class Names:
                 path, self.names(), "name its module with `module:` or `uses:`, or write `package.module:name`"
             )
             self._found.error(codes.NAME_NOT_FOUND, f"`{path}` is not defined", node.span, hint)
+            self.reported.add(self.written(path))
             return Missing
         try:
             return self._roots.load(path)
         except RuvonError as error:
+            self.reported.add(self.written(path))
             self._found.error(codes.NAME_NOT_FOUND, str(error), node.span)
             return Missing
 

@@ -96,8 +96,8 @@ _TEXTS: Final[Mapping[str, CodeInfo]] = {
     "RV0810": _page(
         "an unknown key",
         "The key is in no table of this place, so it would have no effect. Most often it is misspelt.",
-        _steps("- name: Pause", "  type: SLEEP", "  durration: 5s"),
-        _steps("- name: Pause", "  type: SLEEP", "  duration: 5s"),
+        _steps("- name: Pause", "  type: SLEEP", "  duration: 5s", "  descripton: Wait a little."),
+        _steps("- name: Pause", "  type: SLEEP", "  duration: 5s", "  description: Wait a little."),
     ),
     "RV0811": _page(
         "a missing key",
@@ -176,8 +176,8 @@ _TEXTS: Final[Mapping[str, CodeInfo]] = {
         "a name that is not defined",
         "A function, class or module cannot be found. Short names are looked up in `module:`, then in `uses:`, then "
         "among the exceptions of Python and Ruvon; everything else is a path inside the import roots.",
-        _steps("- {type: FAIL, error: Problem}", head="uses: {Problem: ValueErorr}\n"),
-        _steps("- {type: FAIL, error: Problem}", head="uses: {Problem: ValueError}\n"),
+        _steps("- {name: Pay, type: TRY, steps: [{return: 1}], except: [{error: ValueErorr, steps: [{return: 2}]}]}"),
+        _steps("- {name: Pay, type: TRY, steps: [{return: 1}], except: [{error: ValueError, steps: [{return: 2}]}]}"),
     ),
     "RV0824": _page(
         "a name of the wrong sort",
@@ -270,9 +270,9 @@ _TEXTS: Final[Mapping[str, CodeInfo]] = {
         ),
     ),
     "RV0840": _page(
-        "a workflow without steps",
-        "A file has at least one step.",
-        "workflow_type: Example\nsteps: []\n",
+        "nothing below `steps`",
+        "`steps:` with nothing below it looks like a file that lost its end. A workflow without steps is `steps: []`.",
+        "workflow_type: Example\nsteps:\n",
         _GOOD,
     ),
     "RV0601": _page(

@@ -227,7 +227,7 @@ def _syntax_finding(source: SourceText, error: yaml.YAMLError) -> Diagnostic:
     mark: Any = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read")
     span = Span.at(source.file, mark.line + 1, mark.column + 1) if mark is not None else _start(source)
-    advice = ""
+    advice = "the cause is often a line before: close every bracket and quote, and check the indent"
     if "tab" in problem or "cannot start any token" in problem:
         advice = "indent with spaces, and quote texts that begin with a sign such as @, ` or %"
     elif "mapping values are not allowed" in problem:

@@ -10,6 +10,7 @@ from ruvon_dsl.yaml._calls import type_of
 from ruvon_dsl.yaml._check import is_null
 from ruvon_dsl.yaml._context import FileContext
 from ruvon_dsl.yaml._tree import Item
+from ruvon_dsl.yaml._values import ScalarNode
 
 __all__ = ["lower_start"]
 
@@ -27,12 +28,13 @@ def lower_start(context: FileContext, item: Item) -> Start:
     child = context.names.child(written)
     retry = fields.entry("retry")
     data = fields.node("initial_data")
-    if child is not None and child.takes is not Missing:
-        context.takes[item.id] = child.takes
+    takes = _takes(context, item, Missing if child is None else child.takes)
+    if takes is not Missing:
+        context.takes[item.id] = takes
     return Start(
         child=written if child is None else child.workflow_type,
         version=fields.text("version") or (None if child is None else child.version),
-        data=None if data is None else context.exprs.value(data, Missing if child is None else child.takes),
+        data=None if data is None else context.exprs.value(data, takes),
         mode=_MODES[item.kind],
         output=context.exprs.target(fields.node("output")),
         result=_result(context, item, Missing if child is None else child.gives),
@@ -52,6 +54,13 @@ def lower_start(context: FileContext, item: Item) -> Start:
 def _value(context: FileContext, item: Item, name: str) -> Expr | None:
     node = item.fields.node(name)
     return None if node is None else context.exprs.value(node)
+
+
+def _takes(context: FileContext, item: Item, declared: object) -> object:
+    """The class of the child's initial state: as written, or as the child declares it."""
+    node = item.fields.node("takes")
+    written = context.types.read(node) if isinstance(node, ScalarNode) else None
+    return declared if written is None else written.annotation
 
 
 def _result(context: FileContext, item: Item, gives: object) -> str | None:

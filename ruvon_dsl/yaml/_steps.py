@@ -194,7 +194,9 @@ class StepParser:
         for name in ("steps", "loop_body", "else", "finally"):
             entry = fields.entry(name)
             if entry is not None and not (item.kind == "DECISION" and item.short):
-                item.blocks[name] = self.block(entry)
+                block = self.block(entry)
+                if block.items or name not in {"else", "finally"}:  # without steps these two are none
+                    item.blocks[name] = block
         item.handlers = [
             self._handler(node) for node in _listed(fields.node("except")) if self._is_mapping(node, "a handler")
         ]

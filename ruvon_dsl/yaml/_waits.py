@@ -23,14 +23,19 @@ def lower_sleep(context: FileContext, item: Item) -> Wait:
     fields = item.fields
     duration, until = fields.node("duration"), fields.node("until")
     if (duration is None) == (until is None):
-        context.found.error(
-            codes.KEY_CLASH, f"`{item.id}` needs either `duration` or `until`", item.span, "write `duration: 6h`"
-        )
+        has = "has both `duration` and `until`, which exclude each other" if until is not None else "has no `duration`"
+        help_ = "keep one of them" if until is not None else "write `duration: 6h`, or `until:` with a moment"
+        context.found.error(codes.KEY_CLASH, f"`{item.id}` {has}", item.span, help_)
     source = TimerSource(
         duration=None if duration is None else context.exprs.value(duration, timedelta),
         until=None if until is None else context.exprs.value(until, datetime),
     )
-    return Wait(source=source, output=context.exprs.target(fields.node("output")))
+    return Wait(
+        source=source,
+        output=context.exprs.target(fields.node("output")),
+        compensation=compensation_of_fields(context, fields, None),
+        merge=context.options.merge(fields),
+    )
 
 
 def lower_receive(context: FileContext, item: Item) -> Wait:
@@ -41,7 +46,12 @@ def lower_receive(context: FileContext, item: Item) -> Wait:
     source = SignalSource(model=model or "object", key=None if key is None else context.exprs.value(key))
     timeout, on_timeout = _limits(context, item, _annotation(context, fields.node("model")))
     return Wait(
-        source=source, output=context.exprs.target(fields.node("output")), timeout=timeout, on_timeout=on_timeout
+        source=source,
+        output=context.exprs.target(fields.node("output")),
+        timeout=timeout,
+        on_timeout=on_timeout,
+        compensation=compensation_of_fields(context, fields, None),
+        merge=context.options.merge(fields),
     )
 
 
@@ -87,9 +97,9 @@ def lower_human(context: FileContext, item: Item, scope: Scope, follower: Item |
         role=None if role is None else exprs.value(role),
         assignee=None if assignee is None else exprs.value(assignee),
         ask=_path(context, ask),
-        ask_args=_arguments(context, item, ask, scope),
+        ask_args=_arguments(context, item, ask, scope, "ask_inputs"),
         answer=_path(context, answer),
-        answer_args=_arguments(context, item, answer, scope),
+        answer_args=_arguments(context, item, answer, scope, "answer_inputs"),
         answer_to=taker,
     )
     timeout, on_timeout = _limits(context, item, _annotation(context, form_node))
@@ -110,16 +120,22 @@ def _path(context: FileContext, node: object) -> str | None:
     return context.names.written(node.text) if callee is None else callee.path
 
 
-def _arguments(context: FileContext, item: Item, node: object, scope: Scope) -> Mapping[str, Expr]:
-    """The arguments of `ask` or `answer`; what the answer gives need not stand among them."""
+def _arguments(context: FileContext, item: Item, node: object, scope: Scope, own: str) -> Mapping[str, Expr]:
+    """The arguments of `ask` or `answer`; what the answer gives need not stand among them.
+
+    They stand under the key of the function's own (`ask_inputs`), or under `inputs` where there is one function.
+    """
+    fields = item.fields
     if not isinstance(node, ScalarNode):
+        if own in fields:
+            message = f"`{own}` stands without `{own.partition('_')[0]}`"
+            context.found.error(codes.KEY_CLASH, message, fields.span_of(own), "name the function, or write `inputs`")
         return MappingProxyType({})
     callee = context.callee(node)
-    if callee is not None and not declares_input(item, callee):
-        given = item.fields.node("inputs")
-        if given is None:
-            return MappingProxyType({"state": e.Name("state", node.span)} if callee.takes_state else {})
-    return MappingProxyType(dict(arguments_of(context, item, callee, scope, node)))
+    key = own if own in fields else "inputs"
+    if callee is not None and not declares_input(item, callee) and fields.node(key) is None:
+        return MappingProxyType({"state": e.Name("state", node.span)} if callee.takes_state else {})
+    return MappingProxyType(dict(arguments_of(context, item, callee, scope, node, key=key)))
 
 
 def _taker(

@@ -11,10 +11,6 @@ from tests.catalogue.pages import run_page
 from tests.support.golden import GOLDEN
 
 CODES = sorted(catalogue())
-BESIDE = {
-    "RV0363": {"RV0526"},
-}
-"""Codes that a failing program cannot avoid to get as well."""
 
 
 @pytest.mark.parametrize("code", CODES)

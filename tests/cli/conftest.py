@@ -78,7 +78,14 @@ def shell(place: Path) -> Command:
     def call(*args: str, given: str = "", **env: str) -> Done:
         variables = {**os.environ, "PYTHONPATH": str(ROOT), **env}
         done = subprocess.run(
-            [*RUVON, *map(str, args)], input=given, capture_output=True, text=True, cwd=place, env=variables, timeout=120
+            [*RUVON, *map(str, args)],
+            input=given,
+            capture_output=True,
+            text=True,
+            cwd=place,
+            env=variables,
+            timeout=120,
+            check=False,
         )
         return Done(done.returncode, done.stdout, done.stderr)
 

@@ -72,15 +72,15 @@ def test_ctrl_c_leaves_a_workflow_that_goes_on(shell: Command, place: Path) -> N
     """Ctrl-C ends the command with code 130 and a sentence; what was committed stays, and `resume` would go on."""
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     arguments = [*RUVON, "run", str(FLOWS), "--workflow", "Long"]
-    process = subprocess.Popen(
+    with subprocess.Popen(
         arguments, cwd=place, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("done"):
-            break
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("done"):
+                break
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
 
     assert process.returncode == 130
     assert "ruvon resume" in err
@@ -120,14 +120,14 @@ def _wait_for_step(shell: Command, step: str) -> str:
 def test_a_closed_pipe_is_no_error(place: Path) -> None:
     """A reader that goes away, such as `head`, brings no traceback."""
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
-        [*RUVON, "compile", ORDER], cwd=place, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    process.stdout.close()
-    assert process.stderr is not None
-    err = process.stderr.read()
-    process.wait(timeout=60)
+    arguments = [*RUVON, "compile", ORDER]
+    with subprocess.Popen(
+        arguments, cwd=place, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        err = process.stderr.read()
 
     assert "Traceback" not in err
 

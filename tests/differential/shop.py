@@ -235,14 +235,14 @@ def behave(outside: Outside, name: str, given: Mapping[str, Any]) -> Reply:
     attempt = given["context"].attempt
     mood = Random(f"{outside.seed}:{tag}").random()  # noqa: S311 - no secret
     changed = _change(name, given.get("state"), tag, n)
-    late = timedelta(seconds=6) if mood > 0.95 and attempt == 1 else timedelta(0)
-    if mood < 0.08:
+    late = timedelta(seconds=6) if mood > 0.96 and attempt == 1 else timedelta(0)
+    if mood < 0.03:
         return Reply(error=Rejected(f"{tag} refuses {n}", n), takes=late)
-    if mood < 0.16 and n % 2:
+    if mood < 0.07 and n % 2:
         return Reply(error=Declined(f"{tag} declines {n}"), takes=late)
-    if mood < 0.22 and attempt < 3:
+    if mood < 0.11 and attempt < 3:
         return Reply(error=Busy(tag, attempt))
-    if mood < 0.25:
+    if mood < 0.125:
         return Reply(error=KeyError(tag))
     return Reply(_value(name, tag, n, changed), takes=late)
 

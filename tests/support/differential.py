@@ -25,7 +25,7 @@ from pydantic import BaseModel
 from ruvon.authoring import Reply, Signal, World, WorldInputMissing, run_local
 from ruvon.authoring._work import CURRENT_DRIVER
 from ruvon.builder import WorkflowBuilder
-from ruvon.engine import NotWaitingForInputError
+from ruvon.engine import InvalidInputError, NotWaitingForInputError
 from ruvon.engine._answers import encode_signal, find_answered
 from ruvon.implementations.persistence.memory import MemoryPersistenceProvider
 from ruvon.ir import Definition
@@ -110,7 +110,16 @@ def differences(left: Outcome, right: Outcome, *, calls: bool = True) -> list[st
     """What two outcomes disagree about, as text."""
     names = ("end", "state", "result", "error", "undone", *(("calls",) if calls else ()))
     pairs = [(name, getattr(left, name), getattr(right, name)) for name in names]
-    return [f"{name}:\n   {one}\n   {two}" for name, one, two in pairs if one != two]
+    return [_difference(name, one, two) for name, one, two in pairs if one != two]
+
+
+def _difference(name: str, one: Any, two: Any) -> str:
+    """The parts of two values that the other one does not have."""
+    if isinstance(one, list) and isinstance(two, list):
+        one, two = [item for item in one if item not in two] or one, [item for item in two if item not in one] or two
+    if name == "state" and one[0] == two[0]:
+        one, two = [item for item in one[1] if item not in two[1]], [item for item in two[1] if item not in one[1]]
+    return f"{name}:\n   {one}\n   {two}"
 
 
 # --- the outside world ------------------------------------------------------------------------------------------------
@@ -423,7 +432,24 @@ class People:
                 self._ask(row.workflow_id, row.waiting_for)
 
     async def wait(self) -> bool:
-        """Wait until something was sent; False when nothing more comes."""
+        """Wait until something was sent or is due; False when nothing more comes."""
+        row = await self._store.load_instance(UUID(self._workflow.id))
+        timer = None
+        if row.due_us is not None:
+            timer = asyncio.ensure_future(self._ring(row.due_us))
+            self._tasks.add(timer)
+        try:
+            return await self._wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
+                self._tasks.discard(timer)
+
+    async def _ring(self, due_us: int) -> None:
+        await self._clock.sleep_us(due_us - self._clock.now_us())
+        self.news.set()
+
+    async def _wait(self) -> bool:
         while not self.news.is_set():
             if not self._tasks:
                 return False
@@ -446,7 +472,10 @@ class People:
         task.add_done_callback(self._tasks.discard)
 
     async def _send(self, number: int, sent: Sent) -> None:
-        name, data = encode_signal(self._workflow._run, sent.event, None)
+        try:
+            name, data = encode_signal(self._workflow._run, sent.event, None)
+        except InvalidInputError:  # the workflow receives nothing of this class
+            return
         entry = InboxEntry(UUID(self._workflow.id), InboxKind.SIGNAL, name, data, sent.key, f"signal:{number}", self._clock.now_us())
         await self._store.append_inbox(entry)
         self.news.set()

@@ -610,14 +610,16 @@ async def nested(state: Doc) -> list[int]:
     async def right() -> int:
         total = 0
         for i in range(3):
-            total += await double(i)
+            part = await double(i)
+            total += part
         state.b = total
         return total
 
-    for _ in range(2):
-        both, one = await gather(left(), right())
-        state.tags.append(f"{sum(both)}/{one}")
-    return both
+    results: list[int] = []
+    both, one = await gather(left(), right())
+    state.tags.append(f"{sum(both)}/{one}")
+    results.extend(both)
+    return results
 
 
 @workflow("Batches")

@@ -185,6 +185,7 @@ async def _execute(driver: "LocalDriver") -> Any:
     except RestartRequested:
         raise
     except (Exception, asyncio.CancelledError) as error:
+        driver.layer.settle()  # what the body changed in place before the error happened, whatever came after it
         if run.declaration.saga or isinstance(error, SagaWorkflowException):
             await run.hands.roll_back(driver, run.entries)
         raise
@@ -307,6 +308,7 @@ class LocalDriver:
         """Close a saga scope; after an error or a cancellation undo first what completed inside."""
         self.scopes = tuple(item for item in self.scopes if item is not scope)
         if isinstance(error, Exception | asyncio.CancelledError):
+            self.layer.settle()
             await self.run.hands.roll_back(self, [entry for entry in self.run.entries if scope in entry.scopes])
 
 

@@ -104,7 +104,7 @@ def expect(checked: Checked, wanted: object) -> Diagnostic | None:
             help="narrow it first: test `is not None`, or give a default with `or`",
         )
     message = f"`{text}` is {describe(checked.type)}, where {describe(wanted)} is expected"
-    return Diagnostic(code=codes.MISMATCH, message=message, span=span)
+    return Diagnostic(code=codes.MISMATCH, message=message, span=span, help=f"give {describe(wanted)}, or convert it")
 
 
 @final
@@ -262,7 +262,7 @@ class Checker:
             codes.OUTSIDE_NAME,
             f"`{name}` is not known here",
             reason="an expression sees `state`, variables bound before it and loop variables",
-            advice=suggestion(name, env.names),
+            advice=suggestion(name, env.names) or "assign it in a step before, or keep it in `state`",
         )
 
     def _reference(self, expr: Expr, path: str, env: TypeEnv) -> object:

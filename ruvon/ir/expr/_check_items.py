@@ -158,7 +158,7 @@ def _unpacked(checker: "Checker", target: Expr, annotation: object, count: int) 
         if origin is tuple and arguments and Ellipsis not in arguments:
             if len(arguments) != count:
                 message = f"an item has {len(arguments)} parts, and is unpacked into {count} names"
-                checker.report(target, codes.UNPACK, message, reason="Python raises ValueError here")
+                checker.report(target, codes.UNPACK, message, reason="Python raises ValueError here", advice=f"give {len(arguments)} names")
                 return [UNKNOWN] * count
             parts: list[object] = list(arguments)
         else:
@@ -214,7 +214,8 @@ def _slice_type(checker: "Checker", expr: Subscript, owner: object) -> object:
 
 
 def _no_items(checker: "Checker", expr: Subscript, member: object, what: str) -> object:
-    return checker.report(expr, codes.NO_ITEMS, f"`{quoted(expr.value)}` is {describe(member)}, which {what}")
+    message = f"`{quoted(expr.value)}` is {describe(member)}, which {what}"
+    return checker.report(expr, codes.NO_ITEMS, message, advice="use it as it is, or index a list, tuple, text or dict")
 
 
 def _item_type(checker: "Checker", expr: Subscript, member: object, index: object) -> object:

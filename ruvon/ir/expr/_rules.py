@@ -259,9 +259,13 @@ class _Rules:
             return
         count = len(expr.args)
         if signature.most is not None and count > signature.most:
-            self._report(expr.span, codes.PARAMETER, f"`{name}` takes at most {signature.most} arguments, not {count}")
+            most = f"{signature.most} argument{'s' if signature.most != 1 else ''}"
+            advice = f"leave {'one' if count == signature.most + 1 else f'{count - signature.most} of them'} out"
+            self._report(expr.span, codes.PARAMETER, f"`{name}` takes at most {most}, not {count}", "", advice)
         elif count < signature.least and not expr.keywords:
-            self._report(expr.span, codes.PARAMETER, f"`{name}` needs {signature.least} arguments, not {count}")
+            least = f"{signature.least} argument{'s' if signature.least != 1 else ''}"
+            advice = f"give {signature.least - count} more"
+            self._report(expr.span, codes.PARAMETER, f"`{name}` needs {least}, not {count}", "", advice)
 
     def _method(self, expr: Call, value: Expr, name: str, bound: frozenset[str]) -> None:
         if name.startswith("_"):

@@ -25,6 +25,7 @@ _FORBIDDEN: Final = re.compile(
     "[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 _LINE_END: Final = re.compile("\r\n|\r|\n")
+_FORM: Final = "write one Python expression, such as `state.amount > 0`"
 _WORD: Final = re.compile(r"[^\W\d]\w*")
 
 
@@ -237,7 +238,7 @@ def _syntax(source: Source, error: BaseException, rows: int, indent: int) -> Exp
     place = source.position(row, min(max(0, offset), len(line))) if line else source.whole().start
     message = f"the text is not an expression: {detail}"
     span = Span.at(source.file, place.line, place.column)
-    advice = "write `==` to compare" if "Maybe you meant '=='" in detail or _assigns(source.text) else ""
+    advice = "write `==` to compare" if "Maybe you meant '=='" in detail or _assigns(source.text) else _FORM
     return _refuse(SYNTAX, message, span, advice=advice)
 
 

@@ -42,14 +42,14 @@ class Minutes(BaseModel):
 
 @step
 def hello(state: Guest) -> None:
-    print("printed by a step")
+    print("printed by a step")  # noqa: T201  # what the test looks for
     state.text = f"hi {state.name}"
 
 
 @step
 async def pass_gate(state: Gate) -> None:
     """Fails until the file exists."""
-    if not Path(state.gate).exists():
+    if not Path(state.gate).exists():  # noqa: ASYNC240  # one system call
         raise RuntimeError("the gate is closed")
     state.passed = True
 

@@ -55,7 +55,6 @@ FLOWS: list[tuple[str, dict[str, Any], dict[str, int]]] = [
     ("turns", {}, {}),
     ("saga_in_branch", {}, {"break": 1}),
     ("saga_in_branch", {}, {}),
-    ("cleanups", {}, {"right": 1}),
     ("cleanups", {}, {"left": 1}),
 ]
 

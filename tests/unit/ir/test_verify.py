@@ -132,6 +132,10 @@ BROKEN: list[tuple[str, Definition]] = [
         only(Try(body=BODY, final=Graph(entry="a", nodes={}))),
     ),
     ("an empty `finally`", only(Try(body=BODY, final=graph()))),
+    (
+        "`on_break` leads where `next` does",
+        whole(node("a", Loop(condition=e("x"), body=BODY, on_break="g"), "g", top=True), node("g", F, top=True)),
+    ),
     ("leads past its nodes", Definition(workflow_type="W", graph=Graph(entry=END, nodes={"a": node("a", F, top=True)}))),
     (
         "may not bind it",

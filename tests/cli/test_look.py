@@ -1,0 +1,175 @@
+"""list, show, logs, metrics."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import FLOWS, LARGE, ORDER, SMALL, Command, masked
+from tests.support.golden import GOLDEN
+
+ROOTS = ("--import-root", str(FLOWS.parent))
+Starter = Callable[..., str]
+Golden = Callable[[Path, str], None]
+
+
+def test_list_by_status(ruvon: Command, started: Starter) -> None:
+    """S3-056: only runs of the wanted status are listed, whatever its case."""
+    waiting = started("Greet", {"name": "Ada"}, "--auto")
+    active = started("Timer", {})
+
+    assert [row["workflow_id"] for row in ruvon("list", "--status", "ACTIVE", "--json").json] == [active]
+    assert [row["workflow_id"] for row in ruvon("list", "--status", "waiting_human", "--json").json] == [waiting]
+    assert [row["workflow_id"] for row in ruvon("list", "--type", "Timer", "--json").json] == [active]
+
+
+def test_list_pages(ruvon: Command, started: Starter) -> None:
+    """Limit and offset cut the list, newest first."""
+    ids = [started("Timer", {}) for _ in range(3)][::-1]
+
+    assert [row["workflow_id"] for row in ruvon("list", "--limit", "1", "--offset", "1", "--json").json] == [ids[1]]
+
+
+def test_list_for_people(ruvon: Command, started: Starter, place: Path, golden: Golden) -> None:
+    """The table is what the golden file shows."""
+    started("Greet", {"name": "Ada"}, "--auto")
+    started("Timer", {})
+
+    golden(GOLDEN / "cli" / "list.txt", masked(ruvon("list", "-v").out, place))
+
+
+def test_the_statuses_are_those_of_the_engine() -> None:
+    """The command line knows every status and no other."""
+    from ruvon.cli._show import STATUSES
+    from ruvon.models import WorkflowStatus
+
+    assert set(STATUSES) == {status.value for status in WorkflowStatus}
+
+
+def test_show_masks_secrets(ruvon: Command, started: Starter) -> None:
+    """A secret is shown nowhere, in neither form, and not in logs."""
+    workflow_id = started("Greet", {"name": "Ada", "token": "t0p-s3cret"}, "--auto")
+    outputs = [
+        ruvon("show", workflow_id, *ROOTS, "-v"),
+        ruvon("show", workflow_id, *ROOTS, "-v", "--json"),
+        ruvon("logs", workflow_id, *ROOTS, "--level", "DEBUG", "--json"),
+    ]
+
+    assert outputs[1].json["state"]["token"] == "*" * 3
+    assert all("t0p-s3cret" not in done.text for done in outputs)
+
+
+def test_show_for_people(ruvon: Command, started: Starter, place: Path, golden: Golden) -> None:
+    """State, history, numbers and what is asked for are what the golden file shows."""
+    workflow_id = started("Greet", {"name": "Ada"}, "--auto")
+    text = masked(ruvon("show", workflow_id, *ROOTS, "--logs").out, place)
+
+    golden(GOLDEN / "cli" / "show.txt", text)
+
+
+def test_show_sections(ruvon: Command, started: Starter) -> None:
+    """Each option adds its section, -v adds all."""
+    workflow_id = started("Greet", {"name": "Ada"}, "--auto")
+
+    plain = ruvon("show", workflow_id, *ROOTS, "--no-state", "--json").json
+    full = ruvon("show", workflow_id, *ROOTS, "-v", "--json").json
+    assert not {"state", "history", "metrics", "digest"} & set(plain)
+    assert {"state", "history", "metrics", "digest", "children"} <= set(full)
+    assert full["metrics"][0]["name"] == "duration_ms"
+
+
+def test_show_works_without_the_code(ruvon: Command, shell: Command, started: Starter) -> None:
+    """A process that may not load the code still shows status, wait and history."""
+    workflow_id = started("Greet", {"name": "Ada"}, "--auto")
+
+    shown = shell("show", workflow_id, "--logs", "--json")
+
+    assert shown.json["status"] == "WAITING_HUMAN"
+    assert "import root" in shown.json["state_error"]
+    assert shown.json["history"][0]["step"] == "hello"
+    assert shown.json["waiting_for"][0]["form"]["required"] == ["ok", "number"]
+
+
+def test_logs_filters(ruvon: Command) -> None:
+    """Step, level and number choose the entries."""
+    data = {**SMALL, "customer": "nowhere"}
+    workflow_id = ruvon("run", ORDER, "-d", json.dumps(data), "--json").json["workflow_id"]
+
+    errors = ruvon("logs", workflow_id, "--level", "error", "--json").json
+    assert [entry["kind"] for entry in errors] == ["error", "end"]
+    assert {entry["step"] for entry in ruvon("logs", workflow_id, "--step", "charge", "--json").json} == {"charge"}
+    assert [entry["kind"] for entry in ruvon("logs", workflow_id, "-n", "1", "--json").json] == ["end"]
+
+
+def test_logs_follow_ends_with_the_workflow(ruvon: Command, started: Starter) -> None:
+    """--follow of an ended workflow shows everything, an object a line, and ends."""
+    workflow_id = started("Timer", {}, "--auto")
+
+    lines = ruvon("logs", workflow_id, *ROOTS, "--follow", "--json").out.splitlines()
+
+    assert json.loads(lines[-1])["kind"] == "end"
+
+
+def test_follow_sees_what_another_process_does(shell: Command, place: Path) -> None:
+    """--follow shows entries that are written while it looks, and ends with the workflow."""
+    import os
+    import subprocess
+
+    from tests.cli.conftest import ROOT, RUVON
+
+    workflow_id = shell("start", ORDER, "-d", json.dumps(LARGE), "--auto", "--json").json["workflow_id"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [*RUVON, "logs", workflow_id, "-f"], cwd=place, env=env, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        shell("resume", workflow_id, "-i", '{"approved": true}')
+        rest, _ = process.communicate(timeout=60)
+
+    assert "quote" in first
+    assert "ship" in rest
+    assert rest.rstrip().endswith("COMPLETED")
+
+
+def test_text_lines_stand_among_the_history(ruvon: Command, started: Starter) -> None:
+    """What an application wrote with log_execution is shown with the history, in order."""
+    import asyncio
+
+    from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
+
+    workflow_id = started("Timer", {}, "--auto")
+
+    async def write() -> None:
+        provider = SQLitePersistenceProvider("ruvon.db")
+        await provider.initialize()
+        await provider.log_execution(workflow_id, "count", "WARNING", "looked odd")
+        await provider.close()
+
+    asyncio.run(write())
+    found = ruvon("logs", workflow_id, *ROOTS, "--level", "WARNING", "--json").json
+    assert [(entry["kind"], entry["message"]) for entry in found] == [("text", "looked odd")]
+
+
+def test_metrics(ruvon: Command, started: Starter) -> None:
+    """The times of steps are recorded, listed by run and name, and summed up."""
+    workflow_id = started("Timer", {}, "--auto")
+
+    rows = ruvon("metrics", "-w", workflow_id, "--type", "duration_ms", "--json").json
+    assert [row["step_name"] for row in rows] == ["count", "count_2"]
+    assert ruvon("metrics", "--type", "nothing", "--json").json == []
+    summary = ruvon("metrics", "--summary", "--json").json
+    assert [(row["step_name"], row["count"]) for row in summary["metrics"]] == [("count", 1), ("count_2", 1)]
+    assert [(row["workflow_type"], row["workflows"]) for row in summary["workflows"]] == [("Timer", 1)]
+    assert ruvon("metrics", "--summary").code == 0
+
+
+@pytest.mark.parametrize("command", ["show", "logs", "resume", "retry", "cancel"])
+def test_an_unknown_id_is_not_found(ruvon: Command, started: Starter, command: str) -> None:
+    """Every command ends with code 4 for an id that is nobody's."""
+    started("Timer", {})
+
+    for unknown in ("00000000-0000-0000-0000-000000000000", "ffffffff", "no id at all", "x"):
+        assert ruvon(command, unknown).code == 4
+    assert ruvon("metrics", "-w", "00000000-0000-0000-0000-000000000000").code == 4
