@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-SAMPLES: Final[Mapping[str, str]] = {
-    # statements
+STATEMENTS: Final[Mapping[str, str]] = {
     "AnnAssign": "total: int = 0",
     "Assert": "assert state.total > 0",
     "Assign": "total = state.total",
@@ -33,7 +32,8 @@ SAMPLES: Final[Mapping[str, str]] = {
     "TypeAlias": "type Money = int",
     "While": "while state.open:",
     "With": "with lock:",
-    # expressions
+}
+EXPRESSIONS: Final[Mapping[str, str]] = {
     "Attribute": "state.total",
     "Await": "offer = await quote(state.items)",
     "BinOp": "price * 2 + 1",
@@ -63,7 +63,8 @@ SAMPLES: Final[Mapping[str, str]] = {
     "UnaryOp": "-x",
     "Yield": "yield x",
     "YieldFrom": "yield from xs",
-    # patterns
+}
+PATTERNS: Final[Mapping[str, str]] = {
     "MatchAs": "case Verdict() as v:",
     "MatchClass": "case Verdict(approved=True):",
     "MatchMapping": "case {'kind': kind}:",
@@ -73,7 +74,10 @@ SAMPLES: Final[Mapping[str, str]] = {
     "MatchStar": "case [first, *rest]:",
     "MatchValue": "case 'done':",
 }
-"""By the name of the class in `ast`; an expression that is read by the expression language must be one it can read."""
+"""Each by the name of the class in `ast`. Whether an expression is accepted is asked of the expression language."""
+
+REFUSED: Final[Mapping[str, str]] = {"FunctionDef": "RV0109", "With": "RV0110"}
+"""Kinds whose every use is refused though the front end reads them, to say something better."""
 
 NOTES: Final[Mapping[str, str]] = {
     "AnnAssign": "the annotation is the variable's type; without a value it only declares",
@@ -86,7 +90,7 @@ NOTES: Final[Mapping[str, str]] = {
     "Call": "functions of the language, classes, `@pure` functions; steps behind `await`",
     "Expr": "an awaited call, `node(...)`, an in-place change of a fresh list or dict; anything else is RV0118",
     "For": "over a list that is frozen at its start; `else` is accepted",
-    "FunctionDef": "RV0109: only `async def` branches stand inside a workflow",
+    "FunctionDef": "only `async def` branches stand inside a workflow",
     "GeneratorExp": "inside a call, such as `sum(...)`, and as `gather(*(f(x) for x in xs))`",
     "ListComp": "with `await` in its element it is a loop that collects",
     "MatchMapping": "the keys are literals; see RV0119 for what cannot be lowered",
@@ -94,5 +98,5 @@ NOTES: Final[Mapping[str, str]] = {
     "Raise": "an exception with its arguments; alone inside a handler it raises the handled error again",
     "Try": "classes are matched by path; `except:` is RV0403, `except BaseException` RV0404; leaving from `finally` RV0402",
     "While": "unbounded in Python; a loop without a durable step is RV0305",
-    "With": "RV0110: only `async with saga():` is accepted",
+    "With": "only `async with saga():` is accepted",
 }

@@ -4,7 +4,6 @@ A page holds its generated parts between `<!-- begin NAME -->` and `<!-- end NAM
 hand. `python -m docs.generate --check` says which pages are out of date, and a test does the same.
 """
 
-import ast
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -13,7 +12,7 @@ from typing import Any, Final, cast
 
 import click
 
-from docs._samples import NOTES, SAMPLES
+from docs._samples import EXPRESSIONS, NOTES, PATTERNS, REFUSED, STATEMENTS
 from ruvon.cli._app import cli
 from ruvon.ir import Definition, ImportRoots, Node, walk_nodes
 from ruvon.ir.expr import Budget, ExpressionError, parse
@@ -25,7 +24,7 @@ from ruvon_dsl.yaml import _keys_common as common
 from ruvon_dsl.yaml import _keys_header as header
 from ruvon_dsl.yaml._keys import Key, Kind, Table
 from ruvon_dsl.yaml._keys_flow import BRANCH, FLOW_TABLES, SHORT_TABLES, TASK_KEYS
-from ruvon_dsl.yaml._keys_steps import CUSTOM, EFFECT_TABLES, HTTP_CONFIG
+from ruvon_dsl.yaml._keys_steps import CUSTOM, EFFECT_TABLES
 
 DOCS: Final = Path(__file__).parent
 _MARK: Final = re.compile(r"(<!-- begin ([\w-]+) -->\n)(.*?)(<!-- end \2 -->\n)", re.DOTALL)
@@ -47,14 +46,16 @@ def code(text: str) -> str:
 # The Python subset
 
 
-def python_kinds(base: type[ast.AST]) -> str:
+def python_kinds(samples: Mapping[str, str]) -> str:
     """The fate of every statement, expression or pattern of Python's grammar."""
-    kinds = [name for name in AST_FATES if issubclass(getattr(ast, name, ast.AST), base)]
-    return table(("kind", "example", "fate", "remark"), (_kind_row(name, AST_FATES[name]) for name in sorted(kinds)))
+    rows = (_kind_row(name, sample, AST_FATES[name]) for name, sample in sorted(samples.items()))
+    return table(("kind", "example", "fate", "remark"), rows)
 
 
-def _kind_row(name: str, fate: Fate) -> tuple[str, str, str, str]:
-    sample, note = SAMPLES[name], NOTES.get(name, "")
+def _kind_row(name: str, sample: str, fate: Fate) -> tuple[str, str, str, str]:
+    note = NOTES.get(name, "")
+    if name in REFUSED:
+        return name, code(sample), f"refused, {REFUSED[name]}", note
     match fate.kind:
         case "refused":
             return name, code(sample), f"refused, {fate.code}", f"{fate.message}: {fate.help}"
@@ -130,6 +131,12 @@ def _key_row(key: Key) -> tuple[str, str, str, str]:
         kind + (" or `null`" if key.nullable else ""),
         key.doc,
     )
+
+
+def _inside(item: Table, name: str) -> tuple[Key, ...]:
+    """The keys of the mapping under one key of a table."""
+    found = next((key.table for key in item.keys if key.name == name), None)
+    return found.keys if found is not None else ()
 
 
 def step_keys(tables: Mapping[str, Table], prefix: str = "") -> str:
@@ -291,10 +298,8 @@ steps:
 def defaults() -> str:
     """What the graph holds where a text says nothing, in both forms."""
     roots = ImportRoots({"examples"})
-    python, yaml = (
-        require(compile_source(text, kind=kind, roots=roots))[0].definition
-        for text, kind in ((_PYTHON, "python"), (_YAML, "yaml"))
-    )
+    python = require(compile_source(_PYTHON, kind="python", roots=roots))[0].definition
+    yaml = require(compile_source(_YAML, kind="yaml", roots=roots))[0].definition
     rows = [(name, keys_, _shown(read(python)), _shown(read(yaml))) for name, keys_, read in _DEFAULTS]
     return table(("what", "where it is said", "Python", "YAML"), rows)
 
@@ -327,14 +332,21 @@ _DEFAULTS: Final[tuple[tuple[str, str, Callable[[Definition], object]], ...]] = 
     ("saga mode", "`saga=`, `saga_enabled:`", lambda d: d.saga),
     ("strict results", "`strict_results=`, `strict_results:`", lambda d: d.strict_results),
     ("go on from step to step", "`automate_next=`, `automate_next:`", lambda d: _node(d, "human").automate_next),
-    ("result", "the return annotation, `result_model:` (none: the final state)", lambda d: d.result),
     ("log rows kept", "`history=`, `history:` (none: all)", lambda d: d.history),
     ("commit", "`commit=`, `commit:`", lambda d: d.commit.value),
     ("retry of a step", "`@step(retry=)`, `.with_(retry=)`, `retry:`", _action("check_fraud_2", "retry")),
-    ("timeout of an attempt", "`@step(timeout=)`, `.with_(timeout=)`, `timeout:`", _action("check_fraud_2", "timeout_us")),
+    (
+        "timeout of an attempt",
+        "`@step(timeout=)`, `.with_(timeout=)`, `timeout:`",
+        _action("check_fraud_2", "timeout_us"),
+    ),
     ("queue", "`@step(queue=)`, `.with_(queue=)`, `queue:` (none: in this process)", _action("check_fraud_2", "queue")),
     ("how a result merges", "`.with_(merge=)`, `merge_strategy:`", _action("check_fraud_2", "merge.strategy")),
-    ("a key written before", "`.with_(conflict=)`, `merge_conflict_behavior:`", _action("check_fraud_2", "merge.conflict")),
+    (
+        "a key written before",
+        "`.with_(conflict=)`, `merge_conflict_behavior:`",
+        _action("check_fraud_2", "merge.conflict"),
+    ),
     ("turns of a `while`", "`node(max_iterations=)`, `max_iterations:`", _action("while", "max_iterations")),
     ("how branches merge", "`gather(merge=)`, `merge_strategy:`", _action("gather", "merge.strategy")),
     (
@@ -348,9 +360,9 @@ _DEFAULTS: Final[tuple[tuple[str, str, Callable[[Definition], object]], ...]] = 
 )
 
 SECTIONS: Final[Mapping[str, Callable[[], str]]] = {
-    "statements": lambda: python_kinds(ast.stmt),
-    "expressions": lambda: python_kinds(ast.expr),
-    "patterns": lambda: python_kinds(ast.pattern),
+    "statements": lambda: python_kinds(STATEMENTS),
+    "expressions": lambda: python_kinds(EXPRESSIONS),
+    "patterns": lambda: python_kinds(PATTERNS),
     "header": lambda: keys(header.WORKFLOW.keys),
     "file-defaults": lambda: keys(header.DEFAULTS.keys),
     "common": lambda: keys(common.COMMON_KEYS),
@@ -367,7 +379,7 @@ SECTIONS: Final[Mapping[str, Callable[[], str]]] = {
     "injection": lambda: keys(common.RULE.keys),
     "branch": lambda: keys(BRANCH.keys),
     "task": lambda: keys(TASK_KEYS),
-    "http": lambda: keys(HTTP_CONFIG.keys),
+    "http": lambda: keys(_inside(EFFECT_TABLES["HTTP"], "http_config")),
     "registry": lambda: keys(header.REGISTRY_ENTRY.keys),
     "functions": functions,
     "methods": methods,
@@ -395,7 +407,7 @@ def main(args: list[str]) -> int:
     for page in stale:
         if "--check" not in args:
             page.write_text(generated(page.read_text()))
-        print(f"{'out of date' if '--check' in args else 'written'}: docs/{page.name}")
+        sys.stdout.write(f"{'out of date' if '--check' in args else 'written'}: docs/{page.name}\n")
     return 1 if stale and "--check" in args else 0
 
 

@@ -37,7 +37,9 @@ class DefinitionRegistry:
         self.roots = roots
         self.step_types = step_types
         self.import_cache: dict[str, object] = {}
-        """Objects by path, so that a path is imported once."""
+        """Objects by path that any builder has loaded."""
+        self._loaded: dict[str, object] = {}
+        """Those that this one has, so that a second look-up imports nothing."""
         self._ready: dict[str, dict[str, Definition]] = {}
         self._newest: dict[str, Definition] = {}
         self._files: list[Path] = []
@@ -87,8 +89,8 @@ class DefinitionRegistry:
         Raises:
             DefinitionError: the registry file has mistakes.
         """
-        from ruvon_dsl._draft import SourceText  # noqa: PLC0415 - the one way to the front ends
-        from ruvon_dsl.yaml import load_registry  # noqa: PLC0415
+        from ruvon_dsl._draft import SourceText
+        from ruvon_dsl.yaml import load_registry
 
         found = load_registry(SourceText(str(path), path.read_text(encoding="utf-8")))
         if found.diagnostics and not found.entries:
@@ -147,9 +149,9 @@ class DefinitionRegistry:
 
     def load(self, path: str, /) -> object:
         """The object at a path, imported once."""
-        found = self.import_cache.get(path)
-        if found is None:
-            found = self.import_cache[path] = self.roots.load(path)
+        found = self._loaded.get(path)
+        if found is None:  # also when another builder has it: what may be loaded is each builder's own affair
+            found = self._loaded[path] = self.import_cache[path] = self.roots.load(path)
         return found
 
     # Compiling
@@ -173,7 +175,7 @@ class DefinitionRegistry:
                 yield workflow
 
     def _compile_object(self, workflow: object) -> None:
-        from ruvon_dsl import compile_function, require  # noqa: PLC0415 - the one way to the front ends
+        from ruvon_dsl import compile_function, require
 
         for item in require(compile_function(workflow, roots=self.roots)):
             self.add(item.definition)
@@ -182,7 +184,7 @@ class DefinitionRegistry:
         if path.suffix == ".json":
             self.add(load(path.read_bytes()))
             return
-        from ruvon_dsl import compile_file, require  # noqa: PLC0415 - the one way to the front ends
+        from ruvon_dsl import compile_file, require
 
         step_types = self._fields_of if self.step_types else None
         for item in require(compile_file(path, roots=self.roots, step_types=step_types)):

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from ruvon._bridge import run_coroutine_sync
 from ruvon._definitions import DefinitionRegistry
+from ruvon._workflow import Workflow
 from ruvon.engine import Engine
 from ruvon.implementations.execution.sync import SyncExecutionProvider
 from ruvon.implementations.persistence.memory import MemoryPersistenceProvider
@@ -29,7 +30,6 @@ from ruvon.providers import (
     WorkflowNotFoundError,
 )
 from ruvon.steps import compile_node
-from ruvon._workflow import Workflow
 
 __all__ = ["WorkflowBuilder"]
 
@@ -53,7 +53,7 @@ class WorkflowBuilder:
     """
 
     _import_cache: ClassVar[dict[str, object]] = {}
-    """Objects by path, shared by all builders: a second look-up imports nothing."""
+    """Objects by path that builders have loaded; each asks its own import roots before its first look-up."""
 
     def __init__(
         self,

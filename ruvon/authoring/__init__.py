@@ -5,7 +5,7 @@ carry plain data (`Step.__ruvon_step__`, `Workflow.__ruvon_workflow__`, `Compens
 compiler's linker reads.
 """
 
-from ruvon.authoring._calls import StepReferenceError, call, http, infer, step_ref, wasm
+from ruvon.authoring._calls import StepReferenceError, call, step_ref
 from ruvon.authoring._checks import DeclarationError
 from ruvon.authoring._compensate import Compensation, compensate, compensation
 from ruvon.authoring._declarations import (
@@ -50,6 +50,7 @@ from ruvon.authoring._local import (
 )
 from ruvon.authoring._parallel import after, first_of, gather, named, start
 from ruvon.authoring._retry import Retry
+from ruvon.authoring._services import http, infer, wasm
 from ruvon.authoring._step import StateStep, Step, step
 from ruvon.authoring._template import template
 from ruvon.authoring._waits import human, new_id, now, random, receive, secret, sleep, sleep_until

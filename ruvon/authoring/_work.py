@@ -92,9 +92,13 @@ class HttpRequest:
     method: str
     url: str
     into: Any
+    query: Mapping[str, object]
     json: Data | None
+    body: str | None
     headers: Mapping[str, Any]
     expect: tuple[int, ...]
+    includes: tuple[str, ...]
+    max_bytes: int | None
     retry: Retry | None
     timeout: timedelta | None
     options: CallOptions
@@ -106,10 +110,13 @@ class InferRequest:
     """Ask a model."""
 
     model: str
-    data: Data
+    data: Data | None
     into: Any
     timeout: timedelta | None
     default: Any
+    fallback: str | None
+    fields: Mapping[str, Any]
+    """Further fields of the step type, for whoever runs the model."""
     retry: Retry | None
     options: CallOptions
 
@@ -120,9 +127,12 @@ class WasmRequest:
     """Call a sandboxed module."""
 
     module: str
-    data: Data
+    data: Data | None
     into: Any
     entry: str
+    state_mapping: Mapping[str, str]
+    default: Any
+    fallback: str | None
     timeout: timedelta | None
     retry: Retry | None
     options: CallOptions

@@ -139,21 +139,28 @@ def validate(
 
 
 def _targets(paths: tuple[str, ...]) -> "Iterator[str]":
-    """Every target named, folders opened; the registry file itself is no workflow."""
+    """Every target named, folders opened; registry files and other YAML in them are left out."""
     for text in paths:
         path = Path(text)
         if not path.is_dir():
             yield text
             continue
-        found = [file for file in sorted(path.rglob("*")) if file.suffix in {".yaml", ".yml"} or _is_flow(file)]
+        found = [file for file in sorted(path.rglob("*")) if _is_flow(file)]
         if not found:
             fail(f"{path} holds no workflow file", Exit.NOT_FOUND)
         yield from (str(file) for file in found)
 
 
 def _is_flow(file: Path) -> bool:
-    """Whether a Python file seems to define a workflow; read as text, not imported."""
-    return file.suffix == ".py" and "@workflow" in file.read_text(encoding="utf-8", errors="replace")
+    """Whether a file seems to define a workflow; read as text, not imported."""
+    if file.suffix not in {".py", ".yaml", ".yml"} or not file.is_file():
+        return False
+    text = file.read_text(encoding="utf-8", errors="replace")
+    if file.suffix == ".py":
+        return "@workflow" in text
+    from ruvon_dsl.yaml import is_workflow_text  # noqa: PLC0415
+
+    return is_workflow_text(text)
 
 
 def _progress(targets: list[str], *, quiet: bool) -> "_Items":

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import os
 import shlex
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from ruvon.cli._targets import import_roots
 if TYPE_CHECKING:
     from ruvon.builder import WorkflowBuilder
     from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
+    from ruvon.providers.template_engine import TemplateEngine
 
 __all__ = ["MEMORY", "Session", "Store", "await_it", "code_options", "opened", "store_options"]
 
@@ -152,7 +153,11 @@ async def opened(
     path = store.file(memory=memory, create=create)
     provider = SQLitePersistenceProvider(path, durability=durability())
     builder = WorkflowBuilder(
-        persistence_provider=provider, import_roots=import_roots(store.roots), observers=observers, secrets=_secret
+        persistence_provider=provider,
+        import_roots=import_roots(store.roots),
+        observers=observers,
+        secrets=_secret,
+        template_engine=_Templates(),
     )
     await builder.initialize()
     try:
@@ -168,6 +173,21 @@ def durability() -> Any:
     if value not in {"FULL", "NORMAL", "OFF"}:
         fail(f"the setting durability is `{value}`; it is one of FULL, NORMAL, OFF", Exit.USAGE)
     return value
+
+
+class _Templates:
+    """Jinja2, loaded when a workflow renders its first template."""
+
+    def render(self, template: str, context: Mapping[str, Any], /) -> str:
+        """The text of a template."""
+        return _jinja2().render(template, context)
+
+
+@functools.cache
+def _jinja2() -> "TemplateEngine":
+    from ruvon.implementations.templating.jinja2 import Jinja2TemplateEngine  # noqa: PLC0415
+
+    return Jinja2TemplateEngine()
 
 
 def _register(builder: "WorkflowBuilder", store: Store) -> None:

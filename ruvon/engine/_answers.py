@@ -9,8 +9,8 @@ from ruvon.engine._inputs import InputSpec
 from ruvon.engine._machine import arrive
 from ruvon.engine._run import Run
 from ruvon.engine._status import current_step
-from ruvon.ir._nodes import Definition, SignalSource, TypeText, Wait
 from ruvon.ir._canonical import walk_nodes
+from ruvon.ir._nodes import Definition, SignalSource, TypeText, Wait
 from ruvon.ir.types import type_text
 from ruvon.ir.values import InvalidValueError, validate
 from ruvon.models import WorkflowStatus

@@ -30,7 +30,6 @@ def build_transition(run: Run) -> Transition:
         run.log("end", "", "", note=status.value)
     entries, out = run.pending, run.out
     run.pending, run.moved = [], False
-    run.out = Outgoing()
     revision = record.revision + 1
     simple = status is WorkflowStatus.ACTIVE
     transition = Transition(
@@ -54,7 +53,9 @@ def build_transition(run: Run) -> Transition:
     if status is not run.status or over:
         _tell_parent(run, status, out, transition)
     _add_snapshot(run, transition, over)
-    _add_outgoing(transition, out)
+    if out.is_used():
+        run.out = Outgoing()
+        _add_outgoing(transition, out)
     return transition
 
 

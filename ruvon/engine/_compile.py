@@ -13,6 +13,7 @@ from ruvon.engine._program import GraphProgram, Op, Program
 from ruvon.engine._targets import TargetWriter, target_writer
 from ruvon.engine._undo import Compensator
 from ruvon.engine._values import Types
+from ruvon.ir._canonical import walk_nodes
 from ruvon.ir._errors import RuvonError
 from ruvon.ir._nodes import Compensation, Definition, Graph, Node, TypeText
 from ruvon.ir.expr import Compiled, Expr, compile_expr
@@ -42,6 +43,11 @@ class Compiler:
         self.problems: list[str] = []
         self._compile_node = compile_node
         self._functions: dict[str, Function] = {}
+        self._compensated: dict[str, set[str]] = {}
+        for node in walk_nodes(definition.graph):
+            undo = getattr(node.action, "compensation", None)
+            if isinstance(undo, Compensation):
+                self._compensated.setdefault(undo.function, set()).add(node.id)
 
     def graph(self, graph: Graph) -> GraphProgram:
         """A graph, compiled."""
@@ -80,6 +86,10 @@ class Compiler:
     def annotation(self, text: TypeText) -> object:
         """The annotation of a type text."""
         return self.types.annotation(text)
+
+    def undone_by(self, path: str) -> frozenset[str]:
+        """The nodes whose compensation is this function."""
+        return frozenset(self._compensated.get(path, ()))
 
     def compensator(self, compensation: Compensation | None) -> Compensator | None:
         """How a step is undone."""
@@ -122,7 +132,7 @@ def build_program(
 
 def _type_drift(definition: Definition, types: Types) -> list[str]:
     """How deployed classes differ from the recorded field fingerprints."""
-    from ruvon.ir.types import fingerprint  # noqa: PLC0415 - only definitions with a type table need it
+    from ruvon.ir.types import fingerprint
 
     problems: list[str] = []
     for path, recorded in definition.types.items():

@@ -99,7 +99,10 @@ class Drive:
             if run.ready and run.fatal is None and run.root.ended is None:
                 await self._work()
             elif self._tasks:
-                await self._wait()
+                if (run.pending or run.moved) and run.commits_now():
+                    await self.settle()  # waits must be seen, children begin and messages leave while branches run
+                if not self._start_children():
+                    await self._wait()
             elif not await self._rest():
                 return
 

@@ -20,7 +20,7 @@ from ruvon.engine._observe import Observers
 from ruvon.engine._position import encode_position
 from ruvon.engine._program import Program
 from ruvon.engine._run import Run
-from ruvon.engine._scope import StoredScopes
+from ruvon.engine._scope import Names, StoredScopes
 from ruvon.ir._canonical import digest, dump, load
 from ruvon.ir._nodes import Definition, Merge
 from ruvon.ir.values import InvalidValueError
@@ -106,7 +106,8 @@ class Engine:
         """The text of a template."""
         if self._templates is None:
             raise LookupError("no template engine is configured; give the builder template_engine=")
-        return self._templates.render(template, names)
+        # A template names what it wants only when it is rendered, so it gets a plain dict of everything.
+        return self._templates.render(template, names.visible() if isinstance(names, Names) else names)
 
     # Programs
 
@@ -353,7 +354,7 @@ def begin(run: Run) -> None:
 
 def accept_repairs(run: Run) -> None:
     """Apply repair requests that lie in the inbox: a parent's wish that a completed child undoes itself."""
-    from ruvon.engine._repair import undo_completed  # noqa: PLC0415 - repairs know the engine's parts
+    from ruvon.engine._repair import undo_completed
 
     for entry in list(run.inbox):
         if entry.kind.value == "repair" and entry.name == "undo":

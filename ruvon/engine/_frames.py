@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias, final
 from ruvon.ir._nodes import Target
 
 if TYPE_CHECKING:
-    from ruvon.providers import LogEntry
-
     from ruvon.engine._error_records import ErrorRecord
     from ruvon.engine._program import ForkOp, GraphProgram, LoopOp, TryOp
     from ruvon.engine._scope import Scope
+    from ruvon.providers import LogEntry
 
 __all__ = [
     "BODY",

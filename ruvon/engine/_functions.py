@@ -11,7 +11,6 @@ from typing import Any, Final, Protocol, cast, final
 
 from ruvon.engine._values import Types
 from ruvon.ir._nodes import Contract
-from ruvon.ir._paths import canonical_path
 from ruvon.ir.types import type_text
 
 __all__ = ["Function", "contract_problems", "describe_function"]
@@ -127,10 +126,5 @@ def contract_problems(path: str, function: Function, contract: Contract, types: 
 def _same_type(annotation: object, text: str) -> bool:
     try:
         return type_text(annotation) == text
-    except Exception:  # noqa: BLE001 - an annotation without a text was not recorded either
+    except Exception:
         return True
-
-
-def path_of(found: object) -> str | None:
-    """The canonical path of an object, or None."""
-    return canonical_path(found)

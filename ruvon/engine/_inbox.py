@@ -115,6 +115,10 @@ def _child_ended(run: Run, entry: InboxEntry) -> None:
             run.waiting.pop(wait.activation, None)
             strand.wait = None
             _cancel_when_free(run)
+        elif _is_stopping(strand):
+            run.waiting.pop(wait.activation, None)
+            strand.wait = None
+            leave_strand(run, strand)
         else:
             arrive(run, strand, Message(entry.payload, entry.key or ""))
         return
@@ -184,7 +188,7 @@ def begin_cancel(run: Run, reason: str, *, compensate: bool) -> None:
 
 def cancel_entry(run: Run, child: str, payload: bytes) -> InboxEntry:
     """The request to a child to end."""
-    from uuid import UUID  # noqa: PLC0415 - one use
+    from uuid import UUID
 
     return InboxEntry(UUID(child), InboxKind.CANCEL, "", payload, dedup=f"cancel:{run.id}", at_us=run.now_us())
 
@@ -213,6 +217,11 @@ def stop_strand(run: Run, strand: Strand) -> None:
         run.losers.append(strand)
         return
     if strand.wait is not None:
+        if strand.wait.kind is WaitKind.CHILD and strand.wait.key is not None and run.cancelling is None:
+            payload = orjson.dumps({"reason": f"`{strand.wait.node}` is not needed any more", "compensate": True})
+            run.out.sent.append(cancel_entry(run, strand.wait.key, payload))
+            run.moved = True
+            return  # the child ends first; then the strand leaves (`_child_ended`)
         run.waiting.pop(strand.wait.activation, None)
         strand.wait = None
     if strand in run.ready:
@@ -233,7 +242,7 @@ def leave_strand(run: Run, strand: Strand) -> None:
 
 def leave_fork(run: Run, owner: Strand, fork: ForkFrame) -> None:
     """Leave a stopped PARALLEL whose branches have all ended."""
-    from ruvon.engine._machine import forget_frame  # noqa: PLC0415 - kept beside its use
+    from ruvon.engine._machine import forget_frame
 
     forget_frame(run, owner, owner.frames.pop())
     leave_strand(run, owner)

@@ -146,10 +146,8 @@ def finish_node(run: Run, frame: GraphFrame, op: Op, target: Target) -> None:
     if op.back and target in op.back:
         frame.visit += 1
     frame.pc = target
-    if run.by_step and frame is run.body:
-        if op.automate is False and run.halted is None:
-            run.halted = op
-        run.finished = op.id
+    if run.by_step and frame is run.body and op.automate is False and run.halted is None:
+        run.halted = op
 
 
 def record_step(
@@ -219,11 +217,12 @@ def _end_of_part(run: Run, strand: Strand, frame: TryFrame) -> None:
 
 def unwind(run: Run, strand: Strand, leaving: Exit) -> None:
     """Leave frames, innermost first, until something stops the exit or the strand ends."""
+    run.moved = True
     if leaving.kind is ExitKind.FAIL and is_fatal(run, strand, leaving):
         run.fatal = leaving
         run.fatal_strand = strand
         return
-    run.moved = True
+    strand.attempt = 1
     while not _stops(run, strand, strand.frames[-1], leaving):
         forget_frame(run, strand, strand.frames.pop())
 

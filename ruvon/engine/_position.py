@@ -166,9 +166,8 @@ def _wait(wait: WaitState | None) -> list[object] | None:
 def decode_position(run: Run, data: bytes) -> None:
     """Put a run at a stored position; scopes of branches are made and are to be filled afterwards."""
     tree: Any = orjson.loads(data)
-    if isinstance(tree, list):
-        items: list[Any] = tree
-        _fill_plain(run, items)
+    if data.startswith(b"["):
+        _fill_plain(run, tree)
         return
     run.epoch = tree["epoch"]
     run.cancelling = tree["cancel"]
@@ -191,7 +190,7 @@ def _fill_plain(run: Run, tree: list[Any]) -> None:
 
 def _fill(run: Run, strand: Strand, tree: list[Any]) -> None:
     frames, wait = tree[0], tree[1]
-    if len(tree) > 2:  # noqa: PLR2004 - the optional third part
+    if len(tree) > 2:
         strand.attempt, strand.since_us, strand.unknown, strand.answered = tree[2]
     for item in frames:
         _fill_frame(run, strand, item)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias, final
 
 from ruvon.engine._inputs import InputSpec, merge_input
+from ruvon.engine._titles import title_of
 from ruvon.engine._values import Types
 from ruvon.ir._nodes import END, RESERVED_TARGETS, Decision, Definition, Graph, Loop, Node, Target, Try
 

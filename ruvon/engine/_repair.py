@@ -33,11 +33,21 @@ def retry(run: Run, from_step: str | None) -> None:
     if from_step is None or from_step == at:
         if run.fatal is None:
             raise RepairError(run.id, "its frames were left when it failed; name a step with from_step=")
-        run.fatal = None
-        run.root.ended = None
-        run.moved = True
+        _begin_again(run)
         return
     restart_at(run, from_step)
+
+
+def _begin_again(run: Run) -> None:
+    """Let the node that failed run again; a child that failed is not waited for again, it is started anew."""
+    failed = run.fatal.error if run.fatal is not None else None
+    for strand in run.strands():
+        top = strand.frames[-1]
+        if failed is not None and failed.child and isinstance(top, GraphFrame) and top.pc == failed.step:
+            strand.attempt += 1
+    run.fatal = None
+    run.root.ended = None
+    run.moved = True
 
 
 def restart_at(run: Run, step: str) -> None:

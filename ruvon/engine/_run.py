@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ruvon.engine._children import ChildMaker
     from ruvon.engine._observe import Notices, Observers
 
-__all__ = ["Run", "Services", "Step"]
+__all__ = ["Run", "Services"]
 
 _UNCATCHABLE: Final = (
     LoopLimitError,
@@ -79,15 +79,6 @@ class Services(Protocol):
 
 @final
 @dataclass(slots=True)
-class Step:
-    """What the caller of `next_step` is told of the last finished step."""
-
-    node: str
-    result: object
-
-
-@final
-@dataclass(slots=True)
 class Outgoing:
     """What the next transition carries beside log entries and the position."""
 
@@ -98,6 +89,12 @@ class Outgoing:
     outbox: list[OutboxRecord] = field(default_factory=list[OutboxRecord])
     created: list[InstanceRecord] = field(default_factory=list[InstanceRecord])
     definitions: list[DefinitionRecord] = field(default_factory=list[DefinitionRecord])
+
+    def is_used(self) -> bool:
+        """Whether there is anything in it."""
+        return bool(
+            self.consumed or self.sent or self.tasks or self.tasks_done or self.outbox or self.created or self.definitions
+        )
 
 
 @final
@@ -158,9 +155,6 @@ class Run:
         """Stop after a step of the outermost graph that does not go on by itself."""
         self.halted: Op | None = None
         """The step after which the drive stops."""
-        self.last_step: Step | None = None
-        self.finished: str | None = None
-        """The node of the outermost graph that finished last in this drive."""
         self.fatal: Exit | None = None
         """The error that ended the instance where it happened; the position stays as it was."""
         self.fatal_strand: Strand | None = None
@@ -301,10 +295,6 @@ class Run:
             return
         if not strand.running and strand not in self.ready:
             self.ready.append(strand)
-
-    def is_over(self) -> bool:
-        """Whether nothing more runs: the body has ended, or failed where it stands."""
-        return self.root.ended is not None or self.fatal is not None
 
     def fatal_node(self) -> str | None:
         """The node that failed, where the position stayed at it."""

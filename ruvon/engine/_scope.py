@@ -18,7 +18,7 @@ from ruvon.engine._state import Table
 from ruvon.engine._values import Types
 from ruvon.ir.values import is_default
 
-__all__ = ["ERROR_MARK", "Chunks", "Delta", "Names", "Scope", "SharedNames"]
+__all__ = ["ERROR_MARK", "Chunks", "Delta", "Names", "Scope", "StoredScopes"]
 
 ERROR_MARK: Final = b'{"$error":'
 """What the bytes of a variable begin with that holds an error; the value codec never writes this tag."""
@@ -68,16 +68,6 @@ class Delta:
         return tree
 
 
-@final
-class SharedNames:
-    """What all scopes of an instance share: how values are decoded."""
-
-    __slots__ = ("types",)
-
-    def __init__(self, types: Types) -> None:
-        self.types = types
-
-
 class Names(dict[str, Any]):
     """Decoded values by name for expressions: decoded when first asked for, forgotten when written."""
 
@@ -98,6 +88,17 @@ class Names(dict[str, Any]):
     def get(self, name: str, default: Any = None) -> Any:
         """The value of `name`, or `default` where it is not bound."""
         return self[name] if name in self else default
+
+    def visible(self) -> dict[str, object]:
+        """Everything that can be read here, decoded; the engine's own hidden names are left out."""
+        found: dict[str, object] = {"state": self["state"]}
+        scope: Scope | None = self.scope
+        while scope is not None:
+            for name in (*scope.variables, *scope.base_variables):
+                if name.isidentifier() and name not in found and self.scope.raw(name) is not None:
+                    found[name] = self[name]
+            scope = scope.parent
+        return found
 
 
 @final
@@ -222,7 +223,7 @@ class Scope:
         """Append encoded elements to a variable of this scope that holds a list."""
         found = self.variables[name]
         if not isinstance(found, Chunks):
-            found = self.variables[name] = Chunks([found[1:-1]] if len(found) > 2 else [])  # noqa: PLR2004 - "[]"
+            found = self.variables[name] = Chunks([found[1:-1]] if len(found) > 2 else [])
         found.parts.extend(parts)
         delta = self.delta or self._changing()
         delta.appended.setdefault(name, []).extend(parts)
@@ -298,7 +299,7 @@ class StoredScopes:
     def _append(variables: dict[str, bytes | Chunks], name: str, parts: list[bytes]) -> None:
         found = variables[name]
         if not isinstance(found, Chunks):
-            found = variables[name] = Chunks([found[1:-1]] if len(found) > 2 else [])  # noqa: PLR2004 - "[]"
+            found = variables[name] = Chunks([found[1:-1]] if len(found) > 2 else [])
         found.parts.extend(parts)
 
     def fill(self, scope: Scope) -> None:

@@ -7,10 +7,10 @@ an assignment of the whole variable or field that it begins with, made of a copy
 from collections.abc import Callable
 from typing import Any, TypeAlias, cast
 
+from ruvon.engine._error_records import record_error
 from ruvon.engine._frames import Strand
 from ruvon.engine._run import Run
 from ruvon.engine._scope import ERROR_MARK
-from ruvon.engine._error_records import record_error
 from ruvon.engine._state import assign
 from ruvon.engine._values import Types, copy_value, validate
 from ruvon.ir.expr import Attribute, Compiled, Expr, Name, Starred, Subscript, Tuple, compile_expr

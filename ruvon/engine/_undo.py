@@ -24,7 +24,7 @@ from ruvon.providers import InboxEntry, InboxKind, LogEntry
 if TYPE_CHECKING:
     from ruvon.engine._run import Run
 
-__all__ = ["Compensator", "Undo", "saga_bytes"]
+__all__ = ["Compensator", "Undo", "open_entries", "saga_bytes", "undone_by_hand"]
 
 
 @final
@@ -45,6 +45,19 @@ def saga_bytes(arguments: dict[str, bytes], *, attempted: bool = False, child: s
     if child is not None:
         tree["child"] = child
     return orjson.dumps(tree)
+
+
+async def open_entries(run: "Run", after: int) -> list[LogEntry]:
+    """The saga entries later than a log entry that nobody has undone yet, in order of completion."""
+    found = await run.services.store.read_log(run.record.workflow_id, after=after, saga=True)
+    undone = {orjson.loads(item.saga or b"{}").get("undo") for item in found} - {None}
+    return [item for item in found if item.seq not in undone and b'"undo":' not in (item.saga or b"")[:8]]
+
+
+async def undone_by_hand(run: "Run", nodes: frozenset[str]) -> bytes | None:
+    """What the log entry of a step says that a body calls to undo one of `nodes` itself: the newest entry is undone."""
+    found = [item for item in await open_entries(run, 0) if item.node in nodes]
+    return orjson.dumps({"undo": found[-1].seq}) if found else None
 
 
 @final
@@ -76,18 +89,13 @@ class Undo(Effect):
 
     async def _next(self, run: "Run") -> LogEntry | None:
         if self.frame.entries is None:
-            found = await run.services.store.read_log(run.record.workflow_id, after=self.frame.mark, saga=True)
-            undone = {orjson.loads(item.saga or b"{}").get("undo") for item in found}
             prefix = f"e{run.epoch}:{self.frame.prefix}" if run.epoch else self.frame.prefix
-            self.frame.entries = [
-                item
-                for item in found
-                if item.kind != "compensate" and item.seq not in undone and item.activation.startswith(prefix)
-            ]
+            found = await open_entries(run, self.frame.mark)
+            self.frame.entries = [item for item in found if item.activation.startswith(prefix)]
         return self.frame.entries[-1] if self.frame.entries else None
 
     def _finish(self, run: "Run") -> None:
-        from ruvon.engine._machine import unwind  # noqa: PLC0415 - the machine knows this effect
+        from ruvon.engine._machine import unwind
 
         strand, leaving = self.strand, self.frame.exit
         run.failed_compensations.extend(self.frame.failed)
@@ -181,7 +189,7 @@ class Undo(Effect):
 
     def _ask_child(self, run: "Run", entry: LogEntry, child: str) -> None:
         """Ask a completed child to undo itself as a whole, and wait for its end."""
-        from uuid import UUID  # noqa: PLC0415 - one use
+        from uuid import UUID
 
         activation = f"{entry.activation}:compensate"
         run.out.sent.append(
@@ -192,7 +200,7 @@ class Undo(Effect):
 
     def _child_undone(self, run: "Run", entry: LogEntry, status: str) -> None:
         """The child has ended its rollback."""
-        from ruvon.engine._errors import CompensationFailedError  # noqa: PLC0415 - one use
+        from ruvon.engine._errors import CompensationFailedError
 
         self.frame.child_ended = None
         worked = status in (WorkflowStatus.FAILED_ROLLED_BACK, WorkflowStatus.CANCELLED)

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Final, final
 
-from ruvon.engine._state import StateType, state_type
 from ruvon.engine._errors import ProgramError
-from ruvon.ir._errors import RuvonError
+from ruvon.engine._state import StateType, state_type
 from ruvon.ir._canonical import walk_nodes
+from ruvon.ir._errors import RuvonError
 from ruvon.ir._nodes import Action, Call, Definition, HumanSource, SignalSource, Start, TypeText, Wait
 from ruvon.ir.types import parse_type
 from ruvon.ir.values import ClassTable, Codec, class_table, codec_for, copy_value, validate

@@ -27,7 +27,7 @@ HOOKS: Final = (
 """The names of all hooks."""
 
 
-class WorkflowObserver(ABC):  # noqa: B024 - nothing is abstract: every hook has a no-op
+class WorkflowObserver(ABC):
     """Base class with a no-op for every hook."""
 
     async def on_workflow_started(

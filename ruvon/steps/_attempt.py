@@ -10,7 +10,7 @@ import inspect
 from abc import abstractmethod
 from collections.abc import Awaitable
 from datetime import timedelta
-from typing import Any, TypeVar, final
+from typing import Any, Final, TypeVar, final
 
 from ruvon.engine import (
     EffectOp,
@@ -34,7 +34,7 @@ from ruvon.engine import (
     validate,
 )
 from ruvon.engine._effects import Effect
-from ruvon.engine._undo import Compensator
+from ruvon.engine._undo import Compensator, undone_by_hand
 from ruvon.ir._nodes import Merge, Node, RetryPolicy
 from ruvon.models import (
     JumpTargetError,
@@ -80,6 +80,7 @@ class BodyOp(EffectOp):
         "merge",
         "merges",
         "output",
+        "plain_result",
         "plain_state",
         "result_type",
         "retry",
@@ -87,6 +88,7 @@ class BodyOp(EffectOp):
         "takes_context",
         "takes_state",
         "timeout_us",
+        "undoes",
     )
 
     def __init__(self, node: Node) -> None:
@@ -104,6 +106,10 @@ class BodyOp(EffectOp):
         self.takes_context = False
         self.plain_state = False
         self.result_type: object = object
+        self.undoes: frozenset[str] = frozenset()
+        """Nodes whose compensation this function is: calling it in the body undoes the newest of them by hand."""
+        self.plain_result: type | None = None
+        """A result of exactly this type needs no validation."""
 
     @abstractmethod
     def call(self, run: Run, work: Work) -> Any:
@@ -115,6 +121,7 @@ class BodyOp(EffectOp):
         self.takes_context = function.takes_context
         self.plain_state = function.plain_state
         self.result_type = function.result
+        self.plain_result = _plain_result(function.result)
 
     def attempt(self, run: Run, strand: Strand, frame: GraphFrame, arguments: dict[str, Any]) -> Effect:
         """The effect of running the body once."""
@@ -168,7 +175,8 @@ class Attempt(Effect):
             self._failed(run, exc, retries=True)
             return
         strand.in_body = False
-        if self._complete(run, made):
+        undone = await undone_by_hand(run, op.undoes) if op.undoes else None
+        if self._complete(run, made, undone=undone):
             if run.notices is not None:
                 run.notices.step_executed(op.id, made, run.services.clock.monotonic_us() - begun)
             op.completed(run, strand, self.frame, made)
@@ -197,17 +205,17 @@ class Attempt(Effect):
 
     # What came of it
 
-    def _complete(self, run: Run, result: Any, *, declared: bool = True) -> bool:
+    def _complete(self, run: Run, result: Any, *, declared: bool = True, undone: bytes | None = None) -> bool:
         """Merge and record a result; False where it does not fit, which fails the step."""
         op, strand, work = self.op, self.strand, self.work
         try:
-            if declared and op.result_type is not object and result is not work.view:
+            if declared and self._needs_validation(result):
                 result = validate(op.result_type, result, f"the result of {op.title}")
             writes = step_writes(
                 run, strand.scope, work.view, result, op.merge, op.title, merges=op.merges, strict=op.strict
             )
             encoded = b"null" if result is None else run.program.types.dynamic.encode(result, f"the result of {op.title}")
-            saga = self._saga(run) if op.compensator is not None else None
+            saga = self._saga(run) if op.compensator is not None else undone
         except Exception as exc:  # a result that does not fit fails the step; the body is not run again for it
             self._failed(run, exc, retries=False)
             return False
@@ -215,6 +223,10 @@ class Attempt(Effect):
         if writes:
             strand.scope.write_state(writes)
         return self._bind(run, result)
+
+    def _needs_validation(self, result: object) -> bool:
+        op = self.op
+        return op.result_type is not object and type(result) is not op.plain_result and result is not self.work.view
 
     def _record(self, run: Run, encoded: bytes, saga: bytes | None) -> None:
         strand, work = self.strand, self.work
@@ -344,6 +356,24 @@ class Attempt(Effect):
         strand.wait = wait
 
 
+_EXACT: Final[dict[Any, type]] = {
+    None: type(None),
+    type(None): type(None),
+    dict: dict,
+    dict[str, object]: dict,
+    dict[str, Any]: dict,
+    **{kind: kind for kind in (int, str, bool, float, bytes)},
+}
+
+
+def _plain_result(annotation: object) -> type | None:
+    """The exact type whose values fit the annotation without being looked at."""
+    try:
+        return _EXACT.get(annotation)
+    except TypeError:  # an annotation without a hash
+        return None
+
+
 def wait_behind(run: Run, strand: Strand) -> None:
     """Wait for an answer, which goes to the node that the strand has come to."""
     frame = strand.frames[-1]
@@ -373,7 +403,7 @@ def _why_not(run: Run, target: str) -> str:
 
 def loop_of(strand: Strand) -> tuple[int, object] | None:
     """Turn and item of the innermost loop around a strand's current node."""
-    from ruvon.engine import LoopFrame  # noqa: PLC0415 - only contexts inside loops need it
+    from ruvon.engine import LoopFrame
 
     here: Strand | None = strand
     while here is not None:

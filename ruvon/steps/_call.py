@@ -116,6 +116,7 @@ class FunctionOp(CallOp):
         function = compiler.function(path)
         self.function: Function = function
         self.target = function.call
+        self.undoes = compiler.undone_by(path)
         self.queue = call.queue
         self.uses(function)
         configure(self, node, call, compiler)

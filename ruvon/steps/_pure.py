@@ -87,7 +87,7 @@ class AppendOp(Op):
         data = codec.encode(validate(codec.annotation, items, name), name)
         if not data.startswith(b"["):
             return False
-        if len(data) > 2:  # noqa: PLR2004 - "[]"
+        if len(data) > 2:
             strand.scope.append(name, [data[1:-1]])
         return True
 

@@ -107,7 +107,6 @@ class StartOp(EffectOp):
             )
             return WAITS
         run.log("error", self.id, activation, attempt=strand.attempt, error=error.encode())
-        strand.attempt = 1
         return leaving
 
     def _complete(

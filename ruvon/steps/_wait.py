@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 from typing import Any, cast, final
 
-
 from ruvon.engine import (
     ENTERED,
     WAITS,
@@ -25,10 +24,8 @@ from ruvon.engine import (
     finish_node,
     record_step,
     saga_bytes,
-
 )
 from ruvon.engine._effects import Message
-
 from ruvon.ir._nodes import HumanSource, Node, SignalSource, TimerSource, Wait
 from ruvon.models import Elapsed, TimedOut
 from ruvon.providers import duration_us, microseconds_of

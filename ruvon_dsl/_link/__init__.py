@@ -2,6 +2,7 @@
 
 from ruvon_dsl._link._arguments import bind_arguments, opaque_arguments
 from ruvon_dsl._link._codes import CODES
+from ruvon_dsl._link._config import CONFIG_TYPES
 from ruvon_dsl._link._constants import constant_expr
 from ruvon_dsl._link._describe import compensation_of, describe, duration_us, plain_function, retry_policy, site_of
 from ruvon_dsl._link._linker import Linked, in_order, link
@@ -26,6 +27,7 @@ from ruvon_dsl._link._targets import (
 
 __all__ = [
     "CODES",
+    "CONFIG_TYPES",
     "BlockTarget",
     "ChildTarget",
     "ClassTarget",

@@ -45,6 +45,7 @@ from ruvon_dsl._link._codes import (
     RESULT_TYPE,
     TARGET_TYPE,
 )
+from ruvon_dsl._link._config import CONFIG_TYPES
 from ruvon_dsl._link._env import Env
 from ruvon_dsl._link._flow import Exits
 from ruvon_dsl._link._resolve import Resolver
@@ -55,15 +56,6 @@ from ruvon_dsl._link._unions import members_of, without_literals
 __all__ = ["Checks"]
 
 _TEXT_OR_NONE: Final[object] = str | None
-_CONFIG: Final[Mapping[tuple[str, str], object]] = {
-    ("HTTP", "method"): str,
-    ("HTTP", "url"): str,
-    ("HTTP", "headers"): dict[str, str],
-    ("HTTP", "expect"): tuple[int, ...],
-    ("AI_INFERENCE", "model"): str,
-    ("WASM", "module"): str,
-    ("WASM", "entry"): str,
-}
 
 
 @final
@@ -133,7 +125,7 @@ class Checks:
                 self._argument(argument, env, target, parameter)
         result = self._typing.result_of(node, env)
         for name, value in call.config.items():
-            expected = result if name == "default" else _CONFIG.get((call.type, name))
+            expected = result if name == "default" else CONFIG_TYPES.get(call.type, {}).get(name)
             self._expect(value, env, expected, OPTION_TYPE, f"`{name}` of `{node.id}`")
         self._target(node, call.output, result, env)
 

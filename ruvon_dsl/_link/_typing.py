@@ -4,7 +4,7 @@ These are the `Rules` of the data-flow engine. Nothing is reported here; the che
 have settled. Narrowing of `state.*` lives until a state call, a merge or a join may have changed the state.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final, Never, final
 
@@ -36,6 +36,7 @@ from ruvon.ir.expr import dotted
 from ruvon.ir.expr._nodes import Expr
 from ruvon.models import Batch, Elapsed, HttpResponse, Won
 from ruvon_dsl._link._checker import Checker
+from ruvon_dsl._link._config import CONFIG_TYPES
 from ruvon_dsl._link._env import Env
 from ruvon_dsl._link._resolve import Resolver
 from ruvon_dsl._link._targets import Missing
@@ -43,7 +44,6 @@ from ruvon_dsl._link._unions import members_of, union_of, without_literals
 
 __all__ = ["FlowTyping", "is_state_call"]
 
-_INTO: Final[Mapping[str, object]] = {"HTTP": HttpResponse}
 _TAKEN_APART: Final[tuple[object, ...]] = (tuple, list, object, Any)
 _PLAIN_DICT: Final[object] = dict[str, object]
 
@@ -197,10 +197,15 @@ class FlowTyping:
         return union_of(*returned.values()) if returned else None
 
     def _call_result(self, call: Call, span: Span | None) -> object:
+        if call.type in CONFIG_TYPES and call.config.get("fallback_on_error") == e.Const("skip"):
+            return union_of(self._own_result(call, span), None)
+        return self._own_result(call, span)
+
+    def _own_result(self, call: Call, span: Span | None) -> object:
         if call.into is not None:
             return self._resolver.type_of(call.into, span)
-        if call.type in _INTO:
-            return _INTO[call.type]
+        if call.type == "HTTP" and "includes" not in call.config:
+            return HttpResponse
         if call.function is None or call.type != "STANDARD":
             return Any if self._resolver.opaque else _PLAIN_DICT
         target = self._resolver.callee(call.function, span)

@@ -7,7 +7,7 @@ from typing import Final, final
 
 from ruvon.ir._nodes import Call, HumanSource, SignalSource, TimerSource, TypePath, Wait
 from ruvon.ir.expr._nodes import Expr
-from ruvon_dsl._link import Missing, PlainFunctionTarget, StepTarget, describe
+from ruvon_dsl._link import CONFIG_TYPES, Missing, PlainFunctionTarget, StepTarget, describe
 from ruvon_dsl.python import _codes as codes
 from ruvon_dsl.python._callees import Effect, Wanted, made
 from ruvon_dsl.python._context import Given, Place, Unit
@@ -27,6 +27,14 @@ class _Shape:
     positional: tuple[str, ...]
     keywords: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    """Names by position that may be left out."""
+
+
+def _service(kind: str, positional: tuple[str, ...], optional: tuple[str, ...] = ()) -> _Shape:
+    """The shape of a call whose fields are those of a step type."""
+    named = tuple(name for name in CONFIG_TYPES[kind] if name not in positional)
+    return _Shape(positional, (*named, "into", "retry", "timeout"), optional=optional)
 
 
 _SHAPES: Final[Mapping[str, _Shape]] = {
@@ -34,9 +42,9 @@ _SHAPES: Final[Mapping[str, _Shape]] = {
     "receive": _Shape(("model",), ("key", "timeout")),
     "sleep": _Shape(("duration",)),
     "sleep_until": _Shape(("until",)),
-    "http": _Shape(("method", "url"), ("headers", "query", "json", "body", "expect", "into", "retry", "timeout")),
-    "infer": _Shape(("model", "data"), ("into", "timeout", "default", "retry")),
-    "wasm": _Shape(("module", "data"), ("into", "entry", "timeout", "retry")),
+    "http": _service("HTTP", ("method", "url")),
+    "infer": _service("AI_INFERENCE", ("model", "data"), ("data",)),
+    "wasm": _service("WASM", ("module", "data"), ("data",)),
     "named": _Shape(("label", "work")),
     "node": _Shape(("name",), ("max_iterations", "automate_next")),
     "flow": _Shape(("entry",)),
@@ -60,7 +68,8 @@ def ruvon_arguments(unit: Unit, name: str, call: Invocation) -> dict[str, Value]
         else:
             shown = f"argument `{arg.keyword}`" if arg.keyword else "further argument by position"
             problem = problem or f"`{name}` takes no {shown} here"
-    missing = [item for item in (*shape.positional, *shape.required) if item not in given]
+    needed = (*shape.positional, *shape.required)
+    missing = [item for item in needed if item not in given and item not in shape.optional]
     if missing and not problem:
         problem = f"`{name}` is called without `{missing[0]}`"
     if problem:
@@ -91,14 +100,11 @@ def waiting_effect(
             timer = TimerSource(duration=values.get("duration"), until=values.get("until"))
             base, action = "sleep", Wait(source=timer)
         case "http":
-            base, action = (
-                "http",
-                _call("HTTP", values, ("method", "url", "headers", "query", "json", "body", "expect")),
-            )
+            base, action = "http", _call("HTTP", values)
         case "infer":
-            base, action = "infer", _call("AI_INFERENCE", values, ("model", "data", "default"))
+            base, action = "infer", _call("AI_INFERENCE", values)
         case _:
-            base, action = "wasm", _call("WASM", values, ("module", "data", "entry"))
+            base, action = "wasm", _call("WASM", values)
     return made(unit, base, action, call.span, place, given=given, wanted=wanted)
 
 
@@ -120,9 +126,9 @@ class _Values:
         return lower_value(self.unit, value, self.place.frame, self.call.span)
 
 
-def _call(kind: str, values: _Values, keys: tuple[str, ...]) -> Call:
+def _call(kind: str, values: _Values) -> Call:
     unit, found, frame = values.unit, values.found, values.place.frame
-    config = {key: value for key in keys if (value := values.get(key)) is not None}
+    config = {key: value for key in CONFIG_TYPES[kind] if (value := values.get(key)) is not None}
     into = found.get("into")
     return Call(
         type=kind,

@@ -57,7 +57,7 @@ def lower_loop(low: Lowerer, item: Item, following: Target, place: Place) -> tup
         following_turns = low.steps(item.blocks["else"], Place(place.scope, following))
         on_break = following if following_turns != following else None
     body = low.graph(item.blocks.get("loop_body", Block([], item.span)), "loop", place.scope, supplies=_names(target))
-    output = context.exprs.target(fields.node("output"))
+    output = context.output(fields)
     if output is not None:
         _check_collects(context, item, body)
     loop = Loop(
@@ -234,7 +234,7 @@ def _returning(low: Lowerer, block: Block, scope: Scope) -> Graph:
 def lower_parallel(low: Lowerer, item: Item, scope: Scope) -> Parallel:
     """A PARALLEL, FORK or RACE: static branches, or one body for each item of a list."""
     context, fields = low.context, item.fields
-    output = context.exprs.target(fields.node("output"))
+    output = context.output(fields)
     if fields.node("iterate_over") is not None:
         return _mapped(low, item, scope, output)
     outputs = fields.node("outputs")

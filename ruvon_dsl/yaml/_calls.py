@@ -10,31 +10,23 @@ from ruvon.ir.expr import _nodes as e
 from ruvon.ir.expr._nodes import Expr
 from ruvon.ir.types import type_text
 from ruvon_dsl._link import Parameter, ParameterKind, bind_arguments
-from ruvon_dsl.yaml import _codes as codes
-from ruvon_dsl.yaml._check import Fields, check_fields, is_null
+from ruvon_dsl.yaml._check import Fields, is_null
 from ruvon_dsl.yaml._context import Callee, FileContext
 from ruvon_dsl.yaml._graphs import Scope
-from ruvon_dsl.yaml._keys_steps import HTTP_CONFIG
 from ruvon_dsl.yaml._tree import Item
-from ruvon_dsl.yaml._values import Entry, MappingNode, ScalarNode
+from ruvon_dsl.yaml._values import MappingNode, ScalarNode
 
 __all__ = [
     "arguments_of",
     "declares_input",
     "input_model_of",
     "lower_call",
-    "lower_http",
-    "lower_model_call",
     "lower_restart",
+    "options_of",
     "type_of",
 ]
 
 _BUILT_IN: Final = frozenset({"STANDARD", "ASYNC", "DECISION"})
-_CONFIG: Final[Mapping[str, tuple[str, ...]]] = {
-    "HTTP": ("method", "url", "headers", "query", "json", "body", "expect"),
-    "AI_INFERENCE": ("model", "data", "default"),
-    "WASM": ("module", "data", "entry"),
-}
 
 
 def lower_call(context: FileContext, item: Item, scope: Scope) -> Call:
@@ -135,7 +127,7 @@ def options_of(context: FileContext, fields: Fields, callee: Callee | None) -> C
     declared = input_model_of(callee)
     model = type_of(context, fields, "input_model")
     return Call(
-        output=context.exprs.target(fields.node("output")),
+        output=context.output(fields),
         into=type_of(context, fields, "output_model"),
         queue=_queue(context, fields, callee),
         retry=_retry(context, fields, callee),
@@ -168,75 +160,6 @@ def compensation_of_fields(context: FileContext, fields: Fields, callee: Callee 
     if entry is None:
         return callee.compensation if callee else None
     return None if is_null(entry.value) else context.options.compensation(entry.value)
-
-
-def _config(context: FileContext, names: tuple[str, ...], *sources: Fields) -> dict[str, Expr]:
-    found: dict[str, Expr] = {}
-    for fields in sources:
-        for name in names:
-            entry = fields.entry(name)
-            if entry is not None and name not in found:
-                found[name] = context.exprs.value(entry.value)
-    return {name: found[name] for name in names if name in found}
-
-
-def lower_http(context: FileContext, item: Item) -> Call:
-    """A HTTP step, its request in the step or under `http_config`."""
-    fields = item.fields
-    inner = fields.node("http_config")
-    sources = [fields]
-    if isinstance(inner, MappingNode):
-        grouped = check_fields(inner, HTTP_CONFIG, context.found)
-        sources.append(grouped)
-        _merge_grouped(context, fields, grouped)
-        fields = _combined(fields, grouped)
-    config = _config(context, _CONFIG["HTTP"], *sources)
-    if "url" not in config:
-        context.found.error(codes.MISSING_KEY, f"`{item.id}` has no `url`", item.span, "add `url: https://...`")
-    config.setdefault("method", e.Const("GET", item.span))
-    if "expect" in config:
-        config["expect"] = _as_tuple(config["expect"])
-    method = config["method"]
-    if isinstance(method, e.Const) and isinstance(method.value, str):
-        config["method"] = e.Const(method.value.upper(), method.span)
-    return replace(options_of(context, fields, None), type="HTTP", config=MappingProxyType(config))
-
-
-def _as_tuple(codes_: Expr) -> Expr:
-    """Status codes as the tuple that Python writes: `[404]` and `404` are `(404,)`."""
-    match codes_:
-        case e.List(items=items, span=span):
-            return e.Tuple(items, span)
-        case e.Const(value=int(), span=span):
-            return e.Tuple((codes_,), span)
-        case _:
-            return codes_
-
-
-def _merge_grouped(context: FileContext, outer: Fields, inner: Fields) -> None:
-    for name, entry in inner.entries.items():
-        if name in outer.entries:
-            message = f"`{entry.key.text}` is given in the step and in its `http_config`"
-            context.found.error(codes.KEY_CLASH, message, entry.key.span, "keep one of them")
-
-
-def _combined(outer: Fields, inner: Fields) -> Fields:
-    merged: dict[str, Entry] = {**inner.entries, **outer.entries}
-    return replace(outer, entries=MappingProxyType(merged))
-
-
-def lower_model_call(context: FileContext, item: Item) -> Call:
-    """An AI_INFERENCE or WASM step."""
-    call = options_of(context, item.fields, None)
-    node = item.fields.node("timeout_ms")
-    if isinstance(node, ScalarNode) and isinstance(node.value, int | float):
-        if "timeout" in item.fields:
-            context.found.error(
-                codes.KEY_CLASH, "`timeout` and `timeout_ms` are one limit", node.span, "keep one of them"
-            )
-        call = replace(call, timeout_us=max(1, round(node.value * 1000)))
-    config = _config(context, _CONFIG[item.kind], item.fields)
-    return replace(call, type=item.kind, config=MappingProxyType(config))
 
 
 def lower_restart(context: FileContext, item: Item) -> Call:

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import final
 
 from ruvon.ir._diagnostics import Related
 from ruvon.ir._nodes import RESERVED_TARGETS, RetryPolicy
 from ruvon.ir._paths import ImportRoots
+from ruvon.ir.expr._nodes import Expr
 from ruvon_dsl._draft import SourceText
 from ruvon_dsl._link import (
     ChildTarget,
@@ -20,6 +21,8 @@ from ruvon_dsl._link import (
     Target,
 )
 from ruvon_dsl.yaml import _codes as codes
+from ruvon_dsl.yaml._check import Fields
+from ruvon_dsl.yaml._expected import expected_of
 from ruvon_dsl.yaml._expressions import Expressions
 from ruvon_dsl.yaml._findings import Findings
 from ruvon_dsl.yaml._lookup import Names
@@ -91,6 +94,14 @@ class FileContext:
         self.counts[base] = number
         self.taken.add(name)
         return name
+
+    def output(self, fields: Fields) -> Expr | None:
+        """What a step's result is assigned to; the documented `output_key` names a field of the state that has it."""
+        entry, node = fields.entry("output"), fields.node("output")
+        keyed = entry is not None and entry.key.text == "output_key"
+        if keyed and isinstance(node, ScalarNode) and node.text in expected_of(self.state).fields:
+            node = replace(node, text=f"state.{node.text}", source=())
+        return self.exprs.target(node)
 
     def callee(self, node: ScalarNode) -> Callee | None:
         """The step or function that a path names; None (reported) for anything else, or in opaque mode."""

@@ -6,8 +6,9 @@ from typing import Final
 
 from ruvon_dsl.yaml._keys import Key, Kind, Table
 from ruvon_dsl.yaml._keys_common import CALL_KEYS, COMMON_KEYS, INPUT_KEYS, MERGE_KEYS, OUTPUT, RETRY
+from ruvon_dsl.yaml._keys_services import SERVICE_TABLES
 
-__all__ = ["CUSTOM", "EFFECT_TABLES", "HTTP_CONFIG", "STANDARD"]
+__all__ = ["CUSTOM", "EFFECT_TABLES", "STANDARD"]
 
 _COMMON: Final = Table("a step", "Keys of every step.", COMMON_KEYS)
 _FUNCTION: Final = Key(
@@ -33,54 +34,6 @@ CUSTOM: Final = Table(
     "A registered step type; its own fields stand beside these keys.",
     _CALL.extended("", "", (_FUNCTION,)).keys,
     open=True,
-)
-
-_HTTP_FIELDS: Final = (
-    Key("method", Kind.VALUE, "GET, POST, PUT, PATCH or DELETE (default GET)."),
-    Key("url", Kind.VALUE, "Address; may hold `{{ expressions }}`."),
-    Key("headers", Kind.VALUE, "Headers by name."),
-    Key("query", Kind.VALUE, "Query parameters by name.", ("query_params", "params")),
-    Key("json", Kind.VALUE, "Body, sent as JSON.", ("json_body", "data")),
-    Key("body", Kind.VALUE, "Body, sent as it is; a mapping or list is sent as JSON."),
-    Key("expect", Kind.VALUE, "Status codes of 400 and above that are no error.", ("expected_status",)),
-)
-_HTTP_OPTIONS: Final = tuple(key for key in CALL_KEYS if key.name in {"retry", "timeout", "output", "output_model"})
-HTTP_CONFIG: Final = Table("a http_config", "The request.", (*_HTTP_FIELDS, *_HTTP_OPTIONS))
-_NO_ARGUMENTS: Final = ("inputs", "function")
-_HTTP: Final = _CALL.extended(
-    "a HTTP step",
-    "Send a HTTP request; the fields stand in the step or under `http_config`.",
-    (*_HTTP_FIELDS, Key("http_config", Kind.TABLE, "The request, grouped.", table=HTTP_CONFIG)),
-    without=_NO_ARGUMENTS,
-)
-_INFER: Final = _CALL.extended(
-    "an AI_INFERENCE step",
-    "Run a model on data.",
-    (
-        Key("model", Kind.VALUE, "The model's name.", ("model_name",), required=True),
-        Key("data", Kind.VALUE, "What the model gets.", ("input_data", "inputs")),
-        Key("default", Kind.VALUE, "The result when the model fails.", ("default_result",)),
-        Key("default_route", Kind.EXIT, "Where to go when no route is taken."),
-        Key("timeout_ms", Kind.MILLISECONDS, "Longest time of one attempt in milliseconds."),
-    ),
-    without=_NO_ARGUMENTS,
-)
-_WASM: Final = _CALL.extended(
-    "a WASM step",
-    "Run a WebAssembly module on data.",
-    (
-        Key(
-            "module",
-            Kind.VALUE,
-            "The module: its name, or the SHA-256 of its bytes.",
-            ("wasm_hash", "wasm_module"),
-            required=True,
-        ),
-        Key("data", Kind.VALUE, "What the module gets.", ("input_data", "inputs")),
-        Key("entry", Kind.VALUE, "The exported function (default `execute`).", ("entrypoint",)),
-        Key("timeout_ms", Kind.MILLISECONDS, "Longest time of one attempt in milliseconds."),
-    ),
-    without=_NO_ARGUMENTS,
 )
 
 _RESTART: Final = Table(
@@ -206,9 +159,7 @@ EFFECT_TABLES: Final[Mapping[str, Table]] = MappingProxyType(
         "STANDARD": STANDARD,
         "ASYNC": _ASYNC,
         "DECISION": _DECISION,
-        "HTTP": _HTTP,
-        "AI_INFERENCE": _INFER,
-        "WASM": _WASM,
+        **SERVICE_TABLES,
         "SUB_WORKFLOW": _SUB_WORKFLOW,
         "FIRE_AND_FORGET": _FIRE_AND_FORGET,
         "CRON_SCHEDULE": _CRON_SCHEDULE,

@@ -13,12 +13,13 @@ from ruvon.ir.expr import _nodes as e
 from ruvon.ir.expr._nodes import Expr
 from ruvon_dsl.yaml import _codes as codes
 from ruvon_dsl.yaml._blocks import lower_loop, lower_parallel, lower_try
-from ruvon_dsl.yaml._calls import lower_call, lower_http, lower_model_call, lower_restart
+from ruvon_dsl.yaml._calls import lower_call, lower_restart
 from ruvon_dsl.yaml._context import FileContext
 from ruvon_dsl.yaml._dependencies import Plan, has_dependencies, plan
 from ruvon_dsl.yaml._ends import lower_assigns, lower_fail, lower_return
 from ruvon_dsl.yaml._graphs import Place, Scope, ScopeKind, joined_lists, loop_exit, own_items
 from ruvon_dsl.yaml._naming import known_name
+from ruvon_dsl.yaml._services import lower_http, lower_model_call
 from ruvon_dsl.yaml._starts import lower_start
 from ruvon_dsl.yaml._stretches import close_stretches, lower_stretch
 from ruvon_dsl.yaml._tree import Block, Exit, Item, Jump, RuleItem, walk_items

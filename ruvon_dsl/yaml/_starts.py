@@ -36,7 +36,7 @@ def lower_start(context: FileContext, item: Item) -> Start:
         version=fields.text("version") or (None if child is None else child.version),
         data=None if data is None else context.exprs.value(data, takes),
         mode=_MODES[item.kind],
-        output=context.exprs.target(fields.node("output")),
+        output=context.output(fields),
         result=_result(context, item, Missing if child is None else child.gives),
         key=_value(context, item, "key"),
         cron=_value(context, item, "cron_expression"),

@@ -41,7 +41,6 @@ _SHORT_KINDS: Final = {
     "continue": "CONTINUE",
 }
 _OTHER_NAMES: Final = {
-    "HUMAN_APPROVAL": "HUMAN_IN_LOOP",
     "HUMAN_INPUT": "HUMAN_IN_LOOP",
     "SUBWORKFLOW": "SUB_WORKFLOW",
     "WAIT": "SLEEP",
@@ -50,6 +49,18 @@ _OTHER_NAMES: Final = {
     "WHILE": "LOOP",
     "IF": "DECISION",
 }
+_INSTEAD: Final = {
+    "HUMAN_APPROVAL": "write `type: HUMAN_IN_LOOP` with `task`, `form`, `show`, `role` and, for `timeout_hours` and "
+    "`on_timeout`, `timeout` and `on_timeout`; a step before it tells the people of `approvers` or `channels`",
+    "AUDIT_EMIT": "every step is in the audit log already; for an event of your own write `type: STANDARD` with a "
+    "function that sends it",
+    "COMPLIANCE_CHECK": "write the rules as conditions: `type: DECISION` with `routes`, or a `@pure` function",
+    "AI_LLM_INFERENCE": "write `type: AI_INFERENCE` with `model`, `data: {system: .., prompt: ..}`, `max_tokens` and "
+    "`output_model` for the answer's shape",
+    "EDGE_MODEL_CALL": "write `type: AI_INFERENCE` with `model`, `data: {prompt: ..}`, `max_tokens` and `output_model`",
+    "WORKFLOW_BUILDER_META": "where a file comes from stands under `metadata:` at its top; it is no step",
+}
+"""Types of an earlier implementation that are no types here, and how to say the same."""
 _OPERATIONS: Final = {
     "set": AssignOperation.SET,
     "append": AssignOperation.APPEND,
@@ -150,7 +161,7 @@ class StepParser:
         known = self._registered(node.text)
         if known is not None:
             return node.text, self._custom_table(node.text, known, task=task), False
-        hint = self._found.closest(
+        hint = _INSTEAD.get(upper) or self._found.closest(
             _OTHER_NAMES.get(upper, node.text),
             list(STEP_TABLES),
             f"the built-in types are {listed(STEP_TABLES)}; register a custom type before the file is loaded",
@@ -166,7 +177,7 @@ class StepParser:
         """
         if self._step_types is not None:
             return self._step_types(name)
-        resembles = name in _OTHER_NAMES or get_close_matches(name, STEP_TABLES, 1, 0.75)
+        resembles = name in _OTHER_NAMES or name in _INSTEAD or get_close_matches(name, STEP_TABLES, 1, 0.75)
         return () if _CUSTOM_NAME.fullmatch(name) and not resembles else None
 
     def _custom_table(self, name: str, known: tuple[str, ...], *, task: bool) -> Table:
@@ -222,7 +233,7 @@ class StepParser:
     def _default(self, item: Item) -> None:
         name = (
             "default_route"
-            if "default_route" in item.fields.table.by_spelling() and item.kind == "AI_INFERENCE"
+            if item.kind in {"AI_INFERENCE", "WASM"}  # their `default` is a result
             else "default"
         )
         entry = item.fields.entry(name)

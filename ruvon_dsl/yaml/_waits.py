@@ -32,7 +32,7 @@ def lower_sleep(context: FileContext, item: Item) -> Wait:
     )
     return Wait(
         source=source,
-        output=context.exprs.target(fields.node("output")),
+        output=context.output(fields),
         compensation=compensation_of_fields(context, fields, None),
         merge=context.options.merge(fields),
     )
@@ -47,7 +47,7 @@ def lower_receive(context: FileContext, item: Item) -> Wait:
     timeout, on_timeout = _limits(context, item, _annotation(context, fields.node("model")))
     return Wait(
         source=source,
-        output=context.exprs.target(fields.node("output")),
+        output=context.output(fields),
         timeout=timeout,
         on_timeout=on_timeout,
         compensation=compensation_of_fields(context, fields, None),
@@ -105,7 +105,7 @@ def lower_human(context: FileContext, item: Item, scope: Scope, follower: Item |
     timeout, on_timeout = _limits(context, item, _annotation(context, form_node))
     return Wait(
         source=source,
-        output=exprs.target(fields.node("output")),
+        output=context.output(fields),
         timeout=timeout,
         on_timeout=on_timeout,
         compensation=compensation_of_fields(context, fields, callee),

@@ -75,6 +75,21 @@ def test_validate_a_folder(ruvon: Command) -> None:
     assert "sound" in done.out
 
 
+def test_validate_leaves_other_files_out(ruvon: Command, place: Path) -> None:
+    """In a folder, a registry and YAML of other tools are no workflows."""
+    (place / "flows").mkdir()
+    (place / "flows" / "order.yaml").write_text((EXAMPLES / "order_processing.yaml").read_text())
+    (place / "flows" / "workflow_registry.yaml").write_text(
+        "workflows:\n  - {type: OrderProcessing, config_file: order.yaml}\n"
+    )
+    (place / "flows" / "compose.yaml").write_text("services: {}\n")
+
+    done = ruvon("validate", "flows")
+
+    assert done.code == 0, done.text
+    assert "1 workflow in 1 files" in done.out
+
+
 @pytest.mark.parametrize("form", ["json", "sarif"])
 def test_validate_findings_for_machines(ruvon: Command, place: Path, form: str) -> None:
     """Findings come as one JSON text, with the code of failure."""

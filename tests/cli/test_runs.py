@@ -196,3 +196,18 @@ def test_steps_that_wait_to_be_asked(ruvon: Command) -> None:
     done = ruvon("resume", workflow_id, "-i", '{"signature": "me"}', "--json").json
     assert done["status"] == "COMPLETED"
     assert done["result"] == {"a": 1, "seen": True, "signed_by": "me", "done": True}
+
+
+def test_templates_and_secrets(ruvon: Command, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Templates are rendered, and secret("NAME") is the environment variable NAME, stored nowhere but as given on."""
+    (place / "cards.yaml").write_text(
+        "workflow_type: Cards\nautomate_next: true\nsteps:\n"
+        "  - name: greet\n    function: tests.cli.flows.cli_functions:greet\n"
+        "    inputs: {text: 'Hello {{ state.name | upper }}!', token: '=secret(\"CARD_TOKEN\")'}\n"
+    )
+    missing = ruvon("run", "cards.yaml", "-d", '{"name": "ada"}')
+    assert missing.code == 1
+    assert "CARD_TOKEN" in missing.out
+
+    monkeypatch.setenv("CARD_TOKEN", "abc")
+    assert ruvon("run", "cards.yaml", "-d", '{"name": "ada"}', "--json").json["result"]["card"] == "Hello ADA! (3)"

@@ -122,6 +122,11 @@ class _Maker:
         self.count += 1
         return f"{base}{self.count}"
 
+    def span(self) -> str:
+        """A duration of its own, so that nothing else is due at the same moment."""
+        self.count += 1
+        return f"timedelta(milliseconds={self.rng.randint(1, 9) * 1000 + self.count})"
+
     def tag(self) -> str:
         return f'"{self.new("c")}"'
 
@@ -204,7 +209,7 @@ class _Maker:
 
     def assign(self, place: _Place, depth: int) -> Block:
         if self.odds(0.4):
-            mine = [name for name in place.ints[-1:] if name.isidentifier() and not place.branch]
+            mine = [name for name in place.ints[-1:] if name.isidentifier() and not name.startswith("turns") and not place.branch]
             name = self.pick(self.new("v"), *mine)
             made = (f"{name} = {self.number(place)}",)
             if name not in place.ints:
@@ -240,16 +245,16 @@ class _Maker:
         return [made]
 
     def wait(self, place: _Place, depth: int) -> Block:
-        seconds = self.rng.randint(1, 9)
+        span = self.span()
         way = self.rng.randint(0, 3)
         if way == 0:
-            return [(f"await sleep(timedelta(seconds={seconds}))",)]
+            return [(f"await sleep({span})",)]
         name = self.new("got")
         if way == 1:
             key = self.pick('"k1"', '"k2"', "None") if not place.branch else f'"{self.new("k9")}"'
-            made = (f"{name} = await receive(Note, key={key}, timeout=timedelta(seconds={seconds}))",)
+            made = (f"{name} = await receive(Note, key={key}, timeout={span})",)
         else:
-            timeout = self.pick("", f", timeout=timedelta(seconds={seconds})", f", timeout=timedelta(seconds={seconds}), default=Approval(amount=1)")
+            timeout = self.pick("", f", timeout={span}", f", timeout={span}, default=Approval(amount=1)")
             made = (f'{name} = await human("{self.pick("t1", "t2", "t3")}", form=Approval{timeout})',)
         place.ints.append(f"{name}.amount")
         return [made]
@@ -354,7 +359,8 @@ class _Maker:
     def saga(self, place: _Place, depth: int) -> Block:
         scope = ("async with saga():", [*self.undoable(place.inner(), depth), *self.inner(place.inner(), depth)])
         if self.odds(0.7):
-            return [("try:", [scope], "except Exception as err:", self.inner(place.inner(handler="err", in_handler=True), depth, 0))]
+            error = self.new("err")
+            return [("try:", [scope], f"except Exception as {error}:", self.inner(place.inner(handler=error, in_handler=True), depth, 0))]
         return [scope]
 
     # Concurrency
@@ -377,7 +383,7 @@ class _Maker:
                 inner = place.inner(branch=free.pop(0), loop=False, handler=None, in_handler=False, returns=True)
                 if self.odds(0.2):
                     inner = replace(inner, branch="a")
-                body = self.inner(inner, depth)
+                body = [(f"await val({self.tag()}, {self.number(inner)})",), *self.inner(inner, depth)]
                 if not _ends(body):
                     body = [*body, (f"return {self.number(inner)}",)]
                 made.append((f"async def {name}() -> int:", body))
@@ -410,7 +416,7 @@ class _Maker:
             name = self.new("each")
             nested = place.inner(branch="none", loop=False, handler=None, in_handler=False, returns=True)
             nested.ints.append(item)
-            body = [*self.call(nested, depth), *self.undoable(nested, depth), (f"return {self.number(nested)}",)]
+            body = [(f"await val({self.tag()}, {item})",), *self.call(nested, depth), *self.undoable(nested, depth), (f"return {self.number(nested)}",)]
             body = [line for line in body if "state.none" not in str(line[0])]
             made.append((f"async def {name}({item}: int) -> int:", body))
             work = f"{name}({item})"
@@ -425,12 +431,12 @@ class _Maker:
         return made
 
     def race(self, place: _Place, depth: int) -> Block:
-        seconds = self.rng.randint(1, 9)
+        span = self.span()
         key = self.pick('"k"', '"k3"') if not place.branch else f'"{self.new("k9")}"'
         made: Block = []
-        works = [f"receive(Note, key={key})", f"sleep(timedelta(seconds={seconds}))"]
+        works = [f"receive(Note, key={key})", f"sleep({span})"]
         won = self.new("won")
-        cases: Block = [("case Note(amount=amount):", [(f"{won} = amount",)]), ("case Elapsed():", [(f"{won} = 1",)])]
+        cases: Block = [(f"case Note(amount={won}_of):", [(f"{won} = {won}_of",)]), ("case Elapsed():", [(f"{won} = 1",)])]
         if self.odds(0.4):
             works.insert(0, f"receive(Stop, key={key})")
             cases.append(("case Stop():", [(f"{won} = 2",)]))

@@ -50,7 +50,9 @@ def test_both_forms_are_one_graph(python: str, yaml: str) -> None:
 @pytest.mark.parametrize("name", DEMOS)
 def test_an_example_is_complete(name: str) -> None:
     """Each folder can be imported, has both forms, and says on one page what it shows (S1-077)."""
-    modules = [importlib.import_module(f"examples.{name}.{part}") for part in ("models", "steps", "workflow", "__main__")]
+    modules = [
+        importlib.import_module(f"examples.{name}.{part}") for part in ("models", "steps", "workflow", "__main__")
+    ]
 
     assert all(module.__doc__ for module in modules)
     assert (EXAMPLES / name / f"{name}.yaml").is_file()
@@ -100,9 +102,7 @@ ROLLED_BACK = "FAILED_ROLLED_BACK"
 CASES = {
     "order: small": Case(order_processing, order("Ada", "12.50"), result={"total": "26.00"}, final={"status": "done"}),
     "order: large and approved": Case(order_processing, order("Ada", "9000"), answers=YES, result={"total": "18001"}),
-    "order: large and rejected": Case(
-        order_processing, order("Ada", "9000"), ROLLED_BACK, "Rejected", answers=NO
-    ),
+    "order: large and rejected": Case(order_processing, order("Ada", "9000"), ROLLED_BACK, "Rejected", answers=NO),
     "order: large, nobody answers": Case(
         order_processing, order("Ada", "9000"), ROLLED_BACK, "TimedOut", answers={"finance.approve": []}
     ),

@@ -10,6 +10,7 @@ import asyncio
 import heapq
 import json
 import random as chance
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -110,13 +111,23 @@ def differences(left: Outcome, right: Outcome, *, calls: bool = True) -> list[st
     """What two outcomes disagree about, as text."""
     names = ("end", "state", "result", "error", "undone", *(("calls",) if calls else ()))
     pairs = [(name, getattr(left, name), getattr(right, name)) for name in names]
+    if left.end == right.end == "failed":
+        # Where nothing catches an error the engine stops at once, so that an operator can retry; awaited children go on.
+        pairs = [(name, *map(_own, (one, two))) if name == "calls" else (name, one, two) for name, one, two in pairs]
     return [_difference(name, one, two) for name, one, two in pairs if one != two]
+
+
+def _own(calls: list[list[str]]) -> list[list[str]]:
+    """Without the sequences of children, whose tags have a dot."""
+    return [item for item in calls if not re.search(r"c\d+\.\w", item[0])]
 
 
 def _difference(name: str, one: Any, two: Any) -> str:
     """The parts of two values that the other one does not have."""
     if isinstance(one, list) and isinstance(two, list):
-        one, two = [item for item in one if item not in two] or one, [item for item in two if item not in one] or two
+        one, two = [item for item in one if item not in two or one.count(item) > two.count(item)] or one, [
+            item for item in two if item not in one or two.count(item) > one.count(item)
+        ] or two
     if name == "state" and one[0] == two[0]:
         one, two = [item for item in one[1] if item not in two[1]], [item for item in two[1] if item not in one[1]]
     return f"{name}:\n   {one}\n   {two}"
@@ -176,7 +187,7 @@ class Outside:
         """What a call gives, and when: each takes a time of its own."""
         made = self.behave(self, name, given)
         if name in self.instant:
-            return made
+            return Reply(made.value, made.error)
         plain = {key: value for key, value in given.items() if key not in ("state", "context")}
         own = 1000 + crc32(f"{self.seed}{name}{sorted(plain.items())}{given['context'].attempt}".encode()) % 900_000
         return Reply(made.value, made.error, made.takes + timedelta(microseconds=own))

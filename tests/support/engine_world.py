@@ -2,8 +2,9 @@
 
 import asyncio
 import heapq
-from functools import cache
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -138,11 +139,15 @@ def make_builder(store: MemoryPersistenceProvider | None = None, **options: Any)
 @cache
 def _definitions() -> "tuple[Definition, ...]":
     """The workflows of `engine_flows`, compiled once."""
-    from ruvon_dsl import compile_function, require
+    from ruvon_dsl import _compile, require
+    from ruvon_dsl._draft import SourceText
+    from ruvon_dsl._recording import RecordingRoots
 
-    roots = ImportRoots({"tests"})
-    found = [item for item in vars(flows).values() if hasattr(item, "__ruvon_workflow__")]
-    return tuple(item.definition for flow in found for item in require(compile_function(flow, roots=roots)))
+    file = flows.__file__ or ""
+    source = SourceText(file, Path(file).read_text(encoding="utf-8"))
+    drafts = _compile._lower_python(source, flows, None)  # one reading of the file for all of them
+    result = _compile._linked(source, drafts, RecordingRoots.of(ImportRoots({"tests"})), opaque=False, workflow=None)
+    return tuple(item.definition for item in require(result))
 
 
 def reset(**fails: int) -> None:

@@ -17,6 +17,7 @@ from ruvon.models import HttpError, HttpResponse
 __all__ = ["perform_http", "perform_infer", "perform_wasm"]
 
 _FIRST_ERROR = 400
+_DICT = dict[str, object]
 
 
 async def perform_http(driver: LocalDriver, request: HttpRequest) -> Any:
@@ -28,15 +29,40 @@ async def perform_http(driver: LocalDriver, request: HttpRequest) -> Any:
     def finish(value: Any) -> Any:
         if not isinstance(value, HttpResponse):
             return value if request.into is None else validate(request.into, value, "the result of http")
-        if value.status >= _FIRST_ERROR and value.status not in request.expect:
-            message = f"{request.method} {request.url} was answered with status {value.status}"
-            raise HttpError(value.status, message, value.text)
-        return value if request.into is None else validate(request.into, value.json, "the result of http")
+        _refuse(request, value)
+        if not request.includes and request.into is None:
+            return value
+        found = {part: _part(value, part) for part in request.includes} if request.includes else value.json
+        return found if request.into is None else validate(request.into, found, "the result of http")
 
     remedy = f"World(http={{{names[0]!r}: ...}})"
     return await _asked(
         driver, request, driver.world.http, names, args, offered, remedy, request.timeout, request.retry, finish
     )
+
+
+def _refuse(request: HttpRequest, answer: HttpResponse) -> None:
+    """Raise what the engine would raise about an answer."""
+    asked = f"{request.method} {request.url}"
+    if answer.status >= _FIRST_ERROR and answer.status not in request.expect:
+        raise HttpError(answer.status, f"{asked} was answered with status {answer.status}", answer.text)
+    if request.max_bytes is not None and len(answer.text.encode()) > request.max_bytes:
+        raise HttpError(answer.status, f"{asked} was answered with more than max_bytes={request.max_bytes}", "")
+
+
+def _part(answer: HttpResponse, part: str) -> object:
+    match part:
+        case "status":
+            return answer.status
+        case "headers":
+            return dict(answer.headers)
+        case "text":
+            return answer.text
+        case _:
+            try:
+                return answer.json
+            except ValueError:  # no JSON: the text is the body
+                return answer.text
 
 
 async def perform_infer(driver: LocalDriver, request: InferRequest) -> Any:
@@ -45,25 +71,28 @@ async def perform_infer(driver: LocalDriver, request: InferRequest) -> Any:
     remedy = f"World(infer={{{request.model!r}: ...}})"
 
     def finish(value: Any) -> Any:
-        return validate(request.into, value, "the result of infer")
+        return validate(request.into or _DICT, value, "the result of infer")
 
+    names = (request.model,)
     try:
         return await _asked(
-            driver,
-            request,
-            driver.world.infer,
-            (request.model,),
-            args,
-            args,
-            remedy,
-            request.timeout,
-            request.retry,
-            finish,
+            driver, request, driver.world.infer, names, args, args, remedy, request.timeout, request.retry, finish
         )
-    except Exception:
-        if request.default is None:
-            raise
-        return copy_value(request.default)
+    except Exception as error:
+        return _fallen_back(request, error)
+
+
+def _fallen_back(request: InferRequest | WasmRequest, error: Exception) -> Any:
+    """What is taken in place of a failure, where anything is."""
+    match request.fallback:
+        case "skip":
+            return None
+        case "fail":
+            raise error
+        case _ if request.default is None:
+            raise error
+        case _:
+            return copy_value(request.default)
 
 
 async def perform_wasm(driver: LocalDriver, request: WasmRequest) -> Any:
@@ -72,20 +101,15 @@ async def perform_wasm(driver: LocalDriver, request: WasmRequest) -> Any:
     remedy = f"World(wasm={{{request.module!r}: ...}})"
 
     def finish(value: Any) -> Any:
-        return validate(request.into, value, "the result of wasm")
+        return validate(request.into or _DICT, value, "the result of wasm")
 
-    return await _asked(
-        driver,
-        request,
-        driver.world.wasm,
-        (request.module,),
-        args,
-        args,
-        remedy,
-        request.timeout,
-        request.retry,
-        finish,
-    )
+    names = (request.module,)
+    try:
+        return await _asked(
+            driver, request, driver.world.wasm, names, args, args, remedy, request.timeout, request.retry, finish
+        )
+    except Exception as error:
+        return _fallen_back(request, error)
 
 
 async def _asked(

@@ -68,7 +68,7 @@ class Jinja2TemplateEngine:
     def __init__(self, *, max_template: int = 64_000, max_output: int = 64_000) -> None:
         self._max_template = max_template
         self._max_output = max_output
-        self._environment = _Sandbox(undefined=StrictUndefined, autoescape=False)  # noqa: S701 - text, not HTML
+        self._environment = _Sandbox(undefined=StrictUndefined, autoescape=False)
         for name in _UNSAFE_FILTERS:
             self._environment.filters.pop(name, None)
         for name in _UNSAFE_GLOBALS:
@@ -102,7 +102,7 @@ class Jinja2TemplateEngine:
     def _compiled(self, template: str) -> Template:
         known = self._templates.get(template)
         if known is None:
-            if len(self._templates) >= 1024:  # noqa: PLR2004 - a bound, so that hostile texts cannot fill the memory
+            if len(self._templates) >= 1024:
                 self._templates.clear()
             known = self._templates[template] = self._environment.from_string(template)
         return known

@@ -11,3 +11,7 @@ def sign(state: dict[str, object], context: object, signature: str) -> dict[str,
 
 def last(state: dict[str, object], context: object) -> dict[str, object]:
     return {"done": True}
+
+
+def greet(state: dict[str, object], context: object, text: str, token: str) -> dict[str, object]:
+    return {"card": f"{text} ({len(token)})"}

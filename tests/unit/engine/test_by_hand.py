@@ -189,6 +189,14 @@ def test_a_saga_exception_undoes_everything_without_saga_mode() -> None:
     assert workflow.status == "FAILED_ROLLED_BACK"
 
 
+def test_an_undo_by_hand_is_not_repeated_by_the_rollback() -> None:
+    """Section 12.4: an explicit manual undo marks the entry undone."""
+    undo = Compensation(function=f"{PLACE}:undo")
+    made = define(call("one", following="undo", compensation=undo), call("undo", following="give_up"), call("give_up"))
+    assert asyncio.run(run(made)).status == "FAILED_ROLLED_BACK"
+    assert flows.LEDGER == ["one", "undo None 1"]
+
+
 def test_a_failed_exception_passes_every_handler() -> None:
     """`WorkflowFailedException` is not catchable."""
     from ruvon.ir import Handler
@@ -262,6 +270,42 @@ def test_code_that_no_longer_fits_parks_the_instance() -> None:
     made = define(call("one"), contracts={f"{PLACE}:one": contract})
     with pytest.raises(DefinitionDriftError, match="no parameter `gone`"):
         asyncio.run(run(made))
+
+
+def test_a_running_instance_keeps_its_definition() -> None:
+    """S3-029, S3-031: a run paused at a step that a newer version lacks goes on there; new runs take the new one."""
+
+    async def scenario() -> None:
+        builder = make_builder()
+        old = define(call("one", following="take"), call("take", input_model=f"{PLACE}:Answer", following="two"), call("two"))
+        builder.register(old)
+        workflow = await builder.create_workflow("Hand", {})
+        await workflow.run()
+        new = define(call("two"), workflow_version="2.0.0")
+        fresh = make_builder(builder.persistence)
+        fresh.register(new)
+        again = await fresh.load_workflow(workflow.id)
+        await again.answer({"yes": True, "why": "old"})
+        assert (again.status, again.workflow_version) == ("COMPLETED", "1.0.0")
+        assert flows.LEDGER[:2] == ["one", "take True old"]
+        fresh.ids._next = 100
+        other = await fresh.create_workflow("Hand", {})
+        await other.run()
+        assert other.workflow_version == "2.0.0"
+
+    asyncio.run(scenario())
+
+
+def test_import_roots_are_each_builders_own() -> None:
+    """Law 7: what one builder may load, another may not."""
+    from ruvon.builder import WorkflowBuilder
+
+    made = define(call("one"))
+    make_builder().register(made)
+    closed = WorkflowBuilder(plugins=False)
+    closed.register(made)
+    with pytest.raises(DefinitionDriftError, match="not an allowed import root"):
+        asyncio.run(closed.create_workflow("Hand", {}))
 
 
 def test_initial_data_that_does_not_fit_names_the_field_and_stores_nothing() -> None:

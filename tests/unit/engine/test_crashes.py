@@ -40,7 +40,6 @@ CASES = [
     ("Batches", {}, {}),
     ("SagaInBranch", {}, {"break": 1}),
     ("Cleanups", {}, {"right": 1}),
-    ("Recorded", {}, {}),
 ]
 
 CONCURRENT = {

@@ -178,6 +178,20 @@ def test_an_uncaught_error_of_a_child_has_its_own_status(builder: Any) -> None:
     assert isinstance(workflow.error, flows.Boom)
 
 
+def test_retry_starts_a_failed_child_anew(builder: Any) -> None:
+    """S3-057: the failed child has ended; the retry makes another one."""
+
+    async def scenario() -> Any:
+        workflow = await run(builder, "Parent", child=1)
+        flows.FAILS.clear()
+        await workflow.retry()
+        return workflow, await builder.list_workflows(workflow_type="Child")
+
+    workflow, children = asyncio.run(scenario())
+    assert (workflow.status, workflow.result) == ("COMPLETED", 6)
+    assert sorted(item["status"] for item in children) == ["COMPLETED", "FAILED"]
+
+
 def test_a_detached_child_with_a_key_is_started_once(builder: Any) -> None:
     """Section 6: starting it twice is harmless."""
 
