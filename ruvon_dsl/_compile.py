@@ -102,7 +102,7 @@ def compile_file(
     cache: bool = True,
     step_types: StepTypes | None = None,
 ) -> CompileResult:
-    """Compile a `.py`, `.yaml` or `.yml` file.
+    """Compile a `.py`, `.yaml` or `.yml` file; a registry file is checked against the files it lists.
 
     Args:
         path: The file.
@@ -225,7 +225,8 @@ def _compile_path(
         allowed.allow_folder(where.resolve().parent)
     options = (str(where.resolve()), place.home.name, *map(str, allowed.folders), *sorted(allowed.packages))
     key = CacheKey.of(source, workflow=workflow, options=options)
-    store = DefinitionCache.default() if cache and not place.opaque and place.step_types is None else None
+    kept = cache and not place.opaque and place.step_types is None and not _is_registry(source, _kind_of(where))
+    store = DefinitionCache.default() if kept else None
     known = None if store is None else store.load(key)
     if known is not None:
         return _restored(known)
@@ -240,6 +241,8 @@ def _compiled(
 ) -> CompileResult:
     """Lower and link one text."""
     opaque = place.opaque
+    if _is_registry(source, kind):
+        return _registry(source)
     if kind == "yaml":
         return _linked(source, _lower_yaml(source, roots, place), roots, opaque=opaque, workflow=workflow)
     if opaque:
@@ -253,6 +256,28 @@ def _compiled(
         return _linked(source, _lower_python(source, loaded, None), roots, opaque=False, workflow=workflow)
     shape = _linked(source, _lower_python(source, None, None), roots, opaque=True, workflow=workflow)
     return CompileResult((), in_order([*_instead_of(loaded, shape.diagnostics), *shape.diagnostics]))
+
+
+def _registry(source: SourceText) -> CompileResult:
+    from ruvon_dsl.yaml import registry_findings  # noqa: PLC0415 - PyYAML is loaded only when YAML is compiled
+
+    return CompileResult((), in_order(registry_findings(source, Path(source.file).parent, _defined_in)))
+
+
+def _is_registry(source: SourceText, kind: Kind) -> bool:
+    if kind != "yaml":
+        return False
+    from ruvon_dsl.yaml import is_registry_text  # noqa: PLC0415 - PyYAML is loaded only when YAML is compiled
+
+    return is_registry_text(source.text)
+
+
+def _defined_in(path: Path) -> tuple[Definition, ...]:
+    """What a workflow file defines, by its shape; a registry inside a registry defines nothing."""
+    source = _read(path)
+    if isinstance(source, Diagnostic) or path.suffix == ".json" or _is_registry(source, _kind_of(path)):
+        return ()
+    return tuple(item.definition for item in check_file(path).definitions)
 
 
 def _instead_of(failed: Sequence[Diagnostic], shape: Sequence[Diagnostic]) -> list[Diagnostic]:

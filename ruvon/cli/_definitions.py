@@ -131,7 +131,10 @@ def validate(
     else:
         print_findings(findings, err=False)
         if not has_errors(findings, strict=strict):
-            click.echo(f"{len(sound)} workflow{'s' if len(sound) != 1 else ''} in {len(targets)} files: sound")
+            workflows, files = (
+                f"{n} {word}{'s' * (n != 1)}" for n, word in ((len(sound), "workflow"), (len(targets), "file"))
+            )
+            click.echo(f"{workflows} in {files}: sound")
     for definition in sound if graph_form else []:
         click.echo(draw(definition, graph_form or ""))
     if has_errors(findings, strict=strict):
@@ -139,7 +142,7 @@ def validate(
 
 
 def _targets(paths: tuple[str, ...]) -> "Iterator[str]":
-    """Every target named, folders opened; registry files and other YAML in them are left out."""
+    """Every target named, folders opened; YAML of other tools in them is left out."""
     for text in paths:
         path = Path(text)
         if not path.is_dir():
@@ -152,15 +155,15 @@ def _targets(paths: tuple[str, ...]) -> "Iterator[str]":
 
 
 def _is_flow(file: Path) -> bool:
-    """Whether a file seems to define a workflow; read as text, not imported."""
+    """Whether a file seems to define workflows, or to list them (a registry); read as text, not imported."""
     if file.suffix not in {".py", ".yaml", ".yml"} or not file.is_file():
         return False
     text = file.read_text(encoding="utf-8", errors="replace")
     if file.suffix == ".py":
         return "@workflow" in text
-    from ruvon_dsl.yaml import is_workflow_text  # noqa: PLC0415
+    from ruvon_dsl.yaml import is_registry_text, is_workflow_text  # noqa: PLC0415
 
-    return is_workflow_text(text)
+    return is_workflow_text(text) or is_registry_text(text)
 
 
 def _progress(targets: list[str], *, quiet: bool) -> "_Items":

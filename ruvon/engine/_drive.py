@@ -172,7 +172,7 @@ class Drive:
             return False
         self._wake.clear()
         if not self._news:
-            await self._sleep_until(due)
+            await self._sleep_until(next_due_us(run, own=False) or due)  # a person's time may run out before a timer
         return True
 
     def _start_children(self) -> bool:

@@ -6,9 +6,10 @@ tables (`_steps` with `_check` and `_keys_*`: nodes to `Item`s), names (`_naming
 """
 
 from ruvon_dsl.yaml._codes import CODES
-from ruvon_dsl.yaml._files import is_workflow_text, lower_file
+from ruvon_dsl.yaml._files import is_registry_text, is_workflow_text, lower_file
 from ruvon_dsl.yaml._json_schema import json_schema
 from ruvon_dsl.yaml._registry import Registry, RegistryEntry, load_registry
+from ruvon_dsl.yaml._registry_check import registry_findings
 from ruvon_dsl.yaml._steps import StepTypes
 
 __all__ = [
@@ -16,8 +17,10 @@ __all__ = [
     "Registry",
     "RegistryEntry",
     "StepTypes",
+    "is_registry_text",
     "is_workflow_text",
     "json_schema",
     "load_registry",
     "lower_file",
+    "registry_findings",
 ]

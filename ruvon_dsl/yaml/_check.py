@@ -146,8 +146,11 @@ def _lower(doc: str) -> str:
 
 def _unknown(entry: Entry, table: Table, found: Findings) -> None:
     name = entry.key.text
-    hint = found.closest(name, list(table.by_spelling()))
     fix = None
+    if name in table.elsewhere:
+        found.error(codes.UNKNOWN_KEY, f"{table.name} has no key `{name}`", entry.key.span, table.elsewhere[name])
+        return
+    hint = found.closest(name, list(table.by_spelling()))
     if hint:
         word = hint.split("`")[1]
         fix = Fix(f"write `{word}`", (Edit(entry.key.span, word),))

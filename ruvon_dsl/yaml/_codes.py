@@ -39,4 +39,5 @@ LATE_TARGET: Final = "RV0832"
 EDGE_IN_STRETCH: Final = "RV0833"
 INTO_STRETCH: Final = "RV0834"
 EMPTY_STEPS: Final = "RV0840"
+CANNOT_BE_OFFERED: Final = "RV0841"
 SECRET_VARIABLE: Final = "RV0601"  # noqa: S105 - a code, not a password

@@ -17,14 +17,20 @@ from ruvon_dsl.yaml._findings import Findings
 from ruvon_dsl.yaml._reader import read
 from ruvon_dsl.yaml._steps import StepTypes
 
-__all__ = ["is_workflow_text", "lower_file"]
+__all__ = ["is_registry_text", "is_workflow_text", "lower_file"]
 
 _HEADER: Final = re.compile(r"^\s*[\"']?(?:workflow_type|steps)[\"']?\s*:", re.MULTILINE)
+_REGISTRY: Final = re.compile(r"^[\"']?workflows[\"']?\s*:", re.MULTILINE)
 
 
 def is_workflow_text(text: str) -> bool:
     """Whether a YAML text looks like a workflow file: a header key at the start of a line (a registry has none)."""
     return any(match.group().lstrip("\n")[:1] not in {" ", "\t"} for match in _HEADER.finditer(text[:200_000]))
+
+
+def is_registry_text(text: str) -> bool:
+    """Whether a YAML text looks like a registry file: `workflows` at the start of a line, and no key of a workflow."""
+    return _REGISTRY.search(text[:200_000]) is not None and not is_workflow_text(text)
 
 
 def lower_file(

@@ -5,7 +5,7 @@ the JSON Schema for editors, and the documentation. A key that is not in a table
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 from typing import final
@@ -107,6 +107,8 @@ class Table:
     keys: tuple[Key, ...]
     open: bool = False
     """Other keys are fields of a custom step type."""
+    elsewhere: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Keys that people expect here and that are none: what to write instead."""
 
     def by_spelling(self) -> Mapping[str, Key]:
         """Every accepted spelling with its key."""

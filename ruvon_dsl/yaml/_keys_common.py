@@ -152,9 +152,10 @@ MERGE_KEYS: Final = (
     Key(
         "merge_strategy",
         Kind.CHOICE,
-        "How a dictionary result joins the state.",
+        "How a dictionary result joins the state: key by key (SHALLOW, also called REPLACE and OVERWRITE_EXISTING; "
+        "PRESERVE_EXISTING lets the old value win), or through dicts and models (DEEP).",
         ("merge",),
-        choices=("SHALLOW", "DEEP"),
+        choices=("SHALLOW", "DEEP", "REPLACE", "OVERWRITE_EXISTING", "PRESERVE_EXISTING", "APPEND"),
     ),
     Key(
         "merge_conflict_behavior",

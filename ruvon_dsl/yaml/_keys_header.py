@@ -1,5 +1,6 @@
 """The keys of a workflow file's header and of the registry file."""
 
+from types import MappingProxyType
 from typing import Final
 
 from ruvon_dsl.yaml._keys import Key, Kind, Table
@@ -62,9 +63,19 @@ WORKFLOW: Final = Table(
             "Commit after each step, or once per turn of the outermost loop.",
             choices=("step", "iteration"),
         ),
+        Key("requires", Kind.TEXTS, "Packages that must be installed; no part of the definition."),
         Key("owner", Kind.TEXT, "Who answers for the workflow."),
         Key("tags", Kind.TEXTS, "Words for people and filters."),
         Key("metadata", Kind.FREE, "Anything for people and tools; no part of the definition."),
+    ),
+    elsewhere=MappingProxyType(
+        {
+            "automate_start": "whoever creates an instance starts it, with `run()` or `next_step()`; how far it then goes by "
+            "itself is `automate_next`",
+            "schedule": "a recurring start stands in the registry file, beside the workflow's `config_file`",
+            "enabled": "whether the workflow is offered stands in the registry file",
+            "config_file": "that is a key of the registry file, which lists the workflow files",
+        }
     ),
 )
 REGISTRY_ENTRY: Final = Table(

@@ -21,6 +21,10 @@ from ruvon_dsl.yaml._values import ScalarNode
 __all__ = ["Names"]
 
 _RUVON: Final = ("ruvon", "ruvon.models")
+_EXCEPTIONS: Final = tuple(
+    name for name, item in vars(builtins).items() if isinstance(item, type) and issubclass(item, Exception)
+)
+"""What a misspelt error class may have meant."""
 
 
 @final
@@ -111,7 +115,7 @@ class Names:
                 return found
         if ":" not in path and "." not in path:
             hint = self._found.closest(
-                path, self.names(), "name its module with `module:` or `uses:`, or write `package.module:name`"
+                path, [*self.names(), *_EXCEPTIONS], "name its module with `module:` or `uses:`, or write `package.module:name`"
             )
             self._found.error(codes.NAME_NOT_FOUND, f"`{path}` is not defined", node.span, hint)
             self.reported.add(self.written(path))

@@ -141,9 +141,15 @@ class OptionReader:
         strategy = fields.choice("merge_strategy")
         conflict = fields.choice("merge_conflict_behavior")
         function = fields.node("merge_function_path")
+        if strategy == "APPEND":
+            message = "no strategy appends to lists: it would do so again whenever a step is repeated"
+            help_ = "append in an assignment of its own, `append: {state.items: =item}`, or name a `merge_function_path`"
+            self._found.error(codes.BAD_VALUE, message, fields.span_of("merge_strategy"), help_)
+        old_wins = strategy == "PRESERVE_EXISTING" and conflict is None
+        usual = MergeConflict.PREFER_EXISTING if old_wins else MergeConflict.PREFER_NEW
         return Merge(
-            strategy=MergeStrategy.SHALLOW if strategy is None else MergeStrategy[strategy],
-            conflict=MergeConflict.PREFER_NEW if conflict is None else _CONFLICTS[conflict],
+            strategy=MergeStrategy.DEEP if strategy == "DEEP" else MergeStrategy.SHALLOW,
+            conflict=usual if conflict is None else _CONFLICTS[conflict],
             function=self.function(function) if isinstance(function, ScalarNode) else None,
         )
 

@@ -275,6 +275,13 @@ _TEXTS: Final[Mapping[str, CodeInfo]] = {
         "workflow_type: Example\nsteps:\n",
         _GOOD,
     ),
+    "RV0841": _page(
+        "a registered workflow that cannot be offered",
+        "An entry of the registry names a file that is there, defines the workflow of this type, and finds the packages "
+        "that it needs installed.",
+        "workflows:\n  - {type: Order, config_file: nowhere/order.yaml}\n",
+        "workflows: []\n",
+    ),
     "RV0601": _page(
         "a secret in the definition",
         "`${NAME}` is replaced when the file is loaded and becomes part of the stored definition, which is shown, "

@@ -1,7 +1,8 @@
 """The registry file: which workflows a builder offers, and where their files are."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import final
 
 from ruvon.ir._diagnostics import Diagnostic, Related
@@ -36,6 +37,8 @@ class RegistryEntry:
     """Cron expression of a recurring start."""
     enabled: bool = True
     span: Span | None = None
+    spans: Mapping[str, Span] = field(default_factory=lambda: MappingProxyType({}), compare=False, repr=False)
+    """Where each key's value stands."""
 
 
 @final
@@ -123,4 +126,5 @@ def _entry(node: YamlNode, found: Findings) -> RegistryEntry | None:
         schedule=fields.text("schedule"),
         enabled=True if enabled is None else enabled,
         span=fields.span_of("type"),
+        spans=MappingProxyType({key: entry.value.span for key, entry in fields.entries.items()}),
     )

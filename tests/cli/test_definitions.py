@@ -76,7 +76,7 @@ def test_validate_a_folder(ruvon: Command) -> None:
 
 
 def test_validate_leaves_other_files_out(ruvon: Command, place: Path) -> None:
-    """In a folder, a registry and YAML of other tools are no workflows."""
+    """In a folder, a registry is checked too, and YAML of other tools is left alone."""
     (place / "flows").mkdir()
     (place / "flows" / "order.yaml").write_text((EXAMPLES / "order_processing.yaml").read_text())
     (place / "flows" / "workflow_registry.yaml").write_text(
@@ -87,7 +87,28 @@ def test_validate_leaves_other_files_out(ruvon: Command, place: Path) -> None:
     done = ruvon("validate", "flows")
 
     assert done.code == 0, done.text
-    assert "1 workflow in 1 files" in done.out
+    assert "1 workflow in 2 files:" in done.out
+
+
+def test_validate_checks_the_registry(ruvon: Command, place: Path) -> None:
+    """A registry in the folder is held against its files and the installed packages."""
+    (place / "flows").mkdir()
+    (place / "flows" / "order.yaml").write_text((EXAMPLES / "order_processing.yaml").read_text())
+    (place / "flows" / "registry.yaml").write_text(
+        "workflows:\n"
+        "  - {type: OrderProcessing, config_file: order.yaml, requires: [no_such_package]}\n"
+        "  - {type: OrderProcessing, config_file: order.yaml}\n"
+        "  - {type: Refund, config_file: refund.yaml}\n"
+    )
+
+    done = ruvon("validate", "flows", "--json")
+
+    assert done.code == 1
+    assert [(item["code"], item["severity"]) for item in done.json] == [
+        ("RV0841", "warning"),
+        ("RV0816", "error"),
+        ("RV0841", "error"),
+    ]
 
 
 @pytest.mark.parametrize("form", ["json", "sarif"])

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
@@ -105,16 +105,28 @@ class Outcome:
     commits: int = 0
     repeated: list[str] = field(default_factory=list[str])
     """Calls of activations that had been committed before; must be empty."""
+    late: bool = False
+    """A call took long enough to time out; if that is lost before it is recorded, the repetition may be in time."""
 
 
-def differences(left: Outcome, right: Outcome, *, calls: bool = True) -> list[str]:
-    """What two outcomes disagree about, as text."""
-    names = ("end", "state", "result", "error", "undone", *(("calls",) if calls else ()))
+def differences(left: Outcome, right: Outcome, *, repeats: bool = False) -> list[str]:
+    """What two outcomes disagree about, as text; with `repeats` a compensation may have been called again."""
+    names = ("end", "state", "result", "error", "undone", "calls")
+    if repeats:
+        left, right = (replace(item, undone=_once(item.undone)) for item in (left, right))
     pairs = [(name, getattr(left, name), getattr(right, name)) for name in names]
     if left.end == right.end == "failed":
         # Where nothing catches an error the engine stops at once, so that an operator can retry; awaited children go on.
         pairs = [(name, *map(_own, (one, two))) if name == "calls" else (name, one, two) for name, one, two in pairs]
     return [_difference(name, one, two) for name, one, two in pairs if one != two]
+
+
+def _more(one: list[Any], two: list[Any]) -> list[Any]:
+    return [item for item in one if one.count(item) > two.count(item)]
+
+
+def _once(undone: list[str]) -> list[str]:
+    return [item for number, item in enumerate(undone) if number == 0 or undone[number - 1] != item]
 
 
 def _own(calls: list[list[str]]) -> list[list[str]]:
@@ -124,10 +136,8 @@ def _own(calls: list[list[str]]) -> list[list[str]]:
 
 def _difference(name: str, one: Any, two: Any) -> str:
     """The parts of two values that the other one does not have."""
-    if isinstance(one, list) and isinstance(two, list):
-        one, two = [item for item in one if item not in two or one.count(item) > two.count(item)] or one, [
-            item for item in two if item not in one or two.count(item) > one.count(item)
-        ] or two
+    if name == "calls":
+        one, two = _more(one, two), _more(two, one)
     if name == "state" and one[0] == two[0]:
         one, two = [item for item in one[1] if item not in two[1]], [item for item in two[1] if item not in one[1]]
     return f"{name}:\n   {one}\n   {two}"
@@ -166,6 +176,7 @@ class Outside:
     """Calls that have been noted: one that is repeated because its process was lost counts once."""
     committed: set[Any] = field(default_factory=set[Any])
     repeated: list[str] = field(default_factory=list[str])
+    late: bool = False
 
     def ids(self) -> list[UUID]:
         return [UUID(int=item + 1000) for item in range(300)]
@@ -189,6 +200,7 @@ class Outside:
         if name in self.instant:
             return Reply(made.value, made.error)
         plain = {key: value for key, value in given.items() if key not in ("state", "context")}
+        self.late = self.late or made.takes > timedelta(0)
         own = 1000 + crc32(f"{self.seed}{name}{sorted(plain.items())}{given['context'].attempt}".encode()) % 900_000
         return Reply(made.value, made.error, made.takes + timedelta(microseconds=own))
 
@@ -307,7 +319,7 @@ class Clock:
     async def _jump(self) -> None:
         while True:
             quiet = 0
-            while quiet < 12:
+            while quiet < 50:
                 await asyncio.sleep(0)
                 quiet = 0 if self.busy else quiet + 1
             while self._sleepers and self._sleepers[0][2].done():
@@ -650,4 +662,5 @@ def _outcome(workflow: Any, outside: Outside, store: Store) -> Outcome:
         outside.undone,
         store.commits,
         outside.repeated,
+        outside.late,
     )

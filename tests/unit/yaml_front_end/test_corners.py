@@ -269,3 +269,41 @@ def test_a_call_is_a_call() -> None:
 
     assert isinstance(action, Call)
     assert action.args == {"state": parse("state")}
+
+
+# --- documented words that mean something else here -------------------------------------------------------------------
+
+
+@names(
+    ("word", "strategy", "conflict"),
+    [
+        ("shallow", "SHALLOW", "PREFER_NEW"),
+        ("replace", "SHALLOW", "PREFER_NEW"),
+        ("overwrite_existing", "SHALLOW", "PREFER_NEW"),
+        ("preserve_existing", "SHALLOW", "PREFER_EXISTING"),
+        ("deep", "DEEP", "PREFER_NEW"),
+    ],
+)
+def test_documented_merge_words(word: str, strategy: str, conflict: str) -> None:
+    """Each documented strategy that has a meaning here has the documented one."""
+    action = definition(f"[{{name: A, function: check, merge_strategy: {word}}}]").graph.nodes["A"].action
+
+    assert isinstance(action, Call)
+    assert (action.merge.strategy.value, action.merge.conflict.value) == (strategy, conflict)
+
+
+def test_append_is_no_merge_strategy() -> None:
+    """`append` is refused with the two ways to say it."""
+    (draft,) = lower(f"{HEAD}steps: [{{name: A, function: check, merge_strategy: append}}]")
+
+    assert [item.code for item in draft.diagnostics] == ["RV0826"]
+    assert "merge_function_path" in draft.diagnostics[0].help
+
+
+@names(("key", "says"), [("automate_start: true", "run()"), ("schedule: 0 9 * * *", "registry")])
+def test_keys_that_belong_elsewhere(key: str, says: str) -> None:
+    """A documented key of the header that is none here says where the thing is said."""
+    (draft,) = lower(f"{HEAD}{key}\nsteps: [{{name: A, function: check}}]")
+
+    assert [item.code for item in draft.diagnostics] == ["RV0810"]
+    assert says in draft.diagnostics[0].help
