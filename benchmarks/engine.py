@@ -9,13 +9,12 @@ update a row in a dictionary. The ratio says what the interpreter adds.
 import argparse
 import asyncio
 import gc
-import sys
 import time
-from pathlib import Path
 
 import orjson
 from pydantic import BaseModel
 
+from benchmarks.table import Row, Table, show
 from ruvon.builder import WorkflowBuilder
 from ruvon.ir import END, Call, Definition, Graph, Loop, Node
 from ruvon.ir.expr import parse
@@ -40,8 +39,10 @@ async def touch(state: Counter) -> dict[str, object]:
 
 def definition(kind: str, steps: int) -> Definition:
     """A chain of three steps in a loop."""
-    call = Call(function=f"{__name__}:noop") if kind == "noop" else Call(
-        function=f"{__name__}:touch", args={"state": parse("state")}
+    call = (
+        Call(function=f"{__name__}:noop")
+        if kind == "noop"
+        else Call(function=f"{__name__}:touch", args={"state": parse("state")})
     )
     names = ["one", "two", "three"]
     nodes = {
@@ -59,28 +60,29 @@ def definition(kind: str, steps: int) -> Definition:
 
 def chain(kind: str, length: int) -> Definition:
     """A plain chain of steps without a loop."""
-    call = Call(function=f"{__name__}:noop") if kind == "noop" else Call(
-        function=f"{__name__}:touch", args={"state": parse("state")}
+    call = (
+        Call(function=f"{__name__}:noop")
+        if kind == "noop"
+        else Call(function=f"{__name__}:touch", args={"state": parse("state")})
     )
     nodes = {
         f"s{i}": Node(id=f"s{i}", action=call, next=f"s{i + 1}" if i + 1 < length else END, automate_next=True)
         for i in range(length)
     }
-    return Definition(
-        workflow_type=f"Chain-{kind}", state=f"{__name__}:Counter", graph=Graph(entry="s0", nodes=nodes)
-    )
+    return Definition(workflow_type=f"Chain-{kind}", state=f"{__name__}:Counter", graph=Graph(entry="s0", nodes=nodes))
 
 
 async def engine_rate(made: Definition, steps: int) -> float:
     """Steps a second through the engine."""
-    builder = WorkflowBuilder(plugins=False, import_roots=[__name__])
+    builder = WorkflowBuilder(plugins=False, import_roots=["benchmarks"])
     builder.register(made)
     workflow = await builder.create_workflow(made.workflow_type, {})
     gc.collect()
-    begin = time.perf_counter()
+    begin = time.process_time()
     await workflow.run()
-    took = time.perf_counter() - begin
-    assert workflow.status.value == "COMPLETED", workflow.error
+    took = time.process_time() - begin
+    if workflow.status.value != "COMPLETED":
+        raise RuntimeError(f"the workflow failed: {workflow.error}")
     return steps / took
 
 
@@ -88,7 +90,7 @@ async def bare_rate(steps: int) -> float:
     """Steps a second of the bare loop."""
     row: dict[str, object] = {}
     log: list[LogEntry] = []
-    begin = time.perf_counter()
+    begin = time.process_time()
     for number in range(steps):
         result = await noop()
         encoded = orjson.dumps(result)
@@ -97,28 +99,32 @@ async def bare_rate(steps: int) -> float:
         row["revision"] = number
         row["position"] = position
         row["status"] = "ACTIVE"
-    return steps / (time.perf_counter() - begin)
+    return steps / (time.process_time() - begin)
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=30_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
-    steps: int = options.steps
-    bare = max(asyncio.run(bare_rate(steps)) for _ in range(options.rounds))
-    print(f"{'bare loop':24} {bare:12,.0f} steps/s")
+def measure(steps: int, rounds: int) -> Table:
+    """Measure everything and print the table."""
+    bare = max(asyncio.run(bare_rate(steps)) for _ in range(rounds))
     cases = [("chain, no-op", chain("noop", 2000), 2000), ("loop, no-op", definition("noop", steps), steps)]
     cases += [("chain, state", chain("touch", 2000), 2000), ("loop, state", definition("touch", steps), steps)]
+    rows = [Row("bare loop", 1e6 / bare, "us/step", "itself", 1e6 / bare)]
     for name, made, count in cases:
-        rate = max(asyncio.run(engine_rate(made, count)) for _ in range(options.rounds))
-        print(f"{name:24} {rate:12,.0f} steps/s   {1e6 / rate:6.1f} us a step   {bare / rate:5.1f} x the bare loop")
+        rate = max(asyncio.run(engine_rate(made, count)) for _ in range(rounds))
+        rows.append(Row(f"{name}: {rate:,.0f} steps/s", 1e6 / rate, "us/step", "the bare loop", 1e6 / bare))
+    return show("Engine, in memory", rows)
+
+
+def main() -> Table:
+    """Measure as the whole run does."""
+    return measure(30_000, 3)
 
 
 if __name__ == "__main__":
     # Steps are found by path, so the script is imported once more under its own name.
-    sys.path.insert(0, str(Path(__file__).parent))
-    import engine
+    from benchmarks import engine
 
-    engine.main()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=30_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    engine.measure(options.steps, options.rounds)

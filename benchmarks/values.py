@@ -5,13 +5,12 @@ any size of the state; deep copy and JSON validation grow with it.
 """
 
 import copy
-import sys
-import timeit
 from collections.abc import Callable
 from decimal import Decimal
 
 import pydantic
 
+from benchmarks.table import Row, Table, microseconds, show
 from ruvon.ir.values import StateCodec, class_table, codec_for, copy_value
 
 
@@ -33,13 +32,6 @@ class Order(pydantic.BaseModel):
 
 
 SIZES = {"0.4 KB": 4, "1.6 KB": 24, "15 KB": 240}
-
-
-def microseconds(work: Callable[[], object], budget_s: float = 0.3) -> float:
-    """The best time of one call, of five rounds."""
-    once = max(timeit.timeit(work, number=3) / 3, 1e-7)
-    number = max(1, int(budget_s / 5 / once))
-    return min(timeit.repeat(work, number=number, repeat=5)) / number * 1e6
 
 
 def steps(lines: int) -> dict[str, Callable[[], object]]:
@@ -110,19 +102,17 @@ def scalars() -> dict[str, Callable[[], object]]:
     return found
 
 
-def main() -> int:
-    columns = {size: {name: microseconds(work) for name, work in steps(lines).items()} for size, lines in SIZES.items()}
-    print(f"{'one step, µs (x view)':28}" + "".join(f"{size:>20}" for size in SIZES))
-    for name in columns["15 KB"]:
-        cells = (
-            f"{column[name]:10.1f} ({column[name] / column['view + write set']:6.1f}x)" for column in columns.values()
-        )
-        print(f"{name:28}" + "".join(f"{cell:>20}" for cell in cells))
-    print("\none value, µs")
-    for name, work in scalars().items():
-        print(f"{name:28}{microseconds(work, 0.1):10.2f}")
-    return 0
+def main() -> Table:
+    """Measure everything and print the table."""
+    rows: list[Row] = []
+    for size, lines in SIZES.items():
+        found = {name: microseconds(work) for name, work in steps(lines).items()}
+        base = found["deepcopy"]
+        rows += [Row(f"{name}, state of {size}", value, "us", "deepcopy", base) for name, value in found.items()]
+    call = microseconds(lambda: None, 0.1)
+    rows += [Row(name, microseconds(work, 0.1), "us", "an empty call", call) for name, work in scalars().items()]
+    return show("One step's state, and single values", rows)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -4,15 +4,15 @@ This package re-exports what authors write with. The engine is reached through `
 front end, no store and no web module.
 """
 
+from typing import TYPE_CHECKING
+
 from ruvon.authoring import (
     BREAK,
     CONTINUE,
     END,
     Batch,
     BranchError,
-    Called,
     ChildFailed,
-    Compensated,
     Compensation,
     Data,
     DeclarationError,
@@ -21,21 +21,15 @@ from ruvon.authoring import (
     FlowError,
     HttpError,
     HttpResponse,
-    InTurn,
     JumpTargetError,
-    LocalOutcome,
     LoopLimitError,
     MergeConflictBehavior,
     MergeConflictError,
     MergeStrategy,
     Offline,
     OutsideRunError,
-    Published,
     RecordedError,
-    Reply,
-    Restarted,
     Retry,
-    Signal,
     StateStep,
     Step,
     StepContext,
@@ -45,8 +39,6 @@ from ruvon.authoring import (
     Won,
     Work,
     Workflow,
-    World,
-    WorldInputMissing,
     after,
     block,
     call,
@@ -66,7 +58,6 @@ from ruvon.authoring import (
     pure,
     random,
     receive,
-    run_local,
     saga,
     secret,
     sleep,
@@ -79,6 +70,7 @@ from ruvon.authoring import (
     workflow,
 )
 from ruvon.ir._errors import DefinitionError, RuvonError
+from ruvon.ir._lazy import lazy_names
 from ruvon.models import (
     SagaWorkflowException,
     StartSubWorkflowDirective,
@@ -88,6 +80,21 @@ from ruvon.models import (
     WorkflowStatus,
     WorkflowStep,
 )
+
+if TYPE_CHECKING:
+    from ruvon.authoring import (
+        Called,
+        Compensated,
+        InTurn,
+        LocalOutcome,
+        Published,
+        Reply,
+        Restarted,
+        Signal,
+        World,
+        WorldInputMissing,
+        run_local,
+    )
 
 __all__ = [
     "BREAK",
@@ -172,3 +179,23 @@ __all__ = [
     "wasm",
     "workflow",
 ]
+
+if not TYPE_CHECKING:  # a module's `__getattr__` would make type checkers believe in any name
+    __getattr__ = lazy_names(
+        __name__,
+        {
+            ".authoring": (
+                "Called",
+                "Compensated",
+                "InTurn",
+                "LocalOutcome",
+                "Published",
+                "Reply",
+                "Restarted",
+                "Signal",
+                "World",
+                "WorldInputMissing",
+                "run_local",
+            )
+        },
+    )

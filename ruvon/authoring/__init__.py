@@ -5,6 +5,8 @@ carry plain data (`Step.__ruvon_step__`, `Workflow.__ruvon_workflow__`, `Compens
 compiler's linker reads.
 """
 
+from typing import TYPE_CHECKING
+
 from ruvon.authoring._calls import StepReferenceError, call, step_ref
 from ruvon.authoring._checks import DeclarationError
 from ruvon.authoring._compensate import Compensation, compensate, compensation
@@ -30,24 +32,6 @@ from ruvon.authoring._flow import (
     pure,
     saga,
 )
-from ruvon.authoring._local import (
-    BranchLabelError,
-    Called,
-    Compensated,
-    EndlessRunError,
-    InTurn,
-    LocalDirectiveError,
-    LocalOutcome,
-    Published,
-    RaceBranchError,
-    Reply,
-    Restarted,
-    Signal,
-    Spawned,
-    World,
-    WorldInputMissing,
-    run_local,
-)
 from ruvon.authoring._parallel import after, first_of, gather, named, start
 from ruvon.authoring._retry import Retry
 from ruvon.authoring._services import http, infer, wasm
@@ -56,6 +40,7 @@ from ruvon.authoring._template import template
 from ruvon.authoring._waits import human, new_id, now, random, receive, secret, sleep, sleep_until
 from ruvon.authoring._work import Data, OutsideRunError, Work
 from ruvon.authoring._workflow import Workflow, external_workflow, workflow
+from ruvon.ir._lazy import lazy_names
 from ruvon.models import (
     Batch,
     BranchError,
@@ -76,6 +61,26 @@ from ruvon.models import (
     TimedOut,
     Won,
 )
+
+if TYPE_CHECKING:
+    from ruvon.authoring._local import (
+        BranchLabelError,
+        Called,
+        Compensated,
+        EndlessRunError,
+        InTurn,
+        LocalDirectiveError,
+        LocalOutcome,
+        Published,
+        RaceBranchError,
+        Reply,
+        Restarted,
+        Signal,
+        Spawned,
+        World,
+        WorldInputMissing,
+        run_local,
+    )
 
 __all__ = [
     "BREAK",
@@ -165,3 +170,28 @@ __all__ = [
     "wasm",
     "workflow",
 ]
+
+if not TYPE_CHECKING:  # a module's `__getattr__` would make type checkers believe in any name
+    __getattr__ = lazy_names(
+        __name__,
+        {
+            "._local": (
+                "BranchLabelError",
+                "Called",
+                "Compensated",
+                "EndlessRunError",
+                "InTurn",
+                "LocalDirectiveError",
+                "LocalOutcome",
+                "Published",
+                "RaceBranchError",
+                "Reply",
+                "Restarted",
+                "Signal",
+                "Spawned",
+                "World",
+                "WorldInputMissing",
+                "run_local",
+            ),
+        },
+    )

@@ -89,8 +89,6 @@ class StepDeclaration:
     queue: str | None = None
     blocking: bool = False
     """A synchronous body that blocks: run in a thread."""
-    transaction: bool = False
-    """The step's SQL runs in the database transaction of the engine's commit."""
     strict: bool | None = None
     """Undeclared keys of a returned dict are errors; None takes the workflow's `strict_results`."""
     automate_next: bool | None = None

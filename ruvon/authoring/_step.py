@@ -191,7 +191,6 @@ class StepMaker:
         timeout: timedelta = ...,
         queue: str = ...,
         blocking: bool = ...,
-        transaction: bool = ...,
         strict: bool = ...,
         automate_next: bool = ...,
         input_model: type[BaseModel] = ...,
@@ -223,7 +222,6 @@ class StepMaker:
             timeout: longest time of one attempt; none by default.
             queue: workers of this queue run it; by default the process that drives the workflow does.
             blocking: a synchronous body that blocks; it runs in a thread.
-            transaction: the step's SQL runs in the database transaction of the engine's commit.
             strict: undeclared keys of a returned dict are errors; by default as the workflow says.
             automate_next: whether the workflow goes on by itself after this step.
             input_model: the model of the input that the step waits for.

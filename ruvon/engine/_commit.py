@@ -46,7 +46,7 @@ def build_transition(run: Run) -> Transition:
         run.last_seq,
     )
     transition.saga_enabled = record.saga_enabled
-    if not simple:
+    if not simple or run.waiting:  # somebody may be asked while another branch runs
         _add_waits(run, transition)
     if over:
         _add_end(run, transition, status)

@@ -99,7 +99,7 @@ class Drive:
             if run.ready and run.fatal is None and run.root.ended is None:
                 await self._work()
             elif self._tasks:
-                if (run.pending or run.moved) and run.commits_now():
+                if (run.pending or run.moved) and run.commits_now() and run.fatal is None and run.root.ended is None:
                     await self.settle()  # waits must be seen, children begin and messages leave while branches run
                 if not self._start_children():
                     await self._wait()
@@ -122,7 +122,8 @@ class Drive:
             strand = run.ready.popleft()
             strand.running = True
             self._start(self._run_strand(strand), strand)
-        await self._wait()
+        if not self._start_children():
+            await self._wait()
 
     def _start(self, work: Coroutine[Any, Any, None], strand: Strand | None) -> None:
         task = asyncio.ensure_future(work)

@@ -13,6 +13,7 @@ from ruvon.engine._effects import EXPIRED, Given, Message
 from ruvon.engine._frames import Exit, ExitKind, ForkFrame, Strand, TryFrame, UndoFrame, WaitKind
 from ruvon.engine._machine import arrive, unwind
 from ruvon.engine._run import Run
+from ruvon.ir._nodes import Join, Parallel
 from ruvon.providers import InboxEntry, InboxKind
 
 __all__ = ["begin_cancel", "next_due_us", "ring", "signal_of", "stop_strand", "take_inbox"]
@@ -79,6 +80,7 @@ def _take_signal(run: Run, entry: InboxEntry) -> bool:
         and strand.wait.name == entry.name
         and strand.wait.key == entry.key
         and not _is_stopping(strand)
+        and not _may_have_lost(run, strand)
     ]
     if not found:
         return False
@@ -86,6 +88,18 @@ def _take_signal(run: Run, entry: InboxEntry) -> bool:
     _consume(run, entry)
     arrive(run, strand, Message(entry.payload, entry.name))
     return True
+
+
+def _may_have_lost(run: Run, strand: Strand) -> bool:
+    """Whether another branch of a race around has something to do first: losers consume no message."""
+    here: Strand | None = strand
+    while here is not None and here.fork is not None:
+        action = here.fork.op.node.action
+        if isinstance(action, Parallel) and action.join is Join.FIRST:
+            if any(other is not here and other in run.ready for other in here.fork.branches.values()):
+                return True
+        here = here.owner
+    return False
 
 
 def _is_stopping(strand: Strand) -> bool:
@@ -210,7 +224,7 @@ def stop_strand(run: Run, strand: Strand) -> None:
         top.waiting_start.clear()
         for branch in list(top.branches.values()):
             stop_strand(run, branch)
-        if not top.branches:
+        if not top.branches and strand.frames and strand.frames[-1] is top:  # else its last branch has led it out
             leave_fork(run, strand, top)
         return
     if strand.running:

@@ -219,8 +219,9 @@ def unwind(run: Run, strand: Strand, leaving: Exit) -> None:
     """Leave frames, innermost first, until something stops the exit or the strand ends."""
     run.moved = True
     if leaving.kind is ExitKind.FAIL and is_fatal(run, strand, leaving):
-        run.fatal = leaving
-        run.fatal_strand = strand
+        if run.fatal is None:  # the first error is the one that is raised; what still ran may fail after it
+            run.fatal = leaving
+            run.fatal_strand = strand
         return
     strand.attempt = 1
     while not _stops(run, strand, strand.frames[-1], leaving):
@@ -357,8 +358,8 @@ def is_fatal(run: Run, strand: Strand, leaving: Exit) -> bool:
     while here is not None:
         if any(isinstance(frame, TryFrame) and _intercepts(frame, leaving) for frame in here.frames):
             return False
-        if here.fork is not None and here.fork.op.absorbs(here.fork):
-            return False
+        if here.fork is not None and (here.fork.stopping or here.fork.op.absorbs(here.fork)):
+            return False  # where the branches are being stopped already, another failure changes nothing
         here = here.owner
     return True
 

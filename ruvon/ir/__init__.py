@@ -4,59 +4,63 @@ This package imports nothing else of ours. Everything that makes a definition (t
 engine, the server, the edge agent) meets here.
 """
 
-from ruvon.ir._canonical import canonical_json, digest, dump, from_tree, graphs_of, load, to_tree, walk_nodes
-from ruvon.ir._diagnostics import CodeInfo, Diagnostic, Edit, Fix, Related, Severity
-from ruvon.ir._errors import DefinitionError, IRError, NotStorableError, RuvonError
-from ruvon.ir._labels import label
-from ruvon.ir._nodes import (
-    BREAK,
-    CONTINUE,
-    END,
-    IR_VERSION,
-    RESERVED_TARGETS,
-    Action,
-    Assign,
-    AssignOperation,
-    Branch,
-    Call,
-    CommitMode,
-    Compensation,
-    Contract,
-    Decision,
-    Definition,
-    Display,
-    Fail,
-    Graph,
-    Handler,
-    HumanSource,
-    Join,
-    Loop,
-    Merge,
-    MergeConflict,
-    MergeStrategy,
-    Node,
-    OnFailure,
-    Parallel,
-    RetryPolicy,
-    Return,
-    Route,
-    SignalSource,
-    Start,
-    StartMode,
-    Target,
-    TimerSource,
-    Try,
-    TypePath,
-    TypeText,
-    Wait,
-    WaitSource,
-)
-from ruvon.ir._order import ordered, successors
-from ruvon.ir._paths import ImportRefusedError, ImportRoots, ObjectNotFoundError, canonical_path, split_path
-from ruvon.ir._schema import json_schema
-from ruvon.ir._spans import Position, Span
-from ruvon.ir._text import duration_text, print_graph, print_text
-from ruvon.ir._verify import is_effect, require_valid, single_effect, targets_of, verify
+from typing import TYPE_CHECKING
+
+from ruvon.ir._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from ruvon.ir._canonical import canonical_json, digest, dump, from_tree, graphs_of, load, to_tree, walk_nodes
+    from ruvon.ir._diagnostics import CodeInfo, Diagnostic, Edit, Fix, Related, Severity
+    from ruvon.ir._errors import DefinitionError, IRError, NotStorableError, RuvonError
+    from ruvon.ir._labels import label
+    from ruvon.ir._merging import MergeConflict, MergeStrategy
+    from ruvon.ir._nodes import (
+        BREAK,
+        CONTINUE,
+        END,
+        IR_VERSION,
+        RESERVED_TARGETS,
+        Action,
+        Assign,
+        AssignOperation,
+        Branch,
+        Call,
+        CommitMode,
+        Compensation,
+        Contract,
+        Decision,
+        Definition,
+        Display,
+        Fail,
+        Graph,
+        Handler,
+        HumanSource,
+        Join,
+        Loop,
+        Merge,
+        Node,
+        OnFailure,
+        Parallel,
+        RetryPolicy,
+        Return,
+        Route,
+        SignalSource,
+        Start,
+        StartMode,
+        Target,
+        TimerSource,
+        Try,
+        TypePath,
+        TypeText,
+        Wait,
+        WaitSource,
+    )
+    from ruvon.ir._order import ordered, successors
+    from ruvon.ir._paths import ImportRefusedError, ImportRoots, ObjectNotFoundError, canonical_path, split_path
+    from ruvon.ir._schema import json_schema
+    from ruvon.ir._spans import Position, Span
+    from ruvon.ir._text import duration_text, print_graph, print_text
+    from ruvon.ir._verify import is_effect, require_valid, single_effect, targets_of, verify
 
 __all__ = [
     "BREAK",
@@ -138,3 +142,71 @@ __all__ = [
     "verify",
     "walk_nodes",
 ]
+
+if not TYPE_CHECKING:  # a module's `__getattr__` would make type checkers believe in any name
+    __getattr__ = lazy_names(
+        __name__,
+        {
+            "._canonical": (
+                "canonical_json",
+                "digest",
+                "dump",
+                "from_tree",
+                "graphs_of",
+                "load",
+                "to_tree",
+                "walk_nodes",
+            ),
+            "._diagnostics": ("CodeInfo", "Diagnostic", "Edit", "Fix", "Related", "Severity"),
+            "._errors": ("DefinitionError", "IRError", "NotStorableError", "RuvonError"),
+            "._labels": ("label",),
+            "._merging": ("MergeConflict", "MergeStrategy"),
+            "._nodes": (
+                "BREAK",
+                "CONTINUE",
+                "END",
+                "IR_VERSION",
+                "RESERVED_TARGETS",
+                "Action",
+                "Assign",
+                "AssignOperation",
+                "Branch",
+                "Call",
+                "CommitMode",
+                "Compensation",
+                "Contract",
+                "Decision",
+                "Definition",
+                "Display",
+                "Fail",
+                "Graph",
+                "Handler",
+                "HumanSource",
+                "Join",
+                "Loop",
+                "Merge",
+                "Node",
+                "OnFailure",
+                "Parallel",
+                "RetryPolicy",
+                "Return",
+                "Route",
+                "SignalSource",
+                "Start",
+                "StartMode",
+                "Target",
+                "TimerSource",
+                "Try",
+                "TypePath",
+                "TypeText",
+                "Wait",
+                "WaitSource",
+            ),
+            "._order": ("ordered", "successors"),
+            "._paths": ("ImportRefusedError", "ImportRoots", "ObjectNotFoundError", "canonical_path", "split_path"),
+            "._schema": ("json_schema",),
+            "._spans": ("Position", "Span"),
+            "._text": ("duration_text", "print_graph", "print_text"),
+            "._verify": ("is_effect", "require_valid", "single_effect", "targets_of", "verify"),
+        },
+    )

@@ -56,3 +56,8 @@ class NotStorableError(RuvonError):
             f"`{path}` holds a {value_type.__module__}.{value_type.__qualname__}, which Ruvon cannot store{why}; "
             "use a pydantic model, a dataclass, an enum member or a plain value"
         )
+
+
+# Definitions name an error's classes by path for ever (`except`), so the path is the public one and not a file's.
+for _class in (DefinitionError, IRError, NotStorableError, RuvonError):
+    _class.__module__ = "ruvon.ir"

@@ -23,6 +23,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final, TypeAlias, final
 
+from ruvon.ir._merging import MergeConflict, MergeStrategy
 from ruvon.ir._spans import Span
 from ruvon.ir.expr._nodes import Expr
 from ruvon.ir.types._entries import TypeEntry
@@ -84,21 +85,6 @@ END: Final[Target] = "END"
 BREAK: Final[Target] = "BREAK"
 CONTINUE: Final[Target] = "CONTINUE"
 RESERVED_TARGETS: Final = frozenset({END, BREAK, CONTINUE})
-
-
-class MergeStrategy(Enum):
-    """How a dictionary result joins the state: SHALLOW replaces a key, DEEP merges dicts and models key by key."""
-
-    SHALLOW = "SHALLOW"
-    DEEP = "DEEP"
-
-
-class MergeConflict(Enum):
-    """Who wins when a key is written twice."""
-
-    PREFER_NEW = "PREFER_NEW"
-    PREFER_EXISTING = "PREFER_EXISTING"
-    RAISE_ERROR = "RAISE_ERROR"
 
 
 class StartMode(Enum):

@@ -8,7 +8,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, cast, final
 import orjson
 from pydantic import BaseModel
 
-from ruvon.ir._nodes import MergeStrategy
+from ruvon.ir._merging import MergeStrategy
 
 __all__ = [
     "Batch",

@@ -5,7 +5,7 @@ and adds what only control flow needs: whether a condition can be true, or false
 """
 
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Never, final
 
 from ruvon.ir._diagnostics import Diagnostic
@@ -14,6 +14,7 @@ from ruvon.ir.expr import FUNCTION_NAMES, Checked, TypeEnv, check, dotted, expec
 from ruvon.ir.expr import _nodes as e
 from ruvon.ir.expr._nodes import Expr
 from ruvon.ir.expr._types import UNKNOWN, finite_values, item_of
+from ruvon.ir.types._shape import is_plain_class
 from ruvon_dsl._link._certainty import Certainty
 from ruvon_dsl._link._env import Env
 from ruvon_dsl._link._resolve import Resolver
@@ -37,6 +38,9 @@ class Checker:
     def __init__(self, state: object, resolver: Resolver, names: Iterable[str]) -> None:
         self._known: dict[str, object] = {**dict.fromkeys(names, UNKNOWN), "state": _plain(state)}
         self._resolver = resolver
+        self._answers: dict[tuple[int, bool], list[tuple[TypeEnv, Checked]]] = {}
+        """What was asked before: the data flow and the checks ask the same of the same facts. Answers hold their tree."""
+        self._free: dict[int, tuple[Expr, frozenset[str]]] = {}
 
     # --- types --------------------------------------------------------------------------------------------------------
 
@@ -44,7 +48,14 @@ class Checker:
         """What the checker says of an expression at a point."""
         if self._resolver.opaque:
             return Checked(expr, UNKNOWN)
-        return check(expr, self._types(expr, env), condition=condition)
+        types = self._types(expr, env)
+        known = self._answers.setdefault((id(expr), condition), [])
+        for before, answer in known:
+            if _same(before, types):
+                return answer
+        answer = check(expr, types, condition=condition, narrow=condition)
+        known.append((types, answer))
+        return answer
 
     def type_of(self, expr: Expr, env: Env) -> object:
         """The type of an expression's value; `Any` where nobody knows."""
@@ -133,13 +144,19 @@ class Checker:
     def _types(self, expr: Expr, env: Env) -> TypeEnv:
         """What the expression reads, and nothing else: a large workflow has hundreds of variables."""
         names: dict[str, object] = {}
-        for name in free_names(expr):
-            if name.id in env.variables:
-                names[name.id] = _plain(env.variables[name.id].type)
-            elif name.id in self._known or name.id not in FUNCTION_NAMES:
-                names[name.id] = self._known.get(name.id, UNKNOWN)
+        for name in self._names_in(expr):
+            if name in env.variables:
+                names[name] = _plain(env.variables[name].type)
+            elif name in self._known or name not in FUNCTION_NAMES:
+                names[name] = self._known.get(name, UNKNOWN)
         narrowed = {path: _plain(type_) for path, type_ in env.narrowed.items() if path.partition(".")[0] in names}
         return TypeEnv(names, narrowed, self._load)
+
+    def _names_in(self, expr: Expr) -> frozenset[str]:
+        known = self._free.get(id(expr))
+        if known is None:
+            known = self._free[id(expr)] = (expr, frozenset(name.id for name in free_names(expr)))
+        return known[1]
 
     def _load(self, path: str) -> object:
         try:
@@ -148,11 +165,20 @@ class Checker:
             return UNKNOWN
 
 
+def _same(left: TypeEnv, right: TypeEnv) -> bool:
+    """Whether two facts know the same names as the same types; equal unions may differ in order, so identity counts."""
+    return _identical(left.names, right.names) and _identical(left.narrowed, right.narrowed)
+
+
+def _identical(left: Mapping[str, object], right: Mapping[str, object]) -> bool:
+    return left.keys() == right.keys() and all(type_ is right[name] for name, type_ in left.items())
+
+
 def _plain(type_: object) -> object:
     """A type as the checker knows it: unknown is `object`, and the items of an empty display are unknown."""
     if type_ is Any or type_ is Never:
         return UNKNOWN
-    if isinstance(type_, type) and not typing.get_args(type_):
+    if is_plain_class(type_):
         return type_
     members = members_of(type_)
     empty = [member for member in members if Never in typing.get_args(member)]

@@ -158,7 +158,7 @@ class Imports:
             return token if "\\" in token or '"' in token else token.replace("'", '"')
         if ":" in token:
             return self.path(token)
-        if token == "Literal":
+        if token == "Literal":  # noqa: S105 - a word of a type
             self._line("typing", token, token)
         return self.plain(token)
 

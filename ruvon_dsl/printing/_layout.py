@@ -36,13 +36,13 @@ def is_identifier(name: str) -> bool:
 
 def soft(text: str) -> str:
     """The text of an expression with double quotes, where nothing stands against it."""
-    return text if '"' in text or "\\" in text else text.replace("'", '"')
+    return text if '"' in text or "\\'" in text else text.replace("'", '"')
 
 
 def quoted(text: str) -> str:
     """A literal text of Python source, in double quotes where they need no escape."""
     shown = repr(text)
-    if shown.startswith("'") and '"' not in shown and "\\" not in shown:
+    if shown.startswith("'") and '"' not in shown and "\\'" not in shown:
         return f'"{shown[1:-1]}"'
     return shown
 

@@ -7,7 +7,7 @@ from ruvon.ir._nodes import CommitMode, Definition
 from ruvon_dsl.printing._declare import declared_variables
 from ruvon_dsl.printing._imports import Imports, snake_case
 from ruvon_dsl.printing._layout import Piece, call_of, lay_out, quoted
-from ruvon_dsl.printing._locals import local_names, most_automatic, named_by_declaration
+from ruvon_dsl.printing._locals import introduced_nodes, local_names, most_automatic, named_by_declaration
 from ruvon_dsl.printing._names import named_nodes
 from ruvon_dsl.printing._python_body import Body, Place
 from ruvon_dsl.printing._python_calls import Calls
@@ -44,12 +44,15 @@ def to_python(
     imports = Imports(names | _RESERVED)
     declarations = Declarations(resolve)
     function = imports.reserve(function_name or snake_case(definition.workflow_type))
-    calls = Calls(imports, declarations, definition.state, definition.variables)
+    calls = Calls(
+        imports, declarations, workflow=function, state=definition.state, variables=definition.variables
+    )
     automatic, labels = most_automatic(definition), _labels(block)
+    introduced = introduced_nodes(definition, lambda node: declarations.usual(node, automatic=automatic))
     body = Body(
         calls,
         imports,
-        explicit=(named_nodes(block, labels) | named_by_declaration(definition, declarations)) - labels,
+        explicit=named_nodes(block, labels | introduced | named_by_declaration(definition, declarations)) - labels,
         names=names | {"state", function},
         variables=definition.variables,
         annotated=declared_variables(definition),

@@ -28,12 +28,23 @@ from ruvon.ir.expr import Binary, Comprehension, Const, Expr, Name, Tuple, print
 from ruvon_dsl.printing._imports import Imports, free_name
 from ruvon_dsl.printing._layout import Piece, Pieces, call_of, flat, is_identifier, lay_out, quoted, soft
 from ruvon_dsl.printing._python_calls import Calls
-from ruvon_dsl.printing._tree import Block, Choice, Exit, Flow, Go, Repeat, Single, Split, Statement, Trial, children
+from ruvon_dsl.printing._python_rules import (
+    augments,
+    gathered,
+    item_names,
+    jumps_in_handlers,
+    left_by,
+    looks_shared,
+    returned,
+    with_otherwise,
+    without_implied_return,
+)
+from ruvon_dsl.printing._region import ends_run
+from ruvon_dsl.printing._tree import Block, Choice, Exit, Flow, Go, Repeat, Single, Split, Statement, Trial
 
 __all__ = ["Body", "Place"]
 
 _INDENT: Final = "    "
-_AUGMENTED: Final = frozenset({"+", "-", "*", "/", "//", "%", "**", "<<", ">>", "&", "|", "^"})
 _METHODS: Final = {AssignOperation.APPEND: "append", AssignOperation.EXTEND: "extend", AssignOperation.UPDATE: "update"}
 
 
@@ -95,8 +106,8 @@ class Body:
         while index < len(block):
             statement = block[index]
             following = block[index + 1] if index + 1 < len(block) else None
-            if isinstance(statement, Trial) and following is not None and _jumps_in_handlers(statement, following):
-                lines.extend(self._trial(replace_otherwise(statement, (following,)), place))
+            if isinstance(statement, Trial) and following is not None and jumps_in_handlers(statement, following):
+                lines.extend(self._trial(with_otherwise(statement, (following,)), place))
                 index += 1
             else:
                 lines.extend(self.statement(statement, place))
@@ -138,15 +149,9 @@ class Body:
         options: dict[str, Piece] = {}
         if node.id in self._explicit:
             options["name"] = quoted(node.id)
-        if node.automate_next is not None and node.automate_next != self._usual(node):
+        if node.automate_next is not None and node.automate_next != self._calls.usual(node, automatic=self._automatic):
             options["automate_next"] = str(node.automate_next)
         return options
-
-    def _usual(self, node: Node) -> bool:
-        """The `automate_next` that the statement has without saying so."""
-        function = node.action.function if isinstance(node.action, Call) else None
-        declared = None if function is None else self._calls.automate_next(function)
-        return self._automatic if declared is None else declared
 
     def _node_line(self, node: Node, place: Place, more: Mapping[str, Piece] | None = None) -> list[str]:
         """`node("Name", ...)` in front of a statement, where there is anything to say."""
@@ -167,18 +172,24 @@ class Body:
             case Assign() as assign:
                 return [*self._node_line(node, place), *self._assign(assign, place)]
             case Return(value=value):
-                line = self._node_line(node, place)
-                if value is None and place.outermost and not line:
-                    line = [f"{_INDENT * place.depth}{self._imports.ours('node')}({quoted(node.id)})"]
-                shown = ["return"] if value is None else None
-                text = [_INDENT * place.depth + shown[0]] if shown else lay_out("return ", self._calls.value(value or Const(None)), depth=place.depth)
-                return [*line, *text]
+                return self._return(node, value, place)
             case Fail() as fail:
                 return [*self._node_line(node, place), *self._fail(fail, place)]
             case _:
                 raise AssertionError(node.action)
 
+    def _return(self, node: Node, value: Expr | None, place: Place) -> list[str]:
+        line = self._node_line(node, place)
+        pad = _INDENT * place.depth
+        if value is not None:
+            return [*line, *lay_out("return ", self._calls.value(value), depth=place.depth)]
+        if place.outermost and not line:
+            line = [f"{pad}{self._imports.ours('node')}({quoted(node.id)})"]
+        return [*line, f"{pad}return"]
+
     def _effect(self, node: Node, output: Expr | None, place: Place) -> list[str]:
+        if ends_run(node):
+            return [*self._node_line(node, place), *lay_out("", self._calls.restart(node), depth=place.depth)]
         before: list[str] = []
         options: dict[str, Piece] = {}
         if self._calls.takes_options(node):
@@ -205,9 +216,10 @@ class Body:
         target = soft(print_expr(assign.target, self._imports.names))
         if assign.operation is not AssignOperation.SET:
             self._calls.use(assign.target)
-            return lay_out("", call_of(f"{target}.{_METHODS[assign.operation]}", [self._calls.value(assign.value)]), depth=place.depth)
+            grown = call_of(f"{target}.{_METHODS[assign.operation]}", [self._calls.value(assign.value)])
+            return lay_out("", grown, depth=place.depth)
         match assign.value:
-            case Binary(op=op, left=left, right=right) if left == assign.target and _augments(op, left, right):
+            case Binary(op=op, left=left, right=right) if left == assign.target and augments(op, left, right):
                 self._calls.use(assign.target)
                 return lay_out(f"{target} {op}= ", self._calls.value(right), depth=place.depth)
             case _:
@@ -230,7 +242,8 @@ class Body:
         pad = _INDENT * place.depth
         lines = self._node_line(choice.node, place, {"injected": "True"} if action.injected else None)
         if not action.routes:
-            return [*lines, f"{pad}match state:", f"{pad}{_INDENT}case _:", *self.block(choice.default, replace(place, depth=place.depth + 2))]
+            only = self.block(choice.default, replace(place, depth=place.depth + 2))
+            return [*lines, f"{pad}match state:", f"{pad}{_INDENT}case _:", *only]
         word = "if"
         for route, arm in zip(action.routes, choice.arms, strict=True):
             lines.extend([f"{pad}{word} {self._condition(route.condition)}:", *self.block(arm, place.deeper())])
@@ -329,12 +342,12 @@ class Body:
             output = parallel.output
         else:
             items = [self._branch(parallel, index, split, functions, place) for index in range(len(parallel.branches))]
-            output = _gathered(parallel)
+            output = gathered(parallel)
         race = parallel.join is Join.FIRST
         items.extend(self._gather_options(parallel))
         head = call_of(self._imports.ours("first_of" if race else "gather"), items)
         prefix = self.target(output)
-        if not race and output is parallel.output and _looks_shared(parallel):
+        if not race and output is parallel.output and looks_shared(parallel):
             prefix = f"[{prefix.removesuffix(' = ')}] = "
         return [*functions, *self._node_line(split.node, place), *lay_out(f"{prefix}await ", head, depth=place.depth)]
 
@@ -381,7 +394,7 @@ class Body:
         else:
             name = free_name("each", self._locals)
             self._locals.add(name)
-            names = [*([parallel.index] if parallel.index else []), *_names(parallel.item)]
+            names = [*([parallel.index] if parallel.index else []), *item_names(parallel.item)]
             parameters = ", ".join(self._parameter(item) for item in names)
             functions.extend(self._function(name, parameters, split.body or (), place))
             work = f"{name}({', '.join(names)})"
@@ -394,11 +407,11 @@ class Body:
     def _function(self, name: str, parameters: str, block: Block, place: Place) -> list[str]:
         pad = _INDENT * place.depth
         inner = Place(place.depth + 1)
-        shown = _without_implied_return(block, self._explicit)
+        shown = without_implied_return(block, self._explicit)
         return ["", f"{pad}async def {name}({parameters}){self._returns(block)}:", *self.block(shown, inner), ""]
 
     def _returns(self, block: Block) -> str:
-        values = list(_returned(block))
+        values = list(returned(block))
         if not values or all(value is None for value in values):
             return " -> None"
         types = {self._variables.get(value.id) if isinstance(value, Name) else None for value in values}
@@ -418,108 +431,7 @@ class Body:
         for stage in flow.stages:
             lines.extend([f"{pad}{_INDENT * 2}case {quoted(stage.label)}:", *self.block(stage.block, inner)])
         self._locals.discard(at)
-        for target in sorted(_left_by(flow)):
+        for target in sorted(left_by(flow)):
             leave = self._exit(target, place, leaves=not place.flows)
             lines.extend([f"{pad}if {at}.left({self._imports.ours(target)}):", f"{pad}{_INDENT}{leave}"])
         return lines
-
-
-def _left_by(flow: Flow) -> set[str]:
-    """BREAK and CONTINUE as they leave the flow for the loop around it."""
-    found: set[str] = set()
-    pending: list[Statement] = [item for stage in flow.stages for item in stage.block]
-    while pending:
-        statement = pending.pop()
-        if isinstance(statement, Exit) and not statement.leaves and statement.target != END:
-            found.add(statement.target)
-        if isinstance(statement, Repeat):
-            pending.extend(statement.otherwise or ())
-        elif not isinstance(statement, Split):
-            pending.extend(item for block in children(statement) for item in block)
-    return found
-
-
-def replace_otherwise(trial: Trial, otherwise: Block) -> Trial:
-    """The same TRY with an else part."""
-    return Trial(trial.node, trial.body, trial.handlers, otherwise, trial.final)
-
-
-def _jumps_in_handlers(trial: Trial, following: Statement) -> bool:
-    """Whether what follows a TRY must be its else part, because every handler goes elsewhere and the body does not."""
-    jump = isinstance(following, Go) or (isinstance(following, Exit) and not following.leaves)
-    if not jump or trial.otherwise is not None or not trial.handlers or _has_jump(trial.body):
-        return False
-    return any(_has_jump(block) for block in trial.handlers) and all(_ends(block) for block in trial.handlers)
-
-
-def _has_jump(block: Block) -> bool:
-    for statement in block:
-        if isinstance(statement, Go) or (isinstance(statement, Exit) and not statement.leaves):
-            return True
-        if not isinstance(statement, Split | Repeat) and any(_has_jump(inner) for inner in children(statement)):
-            return True
-    return False
-
-
-def _ends(block: Block) -> bool:
-    """Whether no path falls off the end of a block."""
-    match block[-1] if block else None:
-        case Go() | Exit():
-            return True
-        case Single(node=node):
-            return isinstance(node.action, Return | Fail)
-        case Choice(arms=arms, default=default):
-            return all(_ends(arm) for arm in arms) and _ends(default)
-        case _:
-            return False
-
-
-def _gathered(parallel: Parallel) -> Expr | None:
-    """The target of a gather: the node's, or the tuple of the branches' own, with `_` where there is none."""
-    if parallel.output is not None or all(branch.output is None for branch in parallel.branches):
-        return parallel.output
-    return Tuple(tuple(branch.output or Name("_") for branch in parallel.branches))
-
-
-def _looks_shared(parallel: Parallel) -> bool:
-    """Whether the node's own tuple of targets would read as the branches' targets."""
-    output = parallel.output
-    alike = isinstance(output, Tuple) and len(output.items) == len(parallel.branches)
-    return alike and parallel.on_failure is OnFailure.CANCEL
-
-
-def _names(item: Expr | None) -> list[str]:
-    match item:
-        case Name(id=name):
-            return [name]
-        case Tuple(items=items):
-            return [name for part in items for name in _names(part)]
-        case _:
-            return []
-
-
-def _augments(op: str, left: Expr, right: Expr) -> bool:
-    """Whether `left op= right` means the same assignment; `+=` of a list on a local name would extend it in place."""
-    if op not in _AUGMENTED:
-        return False
-    return not isinstance(left, Name) or (isinstance(right, Const) and isinstance(right.value, int | float | str))
-
-
-def _without_implied_return(block: Block, explicit: Collection[str]) -> Block:
-    """A nested function that is one effect gets its RETURN without value from the front end."""
-    match block:
-        case (Single(node=Node(action=Call() | Wait() | Start())) as first, Single(node=Node(id=name, action=Return(value=None)))):
-            return block if name in explicit else (first,)
-        case _:
-            return block
-
-
-def _returned(block: Block) -> Iterable[Expr | None]:
-    for statement in block:
-        if isinstance(statement, Single) and isinstance(statement.node.action, Return):
-            yield statement.node.action.value
-        if not isinstance(statement, Split):
-            for inner in children(statement):
-                yield from _returned(inner)
-
-

@@ -60,7 +60,10 @@ def duration_text(microseconds: int) -> str:
 class Calls:
     """Prints effects; collects the handles (`external_workflow`, `step_ref`) that the module must define."""
 
-    def __init__(self, imports: Imports, declarations: Declarations, state: str, variables: Mapping[str, str]) -> None:
+    def __init__(
+        self, imports: Imports, declarations: Declarations, *, workflow: str, state: str, variables: Mapping[str, str]
+    ) -> None:
+        self._workflow = workflow
         self._imports = imports
         self._declared = declarations
         self._state = state
@@ -80,9 +83,14 @@ class Calls:
             case _:
                 return False
 
-    def automate_next(self, path: str) -> bool | None:
-        """What the declaration of a step says about `automate_next`."""
-        return self._declared.automate_next(path)
+    def usual(self, node: Node, *, automatic: bool) -> bool:
+        """The `automate_next` that a node has without saying so."""
+        return self._declared.usual(node, automatic=automatic)
+
+    def restart(self, node: Node) -> Piece:
+        """`workflow.restart(data)`, which is no awaitable."""
+        data = node.action.config.get("data") if isinstance(node.action, Call) else None
+        return call_of(f"{self._workflow}.restart", [] if data is None else [self.value(data)])
 
     def effect(self, node: Node, extra: Mapping[str, Piece]) -> Piece:
         """The awaitable; `extra` are further options for `.with_` (name, automate_next)."""
@@ -131,7 +139,8 @@ class Calls:
     def _keywords(self, values: Mapping[str, Expr]) -> list[Piece]:
         positions = [self.value(values[key]) for key in sorted(values, key=len) if key.isdigit()]
         named = [self.value(item, f"{key}=") for key, item in values.items() if is_identifier(key)]
-        odd = [self.value(item, f"{quoted(key)}: ") for key, item in values.items() if not key.isdigit() and not is_identifier(key)]
+        others = [key for key in values if not key.isdigit() and not is_identifier(key)]
+        odd = [self.value(values[key], f"{quoted(key)}: ") for key in others]
         return [*positions, *named, *([Pieces("**", tuple(odd), "{}")] if odd else [])]
 
     def _custom(self, call: Call, options: Mapping[str, Piece]) -> Piece:
@@ -262,7 +271,8 @@ class Calls:
                 items = [self._imports.type(model), *self._given(key=key)]
                 return call_of(self._with(self._imports.ours("receive"), options), [*items, *tail])
             case HumanSource() as human:
-                return call_of(self._with(self._imports.ours("human"), options), [*self._human(human), *tail, *self._taker(human)])
+                items = [*self._human(human), *tail, *self._taker(human)]
+                return call_of(self._with(self._imports.ours("human"), options), items)
             case _:
                 assert_never(wait.source)
 
@@ -321,8 +331,6 @@ class Calls:
             return "None"
         if self._declared.is_compensation(compensation.function):
             return self._imports.path(compensation.function)
-        if not compensation.attempted and compensation.retry is None:
-            return self.function(compensation.function)
         items: list[Piece] = [quoted(compensation.function)]
         if compensation.attempted:
             items.append("attempted=True")

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import final
 
 from ruvon.ir._canonical import graphs_of
-from ruvon.ir._nodes import END, Graph, Node, Target, Try
+from ruvon.ir._nodes import END, Call, Graph, Node, Target, Try
 from ruvon.ir._verify import targets_of
 
-__all__ = ["Edges", "Scope", "escaping"]
+__all__ = ["Edges", "Scope", "ends_run", "escaping", "graph_exits", "own_targets"]
 
 
 @final
@@ -31,6 +31,16 @@ class Scope:
     """The form has jumps by name (YAML): END may be named in the list of the graph itself, but not in lists inside it."""
 
 
+def ends_run(node: Node) -> bool:
+    """Whether nothing follows the node: RESTART, whose edge END is never taken."""
+    return isinstance(node.action, Call) and node.action.type == "RESTART" and node.next == END
+
+
+def own_targets(node: Node) -> tuple[Target, ...]:
+    """Where the node's own edges lead that a printer has to write."""
+    return () if ends_run(node) else targets_of(node)
+
+
 def escaping(node: Node) -> tuple[Target, ...]:
     """The targets outside a TRY's own graphs that edges inside them lead to, END left out; in order, with repeats."""
     if not isinstance(node.action, Try):
@@ -43,7 +53,7 @@ def escaping(node: Node) -> tuple[Target, ...]:
 
 def graph_exits(graph: Graph) -> list[Target]:
     """The targets other than END that edges of the graph, nested TRYs included, lead to outside it."""
-    found = [graph.entry, *(target for node in graph.nodes.values() for target in (*targets_of(node), *escaping(node)))]
+    found = [graph.entry, *(target for node in graph.nodes.values() for target in (*own_targets(node), *escaping(node)))]
     return [target for target in found if target not in graph.nodes and target != END]
 
 
@@ -59,7 +69,7 @@ class Edges:
     def __post_init__(self) -> None:
         """Collect the edges, one entry for each of them."""
         for name, node in self.graph.nodes.items():
-            targets = (*targets_of(node), *escaping(node))
+            targets = (*own_targets(node), *escaping(node))
             self.after[name] = targets
             for target in targets:
                 self.before.setdefault(target, []).append(name)

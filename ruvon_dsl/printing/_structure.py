@@ -34,7 +34,7 @@ from ruvon.ir._nodes import (
 )
 from ruvon.ir._order import ordered
 from ruvon.ir._verify import targets_of
-from ruvon_dsl.printing._region import Edges, Scope, escaping, graph_exits
+from ruvon_dsl.printing._region import Edges, Scope, ends_run, escaping, graph_exits, own_targets
 from ruvon_dsl.printing._tree import Block, Choice, Exit, Flow, Go, Repeat, Single, Split, Stage, Statement, Trial
 
 __all__ = ["structure"]
@@ -133,7 +133,7 @@ class _Structurer:
     def _statement(self, node: Node, follow: Target) -> tuple[Statement, Target | None]:
         match node.action:
             case Call() | Wait() | Start() | Assign() | Return() | Fail():
-                return Single(node), node.next
+                return Single(node), None if ends_run(node) else node.next
             case Decision():
                 return self._choice(node, follow)
             case Loop():
@@ -290,7 +290,7 @@ class _Structurer:
             escapes = escaping(node)
             if any(target in self._graph.nodes and target not in nodes for target in escapes):
                 return False
-            if not all(self._allowed(way, nodes, end, follow) for way in (*targets_of(node), *escapes)):
+            if not all(self._allowed(way, nodes, end, follow) for way in (*own_targets(node), *escapes)):
                 return False
             broken = node.action.on_break if isinstance(node.action, Loop) else None
             if broken is not None and node.next == end != broken and end != self._scope.tail:
@@ -324,7 +324,7 @@ class _Structurer:
             loop = node.action if isinstance(node.action, Loop) else None
             if node.next in nodes and (escapes or (loop is not None and loop.on_break is not None)):
                 labels.add(node.next)
-            if loop is not None and loop.on_break in nodes and loop.on_break is not None:
+            if loop is not None and loop.on_break in nodes:
                 labels.add(loop.on_break)
         return labels
 
@@ -422,7 +422,7 @@ def _behind(node: Node) -> Target | None:
     """The target that the text behind a statement leads to."""
     if isinstance(node.action, Loop) and node.action.on_break is not None:
         return node.action.on_break
-    return node.next
+    return None if ends_run(node) else node.next
 
 
 def _split(node: Node, parallel: Parallel, *, jumps: bool) -> Split:
@@ -431,7 +431,7 @@ def _split(node: Node, parallel: Parallel, *, jumps: bool) -> Split:
 
 
 def _falls_off(graph: Graph) -> bool:
-    return graph.entry == END or any(END in targets_of(node) for node in graph.nodes.values())
+    return graph.entry == END or any(END in own_targets(node) for node in graph.nodes.values())
 
 
 def _as_loop(node: Node) -> Loop:

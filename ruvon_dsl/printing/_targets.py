@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TypeAlias, final
 
 from ruvon.ir._errors import RuvonError
+from ruvon.ir._nodes import Call, Node
 from ruvon.ir.types import type_text
 from ruvon_dsl._link._describe import describe
 from ruvon_dsl._link._targets import OtherTarget, ParameterKind, PlainFunctionTarget, StepTarget
@@ -70,6 +71,12 @@ class Declarations:
         """The declared `automate_next`; None where the workflow's own counts."""
         found: bool | None = getattr(self.step(path), "automate_next", None)
         return found
+
+    def usual(self, node: Node, *, automatic: bool) -> bool:
+        """The `automate_next` that a node has without saying so: its function's declaration, else the workflow's."""
+        function = node.action.function if isinstance(node.action, Call) else None
+        declared = None if function is None else self.automate_next(function)
+        return automatic if declared is None else declared
 
     def named(self, path: str) -> bool:
         """Whether the declaration gives the step a name of its own."""

@@ -36,7 +36,7 @@ def to_yaml(definition: Definition, *, resolve: Resolve | None = None) -> str:
         definition,
         values,
         declarations,
-        explicit=explicit_names(list(naming_order(entries))) | named_by_declaration(definition, declarations),
+        explicit=explicit_names(list(naming_order(entries)), named_by_declaration(definition, declarations)),
         annotated=annotated,
         automatic=automatic,
     ).entries(entries)

@@ -10,6 +10,7 @@ from typing import TypeAlias, assert_never, final
 
 from ruvon.ir._nodes import Call, Decision, Fail, Loop, Node, Parallel, Return, Start, Target, Try, Wait
 from ruvon_dsl.printing._names import base_name
+from ruvon_dsl.printing._region import ends_run
 from ruvon_dsl.printing._tree import Block, Choice, Exit, Flow, Go, Repeat, Single, Split, Statement, Trial
 
 __all__ = ["Arm", "Entries", "Entry", "build", "naming_order"]
@@ -79,7 +80,7 @@ def _jump(entries: Entries, target: Target) -> None:
 
 
 def _goes_on(node: Node) -> bool:
-    return not isinstance(node.action, Return | Fail)
+    return not isinstance(node.action, Return | Fail) and not ends_run(node)
 
 
 def _close(entries: Entries, block: Block, after: Target, following: str | None) -> None:

@@ -89,6 +89,9 @@ class Steps:
         if node is None:
             target = entry.next or "END"
             return _SHORT_JUMPS.get(target) or {"goto": target}
+        return self._step(entry, node, before)
+
+    def _step(self, entry: Entry, node: Node, before: Node | None = None) -> dict[str, Tree]:
         tree: dict[str, Tree] = {"name": node.id} if node.id in self._explicit else {}
         match node.action:
             case Call() as call:
@@ -349,7 +352,8 @@ class Steps:
                 tree["index"] = loop.index
             usual = None
         elif loop.condition is not None:
-            tree, usual = {"while": self._values.bare(loop.condition)}, _TURNS
+            tree = {"while": self._values.bare(loop.condition)}
+            usual = _TURNS
         else:
             tree, usual = {}, None
         if loop.collect and loop.over is None:
@@ -411,9 +415,9 @@ class Steps:
 
     def _task(self, parallel: Parallel, index: int, entry: Entry) -> Tree:
         branch, (only,) = parallel.branches[index], entry.branches[index]
-        made = self.entry(only)
-        tree = dict(made) if isinstance(made, Mapping) else {}
-        if only.node is not None and branch.label != only.node.id:
+        assert only.node is not None  # noqa: S101  # a task is one effect
+        tree = self._step(only, only.node)
+        if branch.label != only.node.id:
             tree["label"] = branch.label
         return {**tree, **self._output(branch.output), **_marks(branch.after, won=branch.won)}
 

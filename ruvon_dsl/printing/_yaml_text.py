@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias, final
 
-__all__ = ["Flat", "Tree", "emit", "scalar"]
+__all__ = ["Pairs", "Tree", "emit", "scalar"]
 
 _WIDTH: Final = 110
 _FLAT: Final = 90
@@ -18,19 +18,21 @@ _AMBIGUOUS: Final = re.compile(
     r"(?i:~|null|true|false|yes|no|on|off|y|n|=|<<|[-+]?\.(inf|nan)|[-+.]?\d.*|0o?[0-7]+|0x[0-9a-f]+)"
 )
 _DURATION: Final = re.compile(r"(\d+(d|h|m|s|ms|us))+")
+_VARIABLE: Final = re.compile(r"\$\$?\{[A-Za-z_][\w.]*(?::-(?:[^{}]|\{[^{}]*\})*)?\}")
+"""What the front end would replace by a value of the environment; one more `$` in front makes it text."""
 _SHORT: Final = {"\n": "\\n", "\t": "\\t", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
 _ESCAPED: Final = re.compile('[\x00-\x1f"\\\\\x7f-\xa0\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]')
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Flat:
-    """A mapping or list that stands on one line whatever its width."""
+class Pairs:
+    """A mapping whose keys may be numbers."""
 
-    value: "Mapping[str | int, Tree] | Sequence[Tree]"
+    items: "tuple[tuple[str | int, Tree], ...]"
 
 
-Tree: TypeAlias = "str | int | float | bool | Flat | Mapping[str, Tree] | Mapping[str | int, Tree] | Sequence[Tree] | None"
+Tree: TypeAlias = "str | int | float | bool | Pairs | Mapping[str, Tree] | Sequence[Tree] | None"
 
 
 def emit(tree: "Mapping[str, Tree]") -> str:
@@ -81,79 +83,88 @@ def _escape(match: re.Match[str]) -> str:
     return _SHORT.get(character) or (f"\\x{code:02X}" if code < 0x100 else f"\\u{code:04X}")
 
 
-def _mapping(tree: "Mapping[str, Tree] | Mapping[str | int, Tree]", indent: int) -> Iterator[str]:
+def _pairs(tree: Tree) -> "tuple[tuple[str | int, Tree], ...] | None":
+    """The entries of a mapping; None for other trees."""
+    match tree:
+        case Pairs(items=items):
+            return items
+        case Mapping():
+            return tuple(tree.items())
+        case _:
+            return None
+
+
+def _items(tree: Tree) -> "Sequence[Tree] | None":
+    """The items of a list; None for other trees."""
+    return tree if isinstance(tree, Sequence) and not isinstance(tree, str) else None
+
+
+def _mapping(tree: Tree, indent: int) -> Iterator[str]:
     pad = " " * indent
-    for key, value in tree.items():
+    for key, value in _pairs(tree) or ():
         head = f"{pad}{scalar(key)}:"
         flat = _flat(value)
         if flat is not None and (len(head) + len(flat) < _WIDTH or not _breaks(value)):
             yield f"{head} {flat}"
-        elif isinstance(value, Mapping):
-            yield head
-            yield from _mapping(value, indent + 2)
-        else:
-            yield head
-            yield from _sequence(value, indent + 2)
+            continue
+        yield head
+        yield from _block(value, indent + 2)
 
 
-def _sequence(items: object, indent: int) -> Iterator[str]:
+def _block(tree: Tree, indent: int) -> Iterator[str]:
+    return _sequence(tree, indent) if _pairs(tree) is None else _mapping(tree, indent)
+
+
+def _sequence(tree: Tree, indent: int) -> Iterator[str]:
     pad = " " * indent
-    for item in items if isinstance(items, Sequence) else ():
+    for item in _items(tree) or ():
         flat = _flat(item)
         if flat is not None and (len(pad) + len(flat) < _WIDTH or not _breaks(item)):
             yield f"{pad}- {flat}"
             continue
-        lines = list(_mapping(item, indent + 2) if isinstance(item, Mapping) else _sequence(item, indent + 2))
+        lines = list(_block(item, indent + 2))
         yield f"{pad}- {lines[0].lstrip(' ')}"
         yield from lines[1:]
 
 
-def _breaks(value: object) -> bool:
+def _breaks(tree: Tree) -> bool:
     """Whether a tree can stand in a block instead."""
-    return isinstance(value, Mapping | list | tuple) and bool(value)
+    return bool(_pairs(tree) or _items(tree))
 
 
-def _flat(value: object) -> str | None:
+def _flat(tree: Tree) -> str | None:
     """The text on one line; None for what holds lists of mappings and reads better in a block."""
-    if isinstance(value, Flat):
-        return _inline(value.value)
-    if isinstance(value, Mapping | list | tuple):
-        if value and (_depth(value) > 2 or _holds_steps(value)):
-            return None
-        text = _inline(value)
-        return text if len(text) <= _FLAT or not value else None
-    return _inline(value)
+    if not _breaks(tree):
+        return _inline(tree)
+    if _depth(tree) > 2 or _holds_steps(tree):
+        return None
+    text = _inline(tree)
+    return text if len(text) <= _FLAT else None
 
 
-def _holds_steps(value: object) -> bool:
+def _holds_steps(tree: Tree) -> bool:
     """A list of mappings, as lists of steps are."""
-    if isinstance(value, Mapping):
-        return any(_holds_steps(item) for item in value.values())
-    return isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value)
+    pairs = _pairs(tree)
+    if pairs is not None:
+        return any(_holds_steps(item) for _, item in pairs)
+    return any(_pairs(item) is not None for item in _items(tree) or ())
 
 
-def _depth(value: object) -> int:
-    match value:
-        case Flat(value=inner):
-            return _depth(inner)
-        case Mapping():
-            return 1 + max((_depth(item) for item in value.values()), default=0)
-        case list() | tuple():
-            return 1 + max((_depth(item) for item in value), default=0)
-        case _:
-            return 0
+def _depth(tree: Tree) -> int:
+    pairs, items = _pairs(tree), _items(tree)
+    if pairs is not None:
+        return 1 + max((_depth(item) for _, item in pairs), default=0)
+    return 0 if items is None else 1 + max((_depth(item) for item in items), default=0)
 
 
-def _inline(value: object) -> str:
-    match value:
-        case Flat(value=inner):
-            return _inline(inner)
-        case Mapping():
-            pairs = (f"{scalar(key, flow=True)}: {_inline(item)}" for key, item in value.items())
+def _inline(tree: Tree) -> str:
+    match tree:
+        case str():
+            return scalar(_VARIABLE.sub(r"$\g<0>", tree), flow=True)
+        case int() | float() | None:
+            return scalar(tree, flow=True)
+        case Pairs() | Mapping():
+            pairs = (f"{scalar(key, flow=True)}: {_inline(item)}" for key, item in _pairs(tree) or ())
             return "{" + ", ".join(pairs) + "}"
-        case list() | tuple():
-            return "[" + ", ".join(_inline(item) for item in value) + "]"
-        case str() | int() | float() | None:
-            return scalar(value, flow=True)
         case _:
-            raise TypeError(type(value).__name__)
+            return "[" + ", ".join(_inline(item) for item in tree) + "]"

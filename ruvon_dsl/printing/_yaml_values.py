@@ -18,7 +18,7 @@ from ruvon.ir.expr import Call, Const, Dict, Expr, FormatString, List, Ref, prin
 from ruvon.ir.expr._language import FUNCTION_NAMES
 from ruvon_dsl.printing._imports import free_name, public_name
 from ruvon_dsl.printing._layout import soft
-from ruvon_dsl.printing._yaml_text import Tree
+from ruvon_dsl.printing._yaml_text import Pairs, Tree
 
 __all__ = ["FREE", "UNKNOWN", "Expected", "Values"]
 
@@ -163,7 +163,7 @@ class Values:
             if not (plain or number) or key is None or not isinstance(key, str | int) or key in made:
                 return self._marked(expr)
             made[key] = self.value(item.value, inner)
-        return made if len({str(key) for key in made}) == len(made) else self._marked(expr)
+        return Pairs(tuple(made.items())) if len({str(key) for key in made}) == len(made) else self._marked(expr)
 
     def _list(self, expr: List, expected: Expected) -> Tree:
         if any(type(item).__name__ == "Starred" for item in expr.items):

@@ -1,5 +1,6 @@
 """`if` and `match`: one DECISION each, whose arms join behind it."""
 
+import ast
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
@@ -296,7 +297,7 @@ def _taken(pattern: Pattern) -> Iterator[str]:
             parts = [*positional, *(part for _, part in keywords)]
             if cls.parts[-1] == "Won" and parts and isinstance(parts[0], LiteralPattern):
                 if all("*" in set(_taken(part)) for part in parts[1:]):
-                    yield f"Won:{parts[0].value.text.strip(chr(34) + chr(39))}"
+                    yield f"Won:{ast.literal_eval(parts[0].value.text)}"
             elif all("*" in set(_taken(part)) for part in parts):
                 yield cls.parts[-1]
         case _:

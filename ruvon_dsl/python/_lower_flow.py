@@ -1,5 +1,6 @@
 """`flow`: a flat graph in stages; it adds no node, its labels are ids of nodes."""
 
+import ast
 from collections.abc import Sequence
 from difflib import get_close_matches
 
@@ -105,7 +106,7 @@ def lower_go(unit: Unit, statement: Discarded, place: Place, after: After) -> Pi
             codes.FLOW, "`go` takes the name of a stage as a literal text", statement.span, help='write `at.go("Name")`'
         )
         return ()
-    label = value.text.strip("\"'")
+    label = str(ast.literal_eval(value.text))
     if label not in place.flow.stages:
         _unknown(unit, label, sorted(place.flow.stages), statement)
         return ()

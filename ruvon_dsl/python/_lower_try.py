@@ -21,8 +21,9 @@ def _settle(unit: Unit, base: str, given: Given) -> str:
 def lower_try(unit: Unit, statement: Trying, place: Place, after: After, given: Given) -> Pieces:
     """`try/except/else/finally`.
 
-    A `finally` runs behind the `else`, so both together are two TRYs. With an `else`, the end of a handler must not fall into it (see `docs/lowering.md`): where nothing follows in this
-    graph, the handler ends with a RETURN, or, inside a `finally`, the TRY gets an empty DECISION to join at.
+    A `finally` runs behind the `else`, so both together are two TRYs. With an `else`, the end of a handler must not
+    fall into it (see `docs/lowering.md`): where nothing follows in this graph, the handler ends with a RETURN, or,
+    inside a `finally`, the TRY gets an empty DECISION to join at.
     """
     has_else = statement.orelse is not None and does_something(statement.orelse)
     has_final = statement.final is not None and does_something(statement.final)

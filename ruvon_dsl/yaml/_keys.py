@@ -109,10 +109,15 @@ class Table:
     """Other keys are fields of a custom step type."""
     elsewhere: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Keys that people expect here and that are none: what to write instead."""
+    _spellings: Mapping[str, Key] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        spellings = {spelling: key for key in self.keys for spelling in key.spellings}
+        object.__setattr__(self, "_spellings", MappingProxyType(spellings))
 
     def by_spelling(self) -> Mapping[str, Key]:
         """Every accepted spelling with its key."""
-        return MappingProxyType({spelling: key for key in self.keys for spelling in key.spellings})
+        return self._spellings
 
     def extended(self, name: str, doc: str, keys: Iterable[Key], *, without: Iterable[str] = ()) -> "Table":
         """A table with these keys before those of this one; a key given again replaces the old one."""

@@ -80,6 +80,9 @@ class ScalarNode:
         row, column = 0, 0
         base_line, base_column = self.span.start.line, self.span.start.column
         found = self.found
+        if self.plain and self.source and self.source[0].startswith(self.text):
+            found += [(base_line, base_column + index) for index in range(len(self.text))]
+            return found
         for index, character in enumerate(self.text):
             place = self._next(row, column, character, at_start=index == 0)
             if place is not None:

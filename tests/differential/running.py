@@ -11,7 +11,7 @@ from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
 from ruvon.ir import Definition, ImportRoots
 from ruvon_dsl import compile_function, compile_source, require
 from tests.differential import shop
-from tests.differential.sources import Block, initial_of, outside_of, program, source_of
+from tests.differential.sources import initial_of, outside_of, program, source_of
 from tests.support.differential import MakeStore, Outcome, engine_run, local_run
 
 __all__ = ["WORLDS", "Ready", "by_engine", "by_local", "children", "compiled", "explained", "file_store", "prepared", "sqlite"]
@@ -83,5 +83,3 @@ def explained(ready: Ready, world: int, found: list[str]) -> str:
     """What disagreed, with the program."""
     return "\n".join([f"program {ready.name}, world {world}", ready.text, *found])
 
-
-_ = Block

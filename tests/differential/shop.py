@@ -1,12 +1,12 @@
 """What the differential workflows call: every body asks the outside world what it does."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
 from uuid import UUID
-from collections.abc import Mapping
 
 from pydantic import BaseModel
 

@@ -454,7 +454,7 @@ class _Builder:
                 target = Name(f"{kind}{self._count}")
                 branch = replace(branch, output=target)
                 outputs.append((target, kind))
-            if branches and self._draw(st.integers(0, 5)) == 0:
+            if branches and not branch_is_call(block) and self._draw(st.integers(0, 3)) == 0:
                 branch = replace(branch, after=(branches[0].label,))
             branches.append(branch)
             blocks.append(block)
@@ -471,6 +471,7 @@ class _Builder:
         self._count += 1
         writes = (("amount",), ("name",), ("flag",))[index]
         inner = frame.inner(in_branch=True, in_loop=False, outermost=True, result=bound, writes=writes)
+        inner.names["items"] = []
         block = self._inner(inner, depth, least=1)
         if bound and not _ends(block):
             block = (*block, self.returning(inner))
@@ -483,6 +484,7 @@ class _Builder:
         item = Name(f"number{self._count}")
         node = self._node(Parallel(over=parse("state.lines"), item=item, body=_EMPTY))
         inner = frame.inner(in_branch=True, in_loop=False, outermost=True, result=True, writes=())
+        inner.names["items"] = []
         self._bind(item, "number", inner)
         if self._draw(st.booleans()):
             action, _ = self._step(self._pick("add", "quote", "check"), inner)
@@ -518,6 +520,11 @@ class _Builder:
         self._bind(output, "note", inner)
         arm = self._assign(inner, depth, None)
         return split, Choice(node, (arm,), ())
+
+
+def branch_is_call(block: Block) -> bool:
+    """Whether a branch is written as a call, whose arguments Python reads before the branches it comes after."""
+    return len(block) == 1 and isinstance(block[0], Single)
 
 
 def _ends(block: Block) -> bool:

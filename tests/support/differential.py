@@ -7,21 +7,16 @@ instance is loaded again from the store; a call that was under way then ends whe
 """
 
 import asyncio
-import heapq
 import json
 import random as chance
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, is_dataclass, replace
-from datetime import UTC, datetime, timedelta
-from enum import Enum
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 from zlib import crc32
-
-from pydantic import BaseModel
 
 from ruvon.authoring import Reply, Signal, World, WorldInputMissing, run_local
 from ruvon.authoring._work import CURRENT_DRIVER
@@ -32,11 +27,11 @@ from ruvon.implementations.persistence.memory import MemoryPersistenceProvider
 from ruvon.ir import Definition
 from ruvon.providers import InboxEntry, InboxKind, Transition
 from ruvon.steps._attempt import Attempt
+from tests.differential.clock import START, START_US, Clock
+from tests.differential.outcome import Outcome, differences, error_shape, shape
 
-__all__ = ["Lost", "Outcome", "Outside", "Sent", "Store", "differences", "engine_run", "local_run", "shape"]
+__all__ = ["Lost", "Outcome", "Outside", "Sent", "Store", "differences", "engine_run", "local_outcome", "local_run", "shape"]
 
-START = datetime(2026, 1, 1, tzinfo=UTC)
-START_US = int(START.timestamp()) * 1_000_000
 OUTSIDE: ContextVar["Outside"] = ContextVar("outside")
 """The outside world of the run under way."""
 _ACTIVE: ContextVar[tuple[str, str, str, int]] = ContextVar("active")
@@ -44,103 +39,6 @@ _ACTIVE: ContextVar[tuple[str, str, str, int]] = ContextVar("active")
 
 Behave = Callable[["Outside", str, Mapping[str, Any]], Reply]
 """What a step does: its name and arguments (state and context among them) to a reply."""
-
-
-# --- shapes -----------------------------------------------------------------------------------------------------------
-
-
-def shape(value: object) -> object:
-    """A value with its exact type and the order of its dicts, comparable and printable."""
-    kind = type(value)
-    name = getattr(kind, "__ruvon_view_of__", kind).__qualname__
-    match value:
-        case BaseModel():
-            fields = [(key, shape(item)) for key, item in value.__dict__.items()]
-            extra = [(key, shape(item)) for key, item in (value.__pydantic_extra__ or {}).items()]
-            return (_class_name(value), fields, extra)
-        case dict():
-            return (name, [(shape(key), shape(item)) for key, item in value.items()])
-        case list() | tuple():
-            return (name, [shape(item) for item in value])
-        case set() | frozenset():
-            return (name, sorted((shape(item) for item in value), key=repr))
-        case Enum():
-            return (name, value.name)
-        case BaseException():
-            return error_shape(value)
-        case _ if is_dataclass(value):
-            names = getattr(kind, "__dataclass_fields__", {})
-            return (name, [(key, shape(getattr(value, key))) for key in names])
-        case _:
-            return (name, repr(value))
-
-
-def _class_name(value: BaseModel) -> str:
-    """A view of a model is a class of its own, below the author's class."""
-    found = type(value)
-    while found.__name__.endswith("View") and len(found.__mro__) > 1:
-        found = found.__mro__[1]
-    return found.__qualname__
-
-
-def error_shape(error: BaseException | None) -> object:
-    """Class, message, arguments and chain of an error."""
-    if error is None:
-        return None
-    return (type(error).__qualname__, str(error), [shape(item) for item in error.args], error_shape(error.__cause__))
-
-
-@dataclass
-class Outcome:
-    """How a run ended and what it did."""
-
-    end: str
-    state: object
-    result: object
-    error: object
-    calls: list[list[str]]
-    """The calls of each sequence, in order; the sequences are sorted, because their names differ between the roads."""
-    undone: list[str]
-    """Every call of a compensation, in order."""
-    commits: int = 0
-    repeated: list[str] = field(default_factory=list[str])
-    """Calls of activations that had been committed before; must be empty."""
-    late: bool = False
-    """A call took long enough to time out; if that is lost before it is recorded, the repetition may be in time."""
-
-
-def differences(left: Outcome, right: Outcome, *, repeats: bool = False) -> list[str]:
-    """What two outcomes disagree about, as text; with `repeats` a compensation may have been called again."""
-    names = ("end", "state", "result", "error", "undone", "calls")
-    if repeats:
-        left, right = (replace(item, undone=_once(item.undone)) for item in (left, right))
-    pairs = [(name, getattr(left, name), getattr(right, name)) for name in names]
-    if left.end == right.end == "failed":
-        # Where nothing catches an error the engine stops at once, so that an operator can retry; awaited children go on.
-        pairs = [(name, *map(_own, (one, two))) if name == "calls" else (name, one, two) for name, one, two in pairs]
-    return [_difference(name, one, two) for name, one, two in pairs if one != two]
-
-
-def _more(one: list[Any], two: list[Any]) -> list[Any]:
-    return [item for item in one if one.count(item) > two.count(item)]
-
-
-def _once(undone: list[str]) -> list[str]:
-    return [item for number, item in enumerate(undone) if number == 0 or undone[number - 1] != item]
-
-
-def _own(calls: list[list[str]]) -> list[list[str]]:
-    """Without the sequences of children, whose tags have a dot."""
-    return [item for item in calls if not re.search(r"c\d+\.\w", item[0])]
-
-
-def _difference(name: str, one: Any, two: Any) -> str:
-    """The parts of two values that the other one does not have."""
-    if name == "calls":
-        one, two = _more(one, two), _more(two, one)
-    if name == "state" and one[0] == two[0]:
-        one, two = [item for item in one[1] if item not in two[1]], [item for item in two[1] if item not in one[1]]
-    return f"{name}:\n   {one}\n   {two}"
 
 
 # --- the outside world ------------------------------------------------------------------------------------------------
@@ -169,7 +67,7 @@ class Outside:
     fakes: Sequence[str] = ()
     calls: dict[Any, list[str]] = field(default_factory=dict[Any, list[str]])
     undone: list[str] = field(default_factory=list[str])
-    clock: "Clock | None" = None
+    clock: Clock | None = None
     due: dict[Any, int] = field(default_factory=dict[Any, int])
     """When a call that has begun will end, whatever happens to the process that waits for it."""
     begun: set[Any] = field(default_factory=set[Any])
@@ -177,6 +75,20 @@ class Outside:
     committed: set[Any] = field(default_factory=set[Any])
     repeated: list[str] = field(default_factory=list[str])
     late: bool = False
+    script: Any = None
+    """What steps do instead of `behave`, where a test has its own."""
+
+    def noted(self, name: str, given: Mapping[str, Any], context: Any) -> None:
+        """Record a call of a scripted step, once for each attempt."""
+        active = _ACTIVE.get(None)
+        if active is None:
+            return  # a compensation
+        run, branch, activation, attempt = active
+        if (run, activation, attempt) in self.committed:
+            self.repeated.append(f"{activation} attempt {attempt}")
+        if attempt == 1 and (run, activation) not in self.begun:
+            self.begun.add((run, activation))
+            self.note((run, branch), name, given, 1)
 
     def ids(self) -> list[UUID]:
         return [UUID(int=item + 1000) for item in range(300)]
@@ -284,57 +196,6 @@ def _watched() -> Iterator[None]:
 
 
 # --- time, ids and a store that can be lost ---------------------------------------------------------------------------
-
-
-class Clock:
-    """Stands still while anything can run or the store is busy; else jumps to the next sleeper."""
-
-    def __init__(self) -> None:
-        self._now = START_US
-        self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []
-        self._count = 0
-        self.busy = 0
-        self._jumper: asyncio.Task[None] | None = None
-
-    def now_us(self) -> int:
-        return self._now
-
-    def now(self) -> datetime:
-        return START + timedelta(microseconds=self._now - START_US)
-
-    def monotonic_us(self) -> int:
-        return self._now
-
-    async def sleep_us(self, us: int, /) -> None:
-        if us <= 0:
-            await asyncio.sleep(0)
-            return
-        future = asyncio.get_running_loop().create_future()
-        self._count += 1
-        heapq.heappush(self._sleepers, (self._now + us, self._count, future))
-        if self._jumper is None or self._jumper.done():
-            self._jumper = asyncio.ensure_future(self._jump())
-        await future
-
-    async def _jump(self) -> None:
-        while True:
-            quiet = 0
-            while quiet < 50:
-                await asyncio.sleep(0)
-                quiet = 0 if self.busy else quiet + 1
-            while self._sleepers and self._sleepers[0][2].done():
-                heapq.heappop(self._sleepers)
-            if not self._sleepers:
-                return
-            due, _, future = heapq.heappop(self._sleepers)
-            self._now = max(self._now, due)
-            future.set_result(None)
-
-    async def stop(self) -> None:
-        """Wake nobody any more."""
-        if self._jumper is not None:
-            self._jumper.cancel()
-            await asyncio.gather(self._jumper, return_exceptions=True)
 
 
 class Ids:
@@ -540,6 +401,20 @@ class People:
 # --- the two roads ----------------------------------------------------------------------------------------------------
 
 
+def local_outcome(workflow: Any, initial: Any, world: World) -> Outcome:
+    """Run under CPython in a world of the test's own; steps are recorded once for each activation."""
+    found = asyncio.run(run_local(workflow, initial.model_copy(deep=True), world))
+    calls: dict[str, list[str]] = {}
+    for item in world.calls:
+        if world.steps.has(item.step):
+            args = {key: shape(value) for key, value in sorted(item.args.items()) if key not in ("state", "context")}
+            calls.setdefault(item.branch, []).append(f"{item.step}({args}) attempt 1")
+    stuck = isinstance(found.error, WorldInputMissing)
+    end = "stuck" if stuck else "failed" if found.error is not None else "done"
+    error = None if stuck else error_shape(found.error)
+    return Outcome(end, shape(found.state), shape(found.result), error, _sorted_calls(calls), [])
+
+
 def _sorted_calls(calls: Mapping[Any, list[str]]) -> list[list[str]]:
     return sorted(calls.values())
 
@@ -588,8 +463,16 @@ def engine_run(
     outside: Outside,
     make_store: MakeStore | None = None,
     lose: tuple[int, bool] | None = None,
+    *,
+    share: bool = True,
 ) -> Outcome:
-    """Run by the engine; with `lose` the process is lost at commit number `lose[0]`, before or after it is written."""
+    """Run by the engine; with `lose` the process is lost at commit number `lose[0]`, before or after it is written.
+
+    With `share` compiled programs are kept for the next run of the same definition.
+    """
+    if not share:
+        for known in _SHARED:
+            known.clear()
     return asyncio.run(_engine_run(definitions, initial, outside, make_store or memory(), lose))
 
 
@@ -623,6 +506,7 @@ async def _life(
     ids = Ids(outside)
     builder = WorkflowBuilder(persistence_provider=store, clock=clock, ids=ids, plugins=False, import_roots=["tests"])
     builder.register(*definitions)
+    _share_programs(builder)
     await store.initialize()
     known = False
     if created is not None:
@@ -647,6 +531,18 @@ async def _life(
     finally:
         await people.stop()
     return workflow
+
+
+_SHARED: tuple[dict[Any, Any], dict[Any, Any], dict[Any, Any]] = ({}, {}, {})
+
+
+def _share_programs(builder: WorkflowBuilder) -> None:
+    """Compiled programs hold nothing of an instance; to build them anew for each of thousands of runs takes too long."""
+    if len(_SHARED[0]) > 200:
+        for known in _SHARED:
+            known.clear()
+    engine = builder.engine()
+    engine._programs, engine._by_definition, engine._texts = _SHARED
 
 
 def _outcome(workflow: Any, outside: Outside, store: Store) -> Outcome:

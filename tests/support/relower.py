@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from ruvon.ir import END, Branch, Decision, Fail, Graph, Handler, Loop, Node, Parallel, Return, Route, Try
+from ruvon_dsl.printing._region import ends_run
 from ruvon_dsl.printing._tree import Block, Choice, Exit, Flow, Go, Repeat, Single, Split, Statement, Trial
 
 __all__ = ["relower"]
@@ -38,7 +39,7 @@ def _statement(statement: Statement, follow: str, beyond: str | None, nodes: dic
             )
             made = replace(node, action=replace(node.action, routes=routes, default=_block(default, follow, beyond, nodes)))
         case Single(node=node):
-            made = replace(node, next=None if isinstance(node.action, Return | Fail) else follow)
+            made = replace(node, next=None if isinstance(node.action, Return | Fail) else END if ends_run(node) else follow)
         case Repeat(node=node, body=body, otherwise=otherwise):
             assert isinstance(node.action, Loop)
             on_break = None if otherwise is None else follow

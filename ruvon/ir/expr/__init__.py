@@ -4,65 +4,70 @@ A closed, side-effect-free subset of Python's expressions with Python's semantic
 templates of both front ends and by the `SimpleExpressionEvaluator`. There is no second expression language.
 """
 
-from ruvon.ir.expr._budget import Budget
-from ruvon.ir.expr._check import check, expect
-from ruvon.ir.expr._codes import CODES
-from ruvon.ir.expr._compile import Compiled, compile_expr
-from ruvon.ir.expr._environment import DataView, Environment, Recorder
-from ruvon.ir.expr._errors import ExpressionAccessError, ExpressionBudgetError, ExpressionError
-from ruvon.ir.expr._evaluate import evaluate
-from ruvon.ir.expr._language import DEFINITION_PATHS, FUNCTION_NAMES
-from ruvon.ir.expr._nodes import (
-    BINARY_OPERATORS,
-    COMPARE_OPERATORS,
-    UNARY_OPERATORS,
-    Attribute,
-    Binary,
-    Boolean,
-    Call,
-    Clause,
-    Compare,
-    Comprehension,
-    Conditional,
-    Const,
-    ConstValue,
-    Dict,
-    DictComprehension,
-    DictItem,
-    Expr,
-    FormatPart,
-    FormatString,
-    Keyword,
-    List,
-    Name,
-    Ref,
-    Set,
-    Slice,
-    Starred,
-    Subscript,
-    Tuple,
-    Unary,
-)
-from ruvon.ir.expr._parse import from_ast, link_names, parse
-from ruvon.ir.expr._print import print_expr
-from ruvon.ir.expr._rules import check_rules
-from ruvon.ir.expr._type_env import Checked, TypeEnv
-from ruvon.ir.expr._types import describe, fits
-from ruvon.ir.expr._walk import (
-    attribute_paths,
-    bound_names,
-    children,
-    dotted,
-    free_names,
-    impure_calls,
-    is_target,
-    names,
-    rebuild,
-    refs,
-    substitute,
-    transform,
-    walk,
-)
+from typing import TYPE_CHECKING
+
+from ruvon.ir._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from ruvon.ir.expr._budget import Budget
+    from ruvon.ir.expr._check import check, expect
+    from ruvon.ir.expr._codes import CODES
+    from ruvon.ir.expr._compile import Compiled, compile_expr
+    from ruvon.ir.expr._environment import DataView, Environment, Recorder
+    from ruvon.ir.expr._errors import ExpressionAccessError, ExpressionBudgetError, ExpressionError
+    from ruvon.ir.expr._evaluate import evaluate
+    from ruvon.ir.expr._language import DEFINITION_PATHS, FUNCTION_NAMES
+    from ruvon.ir.expr._nodes import (
+        BINARY_OPERATORS,
+        COMPARE_OPERATORS,
+        UNARY_OPERATORS,
+        Attribute,
+        Binary,
+        Boolean,
+        Call,
+        Clause,
+        Compare,
+        Comprehension,
+        Conditional,
+        Const,
+        ConstValue,
+        Dict,
+        DictComprehension,
+        DictItem,
+        Expr,
+        FormatPart,
+        FormatString,
+        Keyword,
+        List,
+        Name,
+        Ref,
+        Set,
+        Slice,
+        Starred,
+        Subscript,
+        Tuple,
+        Unary,
+    )
+    from ruvon.ir.expr._parse import from_ast, link_names, parse
+    from ruvon.ir.expr._print import print_expr
+    from ruvon.ir.expr._rules import check_rules
+    from ruvon.ir.expr._type_env import Checked, TypeEnv
+    from ruvon.ir.expr._types import describe, fits
+    from ruvon.ir.expr._walk import (
+        attribute_paths,
+        bound_names,
+        children,
+        dotted,
+        free_names,
+        impure_calls,
+        is_target,
+        names,
+        rebuild,
+        refs,
+        substitute,
+        transform,
+        walk,
+    )
 
 __all__ = [
     "BINARY_OPERATORS",
@@ -132,3 +137,69 @@ __all__ = [
     "transform",
     "walk",
 ]
+
+if not TYPE_CHECKING:  # a module's `__getattr__` would make type checkers believe in any name
+    __getattr__ = lazy_names(
+        __name__,
+        {
+            "._budget": ("Budget",),
+            "._check": ("check", "expect"),
+            "._codes": ("CODES",),
+            "._compile": ("Compiled", "compile_expr"),
+            "._environment": ("DataView", "Environment", "Recorder"),
+            "._errors": ("ExpressionAccessError", "ExpressionBudgetError", "ExpressionError"),
+            "._evaluate": ("evaluate",),
+            "._language": ("DEFINITION_PATHS", "FUNCTION_NAMES"),
+            "._nodes": (
+                "BINARY_OPERATORS",
+                "COMPARE_OPERATORS",
+                "UNARY_OPERATORS",
+                "Attribute",
+                "Binary",
+                "Boolean",
+                "Call",
+                "Clause",
+                "Compare",
+                "Comprehension",
+                "Conditional",
+                "Const",
+                "ConstValue",
+                "Dict",
+                "DictComprehension",
+                "DictItem",
+                "Expr",
+                "FormatPart",
+                "FormatString",
+                "Keyword",
+                "List",
+                "Name",
+                "Ref",
+                "Set",
+                "Slice",
+                "Starred",
+                "Subscript",
+                "Tuple",
+                "Unary",
+            ),
+            "._parse": ("from_ast", "link_names", "parse"),
+            "._print": ("print_expr",),
+            "._rules": ("check_rules",),
+            "._type_env": ("Checked", "TypeEnv"),
+            "._types": ("describe", "fits"),
+            "._walk": (
+                "attribute_paths",
+                "bound_names",
+                "children",
+                "dotted",
+                "free_names",
+                "impure_calls",
+                "is_target",
+                "names",
+                "rebuild",
+                "refs",
+                "substitute",
+                "transform",
+                "walk",
+            ),
+        },
+    )

@@ -66,13 +66,14 @@ from ruvon.ir.types._fields import class_kind
 __all__ = ["Checker", "check", "expect"]
 
 
-def check(expr: Expr, env: TypeEnv, *, condition: bool = False) -> Checked:
+def check(expr: Expr, env: TypeEnv, *, condition: bool = False, narrow: bool = True) -> Checked:
     """Find out the type of an expression and what is wrong with it.
 
     Args:
         expr: The tree, linked (outside names are unknown names).
         env: The names that can be read here and their types.
         condition: Whether the expression is used for its truth.
+        narrow: Whether to find out what is known where it is true and where it is false.
     """
     checker = Checker(Memory())
     found = checker.condition(expr, env) if condition else checker.visit(expr, env)
@@ -85,8 +86,10 @@ def check(expr: Expr, env: TypeEnv, *, condition: bool = False) -> Checked:
                 reason="its value is recorded once, and only a whole value can be recorded",
                 advice=f"assign it first: `moment = {quoted(call)}`",
             )
-    true, false = (checker.narrowing(expr, env, wanted) for wanted in (True, False))
     unique = tuple(dict.fromkeys(checker.found))
+    if not narrow:
+        return Checked(expr, found, unique)
+    true, false = (checker.narrowing(expr, env, wanted) for wanted in (True, False))
     return Checked(expr, found, unique, true, false)
 
 

@@ -38,7 +38,7 @@ class Source:
     precedence over `line` and `column`.
     """
 
-    __slots__ = ("_lines", "_starts", "column", "file", "line", "text")
+    __slots__ = ("_ascii", "_lines", "_starts", "column", "file", "line", "text")
 
     def __init__(
         self, text: str, file: str, line: int, column: int, lines: Mapping[int, tuple[int, int]] | None
@@ -48,6 +48,7 @@ class Source:
         self.line = line
         self.column = column
         self._lines = lines or {}
+        self._ascii = text.isascii()
         self._starts = [0, *(match.end() for match in _LINE_END.finditer(text))]
 
     def line_text(self, row: int) -> str:
@@ -75,8 +76,9 @@ class Source:
 
     def points(self, row: int, bytes_offset: int) -> int:
         """`ast` counts UTF-8 bytes in a line; the same place in code points."""
-        text = self.line_text(row)
-        return bytes_offset if text.isascii() else len(text.encode()[:bytes_offset].decode(errors="ignore"))
+        if self._ascii:
+            return bytes_offset
+        return len(self.line_text(row).encode()[:bytes_offset].decode(errors="ignore"))
 
     def span(self, start: int, end: int) -> Span:
         """The span of the text between two indices."""

@@ -9,6 +9,7 @@ import enum
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
 import pydantic
@@ -95,6 +96,12 @@ def _model_fields(cls: type[pydantic.BaseModel]) -> tuple[ClassField, ...]:
             cls.model_rebuild()
         except pydantic.errors.PydanticUndefinedAnnotation as exc:
             raise UnresolvedTypeError(cls.__qualname__, exc.name) from None
+    return _complete_fields(cls)
+
+
+@lru_cache(maxsize=1024)
+def _complete_fields(cls: type[pydantic.BaseModel]) -> tuple[ClassField, ...]:
+    """The fields of a model whose types are all known; they do not change any more."""
     return tuple(_model_field(name, info) for name, info in cls.__pydantic_fields__.items())
 
 

@@ -75,11 +75,21 @@ def unwrap(annotation: object, substitution: Mapping[object, object] | None = No
     Raises:
         UnresolvedTypeError: The annotation is text that nobody resolved.
     """
+    if is_plain_class(annotation):
+        return annotation
     while True:
         following = _peel(annotation, substitution or {})
         if following is annotation:
             return annotation
         annotation = following
+
+
+def is_plain_class(annotation: object) -> bool:
+    """Whether an annotation is a class that stands for itself, which is by far the most frequent one."""
+    # not `isinstance`: a generic such as `list[int]` claims to be a class
+    if not issubclass(type(annotation), type) or annotation is Any or annotation is types.NoneType:
+        return False
+    return not annotation.__module__.startswith("pydantic.")
 
 
 def _peel(annotation: object, substitution: Mapping[object, object]) -> object:
@@ -147,7 +157,7 @@ def is_union(annotation: object) -> bool:
 
 def union_members(annotation: object, substitution: Mapping[object, object] | None = None) -> tuple[object, ...]:
     """The members of an unwrapped annotation: itself, or those of a union, unwrapped, flat, each once, `None` last."""
-    if not is_union(annotation):
+    if is_plain_class(annotation) or not is_union(annotation):
         return (annotation,)
     found: list[object] = []
     for argument in typing.get_args(annotation):
@@ -159,6 +169,8 @@ def union_members(annotation: object, substitution: Mapping[object, object] | No
 
 def literal_values(annotation: object) -> tuple[object, ...] | None:
     """The values of a `Literal[...]`, or None for any other annotation."""
+    if is_plain_class(annotation):
+        return None
     return typing.get_args(annotation) if typing.get_origin(annotation) is Literal else None
 
 

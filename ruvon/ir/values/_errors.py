@@ -62,3 +62,7 @@ class InvalidValueError(RuvonError, ValueError):
 
     def __reduce__(self) -> tuple[type["InvalidValueError"], tuple[str, tuple[InvalidField, ...]]]:
         return type(self), (self.path, self.fields)
+
+
+# Definitions name it by path for ever (`except`), so the path is the public one and not this file's.
+InvalidValueError.__module__ = "ruvon.ir.values"

@@ -14,6 +14,7 @@ from ruvon import (
     external_workflow,
     first_of,
     gather,
+    http,
     human,
     infer,
     receive,
@@ -73,7 +74,9 @@ async def bad(state: Order) -> Verdict:
     await human("approve")  # expect-error: mypy=call-arg pyright=reportCallIssue
     (await human("a", form=Verdict, default=Other())).approved  # expect-error: mypy=attr-defined pyright=reportAttributeAccessIssue
     await sleep(5)  # expect-error: mypy=arg-type pyright=reportArgumentType
-    await infer("m", 5, into=Verdict)  # expect-error: mypy=arg-type pyright=reportArgumentType
+    await http("GET", "https://x", includes=("cookies",))  # expect-error: mypy=call-overload pyright=reportArgumentType
+    await infer("m", into=Verdict, runtime="torch")  # expect-error: mypy=call-overload pyright=reportArgumentType
+    await infer("m", 5, into=Verdict)  # expect-error: mypy=call-overload pyright=reportArgumentType
     one, two, three = await gather(quote(1), quote(2))  # expect-error: mypy=misc pyright=reportAssignmentType
     quote.with_(retries=3)  # expect-error: mypy=call-arg pyright=reportCallIssue
     quote.with_(timeout=30)  # expect-error: mypy=arg-type pyright=reportArgumentType

@@ -209,6 +209,10 @@ async def everything(state: Order) -> Verdict:
     assert_type(await http("POST", "https://x", json={"a": 1}), HttpResponse)
     assert_type(await infer("m@1", {"a": 1}, into=Verdict, default=Verdict(approved=False)), Verdict)
     assert_type(await wasm("sha256:0", Note(text="x"), into=Verdict), Verdict)
+    assert_type(await http("GET", "https://x", query={"a": 1}, includes=("status",), max_bytes=9), dict[str, object])
+    assert_type(await infer("m", into=Verdict, fallback_on_error="skip", threshold=0.5), Verdict | None)
+    assert_type(await infer("m", {"a": 1}, runtime="onnx", preprocessing="scale"), dict[str, object])
+    assert_type(await wasm("m", into=Verdict, state_mapping={"a": "b"}, fallback_on_error="skip"), Verdict | None)
 
     node("Approve", max_iterations=3)
     while True:

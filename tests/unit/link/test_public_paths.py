@@ -1,10 +1,13 @@
 """Definitions name the public paths of Ruvon's own classes, so that moving a module changes no digest."""
 
 import re
+from enum import Enum
 from pathlib import Path
 
 import pytest
 
+import ruvon
+import ruvon.models
 from ruvon.ir import canonical_json
 from ruvon.ir._diagnostics import Severity
 from ruvon.ir._paths import ImportRoots
@@ -26,7 +29,7 @@ from uuid import UUID
 from pydantic import BaseModel, SecretStr
 from ruvon import (
     Elapsed, HttpResponse, Retry, StepContext, TimedOut, Won, first_of, gather, http, human, infer, named, new_id, now,
-    receive, sleep, step, workflow,
+    RuvonError, receive, sleep, step, workflow,
 )
 
 
@@ -61,8 +64,10 @@ async def everything(state: Flow) -> None:
     key = new_id()
     try:
         note = await human("look", form=Note, timeout=timedelta(days=1))
-    except TimedOut as late:
-        problem = late
+    except TimedOut:
+        pass
+    except RuvonError:
+        raise
 """
 
 
@@ -72,6 +77,14 @@ def test_programs_name_public_paths(file: Path) -> None:
     roots = ImportRoots(folders=[ROOT, file.parent])
     for item in compile_file(file, roots=roots, cache=False).definitions:
         assert PRIVATE.findall(canonical_json(item.definition).decode()) == []
+
+
+def test_errors_and_words_of_ours_are_public() -> None:
+    """Every error and enumeration that authors may name in a definition has a public path."""
+    named = [getattr(ruvon.models, name) for name in ruvon.models.__all__] + [ruvon.RuvonError, ruvon.DefinitionError]
+    kinds = [item for item in named if isinstance(item, type) and issubclass(item, (BaseException, Enum))]
+
+    assert [item for item in kinds if "._" in item.__module__ and item is not ruvon.MergeStrategy] == []
 
 
 def test_results_of_our_own_classes_are_public() -> None:

@@ -6,7 +6,19 @@ from textwrap import indent
 
 __all__ = ["Writer", "module_of"]
 
-HEAD = "from ruvon import BREAK, CONTINUE, END, flow, step, workflow\n\n\nclass Boom(Exception):\n    pass\n\n\nclass Crash(Exception):\n    pass\n\n\n"
+HEAD = """\
+from ruvon import BREAK, CONTINUE, END, flow, step, workflow
+
+
+class Boom(Exception):
+    pass
+
+
+class Crash(Exception):
+    pass
+
+
+"""
 
 
 @dataclass(frozen=True)
@@ -40,19 +52,20 @@ class Writer:
             ["state.n % 2 == 0", "v > 1", "not v", "state.n > v and v < 4", f"{self.call()}", "v in (1, 2)"]
         )
 
-    def block(self, around: Around) -> str:
-        """A few statements; nothing follows one that ends the path."""
+    def block(self, around: Around) -> tuple[str, bool]:
+        """A few statements, and whether they end the path; nothing follows a statement that does."""
         lines: list[str] = []
+        ends = False
         for _ in range(self.chance.randint(1, 3)):
             text, ends = self.statement(around)
             lines.append(text)
             if ends:
                 break
-        return "\n".join(lines)
+        return "\n".join(lines), ends
 
     def statement(self, around: Around) -> tuple[str, bool]:
         """One statement and whether the path ends with it."""
-        simple = [self.plain, self.plain, self.assign, self.exits]
+        simple = [self.plain, self.plain, self.assign, self.assign, self.exits]
         deep = [self.branching, self.matching, self.for_loop, self.while_loop, self.trying, self.trying, self.flowing]
         made = self.chance.choice(simple if around.depth >= 3 else [*simple, *deep])
         return made(around)
@@ -74,16 +87,19 @@ class Writer:
             choices += ["raise"]
         return self.chance.choice(choices), True
 
-    def part(self, around: Around) -> str:
-        return indent(self.block(replace(around, depth=around.depth + 1)), "    ")
+    def part(self, around: Around) -> tuple[str, bool]:
+        text, ends = self.block(replace(around, depth=around.depth + 1))
+        return indent(text, "    "), ends
 
     def branching(self, around: Around) -> tuple[str, bool]:
-        text = f"if {self.test()}:\n{self.part(around)}"
+        heads = [f"if {self.test()}:"]
         if self.chance.random() < 0.4:
-            text += f"\nelif {self.test()}:\n{self.part(around)}"
+            heads.append(f"elif {self.test()}:")
         if self.chance.random() < 0.5:
-            text += f"\nelse:\n{self.part(around)}"
-        return text, False
+            heads.append("else:")
+        parts = [self.part(around) for _ in heads]
+        text = "\n".join(f"{head}\n{part}" for head, (part, _) in zip(heads, parts, strict=True))
+        return text, heads[-1] == "else:" and all(ends for _, ends in parts)
 
     def matching(self, around: Around) -> tuple[str, bool]:
         subject = self.chance.choice(["v", "state.n", "(v, state.n)", self.call()])
@@ -94,32 +110,40 @@ class Writer:
         kept = [item for item in cases if self.chance.random() < 0.8]
         if self.chance.random() < 0.5 or not kept:
             kept.append("case _:")
-        body = "\n".join(f"{case}\n{self.part(around)}" for case in kept)
-        return f"match {subject}:\n{indent(body, '    ')}", False
+        parts = [self.part(around) for _ in kept]
+        body = "\n".join(f"{case}\n{part}" for case, (part, _) in zip(kept, parts, strict=True))
+        return f"match {subject}:\n{indent(body, '    ')}", kept[-1] == "case _:" and all(ends for _, ends in parts)
 
     def for_loop(self, around: Around) -> tuple[str, bool]:
-        text = f"for x in range({self.chance.randint(0, 3)}):\n{self.part(replace(around, loop=True))}"
+        text = f"for x in range({self.chance.randint(0, 3)}):\n{self.part(replace(around, loop=True))[0]}"
         return self.with_else(text, around), False
 
     def while_loop(self, around: Around) -> tuple[str, bool]:
-        inner = self.part(replace(around, loop=True))
+        inner, _ = self.part(replace(around, loop=True))
         text = f"state.fuel = {self.chance.randint(1, 3)}\nwhile state.fuel > 0:\n    state.fuel -= 1\n{inner}"
         return self.with_else(text, around), False
 
     def with_else(self, text: str, around: Around) -> str:
-        return f"{text}\nelse:\n{self.part(around)}" if self.chance.random() < 0.4 else text
+        """A loop with an `else` that does not end the path, because `break` would be the only way on."""
+        part, ends = self.part(around)
+        return f"{text}\nelse:\n{part}" if not ends and self.chance.random() < 0.6 else text
 
     def trying(self, around: Around) -> tuple[str, bool]:
-        text = f"try:\n{self.part(around)}"
+        part, ends = self.part(around)
+        text = f"try:\n{part}"
         handlers = [item for item in ("Boom", "(Crash, Boom)", "Exception as err") if self.chance.random() < 0.4]
+        caught = True
         for item in handlers:
-            text += f"\nexcept {item}:\n{self.part(replace(around, handler=True))}"
-        if handlers and self.chance.random() < 0.5:
-            text += f"\nelse:\n{self.part(around)}"
+            part, leaves = self.part(replace(around, handler=True))
+            text, caught = f"{text}\nexcept {item}:\n{part}", caught and leaves
+        if handlers and not ends and self.chance.random() < 0.5:
+            part, ends = self.part(around)
+            text += f"\nelse:\n{part}"
+        last = False
         if not handlers or self.chance.random() < 0.4:
-            inner = replace(around, final=True, loop=False, handler=False)
-            text += f"\nfinally:\n{self.part(inner)}"
-        return text, False
+            part, last = self.part(replace(around, final=True, loop=False, handler=False))
+            text += f"\nfinally:\n{part}"
+        return text, last or (ends and caught)
 
     def flowing(self, around: Around) -> tuple[str, bool]:
         self.flows += 1
@@ -143,14 +167,16 @@ class Writer:
         if shape == 0:
             return f"{self.call()}\n{pick(goals)}"
         if shape == 1:
-            return f"if {self.test()}:\n    {pick(goals)}\nelse:\n    {self.call()}\n    {pick(goals)}"
-        return (
-            f"try:\n    {self.call()}\nexcept Boom:\n    {pick(goals)}\nelse:\n    {self.call()}\n    {pick(goals)}"
-        )
+            return (
+                f"if {self.test()}:\n    {self.call()}\n    {pick(goals)}\nelse:\n    {self.call()}\n    {pick(goals)}"
+            )
+        return f"try:\n    {self.call()}\nexcept Boom:\n    {pick(goals)}\nelse:\n    {self.call()}\n    {pick(goals)}"
 
 
 def module_of(seed: int) -> str:
     """A module with one workflow."""
     writer = Writer(seed)
-    body = "v = 0\n" + writer.block(Around()) + "\n" + writer.block(Around())
-    return f'{HEAD}@step\nasync def act(number): ...\n\n\n@workflow("Random")\nasync def body(state):\n{indent(body, "    ")}\n'
+    first, ends = writer.block(Around())
+    body = f"v = 0\n{first}" if ends else f"v = 0\n{first}\n{writer.block(Around())[0]}"
+    opening = '@step\nasync def act(number): ...\n\n\n@workflow("Random")\nasync def body(state):\n'
+    return f"{HEAD}{opening}{indent(body, '    ')}\n"

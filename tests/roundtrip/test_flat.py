@@ -1,0 +1,52 @@
+"""Arbitrary flat graphs, irreducible ones included, printed and lowered again (law 2)."""
+
+import re
+
+from hypothesis import HealthCheck, assume, given, settings
+
+from ruvon.ir import Definition, verify
+from ruvon_dsl.printing import to_python
+from tests.support.cases import CASES
+from tests.support.roundtrip import assert_python_shape, assert_yaml_shape
+from tests.support.workflows import ODD_NAMES, flat_definitions, shop_roots
+
+SETTINGS = settings(
+    max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck), report_multiple_bugs=False
+)
+PLAIN_NAMES = tuple(name for name in ODD_NAMES if not set(name) & set("\n\t\"'"))
+
+UNREAD = re.compile(
+    r"label="  # a branch whose label is not derived
+    r"|in enumerate\("  # `index`
+    r'|case "[^"]*":\n +node\('  # a name or options on the first node of a stage
+    r'|else:\n +at(_\d)?\.go\(.*\)\n +at(_\d)?\.go'  # both ends of a loop go on
+    r"|(sleep|receive|human)\.with_"  # names of waits among branches
+    r"|conflict=|merge="  # merges of first_of
+)
+"""What the printer writes and the Python front end does not read yet; see `python_forms_wanted`."""
+
+
+@SETTINGS
+@given(flat_definitions())
+def test_a_flat_graph_comes_back_from_yaml(definition: Definition) -> None:
+    """Any graph printed as YAML lowers to the same graph: nodes, edges, names, options."""
+    assert verify(definition) == ()
+    assert_yaml_shape(definition, shop_roots())
+
+
+@SETTINGS
+@given(flat_definitions(escapes=False, odd=PLAIN_NAMES))
+def test_a_flat_graph_comes_back_from_python(definition: Definition) -> None:
+    """Any graph printed as Python, with `flow` where statements do not suffice, lowers to the same graph."""
+    assert verify(definition) == ()
+    assume(UNREAD.search(to_python(definition)) is None)
+    assert_python_shape(definition, shop_roots())
+
+
+@SETTINGS
+@given(flat_definitions())
+def test_every_graph_prints_as_python(definition: Definition) -> None:
+    """No graph is unprintable: the text is a module of Python's own grammar."""
+    compile(to_python(definition, resolve=shop_roots().load), "printed.py", "exec")
+
+
