@@ -135,7 +135,7 @@ class Workflow:
             InvalidInputError: the input does not fit; nothing was changed.
             NotWaitingForInputError: input was given, and nothing waits for any.
         """
-        given = user_input if user_input else None
+        given = user_input or None
         return await self._drive(by_step=True, prepare=lambda run: accept_input(run, given))
 
     async def run(self) -> StepResult:
@@ -307,4 +307,3 @@ class Workflow:
 
     def __repr__(self) -> str:
         return f"<Workflow {self.workflow_type} {self.id} {self.status.value}>"
-

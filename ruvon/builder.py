@@ -118,7 +118,7 @@ class WorkflowBuilder:
         for cls in classes:
             name = cls.model_fields["type"].default
             if not isinstance(name, str):
-                raise TypeError(f"{cls.__qualname__} does not say its type; write `type: Literal[\"NAME\"] = \"NAME\"`")
+                raise TypeError(f'{cls.__qualname__} does not say its type; write `type: Literal["NAME"] = "NAME"`')
             self._registry.roots.allow_package(cls.__module__)
             self._step_types[name] = cls
 
@@ -285,5 +285,3 @@ def _roots(given: ImportRoots | Iterable[str | Path]) -> ImportRoots:
     folders = [Path(item) for item in items if isinstance(item, Path) or Path(item).is_dir()]
     packages = [str(item) for item in items if not isinstance(item, Path) and not Path(item).is_dir()]
     return ImportRoots.from_environment(packages, folders)
-
-

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ruvon.cli._session import Session
     from ruvon.providers import InstanceRecord
 
-__all__ = ["error_text", "print_instance", "record_data", "status_colour", "tell", "workflow_data"]
+__all__ = ["error_text", "print_instance", "record_data", "status_colour", "tell", "traceback_text", "workflow_data"]
 
 
 def status_colour(status: str) -> str:
@@ -41,6 +41,13 @@ def error_text(data: bytes | None) -> str | None:
     path = str(tree.get("path", ""))
     step = f" (step {tree['step']})" if tree.get("step") else ""
     return f"{path.partition(':')[2] or path}: {tree.get('message', '')}{step}"
+
+
+def traceback_text(data: bytes | None) -> str | None:
+    """Where a stored error was raised, as Python says it; None where that is not known."""
+    import orjson  # noqa: PLC0415
+
+    return None if data is None else cast("dict[str, Any]", orjson.loads(data)).get("trace") or None
 
 
 def record_data(record: "InstanceRecord", definition: "ir.Definition | None") -> dict[str, Any]:
@@ -107,7 +114,7 @@ def _next_commands(data: Mapping[str, Any], again: str) -> list[str]:
     if status in {"FAILED", "FAILED_CHILD_WORKFLOW", "FAILED_WORKER_CRASH"}:
         return [f"repair: ruvon retry {workflow_id}{again}"]
     if status == "FAILED_ROLLED_BACK":
-        return [f"repair: ruvon retry {workflow_id}{again} --from-step STEP"]
+        return ["what had a compensation was undone; start a new run when the reason is mended"]
     if status in {"ACTIVE", "PAUSED", "PENDING_ASYNC", "COMPENSATING"}:
         return [f"go on: ruvon resume {workflow_id}{again} --auto"]
     return []

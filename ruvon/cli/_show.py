@@ -7,7 +7,7 @@ import rich_click as click
 
 from ruvon.cli._options import argument, one_of, option
 from ruvon.cli._output import moment, print_json, print_table, secho
-from ruvon.cli._report import flat, print_instance, record_data
+from ruvon.cli._report import flat, print_instance, record_data, traceback_text
 from ruvon.cli._session import Session, Store, await_it, code_options, opened, store_options
 
 if TYPE_CHECKING:
@@ -153,6 +153,7 @@ async def _more(session: Session, record: "InstanceRecord") -> dict[str, Any]:
         "priority": record.priority,
         "idempotency_key": record.idempotency_key,
         "metadata": dict(record.metadata),
+        "traceback": traceback_text(record.error),
         "children": [_summary(child) for child in children],
     }
 
@@ -172,6 +173,9 @@ def _print(data: dict[str, Any], again: str) -> None:
             click.echo(f"  {name}: {flat(value)}")
     elif "state_error" in data:
         click.echo(f"  its state cannot be shown here: {data['state_error']}")
+    if data.get("traceback"):
+        secho("\ntraceback", bold=True)
+        click.echo(data["traceback"].rstrip())
     if data.get("children"):
         secho("\nchildren", bold=True)
         print_table(data["children"], ("workflow_id", "workflow_type", "status", "current_step"))

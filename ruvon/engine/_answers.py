@@ -62,9 +62,7 @@ def _check(run: Run, strand: Strand, value: object) -> tuple[Strand, object]:
     return strand, (spec or InputSpec()).check(op.id if op is not None else "", value)
 
 
-def find_answered(
-    run: Run, value: object, *, step: str | None, wait_id: str | None
-) -> tuple[WaitState, object]:
+def find_answered(run: Run, value: object, *, step: str | None, wait_id: str | None) -> tuple[WaitState, object]:
     """The wait that an answer is for, and the validated answer.
 
     Raises:
@@ -83,7 +81,9 @@ def find_answered(
         raise NotWaitingForInputError(run.id, run.status.value, step or current_step(run))
     if len(found) > 1:
         names = [f"`{strand.wait.node}`" for strand in found if strand.wait is not None]
-        raise InvalidInputError(step or "", [f"several steps wait ({', '.join(names)}); name one with step= or wait_id="])
+        raise InvalidInputError(
+            step or "", [f"several steps wait ({', '.join(names)}); name one with step= or wait_id="]
+        )
     strand, checked = _check(run, found[0], value)
     if strand.wait is None:
         raise NotWaitingForInputError(run.id, run.status.value, step)

@@ -126,9 +126,7 @@ class ChildMaker:
             results = {name: dynamic.decode(data) for name, data in run.child_results.items()}
             strand.scope.write_state(assign(state, _RESULTS_FIELD, results, strand.scope.fields))
 
-    def finish_directive(
-        self, run: Run, strand: Strand, frame: GraphFrame, op: EffectOp, message: Message
-    ) -> Outcome:
+    def finish_directive(self, run: Run, strand: Strand, frame: GraphFrame, op: EffectOp, message: Message) -> Outcome:
         """The child that a step's directive started has ended: the step completes with its result."""
         strand.wait = None
         ended = self.outcome(run, op.id, op.id, message)

@@ -146,7 +146,7 @@ def _type_drift(definition: Definition, types: Types) -> list[str]:
             if field.name not in old:
                 problems += [f"`{path}` now requires the field `{field.name}`"] if field.required else []
             elif old[field.name].type != field.type:
-                problems.append(f"the field `{path}.{field.name}` was `{old[field.name].type}`, it is now `{field.type}`")
+                problems.append(
+                    f"the field `{path}.{field.name}` was `{old[field.name].type}`, it is now `{field.type}`"
+                )
     return problems
-
-

@@ -362,4 +362,3 @@ def accept_repairs(run: Run) -> None:
             run.out.consumed.append(entry.seq)
             run.moved = True
             undo_completed(run)
-

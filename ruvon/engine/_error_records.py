@@ -19,6 +19,8 @@ __all__ = ["CATCHALL", "ErrorRecord", "ValueCodec", "as_child_failure", "rebuild
 
 CATCHALL: Final = "builtins:Exception"
 _MAX_TRACEBACK: Final = 20_000
+_MAX_CAUSES: Final = 32
+"""How many causes of an error are kept; `raise ... from` may make longer chains, and even cycles."""
 
 
 class ValueCodec(Protocol):
@@ -140,13 +142,14 @@ def record_error(
     activation: str = "",
     attempt: int = 1,
     uncatchable: bool = False,
+    causes: int = _MAX_CAUSES,
 ) -> ErrorRecord:
     """The record of an exception; one that was rebuilt from a record keeps what it cannot know any more."""
-    known: ErrorRecord | None = getattr(error, _RECORD, None)
+    known = cast("ErrorRecord | None", _own_names(error).get(_RECORD))
     if known is not None:
         return known
     dropped: list[str] = []
-    cause = error.__cause__
+    cause = error.__cause__ if causes > 0 else None
     return ErrorRecord(
         path=_path_of(type(error)),
         bases=tuple(_path_of(cls) for cls in type(error).__mro__ if cls is not object),
@@ -157,17 +160,36 @@ def record_error(
         step=step,
         activation=activation,
         attempt=attempt,
-        trace="".join(traceback.format_exception(error))[-_MAX_TRACEBACK:],
-        cause=record_error(cause, codec) if cause is not None else None,
+        trace=_trace(error),
+        cause=record_error(cause, codec, causes=causes - 1) if cause is not None else None,
         uncatchable=uncatchable,
     )
 
 
 def _message(error: BaseException) -> str:
     try:
-        return str(error)
+        return _storable_text(str(error))
     except Exception as exc:  # the author's __str__ may fail; the record must not
         return f"<no text: {type(exc).__name__} in __str__>"
+
+
+def _trace(error: BaseException) -> str:
+    """The traceback as text, its end where it is long; causes have their own."""
+    try:
+        lines = traceback.format_exception(type(error), error, error.__traceback__, chain=False)
+    except Exception as exc:  # it prints notes and attributes of the author's class, which may fail
+        return f"<no traceback: {type(exc).__name__} while it was written>"
+    return _storable_text("".join(lines)[-_MAX_TRACEBACK:])
+
+
+def _storable_text(text: str) -> str:
+    """The text with surrogates, which have no UTF-8 form, written as escapes."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _own_names(error: BaseException) -> dict[str, object]:
+    """What was set on the instance; asks none of the author's own attribute methods."""
+    return cast("dict[str, object]", object.__getattribute__(error, "__dict__"))
 
 
 def _encode_args(error: BaseException, codec: ValueCodec, dropped: list[str]) -> bytes:
@@ -180,7 +202,7 @@ def _encode_args(error: BaseException, codec: ValueCodec, dropped: list[str]) ->
 
 def _encode_attributes(error: BaseException, codec: ValueCodec, dropped: list[str]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
-    for name, value in vars(error).items():
+    for name, value in _own_names(error).items():
         if name.startswith("_"):
             continue
         try:
@@ -205,13 +227,22 @@ def rebuild(record: ErrorRecord, codec: ValueCodec, find: Callable[[str], type |
     if cls is None or not issubclass(cls, Exception):
         made = RecordedError(record.message, record.kind, record.attempt, attributes)
     else:
-        made = cls.__new__(cls, *args)
-        made.args = args
+        made = _bare(cls, args) or RecordedError(record.message, record.kind, record.attempt, attributes)
         for name, value in attributes.items():
             _set_attribute(made, name, value)
     object.__setattr__(made, _RECORD, record)
     if record.cause is not None:
         made.__cause__ = rebuild(record.cause, codec, find)
+    return made
+
+
+def _bare(cls: type[Exception], args: tuple[object, ...]) -> Exception | None:
+    """An instance with these arguments, its `__init__` not called; None where the class cannot be made of them."""
+    try:
+        made = cls.__new__(cls, *args)
+    except Exception:  # an ExceptionGroup whose errors could not be stored, or a `__new__` of the author's that refuses
+        return None
+    made.args = args
     return made
 
 

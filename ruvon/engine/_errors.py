@@ -1,16 +1,16 @@
 """What the engine answers when it cannot do what it was asked; nothing was changed when one of these is raised.
 
-    ExecutionError (ruvon.models)
-    ├── WorkflowFinishedError         the workflow has ended
-    ├── NotWaitingForInputError       input was given, but nothing waits for any
-    ├── InvalidInputError             the input does not fit what waits for it
-    ├── InvalidInitialDataError       the initial data does not fit the state's class
-    ├── UnknownWorkflowTypeError      no such workflow type is registered
-    ├── DefinitionDriftError          deployed code no longer fits the definition: the instance is parked
-    ├── ProgramError                  a definition cannot be made runnable here
-    │   └── UnknownStepTypeError      a CALL names a step type that is not registered
-    ├── RepairError                   a retry, jump or rewind asks for what is not there
-    └── CompensationFailedError       a rollback ended, and some compensation did not work
+ExecutionError (ruvon.models)
+├── WorkflowFinishedError         the workflow has ended
+├── NotWaitingForInputError       input was given, but nothing waits for any
+├── InvalidInputError             the input does not fit what waits for it
+├── InvalidInitialDataError       the initial data does not fit the state's class
+├── UnknownWorkflowTypeError      no such workflow type is registered
+├── DefinitionDriftError          deployed code no longer fits the definition: the instance is parked
+├── ProgramError                  a definition cannot be made runnable here
+│   └── UnknownStepTypeError      a CALL names a step type that is not registered
+├── RepairError                   a retry, jump or rewind asks for what is not there
+└── CompensationFailedError       a rollback ended, and some compensation did not work
 """
 
 from collections.abc import Iterable, Sequence
@@ -143,4 +143,6 @@ class CompensationFailedError(ExecutionError):
     def __init__(self, steps: Sequence[str]) -> None:
         self.steps = tuple(steps)
         names = ", ".join(f"`{name}`" for name in self.steps)
-        super().__init__(f"the rollback could not undo {names}; see the errors in the workflow's history and undo by hand")
+        super().__init__(
+            f"the rollback could not undo {names}; see the errors in the workflow's history and undo by hand"
+        )

@@ -159,7 +159,7 @@ class LoopFrame(GraphFrame):
         self.base = base
         """The LOOP's own activation."""
         self.index = index
-        self.items: "list[object] | range | None" = None
+        self.items: list[object] | range | None = None
 
     def turn(self, index: int) -> None:
         """Begin the turn with this index."""
@@ -182,7 +182,7 @@ class TryFrame(GraphFrame):
         self.op = op
         self.part = BODY
         self.exit: Exit | None = None
-        self.handled: "ErrorRecord | None" = None
+        self.handled: ErrorRecord | None = None
         """The error that the current handler handles, for `raise` without an error."""
         self.mark = mark
         """The newest log entry when the TRY was entered: a saga scope undoes what came later."""
@@ -223,11 +223,11 @@ class ForkFrame:
         """Strands that are not at their end, by branch index."""
         self.done: set[int] = set()
         """Indices of branches that ended well."""
-        self.failed: dict[int, "ErrorRecord"] = {}
+        self.failed: dict[int, ErrorRecord] = {}
         """Errors of branches that failed, in order of failure."""
         self.waiting_start: list[int] = []
         """Branches to start, in reverse order."""
-        self.items: "list[object] | range | None" = None
+        self.items: list[object] | range | None = None
         self.limit: int | None = None
         self.stopping = False
         """Nothing new starts; what runs comes to its end."""
@@ -246,7 +246,7 @@ class UndoFrame:
         self.mark = mark
         self.prefix = prefix
         self.exit = leaving
-        self.entries: "list[LogEntry] | None" = None
+        self.entries: list[LogEntry] | None = None
         """What is left to undo, the next one last; read from the log when first needed."""
         self.child_ended: str | None = None
         """The status of the child that was asked to undo itself, when it has ended."""

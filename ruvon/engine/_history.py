@@ -29,6 +29,8 @@ def history_entry(program: Program, entry: LogEntry) -> dict[str, Any]:
     if entry.error is not None:
         record = ErrorRecord.decode(entry.error)
         found["error"] = f"{record.kind}: {record.message}"
+        if record.trace:
+            found["traceback"] = record.trace
     if entry.delta:
         scopes = orjson.loads(entry.delta)
         found["changed"] = sorted({name for tree in scopes.values() for part in ("s", "v") for name in tree.get(part, {})})

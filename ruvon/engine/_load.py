@@ -42,8 +42,6 @@ async def _load_previous(run: Run) -> None:
     for strand in run.strands():
         for frame in strand.frames:
             if isinstance(frame, GraphFrame) and frame.previous:
-                found = await run.services.store.read_log(
-                    run.record.workflow_id, after=frame.previous - 1, limit=1
-                )
+                found = await run.services.store.read_log(run.record.workflow_id, after=frame.previous - 1, limit=1)
                 if found and found[0].result is not None:
                     run.previous[frame.previous] = found[0].result

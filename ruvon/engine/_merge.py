@@ -42,9 +42,7 @@ def step_writes(
     return state.apply(view, scope.fields, updates, step, strict)
 
 
-def merge_result(
-    run: "Run", scope: "Scope", result: object, merge: Merge, step: str, *, strict: bool
-) -> Table:
+def merge_result(run: "Run", scope: "Scope", result: object, merge: Merge, step: str, *, strict: bool) -> Table:
     """The write set of a result alone."""
     return step_writes(run, scope, None, result, merge, step, merges=True, strict=strict)
 

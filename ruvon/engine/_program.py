@@ -37,7 +37,6 @@ __all__ = [
 ]
 
 
-
 @final
 class Still:
     """Outcomes without data."""
@@ -293,7 +292,6 @@ def _all_edges(graph: Graph, node_id: str) -> list[Target]:
 
 
 def _inner_graphs(node: Node) -> Iterator[Graph]:
-
 
     if isinstance(node.action, Try):
         yield node.action.body

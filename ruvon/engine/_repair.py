@@ -26,7 +26,9 @@ def retry(run: Run, from_step: str | None) -> None:
         RepairError: it has not failed, or was rolled back, or there is no such step.
     """
     failed = (WorkflowStatus.FAILED, WorkflowStatus.FAILED_CHILD_WORKFLOW, WorkflowStatus.FAILED_WORKER_CRASH)
-    if run.status not in failed and not (from_step is not None and run.status is WorkflowStatus.FAILED_ROLLED_BACK):
+    if run.status is WorkflowStatus.FAILED_ROLLED_BACK:
+        raise RepairError(run.id, "what it had done was undone, so going on would build on nothing; start a new one")
+    if run.status not in failed:
         raise RepairError(run.id, f"it is {run.status.value}; only a failed workflow can be retried")
     at = run.fatal_node()
     run.log("repair", from_step or at or "", "", note="retry")

@@ -93,7 +93,13 @@ class Outgoing:
     def is_used(self) -> bool:
         """Whether there is anything in it."""
         return bool(
-            self.consumed or self.sent or self.tasks or self.tasks_done or self.outbox or self.created or self.definitions
+            self.consumed
+            or self.sent
+            or self.tasks
+            or self.tasks_done
+            or self.outbox
+            or self.created
+            or self.definitions
         )
 
 
@@ -167,7 +173,7 @@ class Run:
         self.commit_each = self.program.definition.commit is CommitMode.STEP
         self.turn_ended = False
         """A turn of an outermost loop has ended (`commit="iteration"`)."""
-        self.notices: "Notices | None" = self.services.observers.notices(self)
+        self.notices: Notices | None = self.services.observers.notices(self)
         self.token = b""
         self.restarted = False
         """The instance was replaced by a fresh one; this run is over."""

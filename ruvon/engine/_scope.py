@@ -119,9 +119,7 @@ class Scope:
         "variables",
     )
 
-    def __init__(
-        self, name: str, types: Types, dirty: "list[Scope]", parent: "Scope | None" = None
-    ) -> None:
+    def __init__(self, name: str, types: Types, dirty: "list[Scope]", parent: "Scope | None" = None) -> None:
         self.name = name
         self.types = types
         self.parent = parent

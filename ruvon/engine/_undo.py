@@ -193,7 +193,9 @@ class Undo(Effect):
 
         activation = f"{entry.activation}:compensate"
         run.out.sent.append(
-            InboxEntry(UUID(child), InboxKind.REPAIR, "undo", b"{}", dedup=f"undo:{run.id}:{entry.seq}", at_us=run.now_us())
+            InboxEntry(
+                UUID(child), InboxKind.REPAIR, "undo", b"{}", dedup=f"undo:{run.id}:{entry.seq}", at_us=run.now_us()
+            )
         )
         run.moved = True
         self.strand.wait = WaitState(WaitKind.CHILD, activation, entry.node, name=entry.node, key=child)

@@ -33,7 +33,8 @@ class Types:
         found = state_type(self.annotation(definition.state), self.table)
         if found is None:
             raise ProgramError(
-                definition.workflow_type, [f"the state is declared as `{definition.state}`; it must be a model or a dict"]
+                definition.workflow_type,
+                [f"the state is declared as `{definition.state}`; it must be a model or a dict"],
             )
         self.state: StateType = found
 

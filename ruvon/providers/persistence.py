@@ -189,9 +189,9 @@ class PersistenceProvider(EngineStore, Protocol):
         """Record a number, such as `duration_ms`."""
         ...
 
-    async def claim_next_task(self, worker_id: str, *, queues: Sequence[str] = (), lease_us: int = 60_000_000) -> (
-        dict[str, Any] | None
-    ):
+    async def claim_next_task(
+        self, worker_id: str, *, queues: Sequence[str] = (), lease_us: int = 60_000_000
+    ) -> dict[str, Any] | None:
         """Claim the most urgent task that is due, or None; a task is given to one worker at a time."""
         ...
 

@@ -214,7 +214,9 @@ class Attempt(Effect):
             writes = step_writes(
                 run, strand.scope, work.view, result, op.merge, op.title, merges=op.merges, strict=op.strict
             )
-            encoded = b"null" if result is None else run.program.types.dynamic.encode(result, f"the result of {op.title}")
+            encoded = (
+                b"null" if result is None else run.program.types.dynamic.encode(result, f"the result of {op.title}")
+            )
             saga = self._saga(run) if op.compensator is not None else undone
         except Exception as exc:  # a result that does not fit fails the step; the body is not run again for it
             self._failed(run, exc, retries=False)
@@ -261,7 +263,9 @@ class Attempt(Effect):
         if retries and self._retries(run, record, unknown):
             return
         compensator = op.compensator
-        saga = self._saga(run, attempted=True) if unknown and compensator is not None and compensator.attempted else None
+        saga = (
+            self._saga(run, attempted=True) if unknown and compensator is not None and compensator.attempted else None
+        )
         run.log("error", op.id, work.activation, attempt=strand.attempt, error=record.encode(), saga=saga)
         _reset(strand)
         unwind(run, strand, Exit(ExitKind.FAIL, error=record))

@@ -145,7 +145,9 @@ class FunctionOp(CallOp):
         """The parts of the input that the function has parameters for."""
         items = fields_of(given)
         return {
-            name: value for name, value in items.items() if (name in self.names or self.wants_rest) and name not in taken
+            name: value
+            for name, value in items.items()
+            if (name in self.names or self.wants_rest) and name not in taken
         }
 
 

@@ -45,7 +45,9 @@ class CustomOp(CallOp):
         """Execute the step type."""
         fields = cast("dict[str, Any]", work.arguments.pop("#fields"))
         own = {"name": self.id, "type": self.type_name}
-        step = cast("WorkflowStep", validate(self.cls, {**own, **self._function(), **fields, **work.arguments}, self.id))
+        step = cast(
+            "WorkflowStep", validate(self.cls, {**own, **self._function(), **fields, **work.arguments}, self.id)
+        )
         return step.execute(work.view, cast("Any", work.context))
 
     def _function(self) -> dict[str, Any]:

@@ -177,5 +177,3 @@ class FailOp(Op):
                 record = record.caused_by(record_error(cause, run.program.types.dynamic))
         run.log("error", self.id, frame.activation(self.id), error=record.encode())
         return Exit(ExitKind.FAIL, error=record)
-
-

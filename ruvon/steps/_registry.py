@@ -38,7 +38,9 @@ CallFactory: TypeAlias = Callable[[Node, Call, Compiler], Op]
 
 
 def _function(node: Node, call: Call, compiler: Compiler) -> Op:
-    return FunctionOp(node, call, compiler, call.function) if call.function is not None else PassOp(node, call, compiler)
+    return (
+        FunctionOp(node, call, compiler, call.function) if call.function is not None else PassOp(node, call, compiler)
+    )
 
 
 CALL_TYPES: Final[dict[str, CallFactory]] = {

@@ -109,9 +109,7 @@ class StartOp(EffectOp):
         run.log("error", self.id, activation, attempt=strand.attempt, error=error.encode())
         return leaving
 
-    def _complete(
-        self, run: Run, strand: Strand, frame: GraphFrame, value: object, child: str | None
-    ) -> Outcome:
+    def _complete(self, run: Run, strand: Strand, frame: GraphFrame, value: object, child: str | None) -> Outcome:
         encoded = run.program.types.dynamic.encode(value, f"the result of {self.title}")
         saga = saga_bytes({}, child=child) if child else None
         record_step(run, strand, frame, self.id, encoded, saga=saga)
@@ -120,7 +118,5 @@ class StartOp(EffectOp):
         if self.output is not None:
             self.output(run, strand, value)
         elif self.merges and child and value is not None:
-            strand.scope.write_state(
-                merge_result(run, strand.scope, value, self.action.merge, self.id, strict=False)
-            )
+            strand.scope.write_state(merge_result(run, strand.scope, value, self.action.merge, self.id, strict=False))
         return self.next

@@ -266,5 +266,3 @@ class HumanOp(BodyOp):
             strand.was_answered = False
             return self._answered(run, strand, frame)
         return ENTERED
-
-

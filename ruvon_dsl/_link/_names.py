@@ -16,9 +16,9 @@ from typing import Final, get_origin
 
 from ruvon.ir._diagnostics import Diagnostic, Related
 from ruvon.ir._spans import Span
+from ruvon.ir.expr import ExpressionError, bound_names, dotted, print_expr, rebuild
 from ruvon.ir.expr import _canonical as canonical
 from ruvon.ir.expr import _nodes as e
-from ruvon.ir.expr import ExpressionError, bound_names, dotted, print_expr, rebuild
 from ruvon.ir.expr._language import DEFINITION_PATHS, FUNCTION_NAMES
 from ruvon.ir.expr._nodes import Expr
 from ruvon_dsl._link._codes import BAD_ARGUMENTS, MODULE_VARIABLE, NOT_A_VALUE, OUTSIDE_NAME, PLAIN_CALL, SHADOWED

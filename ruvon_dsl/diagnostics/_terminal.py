@@ -133,7 +133,9 @@ def _clipped(lines: list[str], marks: list[_Mark]) -> tuple[list[str], list[_Mar
         left = "..." if begin > 0 else ""
         part = text[max(begin, 0) : max(begin, 0) + _WIDE]
         shown[number - 1] = left + part + ("..." if max(begin, 0) + _WIDE < len(text) else "")
-    return shown, [_moved(mark, cut[mark.line], len(shown[mark.line - 1])) if mark.line in cut else mark for mark in marks]
+    return shown, [
+        _moved(mark, cut[mark.line], len(shown[mark.line - 1])) if mark.line in cut else mark for mark in marks
+    ]
 
 
 def _moved(mark: _Mark, begin: int, length: int) -> _Mark:

@@ -21,9 +21,7 @@ from ruvon_dsl.printing._layout import is_identifier
 __all__ = ["Imports", "free_name", "plain_names", "public_name", "snake_case", "type_names"]
 
 _PLAIN_HOMES: Final = {
-    name: path.partition(":")[0]
-    for path, name in DEFINITION_PATHS.items()
-    if not path.startswith("builtins:")
+    name: path.partition(":")[0] for path, name in DEFINITION_PATHS.items() if not path.startswith("builtins:")
 }
 """Where the names of the expression language come from that are not builtins: `Decimal` from `decimal`."""
 _TYPE_TOKEN: Final = re.compile(r"""b?'(?:[^'\\]|\\.)*'|b?"(?:[^"\\]|\\.)*"|[^\W\d][\w.]*(?::[\w.]+)?""")
@@ -63,7 +61,9 @@ def snake_case(text: str) -> str:
 
 def type_names(text: str) -> set[str]:
     """The paths of the classes that a type text names."""
-    return {token for token in _TYPE_TOKEN.findall(text) if ":" in token and token[0] not in "'\"" and token[:2] != "b'"}
+    return {
+        token for token in _TYPE_TOKEN.findall(text) if ":" in token and token[0] not in "'\"" and token[:2] != "b'"
+    }
 
 
 def plain_names(expr: Expr) -> frozenset[str]:
@@ -172,7 +172,9 @@ class Imports:
         for module, items in self._used.items():
             place = 1 if module.partition(".")[0] == "ruvon" else 0 if module in _STANDARD else 2
             groups[place][module] = items
-        return [[line for module in sorted(group) for line in _import(module, group[module])] for group in groups if group]
+        return [
+            [line for module in sorted(group) for line in _import(module, group[module])] for group in groups if group
+        ]
 
 
 _STANDARD: Final = frozenset({*_PLAIN_HOMES.values(), "typing", "builtins"} - {"ruvon"})

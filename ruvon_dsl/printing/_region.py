@@ -53,7 +53,10 @@ def escaping(node: Node) -> tuple[Target, ...]:
 
 def graph_exits(graph: Graph) -> list[Target]:
     """The targets other than END that edges of the graph, nested TRYs included, lead to outside it."""
-    found = [graph.entry, *(target for node in graph.nodes.values() for target in (*own_targets(node), *escaping(node)))]
+    found = [
+        graph.entry,
+        *(target for node in graph.nodes.values() for target in (*own_targets(node), *escaping(node))),
+    ]
     return [target for target in found if target not in graph.nodes and target != END]
 
 

@@ -165,8 +165,10 @@ class _Structurer:
         shared = {item for index, region in enumerate(regions) for other in regions[:index] for item in region & other}
         if not shared:
             default = targets[-1]
-            if default in self._graph.nodes and self._guards(targets[:-1], regions, follow) and self._nests(
-                name, self._nested(targets, follow), default, follow
+            if (
+                default in self._graph.nodes
+                and self._guards(targets[:-1], regions, follow)
+                and self._nests(name, self._nested(targets, follow), default, follow)
             ):
                 return default
             return follow if self._nests(name, targets, follow, follow) else None
@@ -437,5 +439,3 @@ def _falls_off(graph: Graph) -> bool:
 def _as_loop(node: Node) -> Loop:
     assert isinstance(node.action, Loop)  # noqa: S101  # the caller matched it
     return node.action
-
-

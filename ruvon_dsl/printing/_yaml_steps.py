@@ -111,7 +111,9 @@ class Steps:
             case Try() as attempt:
                 tree |= self._try(attempt, entry)
             case Return(value=value):
-                tree |= {"type": "RETURN"} if value is None else {"return": self._values.value(value, self._result(value))}
+                tree |= (
+                    {"type": "RETURN"} if value is None else {"return": self._values.value(value, self._result(value))}
+                )
             case Fail() as fail:
                 tree |= self._fail(fail)
             case _:
@@ -327,7 +329,9 @@ class Steps:
         first, *others = [self.entries(arm) for arm in entry.arms if not isinstance(arm, str)]
         tree: dict[str, Tree] = {"if": conditions[0], "then": first}
         if others:
-            tree["elif"] = [{"if": condition, "then": arm} for condition, arm in zip(conditions[1:], others, strict=True)]
+            tree["elif"] = [
+                {"if": condition, "then": arm} for condition, arm in zip(conditions[1:], others, strict=True)
+            ]
         return tree if not isinstance(entry.default, list) else {**tree, "else": self.entries(entry.default)}
 
     def _routes(self, conditions: list[str], entry: Entry) -> dict[str, Tree]:
@@ -442,5 +446,3 @@ def _items(item: Expr | None) -> str:
         return "item"
     text = print_expr(item)
     return text[1:-1] if isinstance(item, Tuple) and len(item.items) > 1 else text
-
-

@@ -145,7 +145,12 @@ class Values:
                 pieces.append(part)
                 continue
             inner = self.text(part.value)
-            odd = any(mark in inner for mark in "{}|") or inner[:1] in "-+" or inner.endswith("-") or " is defined" in inner
+            odd = (
+                any(mark in inner for mark in "{}|")
+                or inner[:1] in "-+"
+                or inner.endswith("-")
+                or " is defined" in inner
+            )
             if odd or part.conversion or part.spec is not None:
                 return self._marked(expr)
             pieces.append(f"{{{{ {inner} }}}}")
@@ -237,5 +242,3 @@ def _split(text: str, mark: str) -> list[str]:
             continue
         parts[-1] += character
     return [part.strip() for part in parts]
-
-

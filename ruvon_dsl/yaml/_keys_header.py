@@ -70,8 +70,8 @@ WORKFLOW: Final = Table(
     ),
     elsewhere=MappingProxyType(
         {
-            "automate_start": "whoever creates an instance starts it, with `run()` or `next_step()`; how far it then goes by "
-            "itself is `automate_next`",
+            "automate_start": "whoever creates an instance starts it, with `run()` or `next_step()`; how far it goes "
+            "then by itself is `automate_next`",
             "schedule": "a recurring start stands in the registry file, beside the workflow's `config_file`",
             "enabled": "whether the workflow is offered stands in the registry file",
             "config_file": "that is a key of the registry file, which lists the workflow files",

@@ -40,7 +40,10 @@ _HTTP_FIELDS: Final = (
         choices=("status", "status_code", "headers", "body", "text"),
     ),
     Key(
-        "max_bytes", Kind.VALUE, "Longest body of the answer in bytes; a longer one is an error.", ("max_response_bytes",)
+        "max_bytes",
+        Kind.VALUE,
+        "Longest body of the answer in bytes; a longer one is an error.",
+        ("max_response_bytes",),
     ),
 )
 _HTTP_OPTIONS: Final = tuple(key for key in CALL_KEYS if key.name in {"retry", "timeout", "output", "output_model"})
@@ -57,11 +60,16 @@ _INFER: Final = _CALL.extended(
     (
         Key("model", Kind.VALUE, "The model's name, or `name@version`.", ("model_name",), required=True),
         Key("data", Kind.VALUE, "What the model gets.", ("input_data", "inputs")),
-        Key("input_source", Kind.CONDITION, "What the model gets: a state field, such as `readings`, or an expression."),
+        Key(
+            "input_source", Kind.CONDITION, "What the model gets: a state field, such as `readings`, or an expression."
+        ),
         Key("model_version", Kind.VALUE, "The model's version, where its name has none."),
         Key("model_path", Kind.VALUE, "File of the model on the device."),
         Key(
-            "runtime", Kind.VALUE, "What runs the model: `tflite`, `onnx` or `custom`.", choices=("tflite", "onnx", "custom")
+            "runtime",
+            Kind.VALUE,
+            "What runs the model: `tflite`, `onnx` or `custom`.",
+            choices=("tflite", "onnx", "custom"),
         ),
         Key("preprocessing", Kind.VALUE, "Name of the transformation of the data."),
         Key("preprocessing_params", Kind.VALUE, "Its parameters by name."),

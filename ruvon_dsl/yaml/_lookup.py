@@ -115,7 +115,9 @@ class Names:
                 return found
         if ":" not in path and "." not in path:
             hint = self._found.closest(
-                path, [*self.names(), *_EXCEPTIONS], "name its module with `module:` or `uses:`, or write `package.module:name`"
+                path,
+                [*self.names(), *_EXCEPTIONS],
+                "name its module with `module:` or `uses:`, or write `package.module:name`",
             )
             self._found.error(codes.NAME_NOT_FOUND, f"`{path}` is not defined", node.span, hint)
             self.reported.add(self.written(path))

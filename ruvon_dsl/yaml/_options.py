@@ -143,7 +143,9 @@ class OptionReader:
         function = fields.node("merge_function_path")
         if strategy == "APPEND":
             message = "no strategy appends to lists: it would do so again whenever a step is repeated"
-            help_ = "append in an assignment of its own, `append: {state.items: =item}`, or name a `merge_function_path`"
+            help_ = (
+                "append in an assignment of its own, `append: {state.items: =item}`, or name a `merge_function_path`"
+            )
             self._found.error(codes.BAD_VALUE, message, fields.span_of("merge_strategy"), help_)
         old_wins = strategy == "PRESERVE_EXISTING" and conflict is None
         usual = MergeConflict.PREFER_EXISTING if old_wins else MergeConflict.PREFER_NEW

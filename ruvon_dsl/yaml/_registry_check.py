@@ -56,7 +56,11 @@ def _file_findings(
         yield _finding(entry, "type", message, "use the file's `workflow_type` as the entry's `type`")
     for definition in own[:1]:
         wanted = entry.initial_state_model
-        if wanted is not None and definition.state != _NO_MODEL and _class_name(wanted) != _class_name(definition.state):
+        if (
+            wanted is not None
+            and definition.state != _NO_MODEL
+            and _class_name(wanted) != _class_name(definition.state)
+        ):
             message = f"the state of `{entry.type}` is `{definition.state}`, not `{wanted}`"
             yield _finding(entry, "initial_state_model", message, "drop the key here; the workflow file says it")
 

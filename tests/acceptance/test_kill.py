@@ -36,7 +36,10 @@ def test_a_run_survives_being_killed_again_and_again(tmp_path: Path, seed: int) 
     written = Counter(line.split()[0] for line in lines(ledger))
     assert set(written) == {str(n) for n in range(12)}
     assert sum(written.values()) - 12 <= kills
-    keys = {line.split()[0]: {other.split()[1] for other in lines(ledger) if other.split()[0] == line.split()[0]} for line in lines(ledger)}
+    keys = {
+        line.split()[0]: {other.split()[1] for other in lines(ledger) if other.split()[0] == line.split()[0]}
+        for line in lines(ledger)
+    }
     assert all(len(found) == 1 for found in keys.values()), "a repeated attempt has the same idempotency key"
 
 

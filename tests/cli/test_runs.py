@@ -127,15 +127,27 @@ def test_retry_where_it_failed(ruvon: Command, started: Starter, place: Path) ->
     assert ruvon("retry", workflow_id, *ROOTS, "--json").json["status"] == "COMPLETED"
 
 
-def test_retry_from_a_step(ruvon: Command) -> None:
+def test_retry_from_a_step(ruvon: Command, started: Starter, place: Path) -> None:
     """S3-057: a failed run restarts at a named step and goes on; an unknown step is refused with the known ones."""
+    workflow_id = started("Gated", {"gate": str(place / "open")}, "--auto")
+    (place / "open").touch()
+    refused = ruvon("retry", workflow_id, *ROOTS, "--from-step", "Nope")
+    step = refused.err.rsplit("there are ", 1)[1].split("`")[1]
+
+    assert refused.code == 1
+    assert ruvon("retry", workflow_id, *ROOTS, "--from-step", step, "--json").json["status"] == "COMPLETED"
+
+
+def test_what_was_rolled_back_is_not_retried(ruvon: Command) -> None:
+    """Going on behind steps that were undone would build on nothing: it is refused and nothing changes."""
     data = {**SMALL, "customer": "nowhere"}
     workflow_id = ruvon("run", ORDER, "-d", json.dumps(data), "--json").json["workflow_id"]
 
-    assert ruvon("retry", workflow_id, "--from-step", "Nope").code == 1
-    assert "`charge`" in ruvon("retry", workflow_id, "--from-step", "Nope").err
-    done = ruvon("retry", workflow_id, "--from-step", "set", "--json")
-    assert done.json["status"] == "COMPLETED", done.text
+    refused = ruvon("retry", workflow_id, "--from-step", "set")
+
+    assert refused.code == 1
+    assert "start a new one" in refused.err
+    assert ruvon("show", workflow_id, "--json").json["status"] == "FAILED_ROLLED_BACK"
 
 
 def test_a_completed_workflow_is_left_alone(ruvon: Command, started: Starter) -> None:

@@ -37,7 +37,9 @@ DEFINITION = DefinitionRecord(DIGEST, "Order", "1.0.0", b"{}")
 
 def instance(**fields: Any) -> InstanceRecord:
     """A new instance's row."""
-    made = InstanceRecord(uuid4(), "Order", "1.0.0", DIGEST, "ACTIVE", b'["a",0,0]', b'{"":{}}', created_us=1, updated_us=1)
+    made = InstanceRecord(
+        uuid4(), "Order", "1.0.0", DIGEST, "ACTIVE", b'["a",0,0]', b'{"":{}}', created_us=1, updated_us=1
+    )
     return replace(made, **fields)
 
 
@@ -439,7 +441,13 @@ class PersistenceContract:
             await store.commit(step(record, 1))
             other = DefinitionRecord(bytes(32), "Order", "2.0.0", b"{}")
             made = step(
-                record, 2, drop_log=True, digest=other.digest, workflow_version="2.0.0", definitions=(other,), snapshot=b"{}"
+                record,
+                2,
+                drop_log=True,
+                digest=other.digest,
+                workflow_version="2.0.0",
+                definitions=(other,),
+                snapshot=b"{}",
             )
             made.entries[0].seq = made.last_seq = 1
             await store.commit(made)

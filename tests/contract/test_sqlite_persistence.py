@@ -252,7 +252,10 @@ def _write(path: Path, text: bytes) -> Path:
     ("make", "says"),
     [
         (lambda folder: folder / "missing" / "a.db", "does not exist; create it"),
-        (lambda folder: _write(folder / "a.db", b"this is no database at all, but long enough to look at" * 20), "not a SQLite"),
+        (
+            lambda folder: _write(folder / "a.db", b"this is no database at all, but long enough to look at" * 20),
+            "not a SQLite",
+        ),
         (lambda folder: folder, "cannot be opened"),
     ],
     ids=["no folder", "no database", "a folder"],

@@ -60,25 +60,33 @@ def shrunk(block: Block) -> Iterator[Block]:
                 for smaller in shrunk(part):
                     yield [*before, (*statement[:place], smaller, *statement[place + 1 :]), *after]
         for place in range(2, len(statement), 2):
-            if isinstance(statement[place], str) and isinstance(statement[place - 1], list) and len(statement) > place + 1:
+            if (
+                isinstance(statement[place], str)
+                and isinstance(statement[place - 1], list)
+                and len(statement) > place + 1
+            ):
                 yield [*before, (*statement[:place], *statement[place + 2 :]), *after]
 
 
 def outside_of(seed: int) -> Outside:
     """The outside world with this seed."""
-    rng = Random(seed)  # noqa: S311 - no secret
+    rng = Random(seed)
     signals: list[Sent] = []
     for key in ("k", "k1", "k2", "k3", None):
         for number in range(rng.randint(0, 3)):
             event: Any = Note(amount=number) if rng.random() < 0.7 else Stop(by=f"s{number}")
             signals.append(Sent(event, rng.choice((0, rng.randint(1, 20_000_000))), key))
-    answers = {task: (Approval(amount=rng.randint(0, 9)), rng.randint(100_001, 9_000_000)) for task in ("t1", "t2", "t3") if rng.random() < 0.85}
+    answers = {
+        task: (Approval(amount=rng.randint(0, 9)), rng.randint(100_001, 9_000_000))
+        for task in ("t1", "t2", "t3")
+        if rng.random() < 0.85
+    }
     return Outside(behave, seed, answers, sorted(signals, key=lambda item: item.after_us), INSTANT, FAKES)
 
 
 def initial_of(seed: int) -> State:
     """An initial state."""
-    rng = Random(~seed)  # noqa: S311 - no secret
+    rng = Random(~seed)
     return State(
         n=rng.randint(0, 9), flag=rng.random() < 0.5, items=[rng.randint(0, 9) for _ in range(rng.randint(0, 4))],
         prices={key: rng.randint(0, 9) for key in ("z", "k", "a")[: rng.randint(1, 3)]},
@@ -107,7 +115,7 @@ class _Place:
 
 class _Maker:
     def __init__(self, seed: int) -> None:
-        self.rng = Random(seed)  # noqa: S311 - no secret
+        self.rng = Random(seed)
         self.count = 0
 
     # Small things
@@ -131,7 +139,17 @@ class _Maker:
         return f'"{self.new("c")}"'
 
     def number(self, place: _Place, depth: int = 0) -> str:
-        leaves = ["state.n", "1", "2", "5", "len(state.notes)", "state.inner.x", "len(state.items)", *place.ints, *place.ints]
+        leaves = [
+            "state.n",
+            "1",
+            "2",
+            "5",
+            "len(state.notes)",
+            "state.inner.x",
+            "len(state.items)",
+            *place.ints,
+            *place.ints,
+        ]
         leaves += [f"len({name})" for name in place.lists]
         if depth > 1 or self.odds(0.5):
             return str(self.pick(*leaves))
@@ -145,7 +163,15 @@ class _Maker:
 
     def condition(self, place: _Place) -> str:
         left, right = self.number(place, 1), self.number(place, 1)
-        shape = self.pick("{0} > {1}", "{0} % 2 == 0", "state.flag", "{0} > 2 and {1} < 9", "{0} in (1, 2, 3)", 'state.name != "s"', "not state.flag or {0} < {1}")
+        shape = self.pick(
+            "{0} > {1}",
+            "{0} % 2 == 0",
+            "state.flag",
+            "{0} > 2 and {1} < 9",
+            "{0} in (1, 2, 3)",
+            'state.name != "s"',
+            "not state.flag or {0} < {1}",
+        )
         return str(shape).format(left, right)
 
     # Blocks
@@ -156,7 +182,15 @@ class _Maker:
             kinds: list[Callable[[_Place, int], Block]] = [self.call] * 4 + [self.assign] * 3 + [self.state_call] * 2
             kinds += [self.wait, self.child, self.grow, self.undoable, self.odd]
             if depth < 3:
-                kinds += [self.branching, self.matching, self.loop, self.while_loop, self.trying, self.trying, self.collect]
+                kinds += [
+                    self.branching,
+                    self.matching,
+                    self.loop,
+                    self.while_loop,
+                    self.trying,
+                    self.trying,
+                    self.collect,
+                ]
                 kinds += [self.gather, self.mapped, self.race, self.saga]
             if depth:
                 kinds += [self.leave]
@@ -201,7 +235,15 @@ class _Maker:
             place.ints.append(number)
             return [made]
         if way == 3 and not place.branch:
-            return [(self.pick(f"state.prices = await table({self.tag()}, {self.number(place)})", f"state.total = await money({self.tag()}, {self.number(place)})", f"state.pair = await couple({self.tag()}, {self.number(place)})"),)]
+            return [
+                (
+                    self.pick(
+                        f"state.prices = await table({self.tag()}, {self.number(place)})",
+                        f"state.total = await money({self.tag()}, {self.number(place)})",
+                        f"state.pair = await couple({self.tag()}, {self.number(place)})",
+                    ),
+                )
+            ]
         name = self.new("v")
         made = (f"{name} = await {work}",)
         place.ints.append(name)
@@ -209,7 +251,11 @@ class _Maker:
 
     def assign(self, place: _Place, depth: int) -> Block:
         if self.odds(0.4):
-            mine = [name for name in place.ints[-1:] if name.isidentifier() and not name.startswith("turns") and not place.branch]
+            mine = [
+                name
+                for name in place.ints[-1:]
+                if name.isidentifier() and not name.startswith("turns") and not place.branch
+            ]
             name = self.pick(self.new("v"), *mine)
             made = (f"{name} = {self.number(place)}",)
             if name not in place.ints:
@@ -272,13 +318,25 @@ class _Maker:
 
     def grow(self, place: _Place, depth: int) -> Block:
         if place.lists:
-            return [(self.pick(f"{place.lists[-1]}.append({self.number(place)})", f"{place.lists[-1]} += [{self.number(place)}, 1]", f"{place.lists[-1]}.extend(state.items)"),)]
+            return [
+                (
+                    self.pick(
+                        f"{place.lists[-1]}.append({self.number(place)})",
+                        f"{place.lists[-1]} += [{self.number(place)}, 1]",
+                        f"{place.lists[-1]}.extend(state.items)",
+                    ),
+                )
+            ]
         name = self.new("xs")
         place.lists.append(name)
         return [(f"{name} = []",), (f"{name}.append({self.number(place)})",)]
 
     def leave(self, place: _Place, depth: int) -> Block:
-        ways = ["raise", "return"] + (["break", "continue"] * 2 if place.loop else []) + (["again"] if place.in_handler else [])
+        ways = (
+            ["raise", "return"]
+            + (["break", "continue"] * 2 if place.loop else [])
+            + (["again"] if place.in_handler else [])
+        )
         match self.pick(*ways):
             case "raise":
                 text = f'Rejected(f"no {{{self.number(place)}}}", {self.number(place)})'
@@ -340,7 +398,15 @@ class _Maker:
     def trying(self, place: _Place, depth: int) -> Block:
         parts: list[str | Block] = ["try:", self.inner(place.inner(), depth)]
         error = self.new("err")
-        caught = self.pick("Exception", "Rejected", "(Declined, KeyError)", "(Busy, TimeoutError)", "Declined", "ZeroDivisionError", "Exception")
+        caught = self.pick(
+            "Exception",
+            "Rejected",
+            "(Declined, KeyError)",
+            "(Busy, TimeoutError)",
+            "Declined",
+            "ZeroDivisionError",
+            "Exception",
+        )
         if self.odds(0.85):
             named = self.odds(0.7)
             inner = place.inner(handler=error if named else None, in_handler=True)
@@ -360,7 +426,14 @@ class _Maker:
         scope = ("async with saga():", [*self.undoable(place.inner(), depth), *self.inner(place.inner(), depth)])
         if self.odds(0.7):
             error = self.new("err")
-            return [("try:", [scope], f"except Exception as {error}:", self.inner(place.inner(handler=error, in_handler=True), depth, 0))]
+            return [
+                (
+                    "try:",
+                    [scope],
+                    f"except Exception as {error}:",
+                    self.inner(place.inner(handler=error, in_handler=True), depth, 0),
+                )
+            ]
         return [scope]
 
     # Concurrency
@@ -369,7 +442,9 @@ class _Maker:
         name, item = self.new("xs"), self.new("item")
         inner = place.inner()
         inner.ints.append(item)
-        made = (f"{name} = [await {self.value_call(inner)} for {item} in state.items{self.pick('', f' if {item} > 2')}]",)
+        made = (
+            f"{name} = [await {self.value_call(inner)} for {item} in state.items{self.pick('', f' if {item} > 2')}]",
+        )
         place.ints.append(f"len({name})")
         return [made]
 
@@ -390,7 +465,14 @@ class _Maker:
                 works.append(f"{name}()")
             else:
                 works.append(f"val({self.tag()}, {self.number(place)})")
-        options = self.pick("", "", ", limit=1", ", limit=2", ", conflict=MergeConflictBehavior.PREFER_NEW", ", conflict=MergeConflictBehavior.PREFER_EXISTING")
+        options = self.pick(
+            "",
+            "",
+            ", limit=1",
+            ", limit=2",
+            ", conflict=MergeConflictBehavior.PREFER_NEW",
+            ", conflict=MergeConflictBehavior.PREFER_EXISTING",
+        )
         if self.odds(0.2):
             name = self.new("batch")
             made.append((f"{name} = await gather({', '.join(works)}, partial=True{options})",))
@@ -411,22 +493,36 @@ class _Maker:
         options = self.pick("", ", limit=2", ", batch_size=2")
         made: Block = []
         if self.odds(0.5):
-            work = self.pick(f"val({self.tag()}, {item})", f"flaky({self.tag()}, {item})", f"book({self.tag()}, {item})", f"sub(Job(n={item}, tag={self.tag()}))")
+            work = self.pick(
+                f"val({self.tag()}, {item})",
+                f"flaky({self.tag()}, {item})",
+                f"book({self.tag()}, {item})",
+                f"sub(Job(n={item}, tag={self.tag()}))",
+            )
         else:
             name = self.new("each")
             nested = place.inner(branch="none", loop=False, handler=None, in_handler=False, returns=True)
             nested.ints.append(item)
-            body = [(f"await val({self.tag()}, {item})",), *self.call(nested, depth), *self.undoable(nested, depth), (f"return {self.number(nested)}",)]
+            body = [
+                (f"await val({self.tag()}, {item})",),
+                *self.call(nested, depth),
+                *self.undoable(nested, depth),
+                (f"return {self.number(nested)}",),
+            ]
             body = [line for line in body if "state.none" not in str(line[0])]
             made.append((f"async def {name}({item}: int) -> int:", body))
             work = f"{name}({item})"
         found = self.new("found")
         if self.odds(0.3):
             tolerate = self.pick("", ", tolerate=0.4")
-            made.append((f"{found} = await gather(*({work} for {item} in state.items), partial=True{tolerate}{options})",))
+            made.append(
+                (f"{found} = await gather(*({work} for {item} in state.items), partial=True{tolerate}{options})",)
+            )
             place.ints += [f"len({found}.ok)", f"len({found}.failed)"]
         else:
-            made.append((f"{found} = await gather(*({work} for {item} in {self.pick('state.items', 'range(3)')}){options})",))
+            made.append(
+                (f"{found} = await gather(*({work} for {item} in {self.pick('state.items', 'range(3)')}){options})",)
+            )
             place.ints.append(f"len({found})")
         return made
 
@@ -436,7 +532,10 @@ class _Maker:
         made: Block = []
         works = [f"receive(Note, key={key})", f"sleep({span})"]
         won = self.new("won")
-        cases: Block = [(f"case Note(amount={won}_of):", [(f"{won} = {won}_of",)]), ("case Elapsed():", [(f"{won} = 1",)])]
+        cases: Block = [
+            (f"case Note(amount={won}_of):", [(f"{won} = {won}_of",)]),
+            ("case Elapsed():", [(f"{won} = 1",)]),
+        ]
         if self.odds(0.4):
             works.insert(0, f"receive(Stop, key={key})")
             cases.append(("case Stop():", [(f"{won} = 2",)]))
@@ -470,7 +569,11 @@ def _ends(block: Block) -> bool:
             cases = [part for case in parts["match"] for part in case if isinstance(part, list)]
             return all(_ends(part) for part in cases)
         case "try":
-            handlers = [part for head, part in zip(last[2::2], last[3::2], strict=False) if str(head).startswith("except") and isinstance(part, list)]
+            handlers = [
+                part
+                for head, part in zip(last[2::2], last[3::2], strict=False)
+                if str(head).startswith("except") and isinstance(part, list)
+            ]
             body = _ends(parts["try"]) or _ends(parts.get("else", []))
             return body and all(_ends(part) for part in handlers)
         case "async":
@@ -481,7 +584,11 @@ def _ends(block: Block) -> bool:
 
 def _breaks(part: object) -> bool:
     if isinstance(part, list | tuple):
-        return any(_breaks(item) for item in part if not (isinstance(part, tuple) and str(part[0]).startswith(("for", "while"))))
+        return any(
+            _breaks(item)
+            for item in part
+            if not (isinstance(part, tuple) and str(part[0]).startswith(("for", "while")))
+        )
     return part == "break"
 
 

@@ -31,7 +31,9 @@ def through(form: str, definition: Definition) -> bytes | None:
     printer = to_python if form == "python" else to_yaml
     text = printer(definition, resolve=allowed.load)
     result = compile_source(text, kind="python" if form == "python" else "yaml", roots=allowed, file=f"printed.{form}")
-    errors = [f"{item.span}: {item.code}: {item.message}" for item in result.diagnostics if item.severity.value == "error"]
+    errors = [
+        f"{item.span}: {item.code}: {item.message}" for item in result.diagnostics if item.severity.value == "error"
+    ]
     assert errors == [], text
     return result.definitions[0].digest
 

@@ -11,6 +11,7 @@ from tests.support.roundtrip import assert_python, assert_yaml
 ROOT = Path(__file__).parents[2]
 SUPPORT = ("tests/golden/python", "tests/unit/yaml_front_end/steps")
 
+
 def _files() -> list[Path]:
     found: list[Path] = []
     for folder in ("tests/programs", "tests/golden/python", "tests/golden/yaml", "examples"):

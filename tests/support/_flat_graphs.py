@@ -42,8 +42,24 @@ ODD_NAMES = (
     "Charge card", "a.b", "1e3", "yes", "null", "class", "Prüfung", "it's", 'say "hi"', "if", "END_", "=x", "{{ y }}",
     "a: b", "# c", "- d", "x_2", "if_2", "set_3", "for", "~", "0x1F", "Route?", "multi\nline", "tab\there", "true",
 )  # fmt: skip
-CONDITIONS = ("state.amount > 1", "state.flag", "state.name == 'a'", "not state.flag and state.name in ('b', 'c')", "state.amount % 2 == 0")
-VALUES = ("state.amount + 1", "1", "'text'", "'=text'", "f'{state.name} and {state.amount}'", "[1, 2]", "{'k': state.name}", "Decimal('1.5')", "None")
+CONDITIONS = (
+    "state.amount > 1",
+    "state.flag",
+    "state.name == 'a'",
+    "not state.flag and state.name in ('b', 'c')",
+    "state.amount % 2 == 0",
+)
+VALUES = (
+    "state.amount + 1",
+    "1",
+    "'text'",
+    "'=text'",
+    "f'{state.name} and {state.amount}'",
+    "[1, 2]",
+    "{'k': state.name}",
+    "Decimal('1.5')",
+    "None",
+)
 NUMBERS = ("state.amount + 1", "1", "-3", "state.amount * 2")
 
 
@@ -78,7 +94,14 @@ def flat_definitions(
         odd: Names that are no identifiers.
         escapes: Whether edges lead out of TRYs to nodes around them.
     """
-    graph = _graph(draw, _Names(draw, odd, escapes=escapes), size=draw(st.integers(1, max_nodes)), depth=0, around=(), in_loop=False)
+    graph = _graph(
+        draw,
+        _Names(draw, odd, escapes=escapes),
+        size=draw(st.integers(1, max_nodes)),
+        depth=0,
+        around=(),
+        in_loop=False,
+    )
     return Definition(
         workflow_type=draw(st.sampled_from(["Orders", "my flow", "Ünïcode", "A.b-c", "class"])),
         workflow_version=draw(st.sampled_from(["1.0.0", "2", "1e3"])),
@@ -107,7 +130,14 @@ def _automatic(draw: st.DrawFn, graph: Graph) -> Graph:
 
 
 def _graph(
-    draw: st.DrawFn, names: _Names, *, size: int, depth: int, around: tuple[str, ...], in_loop: bool, final: bool = False
+    draw: st.DrawFn,
+    names: _Names,
+    *,
+    size: int,
+    depth: int,
+    around: tuple[str, ...],
+    in_loop: bool,
+    final: bool = False,
 ) -> Graph:
     kinds = ["call", "call", "set", "decision", "decision", "decision", "return", "fail", "wait", "start"]
     if depth < 2:
@@ -127,7 +157,11 @@ def _graph(
 
     for index, (kind, name) in enumerate(zip(chosen, ids, strict=True)):
         nodes[name] = _node(draw, names, kind, name, lambda i=index: target(i), depth, (*around, *ids), in_loop, final)
-    entry = draw(st.sampled_from([ids[0]] * 6 + ids + (exits if depth else []))) if ids else draw(st.sampled_from([*exits, *around]))
+    entry = (
+        draw(st.sampled_from([ids[0]] * 6 + ids + (exits if depth else [])))
+        if ids
+        else draw(st.sampled_from([*exits, *around]))
+    )
     whole = entry in nodes and draw(st.integers(0, 9)) == 0
     return Graph(entry=entry, nodes=nodes) if whole else _pruned(Graph(entry=entry, nodes=nodes))
 
@@ -163,11 +197,14 @@ def _node(draw, names, kind, name, target, depth, visible, in_loop, final) -> No
             return Node(id=name, action=action, next=target())
         case "decision":
             routes = tuple(
-                Route(condition=_expr(draw, CONDITIONS), target=target()) for _ in range(draw(st.sampled_from([1, 1, 1, 2, 3])))
+                Route(condition=_expr(draw, CONDITIONS), target=target())
+                for _ in range(draw(st.sampled_from([1, 1, 1, 2, 3])))
             )
             return Node(id=name, action=Decision(routes=routes, default=target()))
         case "return":
-            return Node(id=name, action=Return(value=draw(st.sampled_from([None, parse("state.name"), parse("state.amount")]))))
+            return Node(
+                id=name, action=Return(value=draw(st.sampled_from([None, parse("state.name"), parse("state.amount")])))
+            )
         case "fail":
             return Node(id=name, action=Fail(error=parse("ref('tests.support.shop:Rejected')('no')")))
         case "wait":
@@ -195,18 +232,25 @@ def _call(draw: st.DrawFn) -> Call:
 
 def _wait(draw: st.DrawFn) -> Wait:
     source = draw(
-        st.sampled_from([
-            TimerSource(duration=parse("timedelta(seconds=5)")),
-            SignalSource(model="tests.support.shop:Note", key=parse("state.name")),
-            HumanSource(task=parse("'review'"), form="tests.support.shop:Note"),
-        ])
+        st.sampled_from(
+            [
+                TimerSource(duration=parse("timedelta(seconds=5)")),
+                SignalSource(model="tests.support.shop:Note", key=parse("state.name")),
+                HumanSource(task=parse("'review'"), form="tests.support.shop:Note"),
+            ]
+        )
     )
     timeout = None if isinstance(source, TimerSource) else draw(st.sampled_from([None, parse("timedelta(days=1)")]))
     return Wait(source=source, timeout=timeout, output=draw(st.sampled_from([None, Name("x")])))
 
 
 def _start(draw: st.DrawFn) -> Start:
-    return Start(child="Kyc", result="tests.support.shop:Done", data=parse("ref('tests.support.shop:Job')(amount=1)"), output=draw(st.sampled_from([None, Name("x")])))
+    return Start(
+        child="Kyc",
+        result="tests.support.shop:Done",
+        data=parse("ref('tests.support.shop:Job')(amount=1)"),
+        output=draw(st.sampled_from([None, Name("x")])),
+    )
 
 
 def _loop(draw: st.DrawFn, names: _Names, name: str, target, depth: int) -> Node:  # type: ignore[no-untyped-def]
@@ -272,7 +316,9 @@ def _plain(graph: Graph) -> Graph:
 def _parallel(draw: st.DrawFn, names: _Names, name: str, target, depth: int) -> Node:  # type: ignore[no-untyped-def]
     if draw(st.integers(0, 3)) == 0:
         body = _plain(_graph(draw, names, size=draw(st.integers(1, 2)), depth=depth + 1, around=(), in_loop=False))
-        action = Parallel(over=parse("state.lines"), item=Name("line"), body=body, output=draw(st.sampled_from([None, Name("x")])))
+        action = Parallel(
+            over=parse("state.lines"), item=Name("line"), body=body, output=draw(st.sampled_from([None, Name("x")]))
+        )
         return Node(id=name, action=action, next=target())
     race = draw(st.booleans())
     branches: list[Branch] = []
@@ -288,5 +334,3 @@ def _parallel(draw: st.DrawFn, names: _Names, name: str, target, depth: int) -> 
         failure = draw(st.sampled_from([OnFailure.CANCEL, OnFailure.CANCEL, OnFailure.COLLECT]))
         action = Parallel(branches=tuple(branches), on_failure=failure)
     return Node(id=name, action=action, next=target())
-
-

@@ -103,7 +103,9 @@ def programs(draw: st.DrawFn, *, max_statements: int = 6) -> Program:
     graph = relower(block)
     mixed = draw(st.integers(0, 9)) == 0
     nodes = {
-        name: node if isinstance(node.action, Return | Fail) else replace(node, automate_next=not mixed or draw(st.booleans()))
+        name: node
+        if isinstance(node.action, Return | Fail)
+        else replace(node, automate_next=not mixed or draw(st.booleans()))
         for name, node in graph.nodes.items()
     }
     bound = {name for node in walk_nodes(graph) for name in bound_by(node)}
@@ -117,7 +119,9 @@ def programs(draw: st.DrawFn, *, max_statements: int = 6) -> Program:
     )
     lines = draw(st.lists(st.integers(0, 9), max_size=3))
     initial = Order(amount=draw(st.integers(0, 20)), flag=draw(st.booleans()), lines=lines)
-    return Program(definition, initial, {"answers": {"review": [Note(text="yes", amount=3)] * 60}, "signals": _signals(draw)})
+    return Program(
+        definition, initial, {"answers": {"review": [Note(text="yes", amount=3)] * 60}, "signals": _signals(draw)}
+    )
 
 
 def _signals(draw: st.DrawFn) -> list[object]:
@@ -163,7 +167,11 @@ class _Builder:
     def _id(self, action: object, before: Statement | None, *, odd: bool = True) -> str:
         base = base_name(Node(id="?", action=action))  # type: ignore[arg-type]
         follows = before is not None and isinstance(before, Single | Repeat | Split | Trial)
-        if isinstance(action, Decision) and follows and isinstance(before.node.action, Call | Wait | Start | Loop | Parallel | Try):
+        if (
+            isinstance(action, Decision)
+            and follows
+            and isinstance(before.node.action, Call | Wait | Start | Loop | Parallel | Try)
+        ):
             base = f"{before.node.id}.route"
         if odd and self._draw(st.integers(0, 11)) == 0:
             base = self._pick(*_NAMES)
@@ -226,7 +234,15 @@ class _Builder:
     def condition(self, frame: _Frame) -> Expr:
         """A bool expression."""
         left, right = (f"({self._text(self.number(frame, 1))})" for _ in range(2))
-        shape = self._pick("{0} > {1}", "{0} % 2 == 0", "state.flag", "not state.flag", "{0} > 2 and {1} < 9", "{0} in (1, 2, 3)", "state.name != 'b'")
+        shape = self._pick(
+            "{0} > {1}",
+            "{0} % 2 == 0",
+            "state.flag",
+            "not state.flag",
+            "{0} > 2 and {1} < 9",
+            "{0} in (1, 2, 3)",
+            "state.name != 'b'",
+        )
         return parse(shape.format(left, right))
 
     # --- blocks -------------------------------------------------------------------------------------------------------
@@ -246,7 +262,19 @@ class _Builder:
 
     def _statements(self, frame: _Frame, depth: int, before: Statement | None) -> Block:
         simple = [self._call, self._call, self._assign, self._assign, self._wait, self._child, self._grow]
-        nested = [self._if, self._if, self._for, self._while, self._try, self._try, self._gather, self._mapped, self._race, self._collect, self._saga]
+        nested = [
+            self._if,
+            self._if,
+            self._for,
+            self._while,
+            self._try,
+            self._try,
+            self._gather,
+            self._mapped,
+            self._race,
+            self._collect,
+            self._saga,
+        ]
         options = simple + (nested if depth < 3 else [])
         if depth > 0 and not frame.final:
             options += [self._leave]
@@ -275,9 +303,14 @@ class _Builder:
             case "reserve":
                 return self._undoable("reserve", {"amount": self.number(frame)}), "note"
             case "label":
-                return Call(function=f"{SHOP}label", args={"text": self.text(frame), "amount": self.number(frame)}), "text"
+                return Call(
+                    function=f"{SHOP}label", args={"text": self.text(frame), "amount": self.number(frame)}
+                ), "text"
             case "add":
-                args = {"left": self.number(frame), **({"right": self.number(frame)} if self._draw(st.booleans()) else {})}
+                args = {
+                    "left": self.number(frame),
+                    **({"right": self.number(frame)} if self._draw(st.booleans()) else {}),
+                }
                 return Call(function=f"{SHOP}add", args=args), "number"
             case "quote":
                 retry = self._pick(RetryPolicy(max_attempts=2), None, RetryPolicy(max_attempts=4, delay_us=500_000))
@@ -364,14 +397,20 @@ class _Builder:
 
     def _if(self, frame: _Frame, depth: int, before: Statement | None) -> Block:
         conditions = [self.condition(frame) for _ in range(self._pick(1, 1, 2))]
-        node = self._node(Decision(routes=tuple(Route(condition=item, target="?") for item in conditions), default="?"), before)
+        node = self._node(
+            Decision(routes=tuple(Route(condition=item, target="?") for item in conditions), default="?"), before
+        )
         frames = [frame.inner() for _ in range(len(conditions) + 1)]
         arms = tuple(self._inner(inner, depth, least=1) for inner in frames[:-1])
         default = self._inner(frames[-1], depth) if self._draw(st.booleans()) else ()
         falls = [inner for inner, arm in zip(frames, [*arms, default], strict=True) if not _ends(arm)]
         for kind in _KINDS:
             shared = [set(inner.names[kind]) for inner in falls] or [set(frame.names[kind])]
-            frame.names[kind] = [name for name in falls[0].names[kind] if all(name in names for names in shared)] if falls else frame.names[kind]
+            frame.names[kind] = (
+                [name for name in falls[0].names[kind] if all(name in names for names in shared)]
+                if falls
+                else frame.names[kind]
+            )
         return (Choice(node, arms, default),)
 
     def _for(self, frame: _Frame, depth: int, before: Statement | None) -> Block:
@@ -475,7 +514,12 @@ class _Builder:
         block = self._inner(inner, depth, least=1)
         if bound and not _ends(block):
             block = (*block, self.returning(inner))
-        elif not bound and len(block) == 1 and isinstance(block[0], Single) and isinstance(block[0].node.action, Call | Wait | Start):
+        elif (
+            not bound
+            and len(block) == 1
+            and isinstance(block[0], Single)
+            and isinstance(block[0].node.action, Call | Wait | Start)
+        ):
             block = (*block, Single(self._node(Return())))
         return Branch(label=f"branch{self._count}", graph=_EMPTY), block, "number"
 
@@ -510,10 +554,16 @@ class _Builder:
         self._count += 1
         output = Name(f"won{self._count}")
         race = self._node(Parallel(branches=(), join=Join.FIRST, output=output))
-        sources = [SignalSource(model=NOTE), SignalSource(model=f"{SHOP}Stop"), TimerSource(duration=parse("timedelta(hours=1)"))]
+        sources = [
+            SignalSource(model=NOTE),
+            SignalSource(model=f"{SHOP}Stop"),
+            TimerSource(duration=parse("timedelta(hours=1)")),
+        ]
         waits = [self._plain(Wait(source=source)) for source in sources[: self._draw(st.integers(2, 3))]]
         branches = tuple(Branch(label=wait.id, graph=_EMPTY) for wait in waits)
-        split = Split(replace(race, action=replace(race.action, branches=branches)), tuple((Single(wait),) for wait in waits))
+        split = Split(
+            replace(race, action=replace(race.action, branches=branches)), tuple((Single(wait),) for wait in waits)
+        )
         condition = parse(f"isinstance({output.id}, ref('{NOTE}'))")
         node = self._node(Decision(routes=(Route(condition=condition, target="?"),), default="?"), split)
         inner = frame.inner()

@@ -37,9 +37,13 @@ def _statement(statement: Statement, follow: str, beyond: str | None, nodes: dic
                 Route(condition=route.condition, target=_block(arm, follow, beyond, nodes))
                 for route, arm in zip(node.action.routes, arms, strict=True)
             )
-            made = replace(node, action=replace(node.action, routes=routes, default=_block(default, follow, beyond, nodes)))
+            made = replace(
+                node, action=replace(node.action, routes=routes, default=_block(default, follow, beyond, nodes))
+            )
         case Single(node=node):
-            made = replace(node, next=None if isinstance(node.action, Return | Fail) else END if ends_run(node) else follow)
+            made = replace(
+                node, next=None if isinstance(node.action, Return | Fail) else END if ends_run(node) else follow
+            )
         case Repeat(node=node, body=body, otherwise=otherwise):
             assert isinstance(node.action, Loop)
             on_break = None if otherwise is None else follow
@@ -72,6 +76,8 @@ def _trial(trial: Trial, follow: str, beyond: str | None, nodes: dict[str, Node]
     pairs = zip(action.handlers, trial.handlers, strict=True)
     handlers = tuple[Handler, ...](replace(handler, graph=relower(part, tail, inner)) for handler, part in pairs)
     final = None if trial.final is None else relower(trial.final)
-    return replace(trial.node, action=Try(body=relower(trial.body, END, inner), handlers=handlers, final=final, saga=action.saga), next=following)
-
-
+    return replace(
+        trial.node,
+        action=Try(body=relower(trial.body, END, inner), handlers=handlers, final=final, saga=action.saga),
+        next=following,
+    )

@@ -13,7 +13,15 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("ruvon", "ruvon_dsl", "ruvon_server", "ruvon_edge")
 LONGEST_MODULE = 600
 LONGEST_FUNCTION = 60
-CLOCK_FREE = ("ruvon/engine", "ruvon/steps", "ruvon/worker", "ruvon/scheduler", "ruvon_edge", "ruvon_server", "ruvon/authoring")
+CLOCK_FREE = (
+    "ruvon/engine",
+    "ruvon/steps",
+    "ruvon/worker",
+    "ruvon/scheduler",
+    "ruvon_edge",
+    "ruvon_server",
+    "ruvon/authoring",
+)
 OWN_CLOCK = re.compile(r"\b(time\.(time|monotonic|sleep)|datetime\.(now|utcnow)|uuid4|random\.\w+|asyncio\.sleep)\(")
 
 
@@ -30,7 +38,9 @@ def tracked() -> tuple[Path, ...]:
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     suffixes = {".py", ".md", ".yaml", ".yml", ".toml", ".txt", ".lock", ".sh", ""}
-    return tuple(ROOT / name for name in listed.splitlines() if Path(name).suffix in suffixes and (ROOT / name).is_file())
+    return tuple(
+        ROOT / name for name in listed.splitlines() if Path(name).suffix in suffixes and (ROOT / name).is_file()
+    )
 
 
 def _where(file: Path) -> str:
@@ -39,7 +49,11 @@ def _where(file: Path) -> str:
 
 def test_modules_are_short() -> None:
     """No module of the library grows past 600 lines."""
-    long = [f"{_where(file)}: {count}" for file in sources() if (count := len(file.read_text().splitlines())) > LONGEST_MODULE]
+    long = [
+        f"{_where(file)}: {count}"
+        for file in sources()
+        if (count := len(file.read_text().splitlines())) > LONGEST_MODULE
+    ]
 
     assert long == []
 
@@ -59,7 +73,9 @@ def test_functions_are_short() -> None:
 
 def test_every_module_says_what_it_is_for() -> None:
     """Each module has a docstring."""
-    silent = [_where(file) for file in sources() if file.stat().st_size and not ast.get_docstring(ast.parse(file.read_text()))]
+    silent = [
+        _where(file) for file in sources() if file.stat().st_size and not ast.get_docstring(ast.parse(file.read_text()))
+    ]
 
     assert silent == []
 

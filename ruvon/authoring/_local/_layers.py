@@ -219,7 +219,7 @@ class DictForm:
         """Put a layer behind the body's object."""
         body.use(layer)
 
-    def argument(self, table: Mapping[str, bytes], *, as_dict: bool) -> Any:  # noqa: ARG002 - the protocol's shape
+    def argument(self, table: Mapping[str, bytes], *, as_dict: bool) -> Any:
         """What a step is given as `state`."""
         return self.values(table)
 

@@ -78,21 +78,15 @@ async def perform_infer(driver: LocalDriver, request: InferRequest) -> Any:
         return await _asked(
             driver, request, driver.world.infer, names, args, args, remedy, request.timeout, request.retry, finish
         )
-    except Exception as error:
-        return _fallen_back(request, error)
+    except Exception:
+        if not _falls_back(request):
+            raise
+        return copy_value(None if request.fallback == "skip" else request.default)
 
 
-def _fallen_back(request: InferRequest | WasmRequest, error: Exception) -> Any:
-    """What is taken in place of a failure, where anything is."""
-    match request.fallback:
-        case "skip":
-            return None
-        case "fail":
-            raise error
-        case _ if request.default is None:
-            raise error
-        case _:
-            return copy_value(request.default)
+def _falls_back(request: InferRequest | WasmRequest) -> bool:
+    """Whether something is taken in place of a failure: None, or a default."""
+    return request.fallback == "skip" or (request.fallback != "fail" and request.default is not None)
 
 
 async def perform_wasm(driver: LocalDriver, request: WasmRequest) -> Any:
@@ -108,8 +102,10 @@ async def perform_wasm(driver: LocalDriver, request: WasmRequest) -> Any:
         return await _asked(
             driver, request, driver.world.wasm, names, args, args, remedy, request.timeout, request.retry, finish
         )
-    except Exception as error:
-        return _fallen_back(request, error)
+    except Exception:
+        if not _falls_back(request):
+            raise
+        return copy_value(None if request.fallback == "skip" else request.default)
 
 
 async def _asked(

@@ -158,7 +158,13 @@ def _unpacked(checker: "Checker", target: Expr, annotation: object, count: int) 
         if origin is tuple and arguments and Ellipsis not in arguments:
             if len(arguments) != count:
                 message = f"an item has {len(arguments)} parts, and is unpacked into {count} names"
-                checker.report(target, codes.UNPACK, message, reason="Python raises ValueError here", advice=f"give {len(arguments)} names")
+                checker.report(
+                    target,
+                    codes.UNPACK,
+                    message,
+                    reason="Python raises ValueError here",
+                    advice=f"give {len(arguments)} names",
+                )
                 return [UNKNOWN] * count
             parts: list[object] = list(arguments)
         else:

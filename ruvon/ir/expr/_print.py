@@ -334,7 +334,9 @@ def print_constant(value: ConstValue) -> str:
 
 def _integer(value: int) -> str:
     if value.bit_length() > MAX_INT_BITS:
-        message = f"an integer of {value.bit_length():,} bits is longer than a definition can hold ({MAX_INT_BITS:,} bits)"
+        message = (
+            f"an integer of {value.bit_length():,} bits is longer than a definition can hold ({MAX_INT_BITS:,} bits)"
+        )
         raise ExpressionError([Diagnostic(code=NOT_PRINTABLE, message=message, help="compute it in a step")])
     return str(value)
 

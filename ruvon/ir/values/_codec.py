@@ -23,6 +23,8 @@ __all__ = ["Codec", "codec_for", "compiler_for", "same", "stored_form"]
 
 _COMPILER: Final = object()
 _MAX_TABLES: Final = 256
+_MAX_DEPTH: Final = 256
+"""How deep the search for what cannot be written goes; nothing deeper can be written."""
 
 
 @final
@@ -116,6 +118,7 @@ def codec_for(annotation: object, classes: Mapping[str, type]) -> Codec:
     return cast("Codec", known)
 
 
+_TOO_DEEP: Final = "it is nested deeper than 250 levels"
 _OPEN: Final = ClassTable({}, is_open=True)
 
 
@@ -135,9 +138,12 @@ def stored_form(value: object) -> bytes:
 
 def _located(value: object, path: str, compiler: Compiler, error: Exception) -> NotStorableError:
     """Walks down to the innermost value that cannot be written, to name its path; only runs after a failure."""
+    whole, name_of_whole = value, path
     seen: set[int] = set()
     while True:
         seen.add(id(value))
+        if len(seen) > _MAX_DEPTH:
+            return NotStorableError(name_of_whole, type(whole), _TOO_DEEP)
         for name, child in _children(value, path):
             if id(child) in seen:
                 return NotStorableError(name, type(child), "it contains itself")
@@ -164,7 +170,7 @@ def _reason(error: Exception) -> str:
     if "surrogate" in text:
         return "the text holds surrogates, which have no UTF-8 form"
     if "ecursion" in text:
-        return "it is nested deeper than 250 levels"
+        return _TOO_DEEP
     return text
 
 

@@ -74,7 +74,7 @@ class Gateway:
         self.name = name
 
 
-class Declined(Exception):  # noqa: N818 - named like an author names it
+class Declined(Exception):
     """A keyword-only argument, as authors write them."""
 
     def __init__(self, *, code: int) -> None:

@@ -67,7 +67,9 @@ async def run(definition: Definition, data: dict[str, Any] | None = None, **opti
 
 def test_a_jump_goes_on_at_its_target_with_a_new_visit() -> None:
     """S4-024: the result merges before the jump; the graph may be left backwards."""
-    made = define(call("one", following="jump"), call("jump", following="two"), call("two", following="last"), call("last", "one"))
+    made = define(
+        call("one", following="jump"), call("jump", following="two"), call("two", following="last"), call("last", "one")
+    )
     workflow = asyncio.run(run(made))
     assert flows.LEDGER == ["one", "jump", "one", "jump", "one"]
     assert (workflow.state.n, workflow.state.tags) == (3, ["jumped"])
@@ -75,7 +77,11 @@ def test_a_jump_goes_on_at_its_target_with_a_new_visit() -> None:
 
 def test_a_jump_into_a_loop_fails_the_step() -> None:
     """Section 8.6: never into a LOOP, PARALLEL or TRY."""
-    loop = Loop(over=parse("[1]"), item=parse("i"), body=Graph(entry="inside", nodes={"inside": call("inside", "one", automate_next=None)}))
+    loop = Loop(
+        over=parse("[1]"),
+        item=parse("i"),
+        body=Graph(entry="inside", nodes={"inside": call("inside", "one", automate_next=None)}),
+    )
     made = define(call("far", following="loop"), Node(id="loop", action=loop, next=END, automate_next=True))
     workflow = asyncio.run(run(made))
     assert type(workflow.error).__name__ == "JumpTargetError"
@@ -158,7 +164,9 @@ def test_a_human_step_hands_the_answer_to_its_taker(taker: str) -> None:
         )
         nodes = [Node(id="ask", action=Wait(source=source), next="two", automate_next=True), call("two")]
     else:
-        source = HumanSource(task=parse("'t'"), ask=f"{PLACE}:pause", ask_args={"state": parse("state")}, answer_to="next")
+        source = HumanSource(
+            task=parse("'t'"), ask=f"{PLACE}:pause", ask_args={"state": parse("state")}, answer_to="next"
+        )
         taking = call("take", input_model=f"{PLACE}:Answer", following="two")
         nodes = [Node(id="ask", action=Wait(source=source), next="take", automate_next=True), taking, call("two")]
 
@@ -277,7 +285,9 @@ def test_a_running_instance_keeps_its_definition() -> None:
 
     async def scenario() -> None:
         builder = make_builder()
-        old = define(call("one", following="take"), call("take", input_model=f"{PLACE}:Answer", following="two"), call("two"))
+        old = define(
+            call("one", following="take"), call("take", input_model=f"{PLACE}:Answer", following="two"), call("two")
+        )
         builder.register(old)
         workflow = await builder.create_workflow("Hand", {})
         await workflow.run()
@@ -403,7 +413,9 @@ def test_restart_goes_on_under_the_same_id_with_a_fresh_history() -> None:
 def test_while_loops_have_the_limit_that_is_written() -> None:
     """Section 6: LoopLimitError, which nothing catches."""
     loop = Loop(
-        condition=parse("True"), max_iterations=3, body=Graph(entry="one", nodes={"one": call("one", automate_next=None)})
+        condition=parse("True"),
+        max_iterations=3,
+        body=Graph(entry="one", nodes={"one": call("one", automate_next=None)}),
     )
     workflow = asyncio.run(run(define(Node(id="loop", action=loop, next=END, automate_next=True))))
     assert (type(workflow.error).__name__, flows.LEDGER) == ("LoopLimitError", ["one"] * 3)

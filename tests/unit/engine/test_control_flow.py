@@ -28,7 +28,7 @@ def test_steps_run_in_order_and_merge(builder: Any) -> None:
 def test_a_decision_takes_the_first_true_route(builder: Any, n: int, taken: str) -> None:
     """S4-024: branches."""
     asyncio.run(run(builder, "Choice", {"n": n}))
-    assert flows.LEDGER == [taken]
+    assert [taken] == flows.LEDGER
 
 
 def test_loops_break_continue_and_else(builder: Any) -> None:

@@ -43,9 +43,19 @@ CASES = [
 ]
 
 CONCURRENT = {
-    "Gather", "Mapped", "Partial", "GatherFails", "Conflict", "Diamond", "Families",
-    "SagaGather", "Wandering", "Nested", "Batches",
-    "SagaInBranch", "Cleanups",
+    "Gather",
+    "Mapped",
+    "Partial",
+    "GatherFails",
+    "Conflict",
+    "Diamond",
+    "Families",
+    "SagaGather",
+    "Wandering",
+    "Nested",
+    "Batches",
+    "SagaInBranch",
+    "Cleanups",
 }
 """In these a branch may be between its effect and its commit when another branch's commit is the last one."""
 

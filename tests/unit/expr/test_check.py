@@ -48,7 +48,7 @@ class Options(TypedDict, total=False):
     size: int
 
 
-class Refused(Exception):  # noqa: N818 - an author's own name
+class Refused(Exception):
     """An error with data."""
 
     def __init__(self, reason: str) -> None:

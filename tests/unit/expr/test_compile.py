@@ -90,7 +90,7 @@ class _View:
         raise AttributeError(f"no {name}")
 
 
-class _Failure(Exception):  # noqa: N818 - an author's own name
+class _Failure(Exception):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)

@@ -136,7 +136,10 @@ BROKEN: list[tuple[str, Definition]] = [
         "`on_break` leads where `next` does",
         whole(node("a", Loop(condition=e("x"), body=BODY, on_break="g"), "g", top=True), node("g", F, top=True)),
     ),
-    ("leads past its nodes", Definition(workflow_type="W", graph=Graph(entry=END, nodes={"a": node("a", F, top=True)}))),
+    (
+        "leads past its nodes",
+        Definition(workflow_type="W", graph=Graph(entry=END, nodes={"a": node("a", F, top=True)})),
+    ),
     (
         "may not bind it",
         only(Parallel(branches=(Branch(label="b", graph=graph(node("f", Call(function="m:f", output=e("x"))))),))),

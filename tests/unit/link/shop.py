@@ -63,7 +63,7 @@ class Verdict(BaseModel):
     approved: bool
 
 
-class Rejected(Exception):  # noqa: N818 - as authors name them
+class Rejected(Exception):
     """An error of the body."""
 
 

@@ -86,8 +86,15 @@ def test_a_registry_text() -> None:
 
 @pytest.mark.parametrize(
     ("requirement", "there"),
-    [("pydantic", True), ("PyYAML", True), ("pydantic-core", True), ("click[x]>=8,<9", True), ("nope_nope", False), ("", False)],
+    [
+        ("pydantic", True),
+        ("PyYAML", True),
+        ("pydantic-core", True),
+        ("click[x]>=8,<9", True),
+        ("nope_nope", False),
+        ("", False),
+    ],
 )
-def test_installed_packages(requirement: str, there: bool) -> None:  # noqa: FBT001
+def test_installed_packages(requirement: str, there: bool) -> None:
     """A package is known by the name of its import or of its distribution, whatever version is asked for."""
     assert is_installed(requirement) is there

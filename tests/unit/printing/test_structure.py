@@ -1,6 +1,5 @@
 """The structuring pass: what it makes of any graph lowers to that graph again."""
 
-
 from hypothesis import HealthCheck, given, settings
 
 from ruvon.ir import Graph
@@ -16,5 +15,3 @@ def test_any_graph_comes_back(graph: Graph) -> None:
     """Statements of any graph, irreducible ones included, lower to the same graph (S3-024)."""
     assert relower(structure(graph)) == graph
     assert relower(structure(graph, jumps=True)) == graph
-
-

@@ -75,7 +75,7 @@ def damaged(text: str, chance: random.Random) -> str:
 
 def samples() -> list[str]:
     """Functions of Python's own library and damaged copies of them; more of them with RUVON_CASES."""
-    chance = random.Random(20)  # noqa: S311 - reproducible samples
+    chance = random.Random(20)
     texts: list[str] = []
     for path in chance.sample(FILES, min(len(FILES), max(20, CASES // 5))):
         module = path.read_text(encoding="utf-8", errors="replace")

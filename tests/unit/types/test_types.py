@@ -84,7 +84,7 @@ class Row(TypedDict, total=False):
     color: Color
 
 
-class Declined(Exception):  # noqa: N818 - authors name them so
+class Declined(Exception):
     code: int
     reason: str = ""
 

@@ -41,7 +41,7 @@ WORDS = [
 
 def mutations(text: str, count: int, seed: int) -> Iterator[str]:
     """The text with a few of its words replaced, dropped or doubled."""
-    chance = random.Random(seed)  # noqa: S311 - damage, not secrets
+    chance = random.Random(seed)
     for _ in range(count):
         parts = text.split(" ")
         for _ in range(chance.randint(1, 3)):

@@ -176,7 +176,9 @@ def test_output_key_is_a_field_of_the_state(key: str, meant: str) -> None:
 
 def test_input_is_said_once() -> None:
     """`data` and `input_source` stand for the same."""
-    assert [code for code, _ in said("  - {type: AI_INFERENCE, model: m, data: {}, input_source: items}\n")] == ["RV0821"]
+    assert [code for code, _ in said("  - {type: AI_INFERENCE, model: m, data: {}, input_source: items}\n")] == [
+        "RV0821"
+    ]
 
 
 def test_results_follow_the_fields() -> None:

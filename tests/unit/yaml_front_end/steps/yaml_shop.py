@@ -58,7 +58,7 @@ class Paid(BaseModel):
     reference: str
 
 
-class Rejected(Exception):  # noqa: N818 - a name of the trade
+class Rejected(Exception):
     """The order is refused."""
 
 
