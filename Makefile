@@ -1,9 +1,11 @@
 # Two commands are all the set-up: `make run` shows the product, `make test` proves it. Needs Python 3.11 and make.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-CASES ?= 200
+# Generated cases of each property test, of each campaign suite, and test processes at once.
+CASES ?= 60
+CAMPAIGN ?= 2000
 JOBS ?= 2
 
 .PHONY: run test lint types unit campaign bench lock clean
@@ -15,6 +17,7 @@ test: $(READY) lint types unit campaign
 
 lint: $(READY)
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
 
 types: $(READY)
@@ -22,11 +25,11 @@ types: $(READY)
 	$(BIN)/pyright
 
 unit: $(READY)
-	RUVON_CASES=$(CASES) $(BIN)/pytest -q -n $(JOBS)
+	RUVON_CASES=$(CASES) $(BIN)/pytest -q -n $(JOBS) -m "not campaign"
 
-# The generated suites at the size the project promises: 2,000 cases each.
+# Engine against CPython, both forms against each other, interruption at every commit, hostile expressions.
 campaign: $(READY)
-	RUVON_CASES=2000 $(BIN)/pytest -q -n $(JOBS) -m campaign
+	RUVON_CASES=$(CAMPAIGN) $(BIN)/pytest -q -n $(JOBS) -m campaign
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
@@ -39,7 +42,8 @@ lock:
 	rm -rf var/lock
 
 $(READY): pyproject.toml requirements.lock
-	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || (echo "Ruvon needs Python 3.11 or later"; exit 1)
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || (echo "install Python's venv module (Debian: python3-venv)"; exit 1)
 	@echo "installing the locked packages into $(VENV) (once) ..."
 	@$(BIN)/pip install -q --disable-pip-version-check -r requirements.lock
 	@$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .

@@ -89,8 +89,8 @@ class DefinitionRegistry:
         Raises:
             DefinitionError: the registry file has mistakes.
         """
-        from ruvon_dsl._draft import SourceText
-        from ruvon_dsl.yaml import load_registry
+        from ruvon_dsl._draft import SourceText  # noqa: PLC0415 - the compilers load when a source is given
+        from ruvon_dsl.yaml import load_registry  # noqa: PLC0415 - the compilers load when a source is given
 
         found = load_registry(SourceText(str(path), path.read_text(encoding="utf-8")))
         if found.diagnostics and not found.entries:
@@ -175,7 +175,7 @@ class DefinitionRegistry:
                 yield workflow
 
     def _compile_object(self, workflow: object) -> None:
-        from ruvon_dsl import compile_function, require
+        from ruvon_dsl import compile_function, require  # noqa: PLC0415 - the compilers load when a source is given
 
         for item in require(compile_function(workflow, roots=self.roots)):
             self.add(item.definition)
@@ -184,7 +184,7 @@ class DefinitionRegistry:
         if path.suffix == ".json":
             self.add(load(path.read_bytes()))
             return
-        from ruvon_dsl import compile_file, require
+        from ruvon_dsl import compile_file, require  # noqa: PLC0415 - the compilers load when a source is given
 
         step_types = self._fields_of if self.step_types else None
         for item in require(compile_file(path, roots=self.roots, step_types=step_types)):

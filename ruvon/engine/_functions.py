@@ -115,9 +115,7 @@ def contract_problems(path: str, function: Function, contract: Contract, types: 
             problems.append(f"`{path}` has no parameter `{name}` any more")
         elif name in hints and name not in (_STATE, _CONTEXT) and not _same_type(hints[name], text):
             problems.append(f"the parameter `{name}` of `{path}` was `{text}`, it is now `{type_text(hints[name])}`")
-    for name in function.required:
-        if name not in recorded:
-            problems.append(f"`{path}` now requires the parameter `{name}`")
+    problems += [f"`{path}` now requires the parameter `{name}`" for name in function.required if name not in recorded]
     if "return" in hints and not _same_type(hints["return"], contract.result):
         problems.append(f"the result of `{path}` was `{contract.result}`, it is now `{type_text(hints['return'])}`")
     return problems

@@ -6,6 +6,7 @@ in the transition of what it caused.
 """
 
 from typing import Any, cast
+from uuid import UUID
 
 import orjson
 
@@ -202,8 +203,6 @@ def begin_cancel(run: Run, reason: str, *, compensate: bool) -> None:
 
 def cancel_entry(run: Run, child: str, payload: bytes) -> InboxEntry:
     """The request to a child to end."""
-    from uuid import UUID
-
     return InboxEntry(UUID(child), InboxKind.CANCEL, "", payload, dedup=f"cancel:{run.id}", at_us=run.now_us())
 
 
@@ -256,7 +255,7 @@ def leave_strand(run: Run, strand: Strand) -> None:
 
 def leave_fork(run: Run, owner: Strand, fork: ForkFrame) -> None:
     """Leave a stopped PARALLEL whose branches have all ended."""
-    from ruvon.engine._machine import forget_frame
+    from ruvon.engine._machine import forget_frame  # noqa: PLC0415 - the modules stand on each other
 
     forget_frame(run, owner, owner.frames.pop())
     leave_strand(run, owner)

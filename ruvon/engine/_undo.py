@@ -8,6 +8,7 @@ beside the `UndoFrame`. A compensation that fails for good is recorded and shown
 import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast, final
+from uuid import UUID
 
 import orjson
 
@@ -189,8 +190,6 @@ class Undo(Effect):
 
     def _ask_child(self, run: "Run", entry: LogEntry, child: str) -> None:
         """Ask a completed child to undo itself as a whole, and wait for its end."""
-        from uuid import UUID
-
         activation = f"{entry.activation}:compensate"
         run.out.sent.append(
             InboxEntry(

@@ -1,6 +1,6 @@
 """Facts of a definition that both printers ask for: its names, its usual `automate_next`, names that declarations give."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from ruvon.ir._canonical import graphs_of, walk_nodes
 from ruvon.ir._nodes import Call, Decision, Definition, Graph, Loop, Node, Parallel, Return, Start
@@ -38,12 +38,13 @@ def local_names(definition: Definition) -> set[str]:
     return found
 
 
-def introduced_nodes(definition: Definition, usual: Callable[[Node], bool]) -> set[str]:
+def introduced_nodes(definition: Definition, usual: Callable[[Node], bool], routes: Mapping[str, Node]) -> set[str]:
     """The nodes that Python introduces by `node("Name", ...)` whatever their name, because something else is said there.
 
     Args:
         definition: The definition.
         usual: The `automate_next` that a node has without saying so.
+        routes: The effects that DECISIONs directly follow, by the id of the DECISION, which has their `automate_next`.
     """
     found: set[str] = set()
     for node in walk_nodes(definition.graph):
@@ -52,6 +53,9 @@ def introduced_nodes(definition: Definition, usual: Callable[[Node], bool]) -> s
                 found.add(node.id)
             case Call() | Start():
                 pass
+            case Decision() if node.id in routes:
+                if node.automate_next != routes[node.id].automate_next:
+                    found.add(node.id)
             case _ if node.automate_next is not None and node.automate_next != usual(node):
                 found.add(node.id)
             case _:

@@ -28,7 +28,7 @@ from ruvon.ir._nodes import (
 )
 from ruvon_dsl.printing._tree import Block, Exit, Flow, Go, children
 
-__all__ = ["base_name", "explicit_names", "function_name", "named_nodes", "result_name"]
+__all__ = ["base_name", "explicit_names", "function_name", "named_nodes", "result_name", "routed"]
 
 _CALL_BASES: Final = {"HTTP": "http", "AI_INFERENCE": "infer", "WASM": "wasm"}
 _ILLEGAL: Final = re.compile(r"\W")
@@ -124,6 +124,18 @@ def _first_wrong(order: list[tuple[str, str]], explicit: set[str]) -> str | None
         numbers[base] = number
         taken.add(derived)
     return None
+
+
+def routed(block: Block) -> Iterator[tuple[Node, Node]]:
+    """Each DECISION that directly follows an effect, with the effect: it derives `<effect>.route` and its options."""
+    before: Node | None = None
+    for statement in block:
+        current = None if isinstance(statement, Exit | Go | Flow) else statement.node
+        if current is not None and isinstance(current.action, Decision) and before is not None and _is_effect(before):
+            yield current, before
+        before = current
+        for inner in children(statement):
+            yield from routed(inner)
 
 
 def _in_order(block: Block) -> Iterator[tuple[Node, str]]:

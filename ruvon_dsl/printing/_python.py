@@ -8,7 +8,7 @@ from ruvon_dsl.printing._declare import declared_variables
 from ruvon_dsl.printing._imports import Imports, snake_case
 from ruvon_dsl.printing._layout import Piece, call_of, lay_out, quoted
 from ruvon_dsl.printing._locals import introduced_nodes, local_names, most_automatic, named_by_declaration
-from ruvon_dsl.printing._names import named_nodes
+from ruvon_dsl.printing._names import named_nodes, routed
 from ruvon_dsl.printing._python_body import Body, Place
 from ruvon_dsl.printing._python_calls import Calls
 from ruvon_dsl.printing._structure import structure
@@ -48,7 +48,8 @@ def to_python(
         imports, declarations, workflow=function, state=definition.state, variables=definition.variables
     )
     automatic, labels = most_automatic(definition), _labels(block)
-    introduced = introduced_nodes(definition, lambda node: declarations.usual(node, automatic=automatic))
+    routes = {node.id: effect for node, effect in routed(block)}
+    introduced = introduced_nodes(definition, lambda node: declarations.usual(node, automatic=automatic), routes)
     body = Body(
         calls,
         imports,
@@ -56,6 +57,7 @@ def to_python(
         names=names | {"state", function},
         variables=definition.variables,
         annotated=declared_variables(definition),
+        routes=routes,
         automatic=automatic,
     )
     lines = _function(definition, body, block, imports, function, automatic)

@@ -81,8 +81,11 @@ class Body:
         names: Iterable[str],
         variables: Mapping[str, str],
         annotated: Collection[str],
+        routes: Collection[str],
         automatic: bool,
     ) -> None:
+        self._routes = routes
+        """DECISIONs that take the `automate_next` of the effect before them where they are not named."""
         self._calls = calls
         self._imports = imports
         self._explicit = explicit
@@ -149,7 +152,9 @@ class Body:
         options: dict[str, Piece] = {}
         if node.id in self._explicit:
             options["name"] = quoted(node.id)
-        if node.automate_next is not None and node.automate_next != self._calls.usual(node, automatic=self._automatic):
+        inherits = node.id in self._routes and node.id not in self._explicit
+        usual = self._calls.usual(node, automatic=self._automatic)
+        if node.automate_next is not None and not inherits and node.automate_next != usual:
             options["automate_next"] = str(node.automate_next)
         return options
 

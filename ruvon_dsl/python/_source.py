@@ -92,8 +92,10 @@ def read_source(source: SourceText, findings: Findings) -> Source | None:
             help="correct the syntax; nothing after this place was looked at",
         )
         return None
-    except (RecursionError, ValueError, UnicodeError, cst.CSTValidationError) as error:
-        kind = "nested too deep to be read" if isinstance(error, RecursionError) else f"not readable: {error}"
+    except (RecursionError, KeyError, ValueError, UnicodeError, cst.CSTValidationError) as error:
+        # A node that libcst had no stack left for has no position: a KeyError whose text would be the whole tree.
+        deep = isinstance(error, RecursionError | KeyError)
+        kind = "nested too deep to be read" if deep else f"not readable: {error}"
         findings.error(codes.TOO_DEEP, f"the text is {kind}", Span.at(source.file, 1, 1), help="split it up")
         return None
     return Source(source.file, text, module, ranges, findings)

@@ -53,7 +53,7 @@ async def main(folder: Path) -> None:
     )
     if run.status is not WorkflowStatus.COMPLETED:
         await run.run()
-    print(run.status.value, run.result, list(run.state.written), flush=True)
+    print(run.status.value, run.result, list(run.state.written), flush=True)  # noqa: T201 - the test reads it
     await builder.close()
 
 

@@ -14,7 +14,18 @@ from tests.differential import shop
 from tests.differential.sources import initial_of, outside_of, program, source_of
 from tests.support.differential import MakeStore, Outcome, engine_run, local_run
 
-__all__ = ["WORLDS", "Ready", "by_engine", "by_local", "children", "compiled", "explained", "file_store", "prepared", "sqlite"]
+__all__ = [
+    "WORLDS",
+    "Ready",
+    "by_engine",
+    "by_local",
+    "children",
+    "compiled",
+    "explained",
+    "file_store",
+    "prepared",
+    "sqlite",
+]
 
 WORLDS = 5
 """Worlds per program."""
@@ -64,7 +75,9 @@ def by_local(ready: Ready, world: int) -> Outcome:
     return local_run(ready.workflow, initial_of(world), outside_of(world))
 
 
-def by_engine(ready: Ready, world: int, store: MakeStore | None = None, lose: tuple[int, bool] | None = None) -> Outcome:
+def by_engine(
+    ready: Ready, world: int, store: MakeStore | None = None, lose: tuple[int, bool] | None = None
+) -> Outcome:
     """By the engine."""
     return engine_run(ready.definitions, initial_of(world), outside_of(world), store, lose)
 
@@ -82,4 +95,3 @@ def file_store(path: Path) -> MakeStore:
 def explained(ready: Ready, world: int, found: list[str]) -> str:
     """What disagreed, with the program."""
     return "\n".join([f"program {ready.name}, world {world}", ready.text, *found])
-

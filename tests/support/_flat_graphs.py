@@ -162,7 +162,7 @@ def _graph(
         if ids
         else draw(st.sampled_from([*exits, *around]))
     )
-    whole = entry in nodes and draw(st.integers(0, 9)) == 0
+    whole = entry in nodes and depth == 0 and draw(st.integers(0, 9)) == 0
     return Graph(entry=entry, nodes=nodes) if whole else _pruned(Graph(entry=entry, nodes=nodes))
 
 

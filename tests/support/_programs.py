@@ -511,7 +511,7 @@ class _Builder:
         writes = (("amount",), ("name",), ("flag",))[index]
         inner = frame.inner(in_branch=True, in_loop=False, outermost=True, result=bound, writes=writes)
         inner.names["items"] = []
-        block = self._inner(inner, depth, least=1)
+        block = _completing(self._inner(inner, depth, least=1))
         if bound and not _ends(block):
             block = (*block, self.returning(inner))
         elif (
@@ -534,7 +534,7 @@ class _Builder:
             action, _ = self._step(self._pick("add", "quote", "check"), inner)
             body: Block = (Single(self._node(action)),)
         else:
-            body = self._inner(inner, depth, least=1)
+            body = _completing(self._inner(inner, depth, least=1))
             body = body if _ends(body) else (*body, self.returning(inner))
         self._count += 1
         output = self._pick(None, Name(f"results{self._count}"))
@@ -570,6 +570,17 @@ class _Builder:
         self._bind(output, "note", inner)
         arm = self._assign(inner, depth, None)
         return split, Choice(node, (arm,), ())
+
+
+def _completing(block: Block) -> Block:
+    """Without an error at its end: a branch that always fails makes all that follows dead code."""
+    match block[-1] if block else None:
+        case Single(node=Node(action=Fail())):
+            return block[:-1]
+        case Choice(node=node, arms=arms, default=default):
+            return (*block[:-1], Choice(node, tuple(_completing(arm) for arm in arms), _completing(default)))
+        case _:
+            return block
 
 
 def branch_is_call(block: Block) -> bool:

@@ -2,6 +2,7 @@
 
 import warnings
 
+import pytest
 from hypothesis import assume, given, reject
 
 from ruvon.ir.expr import (
@@ -54,6 +55,7 @@ def _arguments(error: BaseException) -> str:
     return repr(error.args)
 
 
+@pytest.mark.campaign
 @given(expressions())
 def test_value_type_and_error_are_those_of_cpython(expr: Expr) -> None:
     """Law: the value, its type, or the class and arguments of the error are the same (S2-071)."""
@@ -69,6 +71,7 @@ def test_value_type_and_error_are_those_of_cpython(expr: Expr) -> None:
     assert _seen(ours) == _seen(_python(text)), text
 
 
+@pytest.mark.campaign
 @given(expressions())
 def test_printing_and_reading_gives_the_same_tree(expr: Expr) -> None:
     """Law: the canonical text of every tree is read back to that tree, and printed the same again."""

@@ -196,6 +196,7 @@ def _mutations(draw: st.DrawFn) -> str:
     return text
 
 
+@pytest.mark.campaign
 @settings(max_examples=CASES * 2)
 @given(_mutations())
 def test_mutations_never_get_out(text: str) -> None:
