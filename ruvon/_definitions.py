@@ -134,10 +134,8 @@ class DefinitionRegistry:
         """The current definition of a type, or that of a version."""
         if workflow_type not in self._newest:
             self._compile_for(workflow_type)
-        if version is not None:
-            found = self._ready.get(workflow_type, {}).get(version)
-        else:
-            found = self._newest.get(workflow_type)
+        newest = self._newest.get(workflow_type)
+        found = newest if version is None else self._ready.get(workflow_type, {}).get(version)
         if found is None:
             raise UnknownWorkflowTypeError(workflow_type, self.types(), version)
         return found

@@ -368,7 +368,7 @@ def _kind_of(path: Path) -> Kind:
 
 def _read(path: Path) -> SourceText | Diagnostic:
     try:
-        return SourceText(str(path), path.read_text(encoding="utf-8"))
+        return SourceText(str(path), path.read_text(encoding="utf-8-sig"))
     except OSError as exc:
         reason = exc.strerror or type(exc).__name__
     except UnicodeDecodeError as exc:

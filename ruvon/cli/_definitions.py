@@ -45,16 +45,21 @@ def require_runnable(target: str, roots: tuple[str, ...], name: str | None) -> "
 
 
 def deliver(text: str, output: Path | None) -> None:
-    """Print a text, or write it to a file, whole or not at all."""
+    """Print a text, or write it to a file, whole or not at all; a device or a pipe is written to and stays one."""
     if output is None:
         click.echo(text, nl=not text.endswith("\n"))
         return
     if not output.parent.is_dir():
         fail(f"the folder {output.parent} does not exist", Exit.USAGE)
-    draft = output.with_name(output.name + ".new")
+    whole = text if text.endswith("\n") else text + "\n"
     try:
-        draft.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
-        draft.replace(output)
+        if output.exists() and not output.is_file():
+            output.write_text(whole, encoding="utf-8")
+        else:
+            place = output.resolve()
+            draft = place.with_name(place.name + ".new")
+            draft.write_text(whole, encoding="utf-8")
+            draft.replace(place)
     except OSError as exc:
         fail(f"{output} cannot be written: {exc.strerror}")
     click.echo(f"wrote {output}", err=True)

@@ -60,4 +60,6 @@ def _parse_yaml(text: str, path: Path) -> object:
         found: object = yaml.safe_load(text)
     except yaml.YAMLError as exc:
         fail(f"{path} is no YAML: {exc}", Exit.USAGE)
+    except RecursionError:
+        fail(f"{path} is nested too deep to be read", Exit.USAGE)
     return found

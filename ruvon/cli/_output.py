@@ -24,7 +24,8 @@ class Exit(IntEnum):
 
 def colour_wanted() -> bool:
     """Colours only on a terminal, and never with NO_COLOR (no-color.org) or a dumb terminal."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    on_terminal = sys.stdout is not None and sys.stdout.isatty()  # pyright: ignore[reportUnnecessaryComparison] - `>&-`
+    return on_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def to_json(value: object, *, indent: bool = True) -> str:

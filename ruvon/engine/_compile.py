@@ -132,7 +132,7 @@ def build_program(
 
 def _type_drift(definition: Definition, types: Types) -> list[str]:
     """How deployed classes differ from the recorded field fingerprints."""
-    from ruvon.ir.types import fingerprint
+    from ruvon.ir.types import fingerprint  # noqa: PLC0415 - only where a definition was recorded
 
     problems: list[str] = []
     for path, recorded in definition.types.items():

@@ -354,7 +354,7 @@ def begin(run: Run) -> None:
 
 def accept_repairs(run: Run) -> None:
     """Apply repair requests that lie in the inbox: a parent's wish that a completed child undoes itself."""
-    from ruvon.engine._repair import undo_completed
+    from ruvon.engine._repair import undo_completed  # noqa: PLC0415 - the modules stand on each other
 
     for entry in list(run.inbox):
         if entry.kind.value == "repair" and entry.name == "undo":

@@ -123,8 +123,10 @@ class UnknownStepTypeError(ProgramError):
         super().__init__(
             workflow_type,
             [
-                f"the step `{step}` is of the type {step_type}, which is not registered ({hint}); "
-                "install the plugin that has it, or register the type with the builder"
+                (
+                    f"the step `{step}` is of the type {step_type}, which is not registered ({hint}); "
+                    "install the plugin that has it, or register the type with the builder"
+                )
             ],
         )
 

@@ -33,5 +33,7 @@ def history_entry(program: Program, entry: LogEntry) -> dict[str, Any]:
             found["traceback"] = record.trace
     if entry.delta:
         scopes = orjson.loads(entry.delta)
-        found["changed"] = sorted({name for tree in scopes.values() for part in ("s", "v") for name in tree.get(part, {})})
+        found["changed"] = sorted(
+            {name for tree in scopes.values() for part in ("s", "v") for name in tree.get(part, {})}
+        )
     return found

@@ -96,9 +96,9 @@ def _may_have_lost(run: Run, strand: Strand) -> bool:
     here: Strand | None = strand
     while here is not None and here.fork is not None:
         action = here.fork.op.node.action
-        if isinstance(action, Parallel) and action.join is Join.FIRST:
-            if any(other is not here and other in run.ready for other in here.fork.branches.values()):
-                return True
+        races = isinstance(action, Parallel) and action.join is Join.FIRST
+        if races and any(other is not here and other in run.ready for other in here.fork.branches.values()):
+            return True
         here = here.owner
     return False
 

@@ -87,7 +87,7 @@ class Names(dict[str, Any]):
 
     def get(self, name: str, default: Any = None) -> Any:
         """The value of `name`, or `default` where it is not bound."""
-        return self[name] if name in self else default
+        return self[name] if name in self else default  # noqa: SIM401 - this is the `get` itself
 
     def visible(self) -> dict[str, object]:
         """Everything that can be read here, decoded; the engine's own hidden names are left out."""

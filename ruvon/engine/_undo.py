@@ -96,7 +96,7 @@ class Undo(Effect):
         return self.frame.entries[-1] if self.frame.entries else None
 
     def _finish(self, run: "Run") -> None:
-        from ruvon.engine._machine import unwind
+        from ruvon.engine._machine import unwind  # noqa: PLC0415 - the modules stand on each other
 
         strand, leaving = self.strand, self.frame.exit
         run.failed_compensations.extend(self.frame.failed)
@@ -201,7 +201,7 @@ class Undo(Effect):
 
     def _child_undone(self, run: "Run", entry: LogEntry, status: str) -> None:
         """The child has ended its rollback."""
-        from ruvon.engine._errors import CompensationFailedError
+        from ruvon.engine._errors import CompensationFailedError  # noqa: PLC0415 - the modules stand on each other
 
         self.frame.child_ended = None
         worked = status in (WorkflowStatus.FAILED_ROLLED_BACK, WorkflowStatus.CANCELLED)

@@ -407,7 +407,7 @@ def _why_not(run: Run, target: str) -> str:
 
 def loop_of(strand: Strand) -> tuple[int, object] | None:
     """Turn and item of the innermost loop around a strand's current node."""
-    from ruvon.engine import LoopFrame
+    from ruvon.engine import LoopFrame  # noqa: PLC0415 - the packages stand on each other
 
     here: Strand | None = strand
     while here is not None:

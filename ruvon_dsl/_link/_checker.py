@@ -40,6 +40,8 @@ class Checker:
         self._resolver = resolver
         self._answers: dict[tuple[int, bool], list[tuple[TypeEnv, Checked]]] = {}
         """What was asked before: the data flow and the checks ask the same of the same facts. Answers hold their tree."""
+        self._asked: dict[tuple[int, int, bool], tuple[Env, Checked]] = {}
+        """The same by the very fact, which is held so that no other can take its place."""
         self._free: dict[int, tuple[Expr, frozenset[str]]] = {}
 
     # --- types --------------------------------------------------------------------------------------------------------
@@ -48,6 +50,12 @@ class Checker:
         """What the checker says of an expression at a point."""
         if self._resolver.opaque:
             return Checked(expr, UNKNOWN)
+        asked = self._asked.get((id(expr), id(env), condition))
+        if asked is None:
+            asked = self._asked[id(expr), id(env), condition] = (env, self._answer(expr, env, condition))
+        return asked[1]
+
+    def _answer(self, expr: Expr, env: Env, condition: bool) -> Checked:
         types = self._types(expr, env)
         known = self._answers.setdefault((id(expr), condition), [])
         for before, answer in known:

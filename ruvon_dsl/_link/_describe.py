@@ -96,7 +96,7 @@ def hints_of(function: Callable[..., object]) -> Mapping[str, object]:
     """A function's annotations as types; one that names something unknown stays the text it is."""
     try:
         return typing.get_type_hints(function, include_extras=True)
-    except (NameError, TypeError, AttributeError):
+    except (NameError, TypeError, AttributeError, SyntaxError):
         return {name: _one_hint(function, hint) for name, hint in inspect.get_annotations(function).items()}
 
 

@@ -110,5 +110,3 @@ def _keyword(word: Keyword, names: dict[str, str]) -> Piece:
 
 def _operand(value: Expr, names: dict[str, str]) -> str:
     return soft(print_expr(Starred(value), names))[1:]
-
-

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NOWHERE", "RETURNS", "After", "BranchFunction", "Flow", "Frame", "Given", "Inlined", "Place", "Unit"]
 
-After: TypeAlias = Literal["node", "end"]
-"""Whether anything follows a statement in its graph."""
+After: TypeAlias = Literal["node", "end", "return"]
+"""What follows a statement in its graph: a node (or a jump), nothing, or a bare `return` that is the edge END."""
 RETURNS: Final = "<return>"
 """The END of the graph around means the end of the workflow or branch, which only a RETURN can say from inside."""
 NOWHERE: Final = "<nowhere>"
@@ -152,7 +152,9 @@ class Place:
         return replace(self, flow=flow, level=True, tail=True, flows=self.flows | {flow.name})
 
     def follows(self, after: After) -> After:
-        """Whether a node follows in this graph; the end of a stage is followed by what follows its flow."""
+        """Whether the edge from here is END; the end of a stage is followed by what follows its flow."""
+        if after == "return":
+            return "end"
         if after == "end" and self.level and self.flow is not None:
             return self.flow.after
         return after

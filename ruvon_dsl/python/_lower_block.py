@@ -70,10 +70,11 @@ def lower_block(unit: Unit, block: Block, place: Place, after: After, given: Giv
             waiting = named if waiting.name is None else waiting
             continue
         rest = statements[index + 1 :]
-        behind: After = "node" if does_something(Block(rest, block.span)) else after
+        behind = _after(rest, block, place, after)
         if isinstance(statement, FlowLoop):
             skip = statement.name
-            behind = _behind_flow(unit, statement, rest, block, after)
+            kept = tuple(item for item in rest if is_left(unit, item, statement.name) is None)
+            behind = _after(kept, block, place, after)
         previous = found[-1] if found else None
         here = replace(place, after=behind)
         found.extend(_statement(unit, statement, here, behind, waiting, previous, rest))
@@ -83,10 +84,14 @@ def lower_block(unit: Unit, block: Block, place: Place, after: After, given: Giv
     return tuple(found)
 
 
-def _behind_flow(unit: Unit, statement: FlowLoop, rest: Sequence[Statement], block: Block, after: After) -> After:
-    """Lines that only repeat how a flow was left are no nodes."""
-    kept = [item for item in rest if is_left(unit, item, statement.name) is None]
-    return "node" if does_something(Block(tuple(kept), block.span)) else after
+def _after(rest: tuple[Statement, ...], block: Block, place: Place, after: After) -> After:
+    """What follows a statement that has these behind it; a bare `return` may be an edge and no node."""
+    following = [item for item in rest if does_something(Block((item,), block.span))]
+    if not following:
+        return after
+    first = following[0]
+    bare = isinstance(first, Returning) and (first.value is None or first.value.text == "None")
+    return "return" if bare and place.top and place.inlined is None else "node"
 
 
 def _check_used(unit: Unit, given: Given) -> None:

@@ -55,7 +55,7 @@ __all__ = [
 ]
 
 _WORD: Final = re.compile(r"[^\W\d]\w*")
-_WALRUS: Final = re.compile(r"([^\W\d]\w*)\s*:=")
+_WALRUS: Final = re.compile(r"\b([^\W\d]\w*)\s*:=")
 
 
 def bound_names(block: Block) -> dict[str, Span]:
@@ -96,7 +96,19 @@ def blocks_of(statement: Statement) -> tuple[Block, ...]:
 
 def does_something(block: Block) -> bool:
     """Whether a block has a statement that becomes a node or an edge."""
-    return any(not isinstance(item, Passing | Function) for item in block.statements)
+    return any(_does(item) for item in block.statements)
+
+
+def _does(statement: Statement) -> bool:
+    match statement:
+        case Passing() | Function() | Annotated(value=None):
+            return False
+        case Trying(body=body, catches=(), final=final):
+            return does_something(body) or (final is not None and does_something(final))
+        case FlowLoop(stages=stages):
+            return any(does_something(body) for _, body, _ in stages)
+        case _:
+            return True
 
 
 def _maybe(block: Block | None) -> tuple[Block, ...]:

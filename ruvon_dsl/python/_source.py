@@ -27,6 +27,8 @@ _TOKENS: Final = re.compile(
 )
 _MAX_TEXT: Final = 5_000_000
 _MAX_DEPTH: Final = 100
+_MAX_LEVELS: Final = 1_000
+"""Levels of Python's own tree, where a chain of a thousand `+` or `elif` is as deep; libcst's time grows with the square."""
 
 
 @final
@@ -138,6 +140,10 @@ def _bounded(file: str, text: str, findings: Findings) -> bool:
         line = len(_NEWLINE.findall(text[:null])) + 1
         findings.error(codes.SYNTAX, "the text is not Python: it holds a null character", Span.at(file, line, 1))
         return False
+    if (deep := _too_deep(text)) is not None:
+        message = f"an expression or statement is nested more than {_MAX_LEVELS:,} levels deep"
+        findings.error(codes.TOO_DEEP, message, Span.at(file, deep, 1), help="give parts of it names")
+        return False
     depth = 0
     for match in _TOKENS.finditer(text):
         mark = match.group()
@@ -152,3 +158,20 @@ def _bounded(file: str, text: str, findings: Findings) -> bool:
             findings.error(codes.TOO_DEEP, message, place, help="give parts of it names")
             return False
     return True
+
+
+def _too_deep(text: str) -> int | None:
+    """The line where Python's own tree of a text goes too deep; None where it does not, or Python refuses the text."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            level: list[ast.AST] = [ast.parse(text)]
+    except (RecursionError, MemoryError):
+        return 1
+    except (SyntaxError, ValueError):
+        return None  # the other parser says where
+    for _ in range(_MAX_LEVELS):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return None
+    return next((node.lineno for node in level if isinstance(node, ast.expr | ast.stmt)), 1)

@@ -233,7 +233,7 @@ def behave(outside: Outside, name: str, given: Mapping[str, Any]) -> Reply:
     """What a call does: by its tag and the seed it works, fails, fails for some arguments or at first, or is late."""
     tag, n = given["tag"], given.get("n", 0)
     attempt = given["context"].attempt
-    mood = Random(f"{outside.seed}:{tag}").random()  # noqa: S311 - no secret
+    mood = Random(f"{outside.seed}:{tag}").random()
     changed = _change(name, given.get("state"), tag, n)
     late = timedelta(seconds=6) if mood > 0.96 and attempt == 1 else timedelta(0)
     if mood < 0.03:
@@ -267,7 +267,9 @@ def _change(name: str, state: Any, tag: str, n: int) -> Any:
             return {"nobody": 1} if tag.endswith(("1", "3")) else {"c": state.c + 1}
         case "whole":
             state.flag = not state.flag
-            return type(state).__mro__[1](n=n, name=tag) if "View" in type(state).__name__ else type(state)(n=n, name=tag)
+            return (
+                type(state).__mro__[1](n=n, name=tag) if "View" in type(state).__name__ else type(state)(n=n, name=tag)
+            )
         case "branch_a":
             state.a += n
         case "branch_b":

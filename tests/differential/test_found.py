@@ -54,7 +54,7 @@ FOUND = {
         "try:\n    await receive(Note, timeout=timedelta(seconds=1))\nexcept TimeoutError:\n    pass\n"
         "await receive(Note, timeout=timedelta(seconds=1))"
     ),
-    "changes in place before an error stay": Found("state.notes.append(\"n\")\nraise Rejected(\"no\", 1)"),
+    "changes in place before an error stay": Found('state.notes.append("n")\nraise Rejected("no", 1)'),
     "changes in place in a finally before an error leaves stay": Found(
         'try:\n    await val("a", 1)\nfinally:\n    state.prices["k"] = 1', does={"a": after(1, Rejected("no", 1))}
     ),
@@ -79,7 +79,7 @@ FOUND = {
         'async def asks() -> int:\n    got = await human("t", form=Approval, timeout=timedelta(seconds=5), default=Approval(amount=2))\n'
         '    return await val("a", got.amount)\n'
         "match await first_of(receive(Stop), sleep(timedelta(seconds=9)), asks()):\n"
-        '    case int() as won:\n        state.n = won\n    case Elapsed():\n        state.n = -1\n    case Stop():\n        state.n = -2',
+        "    case int() as won:\n        state.n = won\n    case Elapsed():\n        state.n = -1\n    case Stop():\n        state.n = -2",
         signals=(Sent(Stop(by="x"), 7_000_000),),
     ),
     "the first error of a gather is raised": Found(
@@ -92,7 +92,7 @@ FOUND = {
     ),
     "the loser of a race consumes no message": Found(
         "for item in range(2):\n"
-        "    match await first_of(receive(Stop, key=\"k\"), receive(Note, key=\"k\"), sleep(timedelta(seconds=1))):\n"
+        '    match await first_of(receive(Stop, key="k"), receive(Note, key="k"), sleep(timedelta(seconds=1))):\n'
         '        case Stop():\n            state.notes.append("stop")\n'
         '        case Note():\n            state.notes.append("note")\n'
         '        case Elapsed():\n            state.notes.append("nothing")\n'
@@ -115,7 +115,12 @@ FOUND = {
 @pytest.mark.parametrize("found", FOUND.values(), ids=list(FOUND))
 def test_found(found: Found) -> None:
     """The engine does what CPython does, also when the process is lost after any commit."""
-    text = HEAD + f'@workflow("Generated"{found.options})\nasync def generated(state: State) -> None:\n' + indent(found.body, "    ") + "\n"
+    text = (
+        HEAD
+        + f'@workflow("Generated"{found.options})\nasync def generated(state: State) -> None:\n'
+        + indent(found.body, "    ")
+        + "\n"
+    )
     ready = compiled(text, f"found_{abs(hash(text))}")
     assert ready is not None, text
     initial = State(n=3, prices={"z": 1})
@@ -131,7 +136,10 @@ def test_found(found: Found) -> None:
 
 def test_the_comparison_can_fail() -> None:
     """Two different worlds give differences; a suite that cannot fail proves nothing."""
-    ready = compiled(HEAD + '@workflow("Generated")\nasync def generated(state: State) -> int:\n    return await val("a", 1)\n', "found_differs")
+    ready = compiled(
+        HEAD + '@workflow("Generated")\nasync def generated(state: State) -> int:\n    return await val("a", 1)\n',
+        "found_differs",
+    )
     assert ready is not None
     right = Found("").outside()
     wrong = Found("", does={"a": Reply(99)}).outside()

@@ -20,7 +20,7 @@ from tests.programs import w01_order, w02_travel, w03_loan, w06_nightly, w08_sub
 from tests.support.differential import OUTSIDE, Outside, Sent, differences, engine_run, local_outcome, memory
 from tests.unit.authoring import test_programs as worlds
 
-KYC = '''
+KYC = """
 from ruvon import workflow
 from tests.programs.w03_loan import Kyc, KycResult
 
@@ -28,7 +28,7 @@ from tests.programs.w03_loan import Kyc, KycResult
 @workflow("KYC")
 async def kyc(state: Kyc) -> KycResult:
     return KycResult(level="full")
-'''
+"""
 
 
 @dataclass
@@ -110,7 +110,12 @@ def _launch() -> World:
 
 RELEASE = {"release": None, "refund": None}
 PAGED = {"page": None, "open_bridge": None}
-NIGHT = {"business_day": date(2026, 1, 2), "customers": [f"c{number}" for number in range(20)], "statement": _statement, "publish": None}
+NIGHT = {
+    "business_day": date(2026, 1, 2),
+    "customers": [f"c{number}" for number in range(20)],
+    "statement": _statement,
+    "publish": None,
+}
 ORDER, TRIP, SUBSCRIPTION = w01_order.order_processing, w02_travel.trip_booking, w08_subscription.subscription
 CHANGE = w08_subscription.PriceChange(price=Decimal(11))
 CANCEL = w08_subscription.Cancel(reason="moved")
@@ -144,7 +149,9 @@ def _of(flow: Any) -> list[Definition]:
     if flow is TRIP:
         found += _definitions(w02_travel.visa_check)
     if flow is w03_loan.loan_application:
-        found += [item.definition for item in require(compile_source(KYC, roots=ImportRoots({"tests"}), module="kyc_child"))]
+        found += [
+            item.definition for item in require(compile_source(KYC, roots=ImportRoots({"tests"}), module="kyc_child"))
+        ]
     return found
 
 
@@ -159,4 +166,3 @@ def test_program_by_both_roads(flow: Any, initial: Any, world: Callable[[], Worl
         again = engine_run(definitions, initial, Scripted(world()).outside(), memory(), (number, True), share=False)
         assert not differences(found, again), number
         assert not again.repeated
-

@@ -70,7 +70,15 @@ class _Names:
         self._draw = draw
         self._odd = odd
         self.escapes = escapes
+        self.variable = "x"
+        """What nodes bind; a branch has a name of its own."""
         self._used: set[str] = set()
+        self._count = 0
+
+    def count(self) -> int:
+        """A new number."""
+        self._count += 1
+        return self._count
 
     def new(self, base: str) -> str:
         wanted = self._draw(st.sampled_from([base, base, base, *self._odd]))
@@ -189,10 +197,11 @@ _BASES = {
 def _node(draw, names, kind, name, target, depth, visible, in_loop, final) -> Node:  # type: ignore[no-untyped-def]
     match kind:
         case "call":
-            return Node(id=name, action=_call(draw), next=target())
+            return Node(id=name, action=_call(draw, names.variable), next=target())
         case "set":
             path = draw(st.booleans())
-            places, values = (("state.amount",), NUMBERS) if path else (("x", "(x, y)"), VALUES)
+            both = f"({names.variable}, {names.variable}_2)"
+            places, values = (("state.amount",), NUMBERS) if path else ((names.variable, both), VALUES)
             action = Assign(target=_expr(draw, places), value=_expr(draw, values))
             return Node(id=name, action=action, next=target())
         case "decision":
@@ -208,9 +217,9 @@ def _node(draw, names, kind, name, target, depth, visible, in_loop, final) -> No
         case "fail":
             return Node(id=name, action=Fail(error=parse("ref('tests.support.shop:Rejected')('no')")))
         case "wait":
-            return Node(id=name, action=_wait(draw), next=target())
+            return Node(id=name, action=_wait(draw, names.variable), next=target())
         case "start":
-            return Node(id=name, action=_start(draw), next=target())
+            return Node(id=name, action=_start(draw, names.variable), next=target())
         case "loop":
             return _loop(draw, names, name, target, depth)
         case "try":
@@ -223,14 +232,14 @@ def _expr(draw: st.DrawFn, texts: tuple[str, ...]) -> Expr:
     return parse(draw(st.sampled_from(texts)))
 
 
-def _call(draw: st.DrawFn) -> Call:
-    output = draw(st.sampled_from([None, Name("x"), parse("state.amount")]))
+def _call(draw: st.DrawFn, variable: str) -> Call:
+    output = draw(st.sampled_from([None, Name(variable), parse("state.amount")]))
     if draw(st.booleans()):
         return Call(function="tests.support.shop:touch", args={"state": Name("state")}, output=output)
     return Call(function="tests.support.shop:anything", args={"value": _expr(draw, VALUES)}, output=output)
 
 
-def _wait(draw: st.DrawFn) -> Wait:
+def _wait(draw: st.DrawFn, variable: str) -> Wait:
     source = draw(
         st.sampled_from(
             [
@@ -241,15 +250,15 @@ def _wait(draw: st.DrawFn) -> Wait:
         )
     )
     timeout = None if isinstance(source, TimerSource) else draw(st.sampled_from([None, parse("timedelta(days=1)")]))
-    return Wait(source=source, timeout=timeout, output=draw(st.sampled_from([None, Name("x")])))
+    return Wait(source=source, timeout=timeout, output=draw(st.sampled_from([None, Name(variable)])))
 
 
-def _start(draw: st.DrawFn) -> Start:
+def _start(draw: st.DrawFn, variable: str) -> Start:
     return Start(
         child="Kyc",
         result="tests.support.shop:Done",
         data=parse("ref('tests.support.shop:Job')(amount=1)"),
-        output=draw(st.sampled_from([None, Name("x")])),
+        output=draw(st.sampled_from([None, Name(variable)])),
     )
 
 
@@ -259,8 +268,8 @@ def _loop(draw: st.DrawFn, names: _Names, name: str, target, depth: int) -> Node
     broken = None if broken == after or BREAK not in graph_exits(body) else broken
     limit = draw(st.sampled_from([None, 1000, 3]))
     if draw(st.booleans()):
-        over, index = parse("state.lines"), draw(st.sampled_from([None, "i"]))
-        loop = Loop(over=over, item=Name("line"), index=index, body=body, on_break=broken, max_iterations=limit)
+        over, index = parse("state.lines"), draw(st.sampled_from([None, f"{names.variable}_index"]))
+        loop = Loop(over=over, item=Name(f"{names.variable}_line"), index=index, body=body, on_break=broken, max_iterations=limit)
     else:
         loop = Loop(condition=_expr(draw, CONDITIONS), body=body, on_break=broken, max_iterations=limit)
     return Node(id=name, action=loop, next=after)
@@ -279,7 +288,7 @@ def _try(draw, names, name, target, depth, visible, in_loop, final) -> Node:  # 
         return Node(id=name, action=Try(body=body, saga=True), next=following if _completes(body) else END)
     classes = ("builtins:ValueError",), ("tests.support.shop:Rejected", "builtins:KeyError")
     handlers = tuple(
-        Handler(classes=classes[index], name=draw(st.sampled_from([None, "err"])), graph=part(draw(st.integers(0, 2))))
+        Handler(classes=classes[index], name=draw(st.sampled_from([None, f"{names.variable}_error"])), graph=part(draw(st.integers(0, 2))))
         for index in range(draw(st.integers(1, 2)))
     )
     last = None
@@ -314,16 +323,20 @@ def _plain(graph: Graph) -> Graph:
 
 
 def _parallel(draw: st.DrawFn, names: _Names, name: str, target, depth: int) -> Node:  # type: ignore[no-untyped-def]
+    outer = names.variable
     if draw(st.integers(0, 3)) == 0:
+        names.variable = f"b{names.count()}"
         body = _plain(_graph(draw, names, size=draw(st.integers(1, 2)), depth=depth + 1, around=(), in_loop=False))
         action = Parallel(
-            over=parse("state.lines"), item=Name("line"), body=body, output=draw(st.sampled_from([None, Name("x")]))
+            over=parse("state.lines"), item=Name(f"{names.variable}_line"), body=body, output=draw(st.sampled_from([None, Name(outer)]))
         )
         return Node(id=name, action=action, next=target())
     race = draw(st.booleans())
     branches: list[Branch] = []
     for _ in range(draw(st.integers(2 if race else 1, 3))):
+        names.variable = f"b{names.count()}"
         graph = _plain(_graph(draw, names, size=draw(st.integers(0, 3)), depth=depth + 1, around=(), in_loop=False))
+        names.variable = outer
         only = next(iter(graph.nodes)) if len(graph.nodes) == 1 else None
         label = only if only and draw(st.booleans()) else names.new("part")
         after = tuple(branch.label for branch in branches if not race and draw(st.integers(0, 3)) == 0)

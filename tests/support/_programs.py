@@ -143,6 +143,15 @@ class _Frame:
     errors: list[str] = field(default_factory=list[str])
     outermost: bool = True
     final: bool = False
+    outside: frozenset[str] = frozenset()
+    """Names that are bound around the branch, which it may read and not bind."""
+
+    def branch(self, **changes: Any) -> "_Frame":
+        """A copy for a branch."""
+        outside = frozenset(name for names in self.names.values() for name in names)
+        made = self.inner(in_branch=True, in_loop=False, outermost=True, outside=outside | self.outside, **changes)
+        made.names["items"] = []
+        return made
 
     def inner(self, **changes: Any) -> "_Frame":
         """A copy for a nested block: what it binds is not bound behind it."""
@@ -190,7 +199,7 @@ class _Builder:
         return Node(id=self._id(action, None, odd=False), action=action)
 
     def _fresh(self, kind: str, frame: _Frame) -> Name:
-        known = frame.names[kind]
+        known = [name for name in frame.names[kind] if name not in frame.outside]
         if known and self._draw(st.integers(0, 2)) == 0:
             return Name(self._pick(*known))
         self._count += 1
@@ -509,8 +518,7 @@ class _Builder:
             return Branch(label=node.id, graph=_EMPTY), (Single(node),), kind or "number"
         self._count += 1
         writes = (("amount",), ("name",), ("flag",))[index]
-        inner = frame.inner(in_branch=True, in_loop=False, outermost=True, result=bound, writes=writes)
-        inner.names["items"] = []
+        inner = frame.branch(result=bound, writes=writes)
         block = _completing(self._inner(inner, depth, least=1))
         if bound and not _ends(block):
             block = (*block, self.returning(inner))
@@ -527,8 +535,7 @@ class _Builder:
         self._count += 1
         item = Name(f"number{self._count}")
         node = self._node(Parallel(over=parse("state.lines"), item=item, body=_EMPTY))
-        inner = frame.inner(in_branch=True, in_loop=False, outermost=True, result=True, writes=())
-        inner.names["items"] = []
+        inner = frame.branch(result=True, writes=())
         self._bind(item, "number", inner)
         if self._draw(st.booleans()):
             action, _ = self._step(self._pick("add", "quote", "check"), inner)

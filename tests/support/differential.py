@@ -30,7 +30,18 @@ from ruvon.steps._attempt import Attempt
 from tests.differential.clock import START, START_US, Clock
 from tests.differential.outcome import Outcome, differences, error_shape, shape
 
-__all__ = ["Lost", "Outcome", "Outside", "Sent", "Store", "differences", "engine_run", "local_outcome", "local_run", "shape"]
+__all__ = [
+    "Lost",
+    "Outcome",
+    "Outside",
+    "Sent",
+    "Store",
+    "differences",
+    "engine_run",
+    "local_outcome",
+    "local_run",
+    "shape",
+]
 
 OUTSIDE: ContextVar["Outside"] = ContextVar("outside")
 """The outside world of the run under way."""
@@ -94,7 +105,7 @@ class Outside:
         return [UUID(int=item + 1000) for item in range(300)]
 
     def randoms(self) -> list[float]:
-        source = chance.Random(self.seed)  # noqa: S311 - no secret
+        source = chance.Random(self.seed)
         return [source.random() for _ in range(300)]
 
     def note(self, branch: object, name: str, given: Mapping[str, Any], attempt: int) -> None:
@@ -360,7 +371,9 @@ class People:
             name, data = encode_signal(self._workflow._run, sent.event, None)
         except InvalidInputError:  # the workflow receives nothing of this class
             return
-        entry = InboxEntry(UUID(self._workflow.id), InboxKind.SIGNAL, name, data, sent.key, f"signal:{number}", self._clock.now_us())
+        entry = InboxEntry(
+            UUID(self._workflow.id), InboxKind.SIGNAL, name, data, sent.key, f"signal:{number}", self._clock.now_us()
+        )
         await self._store.append_inbox(entry)
         self.news.set()
 
@@ -393,7 +406,9 @@ class People:
         except NotWaitingForInputError:
             return
         data = run.program.types.dynamic.encode(checked, "the answer")
-        entry = InboxEntry(workflow_id, InboxKind.ANSWER, wait.activation, data, None, f"answer:{wait_id}", self._clock.now_us())
+        entry = InboxEntry(
+            workflow_id, InboxKind.ANSWER, wait.activation, data, None, f"answer:{wait_id}", self._clock.now_us()
+        )
         await self._store.append_inbox(entry)
         self.news.set()
 
@@ -477,7 +492,11 @@ def engine_run(
 
 
 async def _engine_run(
-    definitions: Sequence[Definition], initial: Any, outside: Outside, make_store: MakeStore, lose: tuple[int, bool] | None
+    definitions: Sequence[Definition],
+    initial: Any,
+    outside: Outside,
+    make_store: MakeStore,
+    lose: tuple[int, bool] | None,
 ) -> Outcome:
     token = OUTSIDE.set(outside)
     clock = outside.clock = Clock()

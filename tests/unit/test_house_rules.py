@@ -119,8 +119,8 @@ def test_no_trace_of_a_machine() -> None:
 @pytest.mark.parametrize("module", ["ruvon", "ruvon.ir", "ruvon.cli", "ruvon.authoring"])
 def test_imports_are_light(module: str) -> None:
     """Importing a step module's needs loads no compiler, database driver, template engine or web framework."""
-    heavy = "{'libcst', 'yaml', 'aiosqlite', 'sqlite3', 'jinja2', 'litestar', 'celery', 'sqlalchemy', 'asyncpg', 'rich', 'httpx'}"
-    code = f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))"
+    heavy = "libcst yaml aiosqlite sqlite3 jinja2 litestar celery sqlalchemy asyncpg rich httpx".split()
+    code = f"import sys, {module}; print(sorted(set({heavy}) & set(sys.modules)))"
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
 

@@ -26,6 +26,8 @@ _FORBIDDEN: Final = re.compile(
 )
 _LINE_END: Final = re.compile("\r\n|\r|\n")
 _FORM: Final = "write one Python expression, such as `state.amount > 0`"
+_SMALL: Final = MAX_DEPTH - 10
+"""Characters of a text that cannot be too deep or too large: a level of the tree takes one at least."""
 _WORD: Final = re.compile(r"[^\W\d]\w*")
 
 
@@ -50,6 +52,11 @@ class Source:
         self._lines = lines or {}
         self._ascii = text.isascii()
         self._starts = [0, *(match.end() for match in _LINE_END.finditer(text))]
+
+    @property
+    def is_plain_line(self) -> bool:
+        """Whether the text is one line of ASCII, where bytes are code points: nearly every expression is."""
+        return self._ascii and len(self._starts) == 1
 
     def line_text(self, row: int) -> str:
         """The text of line `row`, counted from 1, with its line end."""
@@ -93,13 +100,15 @@ class Source:
 class _Reading:
     """How a text was handed to Python: the rows and columns its parser saw, against those of the text."""
 
-    __slots__ = ("first_row", "indent", "source", "tree")
+    __slots__ = ("_base", "first_row", "indent", "source", "tree")
 
     def __init__(self, source: Source, tree: ast.expr, first_row: int, indent: int) -> None:
         self.source = source
         self.tree = tree
         self.first_row = first_row
         self.indent = indent
+        simple = source.is_plain_line and first_row == 0 and indent >= 0
+        self._base = source.position(1, indent) if simple else None
 
     def locate(self, row: int, bytes_offset: int) -> tuple[int, int]:
         """Row and code point of the text for a row and byte offset of the parser."""
@@ -116,6 +125,10 @@ class _Reading:
             return None
         end_line = node.end_lineno or node.lineno
         end_column = node.col_offset + 1 if node.end_col_offset is None else node.end_col_offset
+        base = self._base
+        if base is not None and end_column > node.col_offset:
+            first = Position(base.line, base.column + node.col_offset)
+            return Span(self.source.file, first, Position(base.line, base.column + end_column))
         start = self.source.position(*self.locate(node.lineno, node.col_offset))
         end = self.source.position(*self.locate(end_line, end_column))
         return (
@@ -155,7 +168,9 @@ def _check_text(source: Source) -> None:
         )
     if not text.strip():
         raise _refuse(SYNTAX, "the expression is empty", source.whole(), advice="write a value, such as `state.amount`")
-    depth = deepest = 0
+    if sum(map(text.count, "([{")) <= MAX_DEPTH:
+        return
+    depth = 0
     for index, character in enumerate(text):
         if character in "([{":
             depth += 1
@@ -163,7 +178,6 @@ def _check_text(source: Source) -> None:
                 raise _too_deep(source.span(index, index + 1))
         elif character in ")]}":
             depth = max(0, depth - 1)
-        deepest = max(depth, deepest)
 
 
 def _too_deep(span: Span) -> ExpressionError:
@@ -249,6 +263,8 @@ def _assigns(text: str) -> bool:
 
 
 def _check_size(source: Source, tree: ast.expr) -> None:
+    if len(source.text) <= _SMALL:
+        return
     count = 0
     level: list[ast.AST] = [tree]
     for _ in range(MAX_DEPTH + 2):

@@ -95,7 +95,7 @@ def _model_fields(cls: type[pydantic.BaseModel]) -> tuple[ClassField, ...]:
         try:
             cls.model_rebuild()
         except pydantic.errors.PydanticUndefinedAnnotation as exc:
-            raise UnresolvedTypeError(cls.__qualname__, exc.name) from None
+            raise UnresolvedTypeError(cls.__qualname__, exc.name or "a field's type") from None
     return _complete_fields(cls)
 
 

@@ -37,7 +37,7 @@ class Writer:
     """Writes one body from a seed; every call of a step has its own number."""
 
     def __init__(self, seed: int) -> None:
-        self.chance = random.Random(seed)  # noqa: S311 - reproducible programs
+        self.chance = random.Random(seed)
         self.calls = 0
         self.flows = 0
 

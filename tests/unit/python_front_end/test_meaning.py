@@ -21,11 +21,11 @@ SKIPPED = {"RV0401", "RV0119", "RV0268"}
 """Findings that random programs run into: unreachable statements, guarded captures, a flow's `go` before its end."""
 
 
-class Boom(Exception):  # noqa: N818 - the name in the programs
+class Boom(Exception):
     """One of two errors that steps raise."""
 
 
-class Crash(Exception):  # noqa: N818 - the name in the programs
+class Crash(Exception):
     """The other one."""
 
 
@@ -45,7 +45,7 @@ class Steps:
         if len(self.trace) >= MOST_CALLS:
             raise Enough
         self.trace.append(number)
-        chance = random.Random(f"{self.seed} {number} {len(self.trace)}")  # noqa: S311 - reproducible results
+        chance = random.Random(f"{self.seed} {number} {len(self.trace)}")
         match chance.randrange(10):
             case 0:
                 raise Boom

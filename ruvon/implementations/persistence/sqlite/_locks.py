@@ -61,7 +61,7 @@ class Locks:
         self._holds: dict[UUID, InstanceHold] = {}
         self._on_listeners = on_listeners
         self._file: int | None = None
-        if path is not None and fcntl is not None and hasattr(fcntl, "F_OFD_SETLK"):
+        if path is not None and hasattr(fcntl, "F_OFD_SETLK"):
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
 
     def hold(self, workflow_id: UUID, key: int) -> InstanceHold:

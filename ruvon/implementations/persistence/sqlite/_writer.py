@@ -47,7 +47,7 @@ class Writer:
         """
         if self._inline and self._turn.acquire(blocking=False):
             try:
-                answer = self._write([transition])[0]
+                answer: object = self._write([transition])[0]
             finally:
                 self._turn.release()
         else:
