@@ -435,7 +435,6 @@ class Body:
         lines = [f"{pad}async for {at} in {self._imports.ours('flow')}({entry}):", f"{pad}{_INDENT}match {at}.step:"]
         for stage in flow.stages:
             lines.extend([f"{pad}{_INDENT * 2}case {quoted(stage.label)}:", *self.block(stage.block, inner)])
-        self._locals.discard(at)
         for target in sorted(left_by(flow)):
             leave = self._exit(target, place, leaves=not place.flows)
             lines.extend([f"{pad}if {at}.left({self._imports.ours(target)}):", f"{pad}{_INDENT}{leave}"])

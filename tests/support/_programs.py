@@ -246,8 +246,7 @@ class _Builder:
         shape = self._pick(
             "{0} > {1}",
             "{0} % 2 == 0",
-            "state.flag",
-            "not state.flag",
+            "state.flag == ({0} > 2)",
             "{0} > 2 and {1} < 9",
             "{0} in (1, 2, 3)",
             "state.name != 'b'",

@@ -4,9 +4,10 @@ A template can read data and loop over it. It cannot reach attributes that begin
 anything but the filters and tests of Jinja2, include another template, or produce more than a limit of text.
 """
 
-from collections.abc import Mapping, Sized
+from collections.abc import Callable, Mapping, Sized
 from datetime import date, time, timedelta
 from decimal import Decimal
+from functools import wraps
 from typing import Any, Final, final
 
 from jinja2 import StrictUndefined, Template
@@ -19,6 +20,7 @@ from ruvon.providers import TemplateError
 __all__ = ["Jinja2TemplateEngine"]
 
 _UNSAFE_FILTERS: Final = ("attr", "format", "map", "xmlattr", "pprint", "tojson")
+_SIZED_FILTERS: Final = ("batch", "center", "indent", "slice", "truncate", "urlize", "wordwrap")
 _UNSAFE_GLOBALS: Final = ("cycler", "joiner", "lipsum", "namespace", "range")
 
 
@@ -30,17 +32,25 @@ _LARGEST_POWER: Final = 1_000
 class _Sandbox(ImmutableSandboxedEnvironment):
     """The sandbox with calls of plain data methods only, and without operators that blow up."""
 
-    intercepted_binops = frozenset({"*", "**"})
+    intercepted_binops = frozenset({"*", "**", "%"})
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        """Refuse products of texts and lists, and powers, that would take all memory."""
-        if operator == "*":
+        """Refuse products of texts and lists, and powers, that would take all memory, and texts as formats."""
+        if operator == "%":
+            if isinstance(left, str):
+                raise TemplateError("a text is no format here; write the value with a filter such as `round`")
+        elif operator == "*":
             for text, times in ((left, right), (right, left)):
                 if isinstance(times, int) and isinstance(text, Sized) and len(text) * times > _LONGEST_PRODUCT:
                     raise TemplateError(f"a product of more than {_LONGEST_PRODUCT:,} items")
         elif not isinstance(right, int) or abs(right) > _LARGEST_POWER:
             raise TemplateError(f"a power above {_LARGEST_POWER:,}")
         return super().call_binop(context, operator, left, right)
+
+    def call(self, context: Any, called: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Refuse widths and counts that would take all memory, as in `'a'.ljust(10**10)`."""
+        _require_small(args, kwargs)
+        return super().call(context, called, *args, **kwargs)
 
     def is_safe_callable(self, obj: Any) -> bool:
         """Only methods of plain data, and the macros of the template itself."""
@@ -54,6 +64,23 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         if attr.startswith("_") or (isinstance(obj, str) and attr in ("format", "format_map")):
             return False
         return super().is_safe_attribute(obj, attr, value)
+
+
+def _require_small(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    for value in (*args, *kwargs.values()):
+        if isinstance(value, int) and abs(value) > _LONGEST_PRODUCT:
+            raise TemplateError(f"a width or count of more than {_LONGEST_PRODUCT:,}")
+
+
+def _bounded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter that refuses widths and counts which would take all memory."""
+
+    @wraps(function)
+    def bounded(*args: Any, **kwargs: Any) -> Any:
+        _require_small(args, kwargs)
+        return function(*args, **kwargs)
+
+    return bounded
 
 
 @final
@@ -71,6 +98,8 @@ class Jinja2TemplateEngine:
         self._environment = _Sandbox(undefined=StrictUndefined, autoescape=False)
         for name in _UNSAFE_FILTERS:
             self._environment.filters.pop(name, None)
+        for name in _SIZED_FILTERS:
+            self._environment.filters[name] = _bounded(self._environment.filters[name])
         for name in _UNSAFE_GLOBALS:
             self._environment.globals.pop(name, None)
         self._templates: dict[str, Template] = {}
@@ -93,7 +122,15 @@ class Jinja2TemplateEngine:
                 parts.append(part)
         except Jinja2Error as exc:
             raise TemplateError(f"{type(exc).__name__}: {exc}") from exc
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as exc:
+        except (
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            MemoryError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ) as exc:
             if isinstance(exc, TemplateError):
                 raise
             raise TemplateError(f"{type(exc).__name__}: {exc}") from exc

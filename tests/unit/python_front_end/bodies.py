@@ -120,7 +120,9 @@ class Writer:
 
     def while_loop(self, around: Around) -> tuple[str, bool]:
         inner, _ = self.part(replace(around, loop=True))
-        text = f"state.fuel = {self.chance.randint(1, 3)}\nwhile state.fuel > 0:\n    state.fuel -= 1\n{inner}"
+        self.calls += 1
+        fuel = f"state.fuel_{self.calls}"
+        text = f"{fuel} = {self.chance.randint(1, 3)}\nwhile {fuel} > 0:\n    {fuel} -= 1\n{inner}"
         return self.with_else(text, around), False
 
     def with_else(self, text: str, around: Around) -> str:

@@ -68,7 +68,7 @@ def by_cpython(text: str, seed: int) -> tuple[Any, ...]:
     body = names["body"]
     names |= {"Boom": Boom, "Crash": Crash}
     body.__globals__.update(names)
-    state = SimpleNamespace(n=1, fuel=0)
+    state = SimpleNamespace(n=1)
     try:
         ending: tuple[Any, ...] = ("return", asyncio.run(body(state)))
     except (Exception, Enough) as error:  # noqa: BLE001 - errors are compared
@@ -85,7 +85,7 @@ def by_graph(text: str, seed: int) -> tuple[Any, ...] | None:
         return None
     assert verify(draft.definition) == ()
     steps = Steps(seed)
-    state = SimpleNamespace(n=1, fuel=0)
+    state = SimpleNamespace(n=1)
     machine = Machine({"act": steps.act}, {"Boom": Boom, "Crash": Crash}, state)
     left = machine.run(draft.definition.graph)
     ending = ("raise", type(left.value).__name__) if left.kind == "raise" else ("return", left.value)
