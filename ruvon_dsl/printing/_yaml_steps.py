@@ -45,6 +45,9 @@ __all__ = ["Steps"]
 _TIMES: Final = {"timeout": "timeout_us", "queue_timeout": "queue_timeout_us", "deadline": "deadline_us"}
 _DURATION: Final = Expected("timedelta")
 _TURNS: Final = 1_000
+_OWN_TYPES: Final = frozenset({"STANDARD", "HTTP", "AI_INFERENCE", "WASM", "RESTART"})
+_STATE: Final[Mapping[str, Expr]] = {"state": Name("state")}
+"""What a custom type is called with where its step has no `inputs`."""
 _SHORT_JUMPS: Final = {BREAK: "break", CONTINUE: "continue"}
 _START_TYPES: Final = {
     StartMode.AWAIT: "SUB_WORKFLOW",
@@ -160,7 +163,10 @@ class Steps:
         if call.function is not None:
             tree["function"] = self._values.path(call.function)
         tree |= {key: self._values.value(item) for key, item in call.config.items()}
-        tree |= self._inputs("inputs", call.function, call.args)
+        if call.type in _OWN_TYPES:
+            tree |= self._inputs("inputs", call.function, call.args)
+        elif dict(call.args) != _STATE:
+            tree["inputs"] = {name: self._values.value(item) for name, item in call.args.items()}
         tree |= self._output(call.output)
         if call.into is not None:
             tree["output_model"] = self._values.type(call.into)

@@ -1,5 +1,6 @@
 """Calls that start another workflow, and calls of custom step types."""
 
+import re
 from types import MappingProxyType
 
 from ruvon.ir._nodes import Call, Start, StartMode
@@ -118,10 +119,12 @@ def custom_effect(
         elif arg.keyword is not None:
             config[arg.keyword] = _config(unit, arg.value, place, call.span)
     options = read_options(unit, tuple(callee.options), STEP_OPTIONS, "a step type", place.frame)
+    function = _function(config)
     positional, keywords = call_arguments(unit, call.args, place, call.span)
     args = {("state" if value == e.Name("state") else str(index)): value for index, value in enumerate(positional)}
     action = Call(
         type=name.value,
+        function=function,
         args=MappingProxyType({**args, **keywords}),
         config=MappingProxyType(config),
         into=into,
@@ -131,9 +134,19 @@ def custom_effect(
         compensation=options.compensation,
         input_model=options.input_model,
     )
-    base = name.value.lower()
+    base = name.value.lower() if function is None else re.split(r"[:.]", function)[-1]
     automate = options.automate_next
     return made(unit, base, action, call.span, place, given=given, wanted=wanted, name=options.name, automate=automate)
+
+
+def _function(config: dict[str, Expr]) -> str | None:
+    """The path of the step function that a custom type calls, taken out of its fields."""
+    match config.get("function"):
+        case e.Const(value=str(path)):
+            del config["function"]
+            return path
+        case _:
+            return None
 
 
 def _positional(custom: Invocation) -> int:

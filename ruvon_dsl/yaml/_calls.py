@@ -38,6 +38,9 @@ def lower_call(context: FileContext, item: Item, scope: Scope) -> Call:
     args: Mapping[str, Expr] = {}
     if isinstance(node, ScalarNode):
         function = context.names.written(node.text) if callee is None else callee.path
+    if not builtin:
+        args = _custom_arguments(context, item)
+    elif isinstance(node, ScalarNode):
         args = arguments_of(context, item, callee, scope, node)
     call = replace(
         options_of(context, item.fields, callee),
@@ -49,6 +52,12 @@ def lower_call(context: FileContext, item: Item, scope: Scope) -> Call:
     if item.kind == "ASYNC" and call.queue is None and not item.fields.is_off("queue"):
         call = replace(call, queue="default")
     return call
+
+
+def _custom_arguments(context: FileContext, item: Item) -> Mapping[str, Expr]:
+    """What a custom type is called with: `inputs` as they stand, or the state; its function is the type's own affair."""
+    given = item.fields.node("inputs")
+    return context.exprs.values(given) if isinstance(given, MappingNode) else {"state": e.Name("state", item.span)}
 
 
 def _custom_config(context: FileContext, item: Item) -> dict[str, Expr]:

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
 from ruvon.ir import Definition, verify
@@ -26,6 +27,7 @@ UNREAD = re.compile(
 """What the printer writes and the Python front end does not read yet; see `python_forms_wanted`."""
 
 
+@pytest.mark.campaign
 @SETTINGS
 @given(flat_definitions())
 def test_a_flat_graph_comes_back_from_yaml(definition: Definition) -> None:
@@ -34,6 +36,7 @@ def test_a_flat_graph_comes_back_from_yaml(definition: Definition) -> None:
     assert_yaml_shape(definition, shop_roots())
 
 
+@pytest.mark.campaign
 @SETTINGS
 @given(flat_definitions(escapes=False, odd=PLAIN_NAMES))
 def test_a_flat_graph_comes_back_from_python(definition: Definition) -> None:
@@ -43,6 +46,7 @@ def test_a_flat_graph_comes_back_from_python(definition: Definition) -> None:
     assert_python_shape(definition, shop_roots())
 
 
+@pytest.mark.campaign
 @SETTINGS
 @given(flat_definitions())
 def test_every_graph_prints_as_python(definition: Definition) -> None:

@@ -1,5 +1,6 @@
 """Generated programs of every construct, linked, printed in both forms, compiled and linked again (law 2)."""
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from ruvon_dsl import compile_source
@@ -13,6 +14,7 @@ SETTINGS = settings(
 )
 
 
+@pytest.mark.campaign
 @SETTINGS
 @given(programs())
 def test_a_program_comes_back_from_python(program: Program) -> None:
@@ -20,6 +22,7 @@ def test_a_program_comes_back_from_python(program: Program) -> None:
     assert_python(program.definition, shop_roots())
 
 
+@pytest.mark.campaign
 @SETTINGS
 @given(programs())
 def test_a_program_comes_back_from_yaml(program: Program) -> None:
@@ -27,6 +30,7 @@ def test_a_program_comes_back_from_yaml(program: Program) -> None:
     assert_yaml(program.definition, shop_roots())
 
 
+@pytest.mark.campaign
 @SETTINGS
 @given(programs())
 def test_python_to_yaml_and_back(program: Program) -> None:
