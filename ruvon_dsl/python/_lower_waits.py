@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Final, final
 
 from ruvon.ir._nodes import Call, HumanSource, SignalSource, TimerSource, TypePath, Wait
+from ruvon.ir.expr import _nodes as e
 from ruvon.ir.expr._nodes import Expr
 from ruvon_dsl._link import CONFIG_TYPES, Missing, PlainFunctionTarget, StepTarget, describe
 from ruvon_dsl.python import _codes as codes
@@ -141,31 +142,48 @@ def _call(kind: str, values: _Values) -> Call:
 
 def _human(unit: Unit, values: _Values) -> Wait:
     form = values.found.get("form")
+    ask, answer = _function(values, "ask"), _function(values, "answer")
     source = HumanSource(
         task=values.get("task") or lower_value(unit, values.found["task"], values.place.frame, values.call.span),
         form=None if form is None or form.text in {"dict", "None"} else type_of(unit, form),
         show=values.get("show"),
         role=values.get("role"),
         assignee=values.get("assignee"),
-        ask=_function(values, "ask"),
-        answer=_function(values, "answer"),
+        ask=None if ask is None else ask.path,
+        ask_args=_state_of(ask),
+        answer=None if answer is None else answer.path,
+        answer_args=_state_of(answer),
     )
     return Wait(source=source, timeout=values.get("timeout"), on_timeout=values.get("default"))
 
 
-def _function(values: _Values, name: str) -> TypePath | None:
-    """The path of a step function given as an argument."""
+def _state_of(called: "_Called | None") -> Mapping[str, Expr]:
+    """The state as the argument of a function that takes it; what else it wants, the answer gives."""
+    return MappingProxyType({"state": e.Name("state")} if called is not None and called.takes_state else {})
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Called:
+    """A function that `human` calls."""
+
+    path: TypePath
+    takes_state: bool
+
+
+def _function(values: _Values, name: str) -> _Called | None:
+    """A step function given as an argument."""
     value = values.found.get(name)
     if value is None or value.text == "None":
         return None
     unit = values.unit
     if isinstance(value, Dotted):
         if unit.lookup is None:
-            return value.name
+            return _Called(value.name, takes_state=False)
         found = unit.lookup(value.name)
         target = describe(found) if found is not Missing else None
         if isinstance(target, StepTarget | PlainFunctionTarget):
-            return target.path
+            return _Called(target.path, target.takes_state)
     unit.findings.error(
         codes.RUVON_ARGUMENT, f"`{name}` of `human` is no step function", value.span, help="name a function under @step"
     )

@@ -14,6 +14,7 @@ from typing import Final, final
 from ruvon.ir.expr import ExpressionError, parse
 from ruvon.ir.expr import _nodes as e
 from ruvon.ir.expr._canonical import format_string
+from ruvon.ir.expr._language import FUNCTION_NAMES
 from ruvon.ir.expr._nodes import Expr
 from ruvon.ir.expr._walk import is_target
 from ruvon_dsl._link import Missing, bind_names
@@ -291,9 +292,23 @@ class Expressions:
         if parsed is None or not is_target(parsed) or parsed == e.Name("state"):
             self._bad_target(node, f"`{node.text}`")
             return None
+        self._check_names(node, parsed)
         if declared is not None and isinstance(parsed, e.Name):
             self.declared[parsed.id] = declared
         return self.bind(parsed)
+
+    def _check_names(self, node: ScalarNode, target: Expr) -> None:
+        """Report variables that an expression could not read, because their name is a function's."""
+        match target:
+            case e.Name(id=name) if name in FUNCTION_NAMES:
+                message = f"`{name}` is a function of the expression language and cannot be a variable"
+                help_ = f"give the variable another name, such as `{name}_value`"
+                self._found.error(codes.BAD_NAME, message, node.span, help_)
+            case e.Tuple(items=items):
+                for item in items:
+                    self._check_names(node, item)
+            case _:
+                return
 
     def _bad_target(self, node: YamlNode, what: str) -> None:
         self._found.error(

@@ -18,7 +18,6 @@ KNOWN_GAPS = frozenset(
         for name in (
             "dependencies",
             "documented",
-            "effects",
             "ends",
             "human",
             "injection",
@@ -30,7 +29,6 @@ KNOWN_GAPS = frozenset(
             "waits_and_starts",
         )
     }
-    | {("yaml", f"tests/golden/python/{name}.py") for name in ("built_in_types", "waits")}
 )
 """Files that hold a construct which one form prints and the other does not read back yet; see `docs/status.md`."""
 

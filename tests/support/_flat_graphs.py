@@ -281,7 +281,7 @@ def _try(draw, names, name, target, depth, visible, in_loop, final) -> Node:  # 
     around = visible if names.escapes and draw(st.booleans()) else ()
 
     def part(size: int) -> Graph:
-        return _graph(draw, names, size=size, depth=depth + 1, around=around, in_loop=in_loop, final=final)
+        return _graph(draw, names, size=size, depth=depth + 1, around=around, in_loop=in_loop and names.escapes, final=final)
 
     body = part(draw(st.integers(1, 3)))
     if saga:
@@ -310,8 +310,18 @@ def _completes(graph: Graph) -> bool:
             return True
         if name in graph.nodes and name not in seen:
             seen.add(name)
-            pending.extend(targets_of(graph.nodes[name]))
+            pending.extend(_live_targets(graph.nodes[name]))
     return False
+
+
+def _live_targets(node: Node) -> tuple[str, ...]:
+    """Where a node can lead: a TRY all of whose parts leave leads nowhere itself."""
+    match node.action:
+        case Try(body=body, handlers=handlers, final=final):
+            alive = any(_completes(part) for part in (body, *(handler.graph for handler in handlers)))
+            return targets_of(node) if alive and (final is None or _completes(final)) else ()
+        case _:
+            return targets_of(node)
 
 
 def _plain(graph: Graph) -> Graph:

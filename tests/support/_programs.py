@@ -481,6 +481,7 @@ class _Builder:
         inner = frame.inner(outermost=False)
         body = self._inner(inner, depth, least=1)
         if _ends(body):
+            inner = frame.inner(outermost=False)
             body = self._assign(inner, depth, None)
         frame.names = inner.names
         return (Trial(node, body),)
@@ -516,6 +517,7 @@ class _Builder:
             node = self._node(action)
             return Branch(label=node.id, graph=_EMPTY), (Single(node),), kind or "number"
         self._count += 1
+        label = f"branch{self._count}"
         writes = (("amount",), ("name",), ("flag",))[index]
         inner = frame.branch(result=bound, writes=writes)
         block = _completing(self._inner(inner, depth, least=1))
@@ -528,7 +530,7 @@ class _Builder:
             and isinstance(block[0].node.action, Call | Wait | Start)
         ):
             block = (*block, Single(self._node(Return())))
-        return Branch(label=f"branch{self._count}", graph=_EMPTY), block, "number"
+        return Branch(label=label, graph=_EMPTY), block, "number"
 
     def _mapped(self, frame: _Frame, depth: int, before: Statement | None) -> Block:
         self._count += 1

@@ -307,3 +307,11 @@ def test_keys_that_belong_elsewhere(key: str, says: str) -> None:
 
     assert [item.code for item in draft.diagnostics] == ["RV0810"]
     assert says in draft.diagnostics[0].help
+
+
+@names("step", ["set: {all: 1}", "function: check, output: 'min, x'", "for: max, in: state.items, steps: []"])
+def test_functions_of_expressions_are_no_variables(step: str) -> None:
+    """A variable that expressions could not read is refused, as it is in Python."""
+    (draft,) = lower(f"{HEAD}steps: [{{name: A, {step}}}]")
+
+    assert "RV0815" in [item.code for item in draft.diagnostics]
