@@ -39,8 +39,15 @@ def _service(kind: str, positional: tuple[str, ...], optional: tuple[str, ...] =
 
 
 _SHAPES: Final[Mapping[str, _Shape]] = {
-    "human": _Shape(("task",), ("form", "show", "role", "assignee", "timeout", "default", "ask", "answer"), ("form",)),
-    "receive": _Shape(("model",), ("key", "timeout")),
+    "human": _Shape(
+        ("task",),
+        (
+            *("form", "show", "role", "assignee", "timeout", "default", "ask", "answer"),
+            *("ask_args", "answer_args", "required_input", "answer_to"),
+        ),
+        ("form",),
+    ),
+    "receive": _Shape(("model",), ("key", "timeout", "default")),
     "sleep": _Shape(("duration",)),
     "sleep_until": _Shape(("until",)),
     "http": _service("HTTP", ("method", "url")),
@@ -96,7 +103,8 @@ def waiting_effect(
             base, action = "human", _human(unit, values)
         case "receive":
             source = SignalSource(model=type_of(unit, found["model"]), key=values.get("key"))
-            base, action = "receive", Wait(source=source, timeout=values.get("timeout"))
+            limit, otherwise = values.get("timeout"), values.get("default")
+            base, action = "receive", Wait(source=source, timeout=limit, on_timeout=otherwise)
         case "sleep" | "sleep_until":
             timer = TimerSource(duration=values.get("duration"), until=values.get("until"))
             base, action = "sleep", Wait(source=timer)
@@ -150,16 +158,50 @@ def _human(unit: Unit, values: _Values) -> Wait:
         role=values.get("role"),
         assignee=values.get("assignee"),
         ask=None if ask is None else ask.path,
-        ask_args=_state_of(ask),
+        ask_args=_arguments(values, "ask_args", ask),
         answer=None if answer is None else answer.path,
-        answer_args=_state_of(answer),
+        answer_args=_arguments(values, "answer_args", answer),
+        required_input=_texts(values, "required_input"),
+        answer_to=(_texts(values, "answer_to") or ("self",))[0],
     )
     return Wait(source=source, timeout=values.get("timeout"), on_timeout=values.get("default"))
 
 
-def _state_of(called: "_Called | None") -> Mapping[str, Expr]:
-    """The state as the argument of a function that takes it; what else it wants, the answer gives."""
-    return MappingProxyType({"state": e.Name("state")} if called is not None and called.takes_state else {})
+def _arguments(values: _Values, name: str, called: "_Called | None") -> Mapping[str, Expr]:
+    """The arguments of a function that `human` calls: the state, where it takes it, and what is written."""
+    found: dict[str, Expr] = {"state": e.Name("state")} if called is not None and called.takes_state else {}
+    match values.get(name):
+        case None:
+            pass
+        case e.Dict(items=items):
+            for item in items:
+                match item.key:
+                    case e.Const(value=str(key)):
+                        found[key] = item.value
+                    case _:
+                        _wrong(values, name, 'write the names as texts: `{"amount": state.amount}`')
+        case _:
+            _wrong(values, name, 'write a dict display: `{"amount": state.amount}`')
+    return MappingProxyType(found)
+
+
+def _texts(values: _Values, name: str) -> tuple[str, ...]:
+    """A constant text, or a tuple of them; nothing where the argument is not given."""
+    match values.get(name):
+        case None:
+            return ()
+        case e.Const(value=str(text)):
+            return (text,)
+        case e.Tuple(items=items) if all(isinstance(item, e.Const) for item in items):
+            return tuple(str(item.value) for item in items if isinstance(item, e.Const))
+        case _:
+            _wrong(values, name, "write the texts themselves")
+            return ()
+
+
+def _wrong(values: _Values, name: str, help_: str) -> None:
+    message = f"`{name}` of `human` cannot be read"
+    values.unit.findings.error(codes.RUVON_ARGUMENT, message, values.found[name].span, help=help_)
 
 
 @final
