@@ -22,7 +22,9 @@ def named_by_declaration(definition: Definition, declarations: Declarations) -> 
     return {
         node.id
         for node in walk_nodes(definition.graph)
-        if isinstance(node.action, Call) and node.action.function is not None and declarations.named(node.action.function)
+        if isinstance(node.action, Call)
+        and node.action.function is not None
+        and declarations.named(node.action.function)
     }
 
 

@@ -44,9 +44,7 @@ def to_python(
     imports = Imports(names | _RESERVED)
     declarations = Declarations(resolve)
     function = imports.reserve(function_name or snake_case(definition.workflow_type))
-    calls = Calls(
-        imports, declarations, workflow=function, state=definition.state, variables=definition.variables
-    )
+    calls = Calls(imports, declarations, workflow=function, state=definition.state, variables=definition.variables)
     automatic, labels = most_automatic(definition), _labels(block)
     routes = {node.id: effect for node, effect in routed(block)}
     introduced = introduced_nodes(definition, lambda node: declarations.usual(node, automatic=automatic), routes)

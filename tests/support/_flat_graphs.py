@@ -269,7 +269,14 @@ def _loop(draw: st.DrawFn, names: _Names, name: str, target, depth: int) -> Node
     limit = draw(st.sampled_from([None, 1000, 3]))
     if draw(st.booleans()):
         over, index = parse("state.lines"), draw(st.sampled_from([None, f"{names.variable}_index"]))
-        loop = Loop(over=over, item=Name(f"{names.variable}_line"), index=index, body=body, on_break=broken, max_iterations=limit)
+        loop = Loop(
+            over=over,
+            item=Name(f"{names.variable}_line"),
+            index=index,
+            body=body,
+            on_break=broken,
+            max_iterations=limit,
+        )
     else:
         loop = Loop(condition=_expr(draw, CONDITIONS), body=body, on_break=broken, max_iterations=limit)
     return Node(id=name, action=loop, next=after)
@@ -281,14 +288,20 @@ def _try(draw, names, name, target, depth, visible, in_loop, final) -> Node:  # 
     around = visible if names.escapes and draw(st.booleans()) else ()
 
     def part(size: int) -> Graph:
-        return _graph(draw, names, size=size, depth=depth + 1, around=around, in_loop=in_loop and names.escapes, final=final)
+        return _graph(
+            draw, names, size=size, depth=depth + 1, around=around, in_loop=in_loop and names.escapes, final=final
+        )
 
     body = part(draw(st.integers(1, 3)))
     if saga:
         return Node(id=name, action=Try(body=body, saga=True), next=following if _completes(body) else END)
     classes = ("builtins:ValueError",), ("tests.support.shop:Rejected", "builtins:KeyError")
     handlers = tuple(
-        Handler(classes=classes[index], name=draw(st.sampled_from([None, f"{names.variable}_error"])), graph=part(draw(st.integers(0, 2))))
+        Handler(
+            classes=classes[index],
+            name=draw(st.sampled_from([None, f"{names.variable}_error"])),
+            graph=part(draw(st.integers(0, 2))),
+        )
         for index in range(draw(st.integers(1, 2)))
     )
     last = None
@@ -338,7 +351,10 @@ def _parallel(draw: st.DrawFn, names: _Names, name: str, target, depth: int) -> 
         names.variable = f"b{names.count()}"
         body = _plain(_graph(draw, names, size=draw(st.integers(1, 2)), depth=depth + 1, around=(), in_loop=False))
         action = Parallel(
-            over=parse("state.lines"), item=Name(f"{names.variable}_line"), body=body, output=draw(st.sampled_from([None, Name(outer)]))
+            over=parse("state.lines"),
+            item=Name(f"{names.variable}_line"),
+            body=body,
+            output=draw(st.sampled_from([None, Name(outer)])),
         )
         return Node(id=name, action=action, next=target())
     race = draw(st.booleans())

@@ -82,11 +82,23 @@ CHANGES: dict[str, tuple[object, list[object]]] = {
         [
             dataclasses.replace(STEP, **{name: value})
             for name, value in (
-                ("type", "CUSTOM"), ("function", "m:other"), ("args", {"a": E("1")}), ("output", Name("x")), ("into", "m:M"),
-                ("queue", "q"), ("retry", RETRY), ("timeout_us", 5), ("queue_timeout_us", 5), ("deadline_us", 5),
-                ("compensation", UNDO), ("input_model", "m:M"), ("required_input", ("a",)), *(("merge", merge) for merge in MERGES),
+                ("type", "CUSTOM"),
+                ("function", "m:other"),
+                ("args", {"a": E("1")}),
+                ("output", Name("x")),
+                ("into", "m:M"),
+                ("queue", "q"),
+                ("retry", RETRY),
+                ("timeout_us", 5),
+                ("queue_timeout_us", 5),
+                ("deadline_us", 5),
+                ("compensation", UNDO),
+                ("input_model", "m:M"),
+                ("required_input", ("a",)),
+                *(("merge", merge) for merge in MERGES),
             )
-        ] + [Call(type="CUSTOM", function="m:f", config={"a": E("1")})],
+        ]
+        + [Call(type="CUSTOM", function="m:f", config={"a": E("1")})],
     ),
     "Compensation": (
         dataclasses.replace(STEP, compensation=UNDO),
@@ -107,25 +119,40 @@ CHANGES: dict[str, tuple[object, list[object]]] = {
         [
             dataclasses.replace(SIGNAL, **{name: value})
             for name, value in (
-                ("source", TimerSource(duration=E("timedelta(1)"))), ("output", Name("x")), ("timeout", E("timedelta(1)")),
-                ("compensation", UNDO), *(("merge", merge) for merge in MERGES),
+                ("source", TimerSource(duration=E("timedelta(1)"))),
+                ("output", Name("x")),
+                ("timeout", E("timedelta(1)")),
+                ("compensation", UNDO),
+                *(("merge", merge) for merge in MERGES),
             )
-        ] + [dataclasses.replace(SIGNAL, timeout=E("timedelta(1)"), on_timeout=E("1"))],
+        ]
+        + [dataclasses.replace(SIGNAL, timeout=E("timedelta(1)"), on_timeout=E("1"))],
     ),
     "TimerSource": (
         Wait(source=TimerSource(duration=E("timedelta(1)"))),
         [Wait(source=TimerSource(until=E("state.when")))],
     ),
-    "SignalSource": (SIGNAL, [Wait(source=SignalSource(model="m:N")), Wait(source=SignalSource(model="m:M", key=E("'k'")))]),
+    "SignalSource": (
+        SIGNAL,
+        [Wait(source=SignalSource(model="m:N")), Wait(source=SignalSource(model="m:M", key=E("'k'")))],
+    ),
     "HumanSource": (
         ASKED,
         [
             Wait(source=dataclasses.replace(HUMAN, **{name: value}))
             for name, value in (
-                ("task", E("'u'")), ("form", "m:M"), ("required_input", ("a",)), ("show", E("1")), ("role", E("'r'")),
-                ("assignee", E("'a'")), ("ask", "m:f"), ("answer", "m:f"), ("answer_to", "next"),
+                ("task", E("'u'")),
+                ("form", "m:M"),
+                ("required_input", ("a",)),
+                ("show", E("1")),
+                ("role", E("'r'")),
+                ("assignee", E("'a'")),
+                ("ask", "m:f"),
+                ("answer", "m:f"),
+                ("answer_to", "next"),
             )
-        ] + [
+        ]
+        + [
             Wait(source=dataclasses.replace(HUMAN, ask="m:f", ask_args={"a": E("1")})),
             Wait(source=dataclasses.replace(HUMAN, answer="m:f", answer_args={"a": E("1")})),
         ],
@@ -135,18 +162,30 @@ CHANGES: dict[str, tuple[object, list[object]]] = {
         [
             dataclasses.replace(CHILD, **{name: value})
             for name, value in (
-                ("child", "D"), ("version", "2"), ("data", E("1")), ("mode", StartMode.DETACH), ("output", Name("x")),
-                ("result", "m:M"), ("data_region", E("'eu'")), ("retry", RETRY), ("timeout_us", 5),
+                ("child", "D"),
+                ("version", "2"),
+                ("data", E("1")),
+                ("mode", StartMode.DETACH),
+                ("output", Name("x")),
+                ("result", "m:M"),
+                ("data_region", E("'eu'")),
+                ("retry", RETRY),
+                ("timeout_us", 5),
                 *(("merge", merge) for merge in MERGES),
             )
-        ] + [CRON, dataclasses.replace(CHILD, mode=StartMode.DETACH, key=E("'k'"))],
+        ]
+        + [CRON, dataclasses.replace(CHILD, mode=StartMode.DETACH, key=E("'k'"))],
     ),
     "Start (schedule)": (
         CRON,
         [
             dataclasses.replace(CRON, **{name: value})
             for name, value in (
-                ("cron", E("'1 * * * *'")), ("timezone", E("'Z'")), ("schedule_name", E("'n'")), ("overlap", "skip"), ("catch_up", 2),
+                ("cron", E("'1 * * * *'")),
+                ("timezone", E("'Z'")),
+                ("schedule_name", E("'n'")),
+                ("overlap", "skip"),
+                ("catch_up", 2),
             )
         ],
     ),
@@ -155,7 +194,11 @@ CHANGES: dict[str, tuple[object, list[object]]] = {
         [
             Assign(target=Name("y"), value=E("[1]")),
             Assign(target=Name("x"), value=E("[2]")),
-            *(Assign(target=Name("x"), value=E("[1]"), operation=item) for item in AssignOperation if item.value != "set"),
+            *(
+                Assign(target=Name("x"), value=E("[1]"), operation=item)
+                for item in AssignOperation
+                if item.value != "set"
+            ),
         ],
     ),
     "Decision": (
@@ -173,7 +216,11 @@ CHANGES: dict[str, tuple[object, list[object]]] = {
             *(
                 dataclasses.replace(ITERATE, **{name: value})
                 for name, value in (
-                    ("over", E("state.ys")), ("item", Name("y")), ("index", "i"), ("body", ONE), ("max_iterations", 5),
+                    ("over", E("state.ys")),
+                    ("item", Name("y")),
+                    ("index", "i"),
+                    ("body", ONE),
+                    ("max_iterations", 5),
                 )
             ),
             dataclasses.replace(ITERATE, body=ONE, collect=True, output=Name("x")),
@@ -187,7 +234,11 @@ CHANGES: dict[str, tuple[object, list[object]]] = {
             *(
                 dataclasses.replace(STATIC, **{name: value})
                 for name, value in (
-                    ("limit", E("2")), ("batch_size", E("2")), ("on_failure", OnFailure.COLLECT), ("timeout_us", 5), ("output", Name("x")),
+                    ("limit", E("2")),
+                    ("batch_size", E("2")),
+                    ("on_failure", OnFailure.COLLECT),
+                    ("timeout_us", 5),
+                    ("output", Name("x")),
                     *(("merge", merge) for merge in MERGES),
                 )
             ),
@@ -228,7 +279,12 @@ CHANGES: dict[str, tuple[object, list[object]]] = {
 
 def _definition(action: object) -> Definition:
     ends = isinstance(action, Decision | Return | Fail)
-    node = Node(id="it", action=action, next=None if ends else END, automate_next=None if isinstance(action, Return | Fail) else True)  # type: ignore[arg-type]
+    node = Node(
+        id="it",
+        action=action,
+        next=None if ends else END,
+        automate_next=None if isinstance(action, Return | Fail) else True,
+    )  # type: ignore[arg-type]
     return Definition(workflow_type="W", state="m:S", graph=Graph(entry="it", nodes={"it": node}))
 
 

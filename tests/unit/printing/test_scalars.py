@@ -43,7 +43,9 @@ CONSTANTS = (
 
 def _definition(value: object) -> Definition:
     node = Node(id="set", action=Assign(target=Name("x"), value=Const(value)), next="END", automate_next=True)  # type: ignore[arg-type]
-    return Definition(workflow_type="W", state="tests.support.shop:Order", graph=Graph(entry="set", nodes={"set": node}))
+    return Definition(
+        workflow_type="W", state="tests.support.shop:Order", graph=Graph(entry="set", nodes={"set": node})
+    )
 
 
 @SETTINGS
