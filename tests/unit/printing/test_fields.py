@@ -294,7 +294,7 @@ def _cases() -> Iterator[tuple[str, object, object]]:
             yield pytest.param(plain, action, id=f"{name} {index}")  # type: ignore[misc]
 
 
-@pytest.mark.parametrize(("plain", "changed"), _cases())
+@pytest.mark.parametrize(("plain", "changed"), list(_cases()))
 @pytest.mark.parametrize("printer", [to_python, to_yaml], ids=["python", "yaml"])
 def test_every_field_of_an_action_is_printed(printer, plain: object, changed: object) -> None:  # type: ignore[no-untyped-def]
     """Two actions that differ in one field differ in the printed text."""
