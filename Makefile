@@ -22,8 +22,8 @@ lint: $(READY)
 	$(BIN)/lint-imports --no-cache
 
 types: $(READY)
-	$(BIN)/mypy
-	$(BIN)/pyright
+	$(BIN)/mypy --config-file pyproject.toml
+	$(BIN)/pyright --project pyproject.toml
 
 unit: $(READY)
 	RUVON_CASES=$(CASES) $(BIN)/pytest -q -n $(JOBS) -m "not campaign"
