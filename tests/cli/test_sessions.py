@@ -71,7 +71,9 @@ def test_what_steps_print_stays_out_of_json(shell: Command) -> None:
 def test_ctrl_c_leaves_a_workflow_that_goes_on(shell: Command, place: Path) -> None:
     """Ctrl-C ends the command with code 130 and a sentence; what was committed stays, and `resume` would go on."""
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    arguments = [*RUVON, "run", str(FLOWS), "--workflow", "Long"]
+    # A shell starts what runs behind it deaf to Ctrl-C; the command under test hears it wherever the tests run.
+    hearing = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    arguments = [RUVON[0], "-c", hearing + RUVON[2], "run", str(FLOWS), "--workflow", "Long"]
     with subprocess.Popen(
         arguments, cwd=place, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
