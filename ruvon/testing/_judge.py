@@ -1,0 +1,126 @@
+"""What a run under faults did that it must not do."""
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import final
+
+from ruvon.testing._outcome import Outcome
+from ruvon.testing._schedule import Point, Schedule
+
+__all__ = ["Finding", "FindingKind", "judge"]
+
+
+class FindingKind(StrEnum):
+    """What went wrong."""
+
+    UNSTEADY = "unsteady"
+    """Two runs without faults ended differently, so that nothing can be compared."""
+    STUCK = "stuck"
+    """The run did not come to its end."""
+    RAISED = "raised"
+    """Driving the workflow raised an error that no fault explains."""
+    LOST = "lost"
+    """Something that was committed is not there any more."""
+    REPEATED = "repeated"
+    """Something that was committed ran again."""
+    UNCOMMITTED = "uncommitted"
+    """A step began although the one before it was not committed."""
+    DIVERGED = "diverged"
+    """The workflow ended otherwise than without the fault."""
+    NOT_IDEMPOTENT = "not-idempotent"
+    """The outside world is otherwise than without the fault, because a step ran again."""
+
+    @property
+    def is_engines(self) -> bool:
+        """Whether it is a fault of the engine or of its store, whatever the workflow does."""
+        return self in (FindingKind.RAISED, FindingKind.LOST, FindingKind.REPEATED, FindingKind.UNCOMMITTED)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a run did and must not do."""
+
+    kind: FindingKind
+    schedule: Schedule
+    where: tuple[str, ...]
+    """What the faults hit, in words."""
+    steps: tuple[str, ...]
+    """The steps that ran again in this run."""
+    what: str
+
+
+def judge(expected: Outcome, found: Outcome, schedule: Schedule, *, strict: bool = True) -> list[Finding]:
+    """Hold a run against the one without faults.
+
+    Args:
+        expected: the run without faults.
+        found: the run under the schedule.
+        schedule: what went wrong in it.
+        strict: hold the ends against each other; without it only what must hold whatever the clock says.
+    """
+    again = tuple(dict.fromkeys(step for _, step in found.repeats()))
+    where = tuple(_words(point, schedule) for point in found.ledger.points if schedule.at(point.life, point.number))
+    told: list[tuple[FindingKind, str]] = []
+    if found.stuck and not expected.stuck:
+        told.append((FindingKind.STUCK, "the run did not come to its end"))
+    if found.raised:
+        told.append((FindingKind.RAISED, f"driving it raised {found.raised}"))
+    told += [(FindingKind.LOST, line) for line in _lost(found)]
+    told += [(FindingKind.REPEATED, line) for line in _repeated(found)]
+    told += [
+        (
+            FindingKind.UNCOMMITTED,
+            f"`{body.activation}` began before the outcome of `{body.ran_ahead_of}` was committed",
+        )
+        for body in found.ledger.bodies
+        if body.ran_ahead_of
+    ]
+    if strict:
+        told += [(FindingKind.DIVERGED, line) for line in expected.compared(found)]
+        outside = expected.compared_outside(found)
+        kind = FindingKind.NOT_IDEMPOTENT if again else FindingKind.DIVERGED
+        told += [(kind, line) for line in outside]
+    return [Finding(kind, schedule, where, again, line) for kind, line in told]
+
+
+def _words(point: Point, schedule: Schedule) -> str:
+    return f"{schedule.at(point.life, point.number)} at {point}" + (f" (life {point.life + 1})" if point.life else "")
+
+
+def _lost(found: Outcome) -> list[str]:
+    """Committed log entries that the store does not have."""
+    told: list[str] = []
+    for workflow_id, entries in found.ledger.committed.items():
+        outcome = found.instances.get(workflow_id)
+        if outcome is None:
+            told.append(f"the instance {workflow_id} was committed and is gone")
+            continue
+        first = outcome.entries[0][0] if outcome.entries else 1
+        missing = [item for item in entries if item[0] >= first and item not in outcome.entries]
+        told += [
+            f"the log of `{outcome.workflow_type}` has lost entry {seq} ({kind} `{activation}`)"
+            for seq, kind, activation in missing
+        ]
+        numbers = [seq for seq, _, _ in outcome.entries]
+        if numbers != list(range(first, first + len(numbers))):
+            told.append(f"the log of `{outcome.workflow_type}` has gaps: {numbers}")
+        told += _recorded_twice(outcome.workflow_type, outcome.entries)
+    return told
+
+
+def _recorded_twice(workflow_type: str, entries: list[tuple[int, str, str]]) -> list[str]:
+    counts = Counter((kind, activation) for _, kind, activation in entries if kind in ("step", "compensate"))
+    return [
+        f"`{activation}` of `{workflow_type}` is recorded {n} times" for (_, activation), n in counts.items() if n > 1
+    ]
+
+
+def _repeated(found: Outcome) -> list[str]:
+    return [
+        f"`{body.activation}` of `{body.workflow_type}` ran again (attempt {body.attempt}) "
+        "though its outcome had been committed"
+        for body in found.ledger.bodies
+        if body.committed_before
+    ]

@@ -1,0 +1,285 @@
+"""One simulated process: a store and bodies that can fail or die at every point, and a record of what happened.
+
+The store wraps a real one. A fault of the schedule is applied where it says; when the process dies, nothing of it reaches
+the store any more, its holds are free, and everything it had in memory is gone with it. What the run as a whole must
+remember (what was committed, which bodies ran how often) is kept in a `Ledger` that outlives the lives.
+"""
+
+import asyncio
+import inspect
+import random
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Final, final
+from uuid import UUID
+
+from ruvon.engine import StepCall
+from ruvon.providers import Hold, InboxEntry, PersistenceError, PersistenceProvider, Transition
+from ruvon.testing._ids import SeededIds
+from ruvon.testing._loop import VirtualLoop
+from ruvon.testing._schedule import FaultKind, Point, PointKind, Schedule
+from ruvon.testing._stores import SQLiteStores, Stores
+
+_OUTCOMES: Final = frozenset({"step", "error", "retry", "compensate", "cancelled"})
+"""Kinds of log entries that say how an attempt ended."""
+
+__all__ = ["Body", "InjectedFaultError", "Ledger", "Process", "ProcessDied", "ProcessStore"]
+
+
+class ProcessDied(BaseException):
+    """The simulated process has died; whatever ran in it is over."""
+
+
+class InjectedFaultError(PersistenceError):
+    """The store failed because the schedule says so."""
+
+
+@final
+@dataclass(slots=True)
+class Body:
+    """One run of a body."""
+
+    life: int
+    workflow_id: str
+    workflow_type: str
+    step: str
+    activation: str
+    attempt: int
+    compensates: bool
+    value: object = None
+    """What it returned, where it did."""
+    error: BaseException | None = None
+    used_key: bool = False
+    """It read `context.idempotency_key`."""
+    committed_before: bool = False
+    """It ran although its outcome had been committed: a fault of the engine."""
+    ran_ahead_of: str = ""
+    """A body of the same sequence had ended before, and its outcome was not committed: a fault of the engine."""
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What is recorded at most once."""
+        return self.workflow_id, self.activation, self.attempt
+
+
+@final
+class Ledger:
+    """What happened in all lives of a run."""
+
+    def __init__(self) -> None:
+        self.points: list[Point] = []
+        self.bodies: list[Body] = []
+        self.committed: dict[str, list[tuple[int, str, str]]] = {}
+        """By instance, the log entries of every commit that was written: number, kind, activation."""
+        self.done: set[tuple[str, str, int]] = set()
+        """Attempts whose outcome is committed."""
+        self.commits = 0
+
+    def note(self, transition: Transition) -> None:
+        """A transition is in the store."""
+        self.commits += 1
+        key = str(transition.workflow_id)
+        if transition.drop_log:
+            self.committed[key] = []
+        known = self.committed.setdefault(key, [])
+        for entry in transition.entries:
+            known.append((entry.seq, entry.kind, entry.activation))
+            if entry.kind in _OUTCOMES:
+                self.done.add((key, entry.activation, entry.attempt))
+
+
+@dataclass(slots=True)
+class Process:
+    """One life of the process: its number, what goes wrong in it, and whether it still lives."""
+
+    life: int
+    loop: VirtualLoop
+    schedule: Schedule
+    ledger: Ledger
+    ids: SeededIds
+    stores: Stores
+    dead: bool = False
+    torn: bool = False
+    mark: tuple[int, int] = (0, 0)
+    """How far the ids were at the last commit."""
+    _reached: int = 0
+    holds: list[Hold] = field(default_factory=list[Hold])
+    lenient: frozenset[str] = frozenset()
+    """Workflow types that commit once per loop turn."""
+    _ended: dict[tuple[str, str], Body] = field(default_factory=dict[tuple[str, str], Body])
+    """By instance and sequence, the body that ended last in this life."""
+
+    def reach(self, kind: PointKind, what: str) -> FaultKind | None:
+        """A point is reached; what goes wrong there."""
+        if self.dead:
+            raise ProcessDied
+        point = Point(self.life, self._reached, kind, what)
+        self._reached += 1
+        self.ledger.points.append(point)
+        return self.schedule.at(self.life, point.number)
+
+    def die(self, *, torn: bool = False) -> None:
+        """The process is gone."""
+        self.dead = True
+        self.torn = torn
+        self.ids.reset(self.mark)
+        raise ProcessDied
+
+    def delay_s(self, what: str) -> float:
+        """How long something takes in this run, the same in every life."""
+        if self.schedule.seed is None:
+            return 0.0
+        return random.Random(f"{self.schedule.seed}/{what}").choice((0.0, 0.0, 0.001, 0.002, 0.005))  # noqa: S311
+
+    # Bodies
+
+    def intercept(self, call: StepCall, proceed: Callable[[], Any]) -> Any:
+        """Run a body of the engine under the schedule."""
+        body = Body(
+            self.life, call.workflow_id, call.workflow_type, call.step, call.activation, call.attempt, call.compensates
+        )
+        body.committed_before = body.key in self.ledger.done
+        before = self._ended.pop((call.workflow_id, call.activation.rpartition("/")[0]), None)
+        if before is not None and before.key != body.key and before.key not in self.ledger.done:
+            body.ran_ahead_of = before.activation if call.workflow_type not in self.lenient else ""
+        fault = self.reach(PointKind.BODY, f"`{call.step}`")
+        if fault is FaultKind.DIE_BEFORE:
+            self.die()
+        self.ledger.bodies.append(body)
+        try:
+            made = proceed()
+        except BaseException as exc:
+            self._end(call, body, exc, fault)
+            raise
+        if inspect.isawaitable(made):
+            return self._awaited(call, body, made, fault)
+        body.value = made
+        self._end(call, body, None, fault)
+        return made
+
+    async def _awaited(self, call: StepCall, body: Body, made: Any, fault: FaultKind | None) -> Any:
+        try:
+            if delay := self.delay_s(call.activation):
+                await asyncio.sleep(delay)
+            body.value = await made
+        except BaseException as exc:
+            if inspect.iscoroutine(made):
+                made.close()  # it may not have begun
+            self._end(call, body, exc, fault)
+            raise
+        self._end(call, body, None, fault)
+        return body.value
+
+    def _end(self, call: StepCall, body: Body, error: BaseException | None, fault: FaultKind | None) -> None:
+        body.error = error
+        self._ended[call.workflow_id, call.activation.rpartition("/")[0]] = body
+        body.used_key = call.context is not None and call.context.has_used_key
+        if fault is FaultKind.DIE_AFTER and not self.dead:
+            self.die()
+
+
+@final
+class ProcessStore:
+    """The store as a simulated process sees it.
+
+    Everything that is not named here goes to the real store, as long as the process lives.
+    """
+
+    def __init__(self, inner: PersistenceProvider, process: Process) -> None:
+        self.inner = inner
+        self.process = process
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.inner, name)
+        if not inspect.iscoroutinefunction(found):
+            return found
+
+        async def call(*args: Any, **options: Any) -> Any:
+            if self.process.dead:
+                raise ProcessDied
+            with self.process.loop.outside():
+                return await found(*args, **options)
+
+        return call
+
+    async def commit(self, transition: Transition, /) -> None:
+        """Commit under the schedule."""
+        process = self.process
+        fault = process.reach(PointKind.COMMIT, _words(transition))
+        if fault is FaultKind.DIE_BEFORE:
+            process.die()
+        if fault is FaultKind.ERROR_BEFORE:
+            raise InjectedFaultError("the disk failed, and nothing was written")
+        if isinstance(process.stores, SQLiteStores):
+            process.stores.note_commit()
+        if delay := process.delay_s(f"commit/{process.ledger.commits}"):
+            await asyncio.sleep(delay)
+        with process.loop.outside():
+            await self.inner.commit(transition)
+        if fault is FaultKind.TORN:
+            process.die(torn=True)
+        process.ledger.note(transition)
+        process.mark = process.ids.mark()
+        if fault is FaultKind.DIE_AFTER:
+            process.die()
+        if fault is FaultKind.ERROR_AFTER:
+            raise InjectedFaultError("the connection broke after everything was written")
+
+    async def append_inbox(self, entry: InboxEntry, /) -> bool:
+        """Deliver a message under the schedule."""
+        process = self.process
+        fault = process.reach(PointKind.MESSAGE, f"the {entry.kind.value} for `{entry.name}`")
+        if fault is FaultKind.DIE_BEFORE:
+            process.die()
+        if fault is FaultKind.LATE:
+            await asyncio.sleep(3.0)
+        with process.loop.outside() if not process.dead else nullcontext():
+            if process.dead:
+                raise ProcessDied
+            made = await self.inner.append_inbox(entry)
+            if fault is FaultKind.TWICE:
+                await self.inner.append_inbox(entry)
+        if fault is FaultKind.DIE_AFTER:
+            process.die()
+        return made
+
+    async def hold(self, workflow_id: UUID, /) -> Hold:
+        """Take the right to drive an instance; it dies with the process."""
+        if self.process.dead:
+            raise ProcessDied
+        with self.process.loop.outside():
+            made = await self.inner.hold(workflow_id)
+        self.process.holds.append(made)
+        return _ProcessHold(made, self.process)
+
+
+@final
+class _ProcessHold:
+    """A hold that the simulated process has."""
+
+    def __init__(self, inner: Hold, process: Process) -> None:
+        self._inner = inner
+        self._process = process
+
+    @property
+    def token(self) -> bytes:
+        """Unique to the hold."""
+        return self._inner.token
+
+    def listen(self, notify: Callable[[], None] | None, /) -> None:
+        """Be told of messages."""
+        self._inner.listen(notify)
+
+    async def release(self) -> None:
+        """Give the instance free, unless death has done so."""
+        if not self._process.dead:
+            self._process.holds.remove(self._inner)
+            await self._inner.release()
+
+
+def _words(transition: Transition) -> str:
+    steps = [f"`{entry.node}`" for entry in transition.entries if entry.node]
+    if steps:
+        return ", ".join(dict.fromkeys(steps))
+    return "the new instance" if transition.expected < 0 else f"the status {transition.status}"

@@ -1,0 +1,88 @@
+"""The reference workflows with what comes to them from outside."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+from ruvon.builder import WorkflowBuilder
+from ruvon.testing import MemoryStores, OutsideWorld, Scenario, Script, ScriptedSignal, Stores
+from tests.simulation import flows
+from tests.simulation.flows import Box, Paid
+
+__all__ = ["CASES", "Case", "builder", "scenario"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One reference workflow."""
+
+    name: str
+    ends: str
+    """The status that it ends with when nothing goes wrong."""
+    script: Script = field(default_factory=Script)
+
+
+def _paid(amount: int, after: timedelta = timedelta(0)) -> ScriptedSignal:
+    return ScriptedSignal(Paid(amount=amount), after=after)
+
+
+_YES = {"ok": True, "why": "fine"}
+
+CASES: tuple[Case, ...] = (
+    Case("Sequence", "COMPLETED"),
+    Case("Loops", "COMPLETED"),
+    Case("Static", "COMPLETED"),
+    Case("Mapped", "COMPLETED"),
+    Case("Partial", "COMPLETED"),
+    Case("Nested", "COMPLETED"),
+    Case("Forked", "COMPLETED"),
+    Case("Caught", "COMPLETED"),
+    Case("Retried", "COMPLETED"),
+    Case("Hanging", "COMPLETED"),
+    Case("Rolled", "FAILED_ROLLED_BACK"),
+    Case("Scoped", "COMPLETED"),
+    Case("LostBranch", "FAILED_ROLLED_BACK"),
+    Case("Unknown", "FAILED_ROLLED_BACK"),
+    Case("Stubborn", "FAILED_ROLLED_BACK"),
+    Case("Hopeless", "FAILED"),
+    Case(
+        "Approval", "COMPLETED", Script(answers={"approve": [_YES], "confirm": [_YES]}, answer_after=timedelta(hours=1))
+    ),
+    Case("Signals", "COMPLETED", Script(signals=[_paid(5), _paid(2, timedelta(days=2))])),
+    Case("Race", "COMPLETED", Script(signals=[_paid(5, timedelta(minutes=30))])),
+    Case("Parent", "COMPLETED", Script(answers={"approve": [_YES]})),
+    Case("FailingChild", "COMPLETED"),
+    Case("Detached", "COMPLETED"),
+    Case("Sleeper", "COMPLETED"),
+    Case("Cleaned", "CANCELLED", Script(cancel_after=timedelta(days=1))),
+    Case("CancelledSaga", "CANCELLED", Script(cancel_after=timedelta(days=1))),
+    Case("Staged", "COMPLETED"),
+    Case("Restarted", "COMPLETED"),
+    Case("Manual", "COMPLETED"),
+)
+
+
+@cache
+def builder() -> WorkflowBuilder:
+    """Knows every reference workflow."""
+    made = WorkflowBuilder(plugins=False, import_roots=["tests"])
+    made.register(
+        *(item for item in vars(flows).values() if hasattr(item, "__ruvon_workflow__") and item is not flows.restarted)
+    )
+    return made
+
+
+@cache
+def _outside() -> OutsideWorld:
+    definitions = [builder().get_definition(name) for name in builder().registered_types()]
+    return OutsideWorld(definitions, reset=flows.BANK.clear)
+
+
+def scenario(case: Case, make_stores: Callable[[], Stores] = MemoryStores) -> Scenario:
+    """The case, ready to run."""
+    data: Any = Box
+    return Scenario(
+        builder(), case.name, data, script=case.script, outside=_outside(), make_stores=make_stores, max_rounds=400
+    )
