@@ -6,10 +6,16 @@
     │   ├── DuplicateIdempotencyKeyError
     │   ├── DefinitionNotFoundError
     │   ├── TaskNotFoundError
+    │   ├── ScheduleNotFoundError (LookupError)
+    │   ├── StaleScheduleError                 somebody else changed the schedule first
+    │   ├── HistoryForgottenError
+    │   ├── UnsupportedError                   this kind of store cannot do it at all
+    │   ├── StatementError (ValueError)        SQL of the author's own
     │   └── StaleWorkflowError                 somebody else changed the workflow first
     │       └── WorkflowBusyError              somebody else is driving it right now
     ├── TransportError (RuntimeError)          the operator must act
-    └── ProtocolError (RuntimeError)           the peer must act
+    ├── ProtocolError (RuntimeError)           the peer must act
+    └── MissingExtraError (ImportError)        an optional package is not installed
 
 An unknown workflow is a `ValueError` too, because the documented `load_workflow` promises one.
 """
@@ -22,12 +28,18 @@ __all__ = [
     "DefinitionNotFoundError",
     "DuplicateIdempotencyKeyError",
     "EvaluationError",
+    "HistoryForgottenError",
+    "MissingExtraError",
     "PersistenceError",
     "ProtocolError",
+    "ScheduleNotFoundError",
+    "StaleScheduleError",
     "StaleWorkflowError",
+    "StatementError",
     "TaskNotFoundError",
     "TemplateError",
     "TransportError",
+    "UnsupportedError",
     "WorkflowBusyError",
     "WorkflowNotFoundError",
 ]
@@ -80,6 +92,54 @@ class TaskNotFoundError(PersistenceError):
         super().__init__(f"there is no task with the id {task_id}; it was never queued here, or it was cleaned up")
 
 
+class ScheduleNotFoundError(PersistenceError, LookupError):
+    """No schedule has this name."""
+
+    def __init__(self, schedule_id: str) -> None:
+        self.schedule_id = schedule_id
+        super().__init__(f"there is no schedule named {schedule_id!r} in this store; check the name")
+
+
+class StaleScheduleError(PersistenceError):
+    """The schedule was changed by somebody else since it was read; nothing of this change was written."""
+
+    def __init__(self, schedule_id: str) -> None:
+        self.schedule_id = schedule_id
+        super().__init__(
+            f"the schedule {schedule_id!r} was changed by somebody else since it was read; read it again and repeat"
+        )
+
+
+class HistoryForgottenError(PersistenceError):
+    """The state at that point of the history is not kept any more."""
+
+    def __init__(self, workflow_id: UUID | str, at: int) -> None:
+        self.workflow_id = str(workflow_id)
+        self.at = at
+        super().__init__(
+            f"the history of the workflow {workflow_id} was forgotten up to a point after entry {at}; "
+            "choose a later entry, or give its definition a longer `history=` for the next time"
+        )
+
+
+class UnsupportedError(PersistenceError):
+    """This kind of store cannot do what was asked, ever."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        self.what = what
+        self.remedy = remedy
+        super().__init__(f"this store has no {what}; {remedy}")
+
+
+class StatementError(PersistenceError, ValueError):
+    """A statement inside `transact()` was refused, or failed; where the driver said so, its error is the cause."""
+
+    def __init__(self, statement: str, reason: str) -> None:
+        self.statement = statement
+        self.reason = reason
+        super().__init__(f"the statement `{' '.join(statement.split())}` cannot be executed: {reason}")
+
+
 class StaleWorkflowError(PersistenceError):
     """The workflow was changed by somebody else since it was read; nothing of this change was written."""
 
@@ -108,6 +168,20 @@ class TransportError(RuvonError, RuntimeError):
 
 class ProtocolError(RuvonError, RuntimeError):
     """A peer sent what cannot be accepted."""
+
+
+class MissingExtraError(RuvonError, ImportError):
+    """An optional package is not installed here.
+
+    Args:
+        extra: the extra of Ruvon that brings it.
+        package: the package that could not be imported.
+    """
+
+    def __init__(self, extra: str, package: str) -> None:
+        self.extra = extra
+        self.package = package
+        super().__init__(f"`{package}` is not installed; install it with `pip install 'ruvon[{extra}]'`")
 
 
 class EvaluationError(RuvonError, ValueError):

@@ -14,9 +14,11 @@ __all__ = [
     "DefinitionRecord",
     "InboxEntry",
     "InboxKind",
+    "InstanceFilter",
     "InstanceRecord",
     "LogEntry",
     "OutboxRecord",
+    "ScheduleRecord",
     "TaskKind",
     "TaskRecord",
     "Transition",
@@ -71,6 +73,8 @@ class LogEntry:
     """The encoded error record of a failed attempt."""
     note: str = ""
     """A word for people: the reason of a cancel, the route taken."""
+    position: bytes = b""
+    """The position after the transition that wrote it; only on a transition's last entry, b"" on the others."""
 
 
 @dataclass(slots=True)
@@ -123,6 +127,12 @@ class OutboxRecord:
     payload: bytes
     """JSON of the event, masked."""
     at_us: int = 0
+    workflow_id: UUID | None = None
+    """Whose event it is; where it is None, the store takes the transition's."""
+    key: str = ""
+    """The activation that published it: consumers drop a second event with the same id and key."""
+    id: int = 0
+    """Given by the store; rises with every event."""
 
 
 @dataclass(slots=True)
@@ -134,6 +144,43 @@ class DefinitionRecord:
     workflow_version: str
     text: bytes
     """Canonical JSON of the linked definition with everything beside the digest."""
+    stored_us: int = 0
+    """When it was stored first; 0 lets the store say it."""
+
+
+@dataclass(slots=True)
+class ScheduleRecord:
+    """A workflow that is started again and again at planned moments."""
+
+    schedule_id: str
+    """Its name; unique in the store."""
+    workflow_type: str
+    cron: str
+    timezone: str = "UTC"
+    data: bytes = b"null"
+    """The initial data of every run, encoded with the dynamic codec."""
+    version: str | None = None
+    """The version to start; None takes the newest."""
+    overlap: str = "skip"
+    """What happens while a run is going on: `skip`, `buffer_one`, `allow` or `cancel_running`."""
+    catch_up: int = 1
+    """How many missed runs are made up, the newest of them; 0 makes up none."""
+    paused: bool = False
+    next_us: int | None = None
+    """The next planned moment; None is never again."""
+    last_us: int | None = None
+    """The last planned moment that was started."""
+    last_workflow_id: UUID | None = None
+    buffered: int = 0
+    """Runs that wait for the one that is going on."""
+    owner_id: str | None = None
+    org_id: str | None = None
+    note: str = ""
+    """Why it is paused, and by whom."""
+    created_us: int = 0
+    updated_us: int = 0
+    revision: int = 0
+    """Raised by the store with each write."""
 
 
 @dataclass(slots=True)
@@ -192,6 +239,33 @@ class WorkflowSummary:
     priority: int
     created_us: int
     updated_us: int
+    key: int = 0
+    """The store's own integer key; with `created_us` the cursor of a list."""
+    digest: bytes = b""
+    due_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceFilter:
+    """Which instances are meant: those that fit everything that is given. Without anything, all."""
+
+    statuses: tuple[str, ...] = ()
+    """Any of these; empty is any at all."""
+    workflow_type: str | None = None
+    workflow_version: str | None = None
+    digest: bytes | None = None
+    owner_id: str | None = None
+    org_id: str | None = None
+    parent_id: UUID | None = None
+    current_step: str | None = None
+    created_after_us: int | None = None
+    """Created at this moment or later."""
+    created_before_us: int | None = None
+    """Created earlier than this moment."""
+    updated_before_us: int | None = None
+    """Changed for the last time earlier than this moment."""
+    metadata: Mapping[str, object] = field(default_factory=dict[str, object])
+    """Top-level keys of the metadata with exactly these JSON values."""
 
 
 @dataclass(slots=True)
@@ -233,3 +307,11 @@ class Transition:
     workflow_version: str | None = None
     drop_log: bool = False
     """Start the history afresh (restart)."""
+    schedules: tuple[ScheduleRecord, ...] = ()
+    """Schedules to register. A known one is replaced, but keeps what its runs have left (last, buffered, created) and,
+    while `cron` and `timezone` stay the same, `next_us`, `paused` and `note`."""
+    forget_before: int = 0
+    """Log entries and snapshots with a `seq` below this one are deleted, except entries that hold or undo a saga entry,
+    and whatever it takes to load the instance: the newest entry, the newest snapshot and all that came after it. Costs a
+    walk over all kept entries, so it is worth while only now and then; at the `seq` of a snapshot nothing is kept in
+    vain."""

@@ -6,15 +6,21 @@ third-party code. `ThirdPartyPersistence` in `ruvon.implementations` adapts a pr
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
 from ruvon.providers._errors import (
     DefinitionNotFoundError,
     DuplicateIdempotencyKeyError,
+    HistoryForgottenError,
     PersistenceError,
+    ScheduleNotFoundError,
+    StaleScheduleError,
     StaleWorkflowError,
+    StatementError,
     TaskNotFoundError,
+    UnsupportedError,
     WorkflowBusyError,
     WorkflowNotFoundError,
 )
@@ -22,9 +28,11 @@ from ruvon.providers._records import (
     DefinitionRecord,
     InboxEntry,
     InboxKind,
+    InstanceFilter,
     InstanceRecord,
     LogEntry,
     OutboxRecord,
+    ScheduleRecord,
     TaskKind,
     TaskRecord,
     Transition,
@@ -36,19 +44,27 @@ __all__ = [
     "DefinitionRecord",
     "DuplicateIdempotencyKeyError",
     "EngineStore",
+    "HistoryForgottenError",
     "Hold",
     "InboxEntry",
     "InboxKind",
+    "InstanceFilter",
     "InstanceRecord",
     "LogEntry",
     "OutboxRecord",
     "PersistenceError",
     "PersistenceProvider",
+    "ScheduleNotFoundError",
+    "ScheduleRecord",
+    "SqlTransaction",
+    "StaleScheduleError",
     "StaleWorkflowError",
+    "StatementError",
     "TaskKind",
     "TaskNotFoundError",
     "TaskRecord",
     "Transition",
+    "UnsupportedError",
     "WorkflowBusyError",
     "WorkflowNotFoundError",
     "WorkflowSummary",
@@ -69,6 +85,28 @@ class Hold(Protocol):
 
     async def release(self) -> None:
         """Give the instance free; a second call is harmless."""
+        ...
+
+
+class SqlTransaction(Protocol):
+    """A database transaction that an author's statements and one transition share; made by `EngineStore.transact`."""
+
+    async def execute(
+        self, sql: str, parameters: Sequence[object] | Mapping[str, object] = (), /
+    ) -> list[tuple[Any, ...]]:
+        """Run one statement on the author's own tables, and give its rows.
+
+        Raises:
+            StatementError: it reaches a table of Ruvon's, steers the transaction, or failed.
+        """
+        ...
+
+    async def commit(self, transition: Transition, /) -> None:
+        """Write the transition and everything executed before, completely or not at all; on return it is durable.
+
+        Raises:
+            PersistenceError: as `EngineStore.commit`; nothing was written, the statements' rows neither.
+        """
         ...
 
 
@@ -121,6 +159,110 @@ class EngineStore(Protocol):
 
     async def get_definition(self, digest: bytes, /) -> DefinitionRecord:
         """The definition with this digest; `DefinitionNotFoundError` where there is none."""
+        ...
+
+    async def list_definitions(self, workflow_type: str | None = None, /) -> Sequence[DefinitionRecord]:
+        """The definitions of a type, or all of them, in the order in which they were stored: newest last."""
+        ...
+
+    async def read_snapshot(self, workflow_id: UUID, /, *, at: int) -> tuple[int, bytes]:
+        """The newest full state as of log entry `at` or earlier, and the `seq` that it is as of.
+
+        Raises:
+            WorkflowNotFoundError: there is no such workflow.
+            HistoryForgottenError: no snapshot that old is kept.
+        """
+        ...
+
+    async def find_instances(
+        self, wanted: InstanceFilter, /, *, limit: int = 100, after: tuple[int, int] | None = None
+    ) -> Sequence[WorkflowSummary]:
+        """Instances, newest first by `(created_us, key)`.
+
+        Args:
+            wanted: which ones.
+            limit: how many at most.
+            after: the `(created_us, key)` of the last one seen; the list goes on behind it.
+        """
+        ...
+
+    async def count_instances(self, wanted: InstanceFilter, /) -> int:
+        """How many instances fit."""
+        ...
+
+    async def count_by_definition(
+        self, workflow_type: str | None = None, /
+    ) -> Sequence[tuple[bytes, str, str, int, int]]:
+        """Digest, type, version, live and ended instances of every definition that has any, by type, version, digest."""
+        ...
+
+    async def due_instances(self, now_us: int, /, *, limit: int = 100) -> Sequence[UUID]:
+        """Instances with a timer, retry or timeout that is due, earliest first."""
+        ...
+
+    async def purge_ended(self, before_us: int, /, *, workflow_type: str | None = None, limit: int = 100) -> int:
+        """Delete ended instances that changed last before a moment, with all that belongs to them; how many it were.
+
+        One that was started by an instance that has not ended, or further up by one, stays: it may have to be undone.
+        """
+        ...
+
+    async def put_schedule(self, record: ScheduleRecord, /) -> None:
+        """Write a schedule as it is given, new or known, whatever the stored revision; `revision` rises by one."""
+        ...
+
+    async def get_schedule(self, schedule_id: str, /) -> ScheduleRecord:
+        """The schedule, a copy of its own; `ScheduleNotFoundError` where there is none."""
+        ...
+
+    async def list_schedules(self, /) -> Sequence[ScheduleRecord]:
+        """Every schedule, by name."""
+        ...
+
+    async def delete_schedule(self, schedule_id: str, /) -> bool:
+        """Delete a schedule; what it has started goes on. False where there is none."""
+        ...
+
+    async def due_schedules(self, now_us: int, /, *, limit: int = 100) -> Sequence[ScheduleRecord]:
+        """Schedules that are not paused and whose next moment has come, or that have a run waiting; earliest first."""
+        ...
+
+    async def advance_schedule(
+        self,
+        record: ScheduleRecord,
+        /,
+        *,
+        created: tuple[InstanceRecord, ...] = (),
+        definitions: tuple[DefinitionRecord, ...] = (),
+    ) -> None:
+        """Write a schedule that was read before, and the instances that it starts, completely or not at all.
+
+        The stored revision becomes `record.revision + 1`. An instance whose id exists is left alone.
+
+        Raises:
+            ScheduleNotFoundError: it was deleted.
+            StaleScheduleError: its revision is not `record.revision`.
+            DuplicateIdempotencyKeyError: an instance to insert has a key that is taken.
+        """
+        ...
+
+    async def read_outbox(self, /, *, limit: int = 100, after: int = 0) -> Sequence[OutboxRecord]:
+        """Events that were not deleted yet, with ids above `after`, in order of their ids."""
+        ...
+
+    async def delete_outbox(self, ids: Sequence[int], /) -> None:
+        """Delete events that were delivered; an id that is gone already is ignored."""
+        ...
+
+    def transact(self) -> AbstractAsyncContextManager[SqlTransaction]:
+        """A transaction that an author's own statements share with one transition.
+
+        It holds the store's write turn: every other commit waits until it ends, so it should be short. Leaving it
+        without `commit` rolls everything back.
+
+        Raises:
+            UnsupportedError: the store has no SQL.
+        """
         ...
 
 

@@ -16,66 +16,25 @@ from ruvon.providers import (
     DefinitionNotFoundError,
     DefinitionRecord,
     DuplicateIdempotencyKeyError,
-    InboxEntry,
-    InboxKind,
     InstanceRecord,
-    LogEntry,
     OutboxRecord,
     PersistenceError,
     StaleWorkflowError,
     TaskKind,
     TaskNotFoundError,
     TaskRecord,
-    Transition,
     WorkflowBusyError,
     WorkflowNotFoundError,
 )
+from tests.contract.history_contract import HistoryContract
+from tests.contract.lookup_contract import LookupContract
+from tests.contract.planned_contract import PlannedContract
+from tests.contract.records import DEFINITION, DIGEST, create, creation, instance, message, step
 
-DIGEST = bytes(range(32))
-DEFINITION = DefinitionRecord(DIGEST, "Order", "1.0.0", b"{}")
-
-
-def instance(**fields: Any) -> InstanceRecord:
-    """A new instance's row."""
-    made = InstanceRecord(
-        uuid4(), "Order", "1.0.0", DIGEST, "ACTIVE", b'["a",0,0]', b'{"":{}}', created_us=1, updated_us=1
-    )
-    return replace(made, **fields)
+__all__ = ["DEFINITION", "DIGEST", "PersistenceContract", "creation", "instance", "message", "step"]
 
 
-def creation(*records: InstanceRecord) -> Transition:
-    """The transition that inserts instances and nothing else."""
-    return Transition(
-        records[0].workflow_id, 0, -1, 0, b"", "ACTIVE", b"", None, 1, [], 0, created=records, definitions=(DEFINITION,)
-    )
-
-
-def step(record: InstanceRecord, number: int, **fields: Any) -> Transition:
-    """The transition of step `number` (from 1) of an instance that was read as `record`."""
-    entry = LogEntry(number, "step", f"s{number}", f"s{number}", 10 + number, delta=b"d", result=b"1")
-    made = Transition(
-        record.workflow_id,
-        record.key,
-        number - 1,
-        number,
-        b"t%d" % number,
-        "ACTIVE",
-        b'["p%d",0,0]' % number,
-        f"s{number}",
-        10 + number,
-        [entry],
-        number,
-    )
-    return replace(made, **fields)
-
-
-def message(record: InstanceRecord, text: str, **fields: Any) -> InboxEntry:
-    """A signal."""
-    made = InboxEntry(record.workflow_id, InboxKind.SIGNAL, "Note", text.encode(), at_us=5)
-    return replace(made, **fields)
-
-
-class PersistenceContract:
+class PersistenceContract(HistoryContract, LookupContract, PlannedContract):
     """The suite."""
 
     def open_store(self, tmp_path: Any) -> Any:
@@ -101,10 +60,7 @@ class PersistenceContract:
 
     async def created(self, store: Any, **fields: Any) -> InstanceRecord:
         """A created instance, as read back."""
-        record = instance(**fields)
-        await store.commit(creation(record))
-        found: InstanceRecord = await store.load_instance(record.workflow_id)
-        return found
+        return await create(store, **fields)
 
     def test_initialize_and_close_are_harmless_twice(self, on_store: Any) -> None:
         """S2-003, S2-017."""
@@ -288,6 +244,36 @@ class PersistenceContract:
             await asyncio.wait_for(heard.wait(), 5)
             hold.listen(None)
             await hold.release()
+
+        on_store(scenario)
+
+    def test_a_refused_child_leaves_no_trace(self, on_store: Any) -> None:
+        """A transition whose second child has a key that is taken writes nothing: no row, no log, no first child."""
+
+        async def scenario(store: Any) -> None:
+            await self.created(store, idempotency_key="k")
+            record = await self.created(store)
+            first, second = instance(), instance(idempotency_key="k")
+            with pytest.raises(DuplicateIdempotencyKeyError):
+                await store.commit(step(record, 1, created=(first, second)))
+            with pytest.raises(WorkflowNotFoundError):
+                await store.load_instance(first.workflow_id)
+            assert (await store.load_instance(record.workflow_id)).revision == 0
+            assert list(await store.read_log(record.workflow_id)) == []
+
+        on_store(scenario)
+
+    def test_an_instance_is_created_once(self, on_store: Any) -> None:
+        """Creating what exists is refused, together with everything that was to be created beside it."""
+
+        async def scenario(store: Any) -> None:
+            record = await self.created(store)
+            beside = instance()
+            with pytest.raises(StaleWorkflowError):
+                await store.commit(creation(beside, replace(record, status="FAILED")))
+            with pytest.raises(WorkflowNotFoundError):
+                await store.load_instance(beside.workflow_id)
+            assert (await store.load_instance(record.workflow_id)).status == "ACTIVE"
 
         on_store(scenario)
 

@@ -8,23 +8,25 @@ its neighbours go on. The rows of all others are gathered and written with one c
 import sqlite3
 from dataclasses import dataclass, field
 from typing import TypeAlias
-from uuid import UUID
 
 import orjson
 
+from ruvon.implementations.persistence._schedules import registered
+from ruvon.implementations.persistence.sqlite import _rows as records
 from ruvon.implementations.persistence.sqlite import _statements as sql
+from ruvon.implementations.persistence.sqlite._forget import forget
+from ruvon.implementations.persistence.sqlite._instances import Ids, insert_definitions, insert_instances
 from ruvon.providers.persistence import (
-    DuplicateIdempotencyKeyError,
     InboxEntry,
-    InstanceRecord,
     PersistenceError,
+    ScheduleRecord,
     StaleWorkflowError,
     TaskRecord,
     Transition,
     WorkflowNotFoundError,
 )
 
-__all__ = ["Answer", "apply_batch", "insert_inbox"]
+__all__ = ["Answer", "apply_batch", "insert_inbox", "write_schedule"]
 
 Answer: TypeAlias = PersistenceError | None
 _Row: TypeAlias = tuple[object, ...]
@@ -36,6 +38,7 @@ class _Head:
 
     revision: int
     log_head: int | None
+    snapshot_head: int | None
     status: str
     due_us: int | None
 
@@ -53,6 +56,7 @@ class _Rows:
     tasks: list[_Row] = field(default_factory=list[_Row])
     tasks_done: list[_Row] = field(default_factory=list[_Row])
     outbox: list[_Row] = field(default_factory=list[_Row])
+    forgotten: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Run each statement once for all its rows; an instance's own transitions keep their order."""
@@ -70,12 +74,15 @@ class _Rows:
             if rows:
                 connection.executemany(statement, rows)
                 rows.clear()
+        for key, before in self.forgotten:
+            forget(connection, key, before)
+        self.forgotten.clear()
 
 
 def apply_batch(connection: sqlite3.Connection, batch: list[Transition]) -> list[Answer]:
     """Write a batch inside the open transaction; the answer of each transition in the same place."""
     heads = _heads(connection, batch)
-    next_id = int(connection.execute(sql.NEXT_LOG_ID).fetchone()[0])
+    ids = Ids(connection)
     rows = _Rows()
     touched: set[int] = set()
     answers: list[Answer] = []
@@ -83,8 +90,7 @@ def apply_batch(connection: sqlite3.Connection, batch: list[Transition]) -> list
         if transition.key in touched or transition.expected < 0:
             rows.write(connection)
             touched.clear()
-        answer, next_id = _apply(connection, transition, heads, rows, next_id)
-        answers.append(answer)
+        answers.append(_apply(connection, transition, heads, rows, ids))
         touched.add(transition.key)
     rows.write(connection)
     return answers
@@ -95,30 +101,43 @@ def _heads(connection: sqlite3.Connection, batch: list[Transition]) -> dict[int,
     if not keys:
         return {}
     found = connection.execute(sql.HEADS, (orjson.dumps(keys).decode(),))
-    return {row["key"]: _Head(row["revision"], row["log_head"], row["status"], row["due_us"]) for row in found}
+    return {
+        row["key"]: _Head(row["revision"], row["log_head"], row["snapshot_head"], row["status"], row["due_us"])
+        for row in found
+    }
 
 
 def _apply(
-    connection: sqlite3.Connection, transition: Transition, heads: dict[int, _Head], rows: _Rows, next_id: int
-) -> tuple[Answer, int]:
+    connection: sqlite3.Connection, transition: Transition, heads: dict[int, _Head], rows: _Rows, ids: Ids
+) -> Answer:
     """Check the guard of one transition and gather its rows."""
-    if transition.expected < 0:
-        return _create(connection, transition), next_id
-    head = heads.get(transition.key)
-    if head is None:
-        return WorkflowNotFoundError(transition.workflow_id), next_id
-    if head.revision != transition.expected:
-        return StaleWorkflowError(transition.workflow_id), next_id
-    if transition.created and (answer := _insert_children(connection, transition)) is not None:
-        return answer, next_id
+    creates = transition.expected < 0
+    head = None if creates else heads.get(transition.key)
+    if not creates and head is None:
+        return WorkflowNotFoundError(transition.workflow_id)
+    if head is not None and head.revision != transition.expected:
+        return StaleWorkflowError(transition.workflow_id)
+    if transition.created:
+        answer = insert_instances(connection, transition.created, ids, left_alone=not creates)
+        if answer is not None:
+            return answer
+    if head is not None:
+        _gather(connection, transition, head, rows, ids)
+    if transition.definitions or transition.sent or transition.schedules:
+        _send(connection, transition)
+    return None
+
+
+def _gather(connection: sqlite3.Connection, transition: Transition, head: _Head, rows: _Rows, ids: Ids) -> None:
     if transition.drop_log:
         connection.execute(sql.DROP_LOG, (head.log_head,))
-        head.log_head = None
+        connection.execute(sql.DROP_SNAPSHOTS, (head.snapshot_head,))
+        head.log_head = head.snapshot_head = None
     for entry in transition.entries:
-        next_id += 1
+        ids.log += 1
         rows.log.append(
             (
-                next_id,
+                ids.log,
                 transition.key,
                 entry.seq,
                 head.log_head,
@@ -132,13 +151,16 @@ def _apply(
                 entry.saga,
                 entry.error,
                 entry.note,
+                entry.position or None,
             )
         )
-        head.log_head = next_id
+        head.log_head = ids.log
+    if transition.snapshot is not None:
+        made = ids.next_snapshot()
+        rows.snapshots.append((made, transition.key, transition.last_seq, head.snapshot_head, transition.snapshot))
+        head.snapshot_head = made
     _gather_row(transition, head, rows)
-    if transition.definitions or transition.sent:
-        _send(connection, transition)
-    return None, next_id
+    _gather_beside(transition, rows)
 
 
 def _gather_row(transition: Transition, head: _Head, rows: _Rows) -> None:
@@ -148,6 +170,7 @@ def _gather_row(transition: Transition, head: _Head, rows: _Rows) -> None:
         transition.position,
         transition.last_seq,
         head.log_head,
+        head.snapshot_head,
         transition.current_step,
         transition.waiting_for,
         transition.result,
@@ -161,23 +184,35 @@ def _gather_row(transition: Transition, head: _Head, rows: _Rows) -> None:
         rows.move.append((*columns, transition.status, transition.due_us, transition.key))
         head.status, head.due_us = transition.status, transition.due_us
     head.revision = transition.revision
-    if transition.snapshot is not None:
-        rows.snapshots.append((transition.key, transition.last_seq, transition.snapshot))
     if transition.digest is not None:
         rows.redefine.append((transition.digest, transition.workflow_version, transition.key))
+
+
+def _gather_beside(transition: Transition, rows: _Rows) -> None:
     rows.consumed.extend((seq,) for seq in transition.consumed)
     rows.tasks.extend(_task_row(task) for task in transition.tasks)
     rows.tasks_done.extend((task_id,) for task_id in transition.tasks_done)
-    rows.outbox.extend((event.topic, event.payload, event.at_us) for event in transition.outbox)
+    rows.outbox.extend(
+        (event.topic, event.payload, event.at_us, str(event.workflow_id or transition.workflow_id), event.key)
+        for event in transition.outbox
+    )
+    if transition.forget_before:
+        rows.forgotten.append((transition.key, transition.forget_before))
 
 
 def _send(connection: sqlite3.Connection, transition: Transition) -> None:
-    for record in transition.definitions:
-        connection.execute(
-            sql.INSERT_DEFINITION, (record.digest, record.workflow_type, record.workflow_version, record.text)
-        )
+    insert_definitions(connection, transition.definitions, transition.at_us)
+    for schedule in transition.schedules:
+        row = connection.execute(sql.GET_SCHEDULE, (schedule.schedule_id,)).fetchone()
+        known = records.schedule(row) if row is not None else None
+        write_schedule(connection, registered(known, schedule, transition.at_us))
     for entry in transition.sent:
         insert_inbox(connection, entry)
+
+
+def write_schedule(connection: sqlite3.Connection, record: ScheduleRecord) -> None:
+    """Write all columns of a schedule."""
+    connection.execute(sql.PUT_SCHEDULE, records.schedule_values(record))
 
 
 def insert_inbox(connection: sqlite3.Connection, entry: InboxEntry) -> bool:
@@ -189,79 +224,6 @@ def insert_inbox(connection: sqlite3.Connection, entry: InboxEntry) -> bool:
     cursor = connection.execute(sql.INSERT_INBOX, values)
     entry.seq = cursor.lastrowid or 0
     return True
-
-
-# --- new instances ----------------------------------------------------------------------------------------------------
-
-
-def _create(connection: sqlite3.Connection, transition: Transition) -> Answer:
-    """Insert the instances of a transition that touches no row of its own: all of them or none."""
-    inserted: list[str] = []
-    for record in transition.created:
-        answer = _insert(connection, record, left_alone=False)
-        if answer is not None:
-            for workflow_id in inserted:
-                for statement in (*sql.DELETE_WORKFLOW, sql.DELETE_ROW[0]):
-                    connection.execute(statement, {"id": workflow_id})
-            return answer
-        inserted.append(str(record.workflow_id))
-    _send(connection, transition)
-    return None
-
-
-def _insert_children(connection: sqlite3.Connection, transition: Transition) -> Answer:
-    for record in transition.created:
-        if (answer := _insert(connection, record, left_alone=True)) is not None:
-            return answer
-    return None
-
-
-def _insert(connection: sqlite3.Connection, record: InstanceRecord, *, left_alone: bool) -> Answer:
-    """Insert one instance; one that exists under its id is left alone where the caller says so."""
-    row = connection.execute(sql.INSERT_INSTANCE, _instance_row(record)).fetchone()
-    if row is not None:
-        record.key = int(row[0])
-        connection.execute(sql.SNAPSHOT, (record.key, record.snapshot_seq, record.snapshot))
-        return None
-    if record.idempotency_key is not None:
-        taken = connection.execute(sql.KEY_AND_ID_BY_IDEMPOTENCY, (record.idempotency_key,)).fetchone()
-        if taken is not None and taken["id"] != str(record.workflow_id):
-            return DuplicateIdempotencyKeyError(record.idempotency_key, UUID(taken["id"]))
-    if left_alone:
-        record.key = int(connection.execute(sql.KEY_OF, (str(record.workflow_id),)).fetchone()[0])
-        return None
-    return StaleWorkflowError(record.workflow_id)
-
-
-def _instance_row(record: InstanceRecord) -> _Row:
-    return (
-        str(record.workflow_id),
-        record.workflow_type,
-        record.workflow_version,
-        record.digest,
-        record.status,
-        record.revision,
-        record.transition_id,
-        record.position,
-        record.last_seq,
-        record.current_step,
-        record.waiting_for,
-        record.due_us,
-        record.result,
-        record.error,
-        record.saga_enabled,
-        record.owner_id,
-        record.org_id,
-        record.data_region,
-        record.priority,
-        record.idempotency_key,
-        orjson.dumps(dict(record.metadata)).decode(),
-        str(record.parent_id) if record.parent_id is not None else None,
-        record.parent_activation,
-        record.scheduled_for_us,
-        record.created_us,
-        record.updated_us,
-    )
 
 
 def _task_row(task: TaskRecord) -> _Row:

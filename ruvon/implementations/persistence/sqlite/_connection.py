@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from ruvon.implementations.persistence.sqlite._schema import SCHEMA_VERSION
+from ruvon.implementations.persistence.sqlite._upgrade import UPGRADES, statements_of
 from ruvon.providers.persistence import PersistenceError
 
 __all__ = ["DatabaseFileError", "Durability", "is_memory", "migrate", "open_connection"]
@@ -47,21 +48,36 @@ def open_connection(path: str, durability: Durability) -> sqlite3.Connection:
 
 
 def migrate(connection: sqlite3.Connection, path: str, schema: str) -> None:
-    """Create what is missing; a database of a later version is refused untouched.
+    """Create what is missing, and bring an older database up to date: all of it or nothing.
+
+    A database of a later version is refused untouched.
 
     Raises:
         DatabaseFileError: the database was written by a later Ruvon, or is read-only.
     """
     try:
-        found = int(connection.execute("PRAGMA user_version").fetchone()[0])
-        if found > SCHEMA_VERSION:
-            raise DatabaseFileError(
-                path, f"it has schema version {found}, this Ruvon knows {SCHEMA_VERSION}; upgrade Ruvon"
-            )
-        connection.executescript(schema)
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("BEGIN IMMEDIATE")  # of two processes that find an old file, one upgrades it
+        try:
+            _migrate(connection, path, schema)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
     except sqlite3.Error as exc:
         raise DatabaseFileError(path, describe(exc)) from exc
+
+
+def _migrate(connection: sqlite3.Connection, path: str, schema: str) -> None:
+    found = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if found > SCHEMA_VERSION:
+        raise DatabaseFileError(
+            path, f"it has schema version {found}, this Ruvon knows {SCHEMA_VERSION}; upgrade Ruvon"
+        )
+    scripts = [UPGRADES[version] for version in range(found, SCHEMA_VERSION)] if found else []
+    for statement in statements_of("".join([*scripts, schema])):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def describe(exc: sqlite3.Error) -> str:

@@ -1,6 +1,7 @@
 """Rows of the database as the records of the seam, and as the plain dictionaries of the documented methods."""
 
 import sqlite3
+from dataclasses import asdict
 from typing import Any, cast
 from uuid import UUID
 
@@ -12,11 +13,27 @@ from ruvon.providers.persistence import (
     InboxKind,
     InstanceRecord,
     LogEntry,
+    OutboxRecord,
+    ScheduleRecord,
     TaskKind,
     TaskRecord,
+    WorkflowSummary,
 )
 
-__all__ = ["columns", "definition", "inbox_entry", "instance", "json_text", "log_entry", "plain", "task"]
+__all__ = [
+    "columns",
+    "definition",
+    "event",
+    "inbox_entry",
+    "instance",
+    "json_text",
+    "log_entry",
+    "plain",
+    "schedule",
+    "schedule_values",
+    "summary",
+    "task",
+]
 
 
 def instance(row: sqlite3.Row) -> InstanceRecord:
@@ -68,6 +85,7 @@ def log_entry(row: sqlite3.Row) -> LogEntry:
         saga=row["saga"],
         error=row["error"],
         note=row["note"],
+        position=row["position"] or b"",
     )
 
 
@@ -87,7 +105,40 @@ def inbox_entry(row: sqlite3.Row) -> InboxEntry:
 
 def definition(row: sqlite3.Row) -> DefinitionRecord:
     """One stored definition."""
-    return DefinitionRecord(row["digest"], row["workflow_type"], row["workflow_version"], row["text"])
+    return DefinitionRecord(row["digest"], row["workflow_type"], row["workflow_version"], row["text"], row["stored_us"])
+
+
+def summary(row: sqlite3.Row) -> WorkflowSummary:
+    """What a list shows of one instance."""
+    found = columns(row)
+    return WorkflowSummary(workflow_id=found.pop("id"), **found)
+
+
+def schedule(row: sqlite3.Row) -> ScheduleRecord:
+    """One schedule."""
+    found = columns(row)
+    last = found.pop("last_workflow_id")
+    paused = bool(found.pop("paused"))
+    return ScheduleRecord(**found, paused=paused, last_workflow_id=UUID(last) if last is not None else None)
+
+
+def schedule_values(record: ScheduleRecord) -> dict[str, object]:
+    """The columns of a schedule by name."""
+    last = record.last_workflow_id
+    return {**asdict(record), "last_workflow_id": str(last) if last is not None else None}
+
+
+def event(row: sqlite3.Row) -> OutboxRecord:
+    """One event that waits to be delivered."""
+    owner = row["workflow_id"]
+    return OutboxRecord(
+        topic=row["topic"],
+        payload=row["payload"],
+        at_us=row["at_us"],
+        workflow_id=UUID(owner) if owner is not None else None,
+        key=row["key"],
+        id=row["id"],
+    )
 
 
 def task(row: sqlite3.Row) -> TaskRecord:

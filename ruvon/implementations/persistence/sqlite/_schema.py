@@ -4,17 +4,20 @@ What the layout is for, in the order of its weight:
 
 * a step is one small UPDATE of `workflow_executions` and one INSERT into `workflow_audit_log`; the log is appended by
   rowid and chained through `prev`, so that the hot path maintains no secondary index;
-* the large things live beside the row: the full state in `workflow_snapshots`, definitions once per digest;
-* indexes of `workflow_executions` cover only columns that change with the status.
+* the large things live beside the row: the full states in `workflow_snapshots` (appended and chained like the log),
+  definitions once per digest;
+* indexes of `workflow_executions` cover only columns that never change or change with the status. Each has the status
+  in front of the moment of creation: a list, newest first, is a merge of one ordered range for each status.
 
 An application adds a table of its own by extending `SQLITE_SCHEMA` before the provider is initialized.
 """
 
+import re
 from typing import Final
 
-__all__ = ["SCHEMA_VERSION", "SQLITE_SCHEMA"]
+__all__ = ["OWN_TABLES", "SCHEMA_VERSION", "SQLITE_SCHEMA"]
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 SQLITE_SCHEMA: str = """
 CREATE TABLE IF NOT EXISTS workflow_executions (
@@ -45,17 +48,23 @@ CREATE TABLE IF NOT EXISTS workflow_executions (
     parent_activation TEXT,
     scheduled_for_us INTEGER,
     created_us INTEGER NOT NULL,
-    updated_us INTEGER NOT NULL
+    updated_us INTEGER NOT NULL,
+    snapshot_head INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS ix_executions_idempotency
     ON workflow_executions (idempotency_key) WHERE idempotency_key IS NOT NULL;
-CREATE INDEX IF NOT EXISTS ix_executions_status ON workflow_executions (status, workflow_type);
+CREATE INDEX IF NOT EXISTS ix_executions_status ON workflow_executions (status, created_us, org_id);
+CREATE INDEX IF NOT EXISTS ix_executions_type ON workflow_executions (workflow_type, status, created_us, digest);
+CREATE INDEX IF NOT EXISTS ix_executions_owner
+    ON workflow_executions (owner_id, status, created_us, workflow_type) WHERE owner_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS ix_executions_due ON workflow_executions (due_us) WHERE due_us IS NOT NULL;
 CREATE INDEX IF NOT EXISTS ix_executions_parent ON workflow_executions (parent_id) WHERE parent_id IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS workflow_snapshots (
-    workflow_key INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY,
+    workflow_key INTEGER NOT NULL,
     seq INTEGER NOT NULL,
+    prev INTEGER,
     data BLOB NOT NULL
 );
 
@@ -73,7 +82,8 @@ CREATE TABLE IF NOT EXISTS workflow_audit_log (
     result BLOB,
     saga BLOB,
     error BLOB,
-    note TEXT NOT NULL
+    note TEXT NOT NULL,
+    position BLOB
 );
 
 CREATE TABLE IF NOT EXISTS workflow_inbox (
@@ -98,7 +108,8 @@ CREATE TABLE IF NOT EXISTS workflow_definitions (
     digest BLOB PRIMARY KEY,
     workflow_type TEXT NOT NULL,
     workflow_version TEXT NOT NULL,
-    text BLOB NOT NULL
+    text BLOB NOT NULL,
+    stored_us INTEGER NOT NULL DEFAULT 0
 );
 
 CREATE TABLE IF NOT EXISTS tasks (
@@ -117,12 +128,37 @@ CREATE TABLE IF NOT EXISTS tasks (
     lease_us INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS ix_tasks_claim ON tasks (status, available_us);
+CREATE INDEX IF NOT EXISTS ix_tasks_workflow ON tasks (workflow_id);
 
 CREATE TABLE IF NOT EXISTS workflow_outbox (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     topic TEXT NOT NULL,
     payload BLOB NOT NULL,
-    at_us INTEGER NOT NULL
+    at_us INTEGER NOT NULL,
+    workflow_id TEXT,
+    key TEXT NOT NULL DEFAULT ''
+);
+
+CREATE TABLE IF NOT EXISTS workflow_schedules (
+    schedule_id TEXT PRIMARY KEY,
+    workflow_type TEXT NOT NULL,
+    cron TEXT NOT NULL,
+    timezone TEXT NOT NULL,
+    data BLOB NOT NULL,
+    version TEXT,
+    overlap TEXT NOT NULL,
+    catch_up INTEGER NOT NULL,
+    paused INTEGER NOT NULL,
+    next_us INTEGER,
+    last_us INTEGER,
+    last_workflow_id TEXT,
+    buffered INTEGER NOT NULL,
+    owner_id TEXT,
+    org_id TEXT,
+    note TEXT NOT NULL,
+    created_us INTEGER NOT NULL,
+    updated_us INTEGER NOT NULL,
+    revision INTEGER NOT NULL
 );
 
 CREATE TABLE IF NOT EXISTS workflow_documents (
@@ -171,3 +207,6 @@ CREATE TABLE IF NOT EXISTS edge_sync_state (
     value TEXT NOT NULL
 );
 """
+
+OWN_TABLES: Final = frozenset(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", SQLITE_SCHEMA))
+"""The tables that only Ruvon writes and reads."""

@@ -7,43 +7,47 @@ __all__: list[str] = []
 # --- the hot path: one group commit -----------------------------------------------------------------------------------
 
 HEADS: Final = """
-SELECT key, revision, log_head, status, due_us FROM workflow_executions
+SELECT key, revision, log_head, snapshot_head, status, due_us FROM workflow_executions
 WHERE key IN (SELECT value FROM json_each(?))"""
 
-NEXT_LOG_ID: Final = "SELECT coalesce(max(id), 0) FROM workflow_audit_log"
+LAST_LOG_ID: Final = "SELECT coalesce(max(id), 0) FROM workflow_audit_log"
+
+LAST_SNAPSHOT_ID: Final = "SELECT coalesce(max(id), 0) FROM workflow_snapshots"
 
 # A step that leaves status and due date alone touches no index.
 ADVANCE: Final = """
 UPDATE workflow_executions
-SET revision = ?, transition_id = ?, position = ?, last_seq = ?, log_head = ?, current_step = ?, waiting_for = ?,
-    result = ?, error = ?, saga_enabled = ?, updated_us = ?
+SET revision = ?, transition_id = ?, position = ?, last_seq = ?, log_head = ?, snapshot_head = ?, current_step = ?,
+    waiting_for = ?, result = ?, error = ?, saga_enabled = ?, updated_us = ?
 WHERE key = ?"""
 
 MOVE: Final = """
 UPDATE workflow_executions
-SET revision = ?, transition_id = ?, position = ?, last_seq = ?, log_head = ?, current_step = ?, waiting_for = ?,
-    result = ?, error = ?, saga_enabled = ?, updated_us = ?, status = ?, due_us = ?
+SET revision = ?, transition_id = ?, position = ?, last_seq = ?, log_head = ?, snapshot_head = ?, current_step = ?,
+    waiting_for = ?, result = ?, error = ?, saga_enabled = ?, updated_us = ?, status = ?, due_us = ?
 WHERE key = ?"""
 
 APPEND_LOG: Final = """
 INSERT INTO workflow_audit_log
-    (id, workflow_key, seq, prev, kind, node, activation, at_us, attempt, delta, result, saga, error, note)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    (id, workflow_key, seq, prev, kind, node, activation, at_us, attempt, delta, result, saga, error, note, position)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
-SNAPSHOT: Final = "INSERT OR REPLACE INTO workflow_snapshots (workflow_key, seq, data) VALUES (?, ?, ?)"
+SNAPSHOT: Final = "INSERT INTO workflow_snapshots (id, workflow_key, seq, prev, data) VALUES (?, ?, ?, ?, ?)"
 
-REDEFINE: Final = "UPDATE workflow_executions SET digest = ?, workflow_version = ? WHERE key = ?"
+REDEFINE: Final = (
+    "UPDATE workflow_executions SET digest = ?, workflow_version = coalesce(?, workflow_version) WHERE key = ?"
+)
 
 INSERT_INSTANCE: Final = """
 INSERT INTO workflow_executions
     (id, workflow_type, workflow_version, digest, status, revision, transition_id, position, last_seq, current_step,
      waiting_for, due_us, result, error, saga_enabled, owner_id, org_id, data_region, priority, idempotency_key,
-     metadata, parent_id, parent_activation, scheduled_for_us, created_us, updated_us)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     metadata, parent_id, parent_activation, scheduled_for_us, created_us, updated_us, snapshot_head)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO NOTHING RETURNING key"""
 
 INSERT_DEFINITION: Final = """
-INSERT INTO workflow_definitions (digest, workflow_type, workflow_version, text) VALUES (?, ?, ?, ?)
+INSERT INTO workflow_definitions (digest, workflow_type, workflow_version, text, stored_us) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT DO NOTHING"""
 
 MARK_SEEN: Final = """
@@ -65,7 +69,39 @@ ON CONFLICT (task_id) DO UPDATE SET
 
 FINISH_TASK: Final = "DELETE FROM tasks WHERE task_id = ?"
 
-INSERT_OUTBOX: Final = "INSERT INTO workflow_outbox (topic, payload, at_us) VALUES (?, ?, ?)"
+INSERT_OUTBOX: Final = """
+INSERT INTO workflow_outbox (topic, payload, at_us, workflow_id, key) VALUES (?, ?, ?, ?, ?)"""
+
+# --- forgetting old history (off the hot path) ------------------------------------------------------------------------
+
+KEPT_FROM: Final = """
+SELECT s.seq AS snapshot_seq, e.last_seq FROM workflow_executions e JOIN workflow_snapshots s ON s.id = e.snapshot_head
+WHERE e.key = ?"""
+
+LOG_UP_TO: Final = """
+WITH RECURSIVE chain (id) AS (
+    SELECT log_head FROM workflow_executions WHERE key = :key
+    UNION ALL
+    SELECT l.prev FROM chain JOIN workflow_audit_log l ON l.id = chain.id WHERE l.prev IS NOT NULL
+)
+SELECT l.id, l.seq, l.prev, (l.saga IS NOT NULL OR l.kind = 'compensate') AS saga
+FROM chain JOIN workflow_audit_log l ON l.id = chain.id WHERE l.seq <= :seq ORDER BY l.seq"""
+
+FORGET_LOG: Final = "DELETE FROM workflow_audit_log WHERE id = ?"
+
+RELINK_LOG: Final = "UPDATE workflow_audit_log SET prev = ? WHERE id = ?"
+
+SNAPSHOTS_UP_TO: Final = """
+WITH RECURSIVE chain (id) AS (
+    SELECT snapshot_head FROM workflow_executions WHERE key = :key
+    UNION ALL
+    SELECT s.prev FROM chain JOIN workflow_snapshots s ON s.id = chain.id WHERE s.prev IS NOT NULL
+)
+SELECT s.id, s.seq FROM chain JOIN workflow_snapshots s ON s.id = chain.id ORDER BY s.seq"""
+
+FORGET_SNAPSHOT: Final = "DELETE FROM workflow_snapshots WHERE id = ?"
+
+END_SNAPSHOTS: Final = "UPDATE workflow_snapshots SET prev = NULL WHERE id = ?"
 
 # --- reads ------------------------------------------------------------------------------------------------------------
 
@@ -75,8 +111,19 @@ KEY_AND_ID_BY_IDEMPOTENCY: Final = "SELECT key, id FROM workflow_executions WHER
 
 LOAD_INSTANCE: Final = """
 SELECT e.*, s.seq AS snapshot_seq, s.data AS snapshot
-FROM workflow_executions e LEFT JOIN workflow_snapshots s ON s.workflow_key = e.key
+FROM workflow_executions e LEFT JOIN workflow_snapshots s ON s.id = e.snapshot_head
 WHERE e.id = ?"""
+
+# The chain is followed from the newest snapshot back to the first that is old enough.
+READ_SNAPSHOT: Final = """
+WITH RECURSIVE chain (id, seq, prev) AS (
+    SELECT s.id, s.seq, s.prev
+    FROM workflow_executions e JOIN workflow_snapshots s ON s.id = e.snapshot_head WHERE e.id = :id
+    UNION ALL
+    SELECT s.id, s.seq, s.prev FROM chain JOIN workflow_snapshots s ON s.id = chain.prev WHERE chain.seq > :at
+)
+SELECT s.seq, s.data FROM chain JOIN workflow_snapshots s ON s.id = chain.id
+WHERE s.seq <= :at ORDER BY s.seq DESC LIMIT 1"""
 
 TRANSITION_OF: Final = "SELECT transition_id FROM workflow_executions WHERE key = ?"
 
@@ -100,23 +147,145 @@ WITH RECURSIVE chain (id, prev) AS (
 )
 DELETE FROM workflow_audit_log WHERE id IN (SELECT id FROM chain)"""
 
+DROP_SNAPSHOTS: Final = """
+WITH RECURSIVE chain (id, prev) AS (
+    SELECT id, prev FROM workflow_snapshots WHERE id = ?
+    UNION ALL
+    SELECT s.id, s.prev FROM chain JOIN workflow_snapshots s ON s.id = chain.prev
+)
+DELETE FROM workflow_snapshots WHERE id IN (SELECT id FROM chain)"""
+
+HEADS_OF: Final = "SELECT log_head, snapshot_head FROM workflow_executions WHERE id = ?"
+
 READ_INBOX: Final = "SELECT * FROM workflow_inbox WHERE workflow_id = ? AND seq > ? ORDER BY seq"
 
 GET_DEFINITION: Final = "SELECT * FROM workflow_definitions WHERE digest = ?"
 
-LIST_WORKFLOWS: Final = """
-SELECT id, workflow_type, workflow_version, status, current_step, owner_id, org_id, parent_id, priority, created_us,
-       updated_us
-FROM (
-    SELECT id, workflow_type, workflow_version, status, current_step, owner_id, org_id, parent_id, priority,
-           created_us, updated_us FROM workflow_executions
-    UNION ALL
-    SELECT id, workflow_type, NULL, status, NULL, owner_id, NULL, NULL, 0, created_us, updated_us
-    FROM workflow_documents
-)
+LIST_DOCUMENTS: Final = """
+SELECT id, workflow_type, NULL AS workflow_version, status, NULL AS current_step, owner_id, NULL AS org_id,
+       NULL AS parent_id, 0 AS priority, created_us, updated_us
+FROM workflow_documents
 WHERE (:status IS NULL OR status = :status) AND (:type IS NULL OR workflow_type = :type)
   AND (:owner IS NULL OR owner_id = :owner)
-ORDER BY created_us DESC, id LIMIT :limit OFFSET :offset"""
+ORDER BY created_us DESC, id LIMIT :limit"""
+
+# Finding instances: one ordered range of an index for each status that is wanted (or there is), merged. What the index
+# does not say is looked up in the row, and only where it is asked for.
+_WANTED: Final = """
+WITH RECURSIVE present (status) AS (
+    SELECT min(status) FROM workflow_executions
+    UNION ALL
+    SELECT (SELECT min(status) FROM workflow_executions WHERE status > present.status) FROM present
+    WHERE present.status IS NOT NULL
+),
+wanted (status) AS MATERIALIZED (
+    SELECT status FROM present
+    WHERE status IS NOT NULL AND (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))
+)"""
+
+_FITS: Final = """
+    f.status = wanted.status AND f.created_us >= :from_us AND f.created_us < :until_us
+      AND (:type IS NULL OR f.workflow_type = :type)
+      AND (:org IS NULL OR f.org_id = :org)
+      AND (:owner IS NULL OR f.owner_id = :owner)
+      AND (:digest IS NULL OR f.digest = :digest)
+      AND (:version IS NULL OR f.workflow_version = :version)
+      AND (:step IS NULL OR f.current_step = :step)
+      AND (:updated_before IS NULL OR f.updated_us < :updated_before)
+      AND (:metadata IS NULL OR NOT EXISTS (
+          SELECT 1 FROM json_each(:metadata) m WHERE NOT EXISTS (
+              SELECT 1 FROM json_each(f.metadata) found
+              WHERE found.key = m.key AND found.type = m.type AND found.value IS m.value)))"""
+
+_FIND: Final = """{wanted}
+SELECT e.key, e.id, e.workflow_type, e.workflow_version, e.status, e.current_step, e.owner_id, e.org_id, e.parent_id,
+       e.priority, e.created_us, e.updated_us, e.digest, e.due_us
+FROM wanted CROSS JOIN workflow_executions e
+WHERE e.key IN (
+    SELECT f.key FROM workflow_executions f INDEXED BY {index}
+    WHERE {driver}{fits}
+      AND (f.created_us, f.key) < (:after_us, :after_key)
+    ORDER BY f.created_us DESC, f.key DESC LIMIT :limit)
+ORDER BY e.created_us DESC, e.key DESC LIMIT :limit"""
+
+_COUNT: Final = """{wanted}
+SELECT count(*) FROM wanted CROSS JOIN workflow_executions f INDEXED BY {index}
+WHERE {driver}{fits}"""
+
+# What is given leads to the index that is read; the first of these that is given decides.
+_DRIVERS: Final = {
+    "parent": ("ix_executions_parent", "f.parent_id = :parent AND"),
+    "owner": ("ix_executions_owner", "f.owner_id = :owner AND"),
+    "digest": (
+        "ix_executions_type",
+        "f.workflow_type = (SELECT workflow_type FROM workflow_definitions WHERE digest = :digest) AND",
+    ),
+    "type": ("ix_executions_type", "f.workflow_type = :type AND"),
+    "status": ("ix_executions_status", ""),
+}
+
+
+def _driven(template: str) -> dict[str, str]:
+    return {
+        name: template.format(wanted=_WANTED, fits=_FITS, index=index, driver=driver)
+        for name, (index, driver) in _DRIVERS.items()
+    }
+
+
+FIND: Final = _driven(_FIND)
+
+COUNT: Final = _driven(_COUNT)
+
+COUNT_BY_DEFINITION: Final = """
+SELECT d.digest, d.workflow_type, d.workflow_version, coalesce(sum(c.rows) FILTER (WHERE NOT c.over), 0) AS live,
+       coalesce(sum(c.rows) FILTER (WHERE c.over), 0) AS ended
+FROM (
+    SELECT digest, count(*) AS rows, status IN (SELECT value FROM json_each(:ended)) AS over
+    FROM workflow_executions INDEXED BY ix_executions_type
+    WHERE workflow_type IN (SELECT workflow_type FROM workflow_definitions WHERE :type IS NULL OR workflow_type = :type)
+    GROUP BY digest, status
+) c JOIN workflow_definitions d ON d.digest = c.digest
+GROUP BY d.digest ORDER BY d.workflow_type, d.workflow_version, d.digest"""
+
+DUE: Final = "SELECT id FROM workflow_executions WHERE due_us <= ? ORDER BY due_us, key LIMIT ?"
+
+# Oldest first. One stays while anything further up its line of parents has not ended.
+PURGEABLE: Final = """
+SELECT e.id FROM workflow_executions e
+WHERE e.status IN (SELECT value FROM json_each(:ended)) AND e.created_us < :before AND e.updated_us < :before
+  AND (:type IS NULL OR e.workflow_type = :type)
+  AND NOT EXISTS (
+    WITH RECURSIVE line (id) AS (
+        SELECT e.parent_id
+        UNION ALL
+        SELECT p.parent_id FROM line JOIN workflow_executions p ON p.id = line.id
+    )
+    SELECT 1 FROM line JOIN workflow_executions a ON a.id = line.id
+    WHERE a.status NOT IN (SELECT value FROM json_each(:ended)))
+LIMIT :limit"""
+
+# --- schedules and outbox ---------------------------------------------------------------------------------------------
+
+PUT_SCHEDULE: Final = """
+INSERT OR REPLACE INTO workflow_schedules
+    (schedule_id, workflow_type, cron, timezone, data, version, overlap, catch_up, paused, next_us, last_us,
+     last_workflow_id, buffered, owner_id, org_id, note, created_us, updated_us, revision)
+VALUES (:schedule_id, :workflow_type, :cron, :timezone, :data, :version, :overlap, :catch_up, :paused, :next_us,
+        :last_us, :last_workflow_id, :buffered, :owner_id, :org_id, :note, :created_us, :updated_us, :revision)"""
+
+GET_SCHEDULE: Final = "SELECT * FROM workflow_schedules WHERE schedule_id = ?"
+
+LIST_SCHEDULES: Final = "SELECT * FROM workflow_schedules ORDER BY schedule_id"
+
+DELETE_SCHEDULE: Final = "DELETE FROM workflow_schedules WHERE schedule_id = ?"
+
+DUE_SCHEDULES: Final = """
+SELECT * FROM workflow_schedules WHERE NOT paused AND (next_us <= ? OR buffered > 0)
+ORDER BY next_us, schedule_id LIMIT ?"""
+
+READ_OUTBOX: Final = "SELECT * FROM workflow_outbox WHERE id > ? ORDER BY id LIMIT ?"
+
+DELETE_OUTBOX: Final = "DELETE FROM workflow_outbox WHERE id = ?"
 
 # --- the documented methods around the engine -------------------------------------------------------------------------
 
@@ -172,8 +341,6 @@ STALE_HEARTBEATS: Final = """
 SELECT * FROM workflow_heartbeats WHERE heartbeat_us < ? ORDER BY heartbeat_us, workflow_id"""
 
 DELETE_WORKFLOW: Final = (
-    "DELETE FROM workflow_audit_log WHERE workflow_key = (SELECT key FROM workflow_executions WHERE id = :id)",
-    "DELETE FROM workflow_snapshots WHERE workflow_key = (SELECT key FROM workflow_executions WHERE id = :id)",
     "DELETE FROM workflow_inbox WHERE workflow_id = :id",
     "DELETE FROM workflow_inbox_seen WHERE workflow_id = :id",
     "DELETE FROM tasks WHERE workflow_id = :id",
@@ -182,7 +349,9 @@ DELETE_WORKFLOW: Final = (
     "DELETE FROM workflow_metrics WHERE workflow_id = :id",
 )
 
-DELETE_ROW: Final = ("DELETE FROM workflow_executions WHERE id = :id", "DELETE FROM workflow_documents WHERE id = :id")
+DELETE_INSTANCE: Final = "DELETE FROM workflow_executions WHERE id = ?"
+
+DELETE_DOCUMENT: Final = "DELETE FROM workflow_documents WHERE id = ?"
 
 PENDING_SYNC: Final = """
 SELECT e.* FROM workflow_executions e
@@ -228,7 +397,8 @@ WHERE parent_id = ? ORDER BY created_us, key"""
 
 IDS_LIKE: Final = "SELECT id FROM workflow_executions WHERE id LIKE ? || '%' ORDER BY created_us DESC LIMIT ?"
 
-DEFINITIONS: Final = "SELECT * FROM workflow_definitions ORDER BY workflow_type, workflow_version, digest"
+DEFINITIONS: Final = """
+SELECT * FROM workflow_definitions WHERE :type IS NULL OR workflow_type = :type ORDER BY stored_us, rowid"""
 
 BY_TYPE: Final = """
 SELECT workflow_type, status, count(*) AS workflows, avg(updated_us - created_us) AS mean_us,
@@ -255,11 +425,17 @@ WHERE e.last_seq > 0 AND l.id IS NULL""",
     "a log entry before this one is missing": """
 SELECT e.id AS workflow_id, 'entry ' || l.seq AS detail FROM workflow_audit_log l
 JOIN workflow_executions e ON e.key = l.workflow_key
-LEFT JOIN workflow_audit_log p ON p.id = l.prev AND p.workflow_key = l.workflow_key AND p.seq = l.seq - 1
-WHERE l.seq > 1 AND p.id IS NULL""",
+LEFT JOIN workflow_audit_log p ON p.id = l.prev AND p.workflow_key = l.workflow_key AND p.seq < l.seq
+WHERE l.prev IS NOT NULL AND p.id IS NULL""",
     "its state is not stored": """
 SELECT e.id AS workflow_id, 'snapshot' AS detail FROM workflow_executions e
-LEFT JOIN workflow_snapshots s ON s.workflow_key = e.key AND s.seq <= e.last_seq WHERE s.workflow_key IS NULL""",
+LEFT JOIN workflow_snapshots s ON s.id = e.snapshot_head AND s.workflow_key = e.key AND s.seq <= e.last_seq
+WHERE s.id IS NULL""",
+    "an earlier state of it is missing": """
+SELECT e.id AS workflow_id, 'before entry ' || s.seq AS detail FROM workflow_snapshots s
+JOIN workflow_executions e ON e.key = s.workflow_key
+LEFT JOIN workflow_snapshots p ON p.id = s.prev AND p.workflow_key = s.workflow_key AND p.seq <= s.seq
+WHERE s.prev IS NOT NULL AND p.id IS NULL""",
     "log entries belong to no workflow": """
 SELECT NULL AS workflow_id, count(*) || ' entries' AS detail FROM workflow_audit_log l
 WHERE NOT EXISTS (SELECT 1 FROM workflow_executions e WHERE e.key = l.workflow_key) HAVING count(*) > 0""",

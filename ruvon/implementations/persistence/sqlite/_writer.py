@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 from ruvon.implementations.persistence.sqlite._apply import Answer, apply_batch
 from ruvon.implementations.persistence.sqlite._connection import DatabaseFileError, describe
 from ruvon.implementations.persistence.sqlite._locks import Locks
+from ruvon.implementations.persistence.sqlite._session import Session
 from ruvon.providers.persistence import PersistenceError, Transition
 
 __all__ = ["Writer"]
@@ -37,6 +38,7 @@ class Writer:
         self._queue: deque[_Waiter] = deque()
         self._wake = threading.Condition()
         self._closing = False
+        self._session: Session | None = None
         self._thread: threading.Thread | None = None
 
     async def commit(self, transition: Transition) -> None:
@@ -68,10 +70,17 @@ class Writer:
             raise answer
         return answer
 
+    def enter(self, session: Session) -> "asyncio.Future[object]":
+        """Give an author's session its turn behind what waits already; the future ends with its transaction."""
+        return self._enqueue(session)
+
     def close(self) -> None:
-        """Write what waits, then stop."""
+        """Write what waits, then stop; a session that is open is rolled back."""
         with self._wake:
             self._closing = True
+            for session in (self._session, *(item for item, _, _ in self._queue)):
+                if isinstance(session, Session):
+                    session.end()
             self._wake.notify()
         if self._thread is not None:
             self._thread.join()
@@ -82,6 +91,10 @@ class Writer:
         with self._wake:
             if self._closing:
                 raise DatabaseFileError(self._path, "the provider is closed; open a new one")
+            if self._session is not None and self._session.task is asyncio.current_task(loop):
+                raise PersistenceError(
+                    "a task inside `transact()` writes through that transaction only, or waits forever"
+                )
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="ruvon-sqlite-writer", daemon=True)
                 self._thread.start()
@@ -96,10 +109,24 @@ class Writer:
                     self._wake.wait()
                 if not self._queue:
                     return
-                batch = [self._queue.popleft() for _ in range(min(len(self._queue), _LARGEST_BATCH))]
+                batch = self._next_batch()
             with self._turn:
                 answers = self._guarded([item for item, _, _ in batch])
+            self._session = None
             self._release(batch, answers)
+
+    def _next_batch(self) -> list[_Waiter]:
+        """What waits, up to the next session: those in front of it must not wait for its end."""
+        batch: list[_Waiter] = []
+        while self._queue and len(batch) < _LARGEST_BATCH:
+            item = self._queue[0][0]
+            if isinstance(item, Session):
+                if batch:
+                    break
+                self._session = item
+                return [self._queue.popleft()]
+            batch.append(self._queue.popleft())
+        return batch
 
     def _guarded(self, items: list[Transition | Work]) -> list[object]:
         """An unforeseen error is the answer of everybody in the batch; the thread and later batches live on."""

@@ -1,0 +1,180 @@
+"""The provider: the engine's part with the documented methods around it."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict
+from typing import Any, final
+from uuid import UUID
+
+from ruvon.implementations.persistence.memory._listing import Listing
+from ruvon.implementations.persistence.memory._planned import Planned
+from ruvon.implementations.persistence.memory._tables import uuid_of
+from ruvon.providers import SqlTransaction, TaskNotFoundError, TaskRecord, UnsupportedError, WorkflowNotFoundError
+
+__all__ = ["MemoryPersistenceProvider"]
+
+_LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR"})
+
+
+@final
+class MemoryPersistenceProvider(Planned, Listing):
+    """A store in this process's memory.
+
+    Args:
+        clock: whose time heartbeats and leases are measured in.
+    """
+
+    def transact(self) -> AbstractAsyncContextManager[SqlTransaction]:
+        """There is no SQL in memory."""
+        raise UnsupportedError("SQL", "use the SQLite store, `:memory:` for tests, where a step shares its transaction")
+
+    async def save_workflow(self, workflow_id: UUID | str, data: Mapping[str, Any], /) -> None:
+        """Store a dictionary of the caller's own."""
+        self._saved[str(workflow_id)] = dict(data)
+
+    async def load_workflow(self, workflow_id: UUID | str, /) -> dict[str, Any]:
+        """The stored dictionary, or the row of an engine-driven workflow."""
+        saved = self._saved.get(str(workflow_id))
+        if saved is not None:
+            return dict(saved)
+        key = uuid_of(workflow_id)
+        if key is None:
+            raise WorkflowNotFoundError(workflow_id)
+        row = self._row(key)
+        return {**asdict(row), "workflow_id": str(row.workflow_id)}
+
+    async def log_execution(
+        self,
+        workflow_id: UUID | str,
+        step_name: str | None = None,
+        level: str = "INFO",
+        message: str = "",
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        log_level: str | None = None,
+    ) -> None:
+        """Append a line of text log."""
+        chosen = (log_level or level).upper()
+        if chosen not in _LEVELS:
+            raise ValueError(f"the log level {chosen!r} is not one of {', '.join(sorted(_LEVELS))}")
+        self.execution_logs.append(
+            {
+                "workflow_id": str(workflow_id),
+                "step_name": step_name,
+                "level": chosen,
+                "message": message,
+                "metadata": dict(metadata or {}),
+                "at_us": self._clock.now_us(),
+            }
+        )
+
+    async def record_metric(
+        self,
+        workflow_id: UUID | str,
+        step_name: str | None,
+        name: str,
+        value: float,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Record a number."""
+        self.metrics.append(
+            {
+                "workflow_id": str(workflow_id),
+                "step_name": step_name,
+                "name": name,
+                "value": value,
+                "metadata": dict(metadata or {}),
+            }
+        )
+
+    async def claim_next_task(
+        self, worker_id: str, *, queues: Sequence[str] = (), lease_us: int = 60_000_000
+    ) -> dict[str, Any] | None:
+        """Claim the most urgent task that is due."""
+        now = self._clock.now_us()
+        ready = [
+            task
+            for task in self._tasks.values()
+            if task.available_us <= now
+            and (not queues or task.queue in queues)
+            and (task.status == "pending" or (task.status == "running" and task.lease_us <= now))
+        ]
+        if not ready:
+            return None
+        task = min(ready, key=lambda item: (-item.priority, item.available_us))
+        task.status = "running"
+        task.worker_id = worker_id
+        task.lease_epoch += 1
+        task.lease_us = now + lease_us
+        return asdict(task)
+
+    async def release_task(self, task_id: str, /, *, available_us: int = 0) -> None:
+        """Give a claimed task back."""
+        task = await self.get_task(task_id)
+        task.status = "pending"
+        task.worker_id = None
+        task.available_us = available_us
+
+    async def set_task_status(self, task_id: str, status: str, /) -> None:
+        """Record where a task stands."""
+        (await self.get_task(task_id)).status = status
+
+    async def get_task(self, task_id: str, /) -> TaskRecord:
+        """A task by its id."""
+        found = self._tasks.get(task_id)
+        if found is None:
+            raise TaskNotFoundError(task_id)
+        return found
+
+    async def heartbeat_update(
+        self,
+        workflow_id: UUID | str,
+        worker_id: str,
+        current_step: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Tell that a worker is alive."""
+        self._heartbeats[str(workflow_id)] = {
+            "workflow_id": str(workflow_id),
+            "worker_id": worker_id,
+            "current_step": current_step,
+            "metadata": dict(metadata or {}),
+            "at_us": self._clock.now_us(),
+        }
+
+    async def scan_stale_heartbeats(self, threshold_seconds: float, /) -> list[dict[str, Any]]:
+        """The heartbeats older than the threshold."""
+        oldest = self._clock.now_us() - int(threshold_seconds * 1_000_000)
+        return [dict(beat) for beat in self._heartbeats.values() if beat["at_us"] < oldest]
+
+    async def delete_workflow(self, workflow_id: UUID | str, /) -> bool:
+        """Delete a workflow with its log and inbox."""
+        saved = self._saved.pop(str(workflow_id), None) is not None
+        return self._delete(uuid_of(workflow_id)) or saved
+
+    async def get_pending_sync_workflows(self, limit: int = 100) -> list[dict[str, Any]]:
+        """Only a device's store keeps this."""
+        raise _device_only("get_pending_sync_workflows")
+
+    async def get_audit_logs_for_workflows(
+        self, workflow_ids: Sequence[UUID | str], limit_per_workflow: int = 50
+    ) -> list[dict[str, Any]]:
+        """Only a device's store keeps this."""
+        raise _device_only("get_audit_logs_for_workflows")
+
+    async def delete_synced_workflows(self, workflow_ids: Sequence[UUID | str]) -> int:
+        """Only a device's store keeps this."""
+        raise _device_only("delete_synced_workflows")
+
+    async def get_edge_sync_state(self, key: str) -> str | None:
+        """Only a device's store keeps this."""
+        raise _device_only("get_edge_sync_state")
+
+    async def set_edge_sync_state(self, key: str, value: str) -> None:
+        """Only a device's store keeps this."""
+        raise _device_only("set_edge_sync_state")
+
+
+def _device_only(name: str) -> Exception:
+    """The documented answer of stores that are not a device's."""
+    return NotImplementedError(f"`{name}` is for devices: use the SQLite store")

@@ -1,0 +1,118 @@
+"""The dictionaries that everything is kept in, and the holds."""
+
+import itertools
+import os
+from collections.abc import Callable
+from typing import Any, final
+from uuid import UUID
+
+from ruvon.providers import (
+    Clock,
+    DefinitionRecord,
+    InboxEntry,
+    InstanceRecord,
+    LogEntry,
+    OutboxRecord,
+    ScheduleRecord,
+    SystemClock,
+    TaskRecord,
+    WorkflowBusyError,
+    WorkflowNotFoundError,
+)
+
+__all__ = ["MemoryHold", "Tables", "uuid_of"]
+
+
+@final
+class MemoryHold:
+    """The hold of one instance in this process."""
+
+    __slots__ = ("_holds", "_notify", "_workflow_id", "token")
+
+    def __init__(self, holds: "dict[UUID, MemoryHold]", workflow_id: UUID, token: bytes) -> None:
+        self.token = token
+        self._holds = holds
+        self._workflow_id = workflow_id
+        self._notify: Callable[[], None] | None = None
+
+    def listen(self, notify: Callable[[], None] | None, /) -> None:
+        """Call `notify` whenever an entry was appended to the inbox."""
+        self._notify = notify
+
+    def tell(self) -> None:
+        """An entry was appended."""
+        if self._notify is not None:
+            self._notify()
+
+    async def release(self) -> None:
+        """Give the instance free."""
+        if self._holds.get(self._workflow_id) is self:
+            del self._holds[self._workflow_id]
+
+
+class Tables:
+    """What the parts of the provider share."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock if clock is not None else SystemClock()
+        self._rows: dict[UUID, InstanceRecord] = {}
+        self._logs: dict[UUID, list[LogEntry]] = {}
+        self._snapshots: dict[UUID, list[tuple[int, bytes]]] = {}
+        self._inboxes: dict[UUID, list[InboxEntry]] = {}
+        self._dedups: dict[UUID, set[str]] = {}
+        self._by_key: dict[str, UUID] = {}
+        self._definitions: dict[bytes, DefinitionRecord] = {}
+        self._schedules: dict[str, ScheduleRecord] = {}
+        self._tasks: dict[str, TaskRecord] = {}
+        self._holds: dict[UUID, MemoryHold] = {}
+        self._saved: dict[str, dict[str, Any]] = {}
+        self._heartbeats: dict[str, dict[str, Any]] = {}
+        self.outbox: list[OutboxRecord] = []
+        self.execution_logs: list[dict[str, Any]] = []
+        self.metrics: list[dict[str, Any]] = []
+        self._keys = itertools.count(1)
+        self._sequence = itertools.count(1)
+        self._events = itertools.count(1)
+        self._tokens = itertools.count(1)
+
+    async def initialize(self) -> None:
+        """Nothing to open."""
+
+    async def close(self) -> None:
+        """Nothing to release; what was stored stays until the object is dropped."""
+
+    async def hold(self, workflow_id: UUID, /) -> MemoryHold:
+        """Take the right to drive an instance."""
+        if workflow_id in self._holds:
+            raise WorkflowBusyError(workflow_id)
+        token = os.getpid().to_bytes(4, "big") + next(self._tokens).to_bytes(6, "big")
+        made = self._holds[workflow_id] = MemoryHold(self._holds, workflow_id, token)
+        return made
+
+    def _row(self, workflow_id: UUID) -> InstanceRecord:
+        row = self._rows.get(workflow_id)
+        if row is None:
+            raise WorkflowNotFoundError(workflow_id)
+        return row
+
+    def _delete(self, workflow_id: UUID | None) -> bool:
+        """Delete an instance with all that belongs to it; False where there is none."""
+        if workflow_id is None or workflow_id not in self._rows:
+            return False
+        found = self._rows.pop(workflow_id)
+        for table in (self._logs, self._snapshots, self._inboxes, self._dedups):
+            table.pop(workflow_id, None)
+        for task_id in [task.task_id for task in self._tasks.values() if task.workflow_id == workflow_id]:
+            del self._tasks[task_id]
+        self._heartbeats.pop(str(workflow_id), None)
+        if found.idempotency_key is not None:
+            self._by_key.pop(found.idempotency_key, None)
+        return True
+
+
+def uuid_of(workflow_id: UUID | str) -> UUID | None:
+    """An id or its text; a text that is no id is no workflow's."""
+    try:
+        return workflow_id if isinstance(workflow_id, UUID) else UUID(workflow_id)
+    except ValueError:
+        return None

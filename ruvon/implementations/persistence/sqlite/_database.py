@@ -1,0 +1,149 @@
+"""One open database: its connections, its writer, its locks.
+
+Point reads run on the calling thread (microseconds); lists and logs run on a worker thread with a connection of their
+own, so that a large answer never holds up the loop. (aiosqlite is not used for them: its thread keeps a process alive
+that ends without `close()`.) Writes go through `Writer` (group commit). A database in memory has one connection for
+everything.
+"""
+
+import asyncio
+import os
+import sqlite3
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+
+from ruvon.implementations.persistence.sqlite._connection import (
+    DatabaseFileError,
+    Durability,
+    describe,
+    is_memory,
+    migrate,
+    open_connection,
+)
+from ruvon.implementations.persistence.sqlite._locks import Locks
+from ruvon.implementations.persistence.sqlite._watch import Watch
+from ruvon.implementations.persistence.sqlite._writer import Work, Writer
+from ruvon.providers._clock import Clock, SystemClock
+
+__all__ = ["Database"]
+
+
+class Database:
+    """What the parts of the provider share."""
+
+    def __init__(
+        self,
+        db_path: str | os.PathLike[str] = ":memory:",
+        *,
+        durability: Durability = "FULL",
+        clock: Clock | None = None,
+        schema: str | None = None,
+    ) -> None:
+        self.db_path = os.fspath(db_path)
+        self.durability: Durability = durability
+        self._clock: Clock = clock or SystemClock()
+        self._schema = schema
+        self._memory = is_memory(self.db_path)
+        self._connection: sqlite3.Connection | None = None
+        self._reader: sqlite3.Connection | None = None
+        self._scanner: sqlite3.Connection | None = None
+        self._scanning = threading.Lock()
+        self._writer: Writer | None = None
+        self._locks: Locks | None = None
+        self._watch: Watch | None = None
+
+    async def initialize(self) -> None:
+        """Open the file and create what is missing; a second call is harmless.
+
+        Raises:
+            DatabaseFileError: the file cannot be used; the sentence says what to do.
+        """
+        if self._writer is not None:
+            return
+        connection = open_connection(self.db_path, self.durability)
+        locks = Locks(None if self._memory else f"{self.db_path}.lock", self._listeners)
+        try:
+            with locks.write_turn():
+                migrate(connection, self.db_path, self._schema or _current_schema())
+        except BaseException:
+            connection.close()
+            locks.close()
+            raise
+        self._connection, self._locks = connection, locks
+        self._reader = connection if self._memory else open_connection(self.db_path, self.durability)
+        self._watch = None if self._memory else Watch(self._reader, self._woken)
+        short_flush = self._memory or self.durability != "FULL"
+        self._writer = Writer(connection, self.db_path, locks, inline=short_flush)
+
+    async def close(self) -> None:
+        """Write what waits and release everything; a second call is harmless."""
+        if self._writer is not None:
+            await asyncio.to_thread(self._writer.close)
+        if self._watch is not None:
+            self._watch.stop()
+        if self._locks is not None:
+            with self._locks.write_turn():
+                for connection in {self._scanner, self._reader, self._connection}:
+                    if connection is not None:
+                        connection.close()
+            self._locks.close()
+        self._connection = self._reader = self._scanner = self._writer = self._locks = self._watch = None
+
+    async def _write(self, work: Work) -> object:
+        return await self._open_writer().run(work)
+
+    def _one(self, statement: str, values: Sequence[object]) -> sqlite3.Row | None:
+        row: sqlite3.Row | None = self._execute(statement, values).fetchone()
+        return row
+
+    def _all(self, statement: str, values: Sequence[object]) -> list[sqlite3.Row]:
+        found: list[sqlite3.Row] = self._execute(statement, values).fetchall()
+        return found
+
+    def _execute(self, statement: str, values: Sequence[object]) -> sqlite3.Cursor:
+        self._open_writer()
+        try:
+            return self._reader.execute(statement, values)  # type: ignore[union-attr]  # open when the writer is
+        except sqlite3.Error as exc:
+            raise DatabaseFileError(self.db_path, describe(exc)) from exc
+
+    async def _scan(self, statement: str, values: Sequence[object] | Mapping[str, object]) -> list[sqlite3.Row]:
+        """Read what may be long without holding up the loop."""
+        self._open_writer()
+        try:
+            if self._memory:
+                return self._reader.execute(statement, values).fetchall()  # type: ignore[union-attr]
+            return await asyncio.to_thread(self._scan_here, statement, values)
+        except sqlite3.Error as exc:
+            raise DatabaseFileError(self.db_path, describe(exc)) from exc
+
+    def _scan_here(self, statement: str, values: Sequence[object] | Mapping[str, object]) -> list[sqlite3.Row]:
+        with self._scanning:
+            if self._scanner is None:
+                self._scanner = open_connection(self.db_path, self.durability)
+            found: list[sqlite3.Row] = self._scanner.execute(statement, values).fetchall()
+            return found
+
+    def _open_writer(self) -> Writer:
+        if self._writer is None:
+            raise DatabaseFileError(self.db_path, "the provider is not open; call `await provider.initialize()` first")
+        return self._writer
+
+    def _open_locks(self) -> Locks:
+        self._open_writer()
+        assert self._locks is not None  # noqa: S101  # opened together with the writer
+        return self._locks
+
+    def _listeners(self, listening: bool) -> None:  # a callback
+        if self._watch is not None:
+            self._watch.run(listening=listening)
+
+    def _woken(self) -> None:
+        if self._locks is not None:
+            self._locks.wake_all()
+
+
+def _current_schema() -> str:
+    """The package's `SQLITE_SCHEMA` as it is now: an application may have added its own tables to it."""
+    return str(sys.modules["ruvon.implementations.persistence.sqlite"].SQLITE_SCHEMA)

@@ -1,0 +1,129 @@
+"""New instances and their definitions, and their deletion with all that belongs to them."""
+
+import sqlite3
+from collections.abc import Iterable
+from typing import TypeAlias
+from uuid import UUID
+
+import orjson
+
+from ruvon.implementations.persistence.sqlite import _statements as sql
+from ruvon.providers.persistence import (
+    DefinitionRecord,
+    DuplicateIdempotencyKeyError,
+    InstanceRecord,
+    PersistenceError,
+    StaleWorkflowError,
+)
+
+__all__ = ["Ids", "delete_workflow", "insert_definitions", "insert_instances"]
+
+_Row: TypeAlias = tuple[object, ...]
+
+
+class Ids:
+    """The ids of one write transaction: log entries and snapshots are chained, so ids are known before they are written.
+
+    Few transactions write a snapshot, so the first one to do so asks for its id.
+    """
+
+    __slots__ = ("_connection", "_snapshot", "log")
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.log: int = connection.execute(sql.LAST_LOG_ID).fetchone()[0]
+        self._connection = connection
+        self._snapshot: int | None = None
+
+    def next_snapshot(self) -> int:
+        """The id of the next snapshot."""
+        if self._snapshot is None:
+            self._snapshot = int(self._connection.execute(sql.LAST_SNAPSHOT_ID).fetchone()[0])
+        self._snapshot += 1
+        return self._snapshot
+
+
+def insert_instances(
+    connection: sqlite3.Connection, records: Iterable[InstanceRecord], ids: Ids, *, left_alone: bool
+) -> PersistenceError | None:
+    """Insert new instances, all of them or none; `left_alone` says whether one whose id exists may stay as it is."""
+    inserted: list[InstanceRecord] = []
+    for record in records:
+        snapshot = ids.next_snapshot()
+        row = connection.execute(sql.INSERT_INSTANCE, _instance_row(record, snapshot)).fetchone()
+        if row is not None:
+            record.key = int(row[0])
+            values = (snapshot, record.key, record.snapshot_seq, None, record.snapshot)
+            connection.execute(sql.SNAPSHOT, values)
+            inserted.append(record)
+            continue
+        answer = _conflict(connection, record, left_alone=left_alone)
+        if answer is not None:
+            for item in inserted:
+                delete_workflow(connection, str(item.workflow_id))
+            return answer
+    return None
+
+
+def _conflict(connection: sqlite3.Connection, record: InstanceRecord, *, left_alone: bool) -> PersistenceError | None:
+    """Why it was not inserted: its id exists (which may be well), or its idempotency key is another one's."""
+    existing = connection.execute(sql.KEY_OF, (str(record.workflow_id),)).fetchone()
+    if existing is None:
+        key = record.idempotency_key or ""
+        taken = connection.execute(sql.KEY_AND_ID_BY_IDEMPOTENCY, (key,)).fetchone()
+        return DuplicateIdempotencyKeyError(key, UUID(taken["id"]))
+    if not left_alone:
+        return StaleWorkflowError(record.workflow_id)
+    record.key = int(existing[0])
+    return None
+
+
+def insert_definitions(connection: sqlite3.Connection, records: Iterable[DefinitionRecord], at_us: int) -> None:
+    """Store definitions that are not known yet."""
+    for record in records:
+        moment = record.stored_us or at_us
+        values = (record.digest, record.workflow_type, record.workflow_version, record.text, moment)
+        connection.execute(sql.INSERT_DEFINITION, values)
+
+
+def delete_workflow(connection: sqlite3.Connection, workflow_id: str) -> bool:
+    """Delete an instance or a stored dictionary; False where there is neither."""
+    heads = connection.execute(sql.HEADS_OF, (workflow_id,)).fetchone()
+    if heads is not None:
+        connection.execute(sql.DROP_LOG, (heads["log_head"],))
+        connection.execute(sql.DROP_SNAPSHOTS, (heads["snapshot_head"],))
+        connection.execute(sql.DELETE_INSTANCE, (workflow_id,))
+    for statement in sql.DELETE_WORKFLOW:
+        connection.execute(statement, {"id": workflow_id})
+    return bool(connection.execute(sql.DELETE_DOCUMENT, (workflow_id,)).rowcount) or heads is not None
+
+
+def _instance_row(record: InstanceRecord, snapshot_head: int) -> _Row:
+    return (
+        str(record.workflow_id),
+        record.workflow_type,
+        record.workflow_version,
+        record.digest,
+        record.status,
+        record.revision,
+        record.transition_id,
+        record.position,
+        record.last_seq,
+        record.current_step,
+        record.waiting_for,
+        record.due_us,
+        record.result,
+        record.error,
+        record.saga_enabled,
+        record.owner_id,
+        record.org_id,
+        record.data_region,
+        record.priority,
+        record.idempotency_key,
+        orjson.dumps(dict(record.metadata)).decode(),
+        str(record.parent_id) if record.parent_id is not None else None,
+        record.parent_activation,
+        record.scheduled_for_us,
+        record.created_us,
+        record.updated_us,
+        snapshot_head,
+    )

@@ -1,0 +1,133 @@
+"""Looking for instances: filters, counts, due ones, old ones."""
+
+import heapq
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+
+from ruvon.implementations.persistence.sqlite import _rows as rows
+from ruvon.implementations.persistence.sqlite import _statements as sql
+from ruvon.implementations.persistence.sqlite._database import Database
+from ruvon.implementations.persistence.sqlite._instances import delete_workflow
+from ruvon.models import TERMINAL_STATUSES
+from ruvon.providers.persistence import DefinitionRecord, InstanceFilter, WorkflowSummary
+
+__all__ = ["Listing"]
+
+_ENDED: Final = orjson.dumps(sorted(TERMINAL_STATUSES)).decode()
+_END_OF_TIME: Final = 2**63 - 1
+
+
+class Listing(Database):
+    """Every question about many instances at once."""
+
+    async def find_instances(
+        self, wanted: InstanceFilter, /, *, limit: int = 100, after: tuple[int, int] | None = None
+    ) -> Sequence[WorkflowSummary]:
+        """Instances that fit, newest first."""
+        moment, key = after if after is not None else (_END_OF_TIME, _END_OF_TIME)
+        values = {**_values(wanted), "limit": limit, "after_us": moment, "after_key": key}
+        if after is not None:  # the range of the index begins at the cursor
+            values["until_us"] = min(
+                moment + 1, _END_OF_TIME if wanted.created_before_us is None else wanted.created_before_us
+            )
+        return [rows.summary(row) for row in await self._scan(sql.FIND[_driver(wanted)], values)]
+
+    async def count_instances(self, wanted: InstanceFilter, /) -> int:
+        """How many fit."""
+        return int((await self._scan(sql.COUNT[_driver(wanted)], _values(wanted)))[0][0])
+
+    async def count_by_definition(
+        self, workflow_type: str | None = None, /
+    ) -> Sequence[tuple[bytes, str, str, int, int]]:
+        """Live and ended instances by definition."""
+        found = await self._scan(sql.COUNT_BY_DEFINITION, {"type": workflow_type, "ended": _ENDED})
+        return [(row[0], row[1], row[2], row[3], row[4]) for row in found]
+
+    async def list_definitions(self, workflow_type: str | None = None, /) -> Sequence[DefinitionRecord]:
+        """Definitions in the order in which they were stored."""
+        return [rows.definition(row) for row in await self._scan(sql.DEFINITIONS, {"type": workflow_type})]
+
+    async def due_instances(self, now_us: int, /, *, limit: int = 100) -> Sequence[UUID]:
+        """Instances that are due, earliest first."""
+        return [UUID(row["id"]) for row in await self._scan(sql.DUE, (now_us, limit))]
+
+    async def purge_ended(self, before_us: int, /, *, workflow_type: str | None = None, limit: int = 100) -> int:
+        """Delete ended instances that are old enough and owe nobody anything."""
+        values = {"ended": _ENDED, "before": before_us, "type": workflow_type, "limit": limit}
+
+        def work(connection: sqlite3.Connection) -> int:
+            found = connection.execute(sql.PURGEABLE, values).fetchall()
+            return sum(delete_workflow(connection, row["id"]) for row in found)
+
+        deleted = await self._write(work)
+        return deleted if isinstance(deleted, int) else 0
+
+    async def list_workflows(
+        self,
+        *,
+        status: str | None = None,
+        workflow_type: str | None = None,
+        owner_id: str | None = None,
+        limit: int = 20,
+        offset: int = 0,
+    ) -> list[dict[str, Any]]:
+        """Summaries, newest first, without state; the caller's own dictionaries among them."""
+        statuses = (status,) if status is not None else ()
+        wanted = InstanceFilter(statuses=statuses, workflow_type=workflow_type, owner_id=owner_id)
+        found = [_listed(item) for item in await self.find_instances(wanted, limit=limit + offset)]
+        values = {"status": status, "type": workflow_type, "owner": owner_id, "limit": limit + offset}
+        documents = [rows.plain(row) for row in await self._scan(sql.LIST_DOCUMENTS, values)]
+        merged = heapq.merge(found, documents, key=lambda item: -item["created_us"])
+        return list(merged)[offset : offset + limit]
+
+
+def _driver(wanted: InstanceFilter) -> str:
+    """What of a filter narrows the search most."""
+    given = {
+        "parent": wanted.parent_id,
+        "owner": wanted.owner_id,
+        "digest": wanted.digest,
+        "type": wanted.workflow_type,
+    }
+    return next((name for name, value in given.items() if value is not None), "status")
+
+
+def _values(wanted: InstanceFilter) -> dict[str, object]:
+    until = wanted.created_before_us
+    return {
+        "statuses": orjson.dumps(wanted.statuses).decode() if wanted.statuses else None,
+        "type": wanted.workflow_type,
+        "version": wanted.workflow_version,
+        "digest": wanted.digest,
+        "owner": wanted.owner_id,
+        "org": wanted.org_id,
+        "parent": str(wanted.parent_id) if wanted.parent_id is not None else None,
+        "step": wanted.current_step,
+        "from_us": wanted.created_after_us if wanted.created_after_us is not None else -_END_OF_TIME,
+        "until_us": until if until is not None else _END_OF_TIME,
+        "updated_before": wanted.updated_before_us,
+        "metadata": orjson.dumps(dict(wanted.metadata)).decode() if wanted.metadata else None,
+    }
+
+
+def _listed(item: WorkflowSummary) -> dict[str, Any]:
+    return {name: getattr(item, name) for name in _LISTED}
+
+
+_LISTED: Final = (
+    "workflow_id",
+    "workflow_type",
+    "workflow_version",
+    "status",
+    "current_step",
+    "owner_id",
+    "org_id",
+    "parent_id",
+    "priority",
+    "created_us",
+    "updated_us",
+)

@@ -1,0 +1,60 @@
+"""Bringing an older file up to date: one script for each version, run in the transaction that raises the version.
+
+After the script of its version, the statements of the current schema create what a file lacks altogether (tables and
+indexes), so a script holds only what `CREATE ... IF NOT EXISTS` cannot say. Columns are added at the end of their table,
+where the current schema has them too: an upgraded file has the same tables as a fresh one.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from typing import Final
+
+__all__ = ["UPGRADES", "statements_of"]
+
+# Snapshots had one row for each workflow under the workflow's key: the keys serve as ids.
+_FROM_1: Final = """
+ALTER TABLE workflow_executions ADD COLUMN snapshot_head INTEGER;
+ALTER TABLE workflow_audit_log ADD COLUMN position BLOB;
+ALTER TABLE workflow_definitions ADD COLUMN stored_us INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE workflow_outbox ADD COLUMN workflow_id TEXT;
+ALTER TABLE workflow_outbox ADD COLUMN key TEXT NOT NULL DEFAULT '';
+
+ALTER TABLE workflow_snapshots RENAME TO workflow_snapshots_1;
+CREATE TABLE workflow_snapshots (
+    id INTEGER PRIMARY KEY,
+    workflow_key INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    prev INTEGER,
+    data BLOB NOT NULL
+);
+INSERT INTO workflow_snapshots (id, workflow_key, seq, prev, data)
+SELECT workflow_key, workflow_key, seq, NULL, data FROM workflow_snapshots_1;
+DROP TABLE workflow_snapshots_1;
+UPDATE workflow_executions SET snapshot_head = s.id FROM workflow_snapshots s WHERE s.id = workflow_executions.key;
+
+UPDATE workflow_audit_log SET position = e.position
+FROM workflow_executions e WHERE workflow_audit_log.id = e.log_head;
+
+UPDATE workflow_definitions SET stored_us = used.first_us
+FROM (SELECT digest, min(created_us) AS first_us FROM workflow_executions GROUP BY digest) used
+WHERE used.digest = workflow_definitions.digest;
+
+DROP INDEX IF EXISTS ix_executions_status;
+"""
+
+UPGRADES: Final = {1: _FROM_1}
+"""From this version to the next."""
+
+
+def statements_of(script: str) -> Iterator[str]:
+    """The statements of a script, one by one: `executescript` would end the open transaction."""
+    gathered = ""
+    *pieces, rest = script.split(";")
+    for piece in pieces:
+        gathered += f"{piece};"
+        if sqlite3.complete_statement(gathered):
+            yield gathered
+            gathered = ""
+    gathered += rest
+    if any(line and not line.startswith("--") for line in map(str.strip, gathered.splitlines())):
+        yield gathered
