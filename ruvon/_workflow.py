@@ -5,17 +5,18 @@ sends messages that need no turn: signals, answers, cancellation. Any number of 
 one drives at a time.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast, final
 from uuid import UUID
 
 import orjson
 
 from ruvon._bridge import run_coroutine_sync
-from ruvon.engine import Engine, ErrorRecord, Run, WorkflowFinishedError, rebuild
+from ruvon.engine import Engine, ErrorRecord, NotWaitingForInputError, RepairPlan, Run, WorkflowFinishedError, rebuild
 from ruvon.engine._answers import accept_input, encode_signal, find_answered, require_open
+from ruvon.engine._engine import Prepare
 from ruvon.engine._history import history_entry
-from ruvon.engine._repair import jump, retry
+from ruvon.engine._repair import audit_note, jump, retry, retry_compensation
 from ruvon.ir._canonical import to_tree
 from ruvon.models import RecordedError, StepResult, WorkflowStatus
 from ruvon.providers import InboxEntry, InboxKind, InstanceRecord
@@ -147,9 +148,7 @@ class Workflow:
         """
         return await self._drive(patient=True, prepare=require_open)
 
-    async def _drive(
-        self, *, by_step: bool = False, patient: bool = False, prepare: Callable[[Run], None]
-    ) -> StepResult:
+    async def _drive(self, *, by_step: bool = False, patient: bool = False, prepare: Prepare) -> StepResult:
         workflow_id = self._record.workflow_id
         run = await self._engine.drive(workflow_id, by_step=by_step, patient=patient, prepare=prepare)
         if run.told or run.spawned:
@@ -198,13 +197,14 @@ class Workflow:
             wait_id: the id of the wait; an answer to an earlier turn is refused.
 
         Raises:
-            NotWaitingForInputError: nothing (of that name) waits for an answer.
+            NotWaitingForInputError: nothing (of that name) waits for an answer, or another one came first.
             InvalidInputError: the answer does not fit; the step keeps waiting.
         """
         await self.refresh()
         wait, checked = find_answered(self._run, value, step=step, wait_id=wait_id)
         data = self._run.program.types.dynamic.encode(checked, "the answer")
-        await self._send(InboxKind.ANSWER, wait.activation, data)
+        if not await self._send(InboxKind.ANSWER, wait.activation, data, dedup=wait.answer_key):
+            raise NotWaitingForInputError(self.id, self.status.value, step or wait.node)
 
     resume = answer
 
@@ -222,30 +222,100 @@ class Workflow:
 
     async def _send(
         self, kind: InboxKind, name: str, data: bytes, *, key: str | None = None, dedup: str | None = None
-    ) -> None:
+    ) -> bool:
+        """Append a message and drive whoever takes it; False where one with its `dedup` was sent before."""
         workflow_id: UUID = self._record.workflow_id
         entry = InboxEntry(workflow_id, kind, name, data, key, dedup, self._engine.clock.now_us())
-        if await self._engine.store.append_inbox(entry):
+        is_new = await self._engine.store.append_inbox(entry)
+        if is_new:
             await self._engine.poke(workflow_id)
         await self.refresh()
+        return is_new
 
     # Repair
 
-    async def retry(self, from_step: str | None = None) -> StepResult:
+    async def retry(self, from_step: str | None = None, *, actor: str = "", reason: str = "") -> StepResult:
         """Bring a failed workflow back: at the step that failed, under the same idempotency key, or at another one.
+
+        Args:
+            from_step: a step of the outermost list; the one that failed where none is given.
+            actor: who asks; kept in the history.
+            reason: why; kept in the history.
 
         Raises:
             RepairError: it has not failed, or there is no such step.
         """
-        return await self._drive(patient=True, prepare=lambda run: retry(run, from_step))
+        note = audit_note(actor, reason)
+        return await self._drive(patient=True, prepare=lambda run: retry(run, from_step, note))
 
-    async def jump_to_step(self, step: str) -> None:
+    async def jump_to_step(self, step: str, *, actor: str = "", reason: str = "") -> None:
         """Stand at another step of the outermost list; it runs with the next call.
 
         Raises:
             RepairError: there is no such step, or the workflow has ended.
         """
-        self._see(await self._engine.change(self._record.workflow_id, lambda run: jump(run, step)))
+        note = audit_note(actor, reason)
+        self._see(await self._engine.change(self._record.workflow_id, lambda run: jump(run, step, note)))
+
+    async def plan_rewind(self, to: str | int, *, state: Mapping[str, object] | None = None) -> RepairPlan:
+        """What `rewind` would undo, what it would not, and the state that the workflow would go on with.
+
+        Raises:
+            RepairError: nothing like that is recorded.
+            InvalidInputError: the edited state does not fit.
+        """
+        return await self._engine.plan_rewind(self._record.workflow_id, to, state=state)
+
+    async def rewind(
+        self,
+        to: str | int,
+        *,
+        state: Mapping[str, object] | None = None,
+        compensate: bool = True,
+        actor: str = "",
+        reason: str = "",
+    ) -> None:
+        """Undo what came since a recorded activation, then stand there again; it runs with the next call.
+
+        What runs from then on has new idempotency keys.
+
+        Args:
+            to: an activation, the name of a step (its newest execution), or the number of a log entry.
+            state: fields to go on with in place of those that it had then.
+            compensate: undo what completed since; without it those effects stay.
+            actor: who asks; kept in the history.
+            reason: why; kept in the history.
+
+        Raises:
+            RepairError: nothing like that is recorded, or its parent has taken its end.
+            InvalidInputError: the edited state does not fit; nothing was changed.
+        """
+        note = audit_note(actor, reason)
+        run = await self._engine.rewind(self._record.workflow_id, to, state=state, compensate=compensate, note=note)
+        self._see(run)
+
+    async def fork(self, to: str | int, *, state: Mapping[str, object] | None = None) -> "Workflow":
+        """A new workflow that stands where this one stood before a recorded activation; this one is left alone.
+
+        Args:
+            to: an activation, the name of a step (its newest execution), or the number of a log entry.
+            state: fields to go on with in place of those that it had then.
+
+        Raises:
+            RepairError: nothing like that is recorded.
+            InvalidInputError: the edited state does not fit.
+        """
+        record = await self._engine.fork(self._record.workflow_id, to, state=state)
+        return Workflow(self._engine, await self._engine.load(record))
+
+    async def retry_compensation(self, *, actor: str = "", reason: str = "") -> StepResult:
+        """Try those compensations again that failed in a rollback.
+
+        Raises:
+            RepairError: none has failed.
+        """
+        note = audit_note(actor, reason)
+        return await self._drive(patient=True, prepare=lambda run: retry_compensation(run, note))
 
     async def enable_saga_mode(self) -> None:
         """From now on an uncaught error undoes what has completed."""

@@ -7,7 +7,7 @@ use the rest.
 from ruvon.engine._compile import Compiler, build_program
 from ruvon.engine._context import RunContext, idempotency_key
 from ruvon.engine._effects import EXPIRED, Arrival, Effect, Expired, Given, Message
-from ruvon.engine._engine import Definitions, Engine
+from ruvon.engine._engine import Definitions, Engine, ProgramCache
 from ruvon.engine._error_records import ErrorRecord, rebuild, record_error
 from ruvon.engine._errors import (
     CompensationFailedError,
@@ -37,8 +37,10 @@ from ruvon.engine._frames import (
 from ruvon.engine._functions import Function
 from ruvon.engine._inbox import leave_fork, signal_of, stop_strand
 from ruvon.engine._inputs import InputSpec, as_mapping, fields_of
+from ruvon.engine._interceptors import StepCall, StepInterceptor
+from ruvon.engine._join import BranchWrites, merge_branches
 from ruvon.engine._machine import fail, finish_node, forget_frame, handled_error, path_of_try, record_step, unwind
-from ruvon.engine._merge import merge_branches, merge_result, step_writes
+from ruvon.engine._merge import merge_result, step_writes
 from ruvon.engine._program import (
     ENTERED,
     WAITS,
@@ -54,6 +56,7 @@ from ruvon.engine._program import (
     TryOp,
 )
 from ruvon.engine._retry import next_attempt_us
+from ruvon.engine._rewind import RepairPlan
 from ruvon.engine._run import Run
 from ruvon.engine._scope import Chunks, Scope
 from ruvon.engine._targets import TargetWriter, bind_variable
@@ -66,6 +69,7 @@ __all__ = [
     "WAITS",
     "Arrival",
     "BodyFrame",
+    "BranchWrites",
     "Chunks",
     "CompensationFailedError",
     "Compiler",
@@ -95,11 +99,15 @@ __all__ = [
     "Op",
     "Outcome",
     "Program",
+    "ProgramCache",
     "ProgramError",
     "RepairError",
+    "RepairPlan",
     "Run",
     "RunContext",
     "Scope",
+    "StepCall",
+    "StepInterceptor",
     "Strand",
     "TargetWriter",
     "TryFrame",

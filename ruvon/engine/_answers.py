@@ -14,7 +14,7 @@ from ruvon.ir._nodes import Definition, SignalSource, TypeText, Wait
 from ruvon.ir.types import type_text
 from ruvon.ir.values import InvalidValueError, validate
 from ruvon.models import WorkflowStatus
-from ruvon.providers import WorkflowBusyError
+from ruvon.providers import InboxKind, WorkflowBusyError
 
 __all__ = ["accept_input", "encode_signal", "find_answered", "require_open"]
 
@@ -34,12 +34,20 @@ def accept_input(run: Run, given: object) -> None:
         return
     asking = [strand for strand in run.waiting.values() if _asks(strand)]
     if asking:
+        _refuse_second(run, asking[0])
         strand, value = _check(run, asking[0], given)
         arrive(run, strand, Given(value))
         return
     if run.waiting or len(run.root.frames) > 1:
         raise NotWaitingForInputError(run.id, run.status.value, current_step(run))
     run.root.input = _checked_now(run, given)
+
+
+def _refuse_second(run: Run, strand: Strand) -> None:
+    """An answer that lies in the inbox came first."""
+    activation = strand.wait.activation if strand.wait is not None else ""
+    if any(entry.kind is InboxKind.ANSWER and entry.name == activation for entry in run.inbox):
+        raise NotWaitingForInputError(run.id, run.status.value, current_step(run))
 
 
 def _checked_now(run: Run, given: object) -> object:

@@ -147,7 +147,7 @@ class ChildMaker:
         """Replace the instance by a fresh one under the same id, in one transition."""
         engine, old = self._engine, run.record
         program = engine.program_for(old.workflow_type, None)
-        fresh, definition = engine.new_record(program, old.workflow_id, data)
+        fresh, definition = engine.new_record(program, old.workflow_id, data, epoch=run.epoch + 1)
         revision = old.revision + 1
         now = run.now_us()
         transition = Transition(
@@ -160,7 +160,7 @@ class ChildMaker:
             fresh.position,
             fresh.current_step,
             now,
-            [LogEntry(1, "restart", "", "", now)],
+            [LogEntry(1, "restart", "", "", now, position=fresh.position)],
             1,
             snapshot=fresh.snapshot,
             saga_enabled=fresh.saga_enabled,

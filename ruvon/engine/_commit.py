@@ -46,6 +46,8 @@ def build_transition(run: Run) -> Transition:
         run.last_seq,
     )
     transition.saga_enabled = record.saga_enabled
+    if entries:
+        entries[-1].position = transition.position
     if not simple or run.waiting:  # somebody may be asked while another branch runs
         _add_waits(run, transition)
     if over:
@@ -112,12 +114,18 @@ def final_error(run: Run, leaving: Exit | None) -> bytes:
     """The encoded error record of a failed or cancelled instance."""
     record = leaving.error if leaving is not None else None
     if run.failed_compensations:
-        failed = record_error(CompensationFailedError(run.failed_compensations), run.program.types.dynamic)
+        failed = record_error(CompensationFailedError(_titles(run)), run.program.types.dynamic)
         record = failed.caused_by(record) if record is not None else failed
     if record is not None:
         return record.encode()
     reason = leaving.reason if leaving is not None else ""
     return orjson.dumps({"cancelled": reason})
+
+
+def _titles(run: Run) -> list[str]:
+    """What could not be undone, in the words of the body."""
+    found = [(run.program.ops.get(node), node) for node in run.failed_compensations]
+    return [op.title if op is not None else node for op, node in found]
 
 
 def _tell_parent(run: Run, status: WorkflowStatus, out: Outgoing, transition: Transition) -> None:

@@ -227,6 +227,8 @@ class Drive:
                 await effect.perform(run)
                 if run.restarted:
                     break
+                if strand.last:
+                    strand.last, strand.stopped = False, True
                 if self._must_stop(strand) and self._news:
                     await self._take_news()
                 if strand.wait is not None:
@@ -295,5 +297,7 @@ class Drive:
             run.spawned.append(record.workflow_id)
         for entry in transition.sent:
             run.told.add(entry.workflow_id)
+            if entry.kind is InboxKind.REPAIR:
+                run.spawned.append(entry.workflow_id)  # a child that undoes itself is driven like one that begins
         if run.notices is not None:
             await run.notices.send()

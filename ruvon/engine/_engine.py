@@ -4,8 +4,8 @@ The engine is what the builder, workers and servers share. It creates instances,
 drives it, and lets it go. Everything about what a step means lies elsewhere.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias, final
 from uuid import UUID
 
 from ruvon.engine._children import ChildMaker
@@ -13,12 +13,15 @@ from ruvon.engine._commit import snapshot_of
 from ruvon.engine._compile import CompileNode, build_program
 from ruvon.engine._drive import Drive
 from ruvon.engine._errors import InvalidInitialDataError
-from ruvon.engine._frames import ForkFrame, WaitKind
+from ruvon.engine._frames import ForkFrame, Strand, UndoFrame, WaitKind
+from ruvon.engine._inbox import leave_strand
+from ruvon.engine._interceptors import StepInterceptor, chained
 from ruvon.engine._load import load_run
 from ruvon.engine._merge import step_writes
 from ruvon.engine._observe import Observers
 from ruvon.engine._position import encode_position
 from ruvon.engine._program import Program
+from ruvon.engine._rewind import RepairPlan, begin_rewind, forked, planned_rewind
 from ruvon.engine._run import Run
 from ruvon.engine._scope import Names, StoredScopes
 from ruvon.ir._canonical import digest, dump, load
@@ -28,19 +31,25 @@ from ruvon.models import WorkflowStatus, WorkflowStep
 from ruvon.providers import (
     Clock,
     DefinitionRecord,
+    EgressProvider,
     EngineStore,
     ExecutionProvider,
     Hold,
     IdSource,
+    InferenceProvider,
     InstanceRecord,
     StaleWorkflowError,
     TemplateEngine,
     Transition,
+    WasmRuntime,
     WorkflowBusyError,
     WorkflowNotFoundError,
 )
 
-__all__ = ["Definitions", "Engine"]
+__all__ = ["Definitions", "Engine", "Prepare", "ProgramCache"]
+
+Prepare: TypeAlias = Callable[[Run], Awaitable[None] | None]
+"""Changes a loaded run before it is driven; what it raises ends the call with nothing changed."""
 
 
 class Definitions(Protocol):
@@ -57,6 +66,20 @@ class Definitions(Protocol):
     def load(self, path: str, /) -> object:
         """The object at a path, inside the allowed import roots."""
         ...
+
+
+@final
+class ProgramCache:
+    """Programs that were made already; engines over the same definitions and step types may share one."""
+
+    __slots__ = ("by_definition", "by_digest", "texts")
+
+    def __init__(self) -> None:
+        self.by_digest: dict[bytes, Program] = {}
+        self.by_definition: dict[int, tuple[Definition, Program]] = {}
+        """By the identity of the definition, which is kept with it so that the identity stays its own."""
+        self.texts: dict[bytes, bytes] = {}
+        """The stored text of each definition, by digest."""
 
 
 @final
@@ -77,6 +100,11 @@ class Engine:
         step_types: Mapping[str, type[WorkflowStep]] | None = None,
         secrets: Callable[[str], object] | None = None,
         templates: TemplateEngine | None = None,
+        interceptors: Sequence[StepInterceptor] = (),
+        programs: "ProgramCache | None" = None,
+        egress: EgressProvider | None = None,
+        wasm_runtime: WasmRuntime | None = None,
+        inference_provider: InferenceProvider | None = None,
     ) -> None:
         self.store = store
         self.execution = execution
@@ -85,14 +113,16 @@ class Engine:
         self.observers = Observers(observers)
         self.resources: Mapping[type, object] = resources or {}
         self.step_types: Mapping[str, type[WorkflowStep]] = step_types if step_types is not None else {}
+        self.intercept = chained(interceptors)
+        self.egress = egress
+        self.wasm = wasm_runtime
+        self.inference = inference_provider
         self.children = ChildMaker(self)
         self._definitions = definitions
         self._compile_node = compile_node
         self._secrets = secrets
         self._templates = templates
-        self._programs: dict[bytes, Program] = {}
-        self._by_definition: dict[int, tuple[Definition, Program]] = {}
-        self._texts: dict[bytes, bytes] = {}
+        self._programs = programs if programs is not None else ProgramCache()
 
     # Services of a run
 
@@ -114,25 +144,25 @@ class Engine:
     def program_for(self, workflow_type: str, version: str | None) -> Program:
         """The program of a registered type."""
         definition = self._definitions.find(workflow_type, version)
-        known = self._by_definition.get(id(definition))
+        known = self._programs.by_definition.get(id(definition))
         if known is None:
             known = (definition, self._build(definition, digest(definition)))
-            self._by_definition[id(definition)] = known
+            self._programs.by_definition[id(definition)] = known
         return known[1]
 
     async def program_of(self, record: InstanceRecord) -> Program:
         """The program of an instance: its own definition, from the store."""
-        known = self._programs.get(record.digest)
+        known = self._programs.by_digest.get(record.digest)
         if known is not None:
             return known
         stored = await self.store.get_definition(record.digest)
         return self._build(load(stored.text), record.digest)
 
     def _build(self, definition: Definition, key: bytes) -> Program:
-        known = self._programs.get(key)
+        known = self._programs.by_digest.get(key)
         if known is None:
             made = build_program(definition, key, self._definitions.load, self._compile_node, self.step_types)
-            known = self._programs[key] = made
+            known = self._programs.by_digest[key] = made
         return known
 
     # Creating
@@ -152,8 +182,9 @@ class Engine:
         parent_id: UUID | None = None,
         parent_activation: str | None = None,
         scheduled_for_us: int | None = None,
+        epoch: int = 0,
     ) -> tuple[InstanceRecord, DefinitionRecord]:
-        """The row of a new instance, and its definition.
+        """The row of a new instance, and its definition; a life after the first one is an epoch of its own.
 
         Raises:
             InvalidInitialDataError: the data does not fit the state's class.
@@ -182,6 +213,7 @@ class Engine:
             updated_us=now,
         )
         run = Run(self, record, program)
+        run.epoch = epoch
         try:
             run.root.scope.fields.update(program.types.state.initial(data))
         except InvalidValueError as exc:
@@ -194,9 +226,9 @@ class Engine:
 
     def definition_record(self, program: Program) -> DefinitionRecord:
         """A program's definition as stored."""
-        text = self._texts.get(program.digest)
+        text = self._programs.texts.get(program.digest)
         if text is None:
-            text = self._texts[program.digest] = dump(program.definition)
+            text = self._programs.texts[program.digest] = dump(program.definition)
         definition = program.definition
         return DefinitionRecord(program.digest, definition.workflow_type, definition.workflow_version, text)
 
@@ -234,7 +266,7 @@ class Engine:
         *,
         patient: bool = False,
         by_step: bool = False,
-        prepare: "Callable[[Run], None] | None" = None,
+        prepare: "Prepare | None" = None,
     ) -> Run:
         """Take an instance, drive it as far as it goes now, and let it go.
 
@@ -274,6 +306,61 @@ class Engine:
             await hold.release()
         return run
 
+    async def rewind(
+        self,
+        workflow_id: UUID,
+        to: str | int,
+        *,
+        state: Mapping[str, object] | None = None,
+        compensate: bool = True,
+        note: str = "",
+    ) -> Run:
+        """Undo what came since an activation, then stand there again; nothing of it runs yet.
+
+        Raises:
+            RepairError: nothing like that is recorded, or the instance must not be rewound now; nothing was changed.
+            InvalidInputError: the edited state does not fit; nothing was changed.
+            WorkflowBusyError: somebody else drives it.
+        """
+        hold = await self.store.hold(workflow_id)
+        try:
+            run = await self.load(await self.store.load_instance(workflow_id))
+            run.token = hold.token
+            await begin_rewind(run, to, state, compensate=compensate, note=note)
+            if not run.restarted:
+                run.ready.append(run.root)
+                drive = Drive(run, patient=True)
+                hold.listen(drive.notify)
+                await drive.go()
+            told = run.told
+            run = await self.load(await self.store.load_instance(workflow_id)) if run.restarted else run
+            run.told = told
+        finally:
+            hold.listen(None)
+            await hold.release()
+        await self._wake(run)
+        return run
+
+    async def fork(
+        self, workflow_id: UUID, to: str | int, *, state: Mapping[str, object] | None = None
+    ) -> InstanceRecord:
+        """Make a new instance that stands where an old one stood before an activation; nothing of it runs yet.
+
+        Raises:
+            RepairError: nothing like that is recorded.
+            InvalidInputError: the edited state does not fit.
+        """
+        run = await self.load(await self.store.load_instance(workflow_id))
+        record, transition = await forked(self, run, to, self.ids.new_id(), state)
+        await self.store.commit(transition)
+        return await self.store.load_instance(record.workflow_id)
+
+    async def plan_rewind(
+        self, workflow_id: UUID, to: str | int, *, state: Mapping[str, object] | None = None
+    ) -> RepairPlan:
+        """What a rewind would undo, and with which state the instance would go on; nothing is changed."""
+        return await planned_rewind(await self.load(await self.store.load_instance(workflow_id)), to, state)
+
     async def save_view(self, workflow_id: UUID, view: Any, revision: int) -> Run:
         """Write the changes of a state view back.
 
@@ -298,14 +385,14 @@ class Engine:
         *,
         patient: bool,
         by_step: bool,
-        prepare: "Callable[[Run], None] | None",
+        prepare: "Prepare | None",
     ) -> Run:
         run = await self.load(await self.store.load_instance(workflow_id))
         run.token = hold.token
         run.by_step = by_step
         run.inbox = list(await self.store.read_inbox(workflow_id))
-        if prepare is not None:
-            prepare(run)
+        if prepare is not None and (preparing := prepare(run)) is not None:
+            await preparing
         accept_repairs(run)
         if run.status.is_terminal and not run.moved:
             return run
@@ -338,7 +425,8 @@ class Engine:
 
 
 def begin(run: Run) -> None:
-    """Put every strand that can go on by itself on the ready list."""
+    """Put every strand that can go on by itself on the ready list, and lead out those that were told to stop."""
+    leaving: list[Strand] = []
     for strand in list(run.strands()):
         wait = strand.wait
         if wait is not None and wait.kind is WaitKind.CHILD and wait.key is not None:
@@ -348,8 +436,28 @@ def begin(run: Run) -> None:
         top = strand.frames[-1] if strand.frames else None
         if isinstance(top, ForkFrame):
             top.op.begin(run, strand, top)
-        elif top is not None:
+        elif isinstance(top, UndoFrame):
             run.ready.append(strand)
+        elif top is not None:
+            strand.unsure = True
+            stopping = _stopping_fork(strand)
+            strand.last = stopping is not None and bool(stopping.failed)
+            if run.cancelling is not None or (stopping is not None and not strand.last):
+                leaving.append(strand)
+            else:
+                run.ready.append(strand)
+    for strand in leaving:
+        leave_strand(run, strand)
+
+
+def _stopping_fork(strand: Strand) -> ForkFrame | None:
+    """The innermost PARALLEL around that is being stopped; after a failure its steps under way still come to their end."""
+    here: Strand | None = strand
+    while here is not None:
+        if here.fork is not None and here.fork.stopping:
+            return here.fork
+        here = here.owner
+    return None
 
 
 def accept_repairs(run: Run) -> None:

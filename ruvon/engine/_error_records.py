@@ -14,8 +14,18 @@ import orjson
 
 from ruvon.ir._errors import RuvonError
 from ruvon.models import ChildFailed, RecordedError
+from ruvon.models._hints import is_retryable, wait_asked_us
+from ruvon.models._recorded import bare_error, own_names, set_attribute
 
-__all__ = ["CATCHALL", "ErrorRecord", "ValueCodec", "as_child_failure", "rebuild", "record_error"]
+__all__ = [
+    "CATCHALL",
+    "ErrorRecord",
+    "ValueCodec",
+    "as_child_failure",
+    "forget_record",
+    "rebuild",
+    "record_error",
+]
 
 CATCHALL: Final = "builtins:Exception"
 _MAX_TRACEBACK: Final = 20_000
@@ -58,6 +68,10 @@ class ErrorRecord:
     """No handler of a body sees it: limits, drift, cancellation, directives that fail the workflow."""
     child: str = ""
     """The id of the child whose error it is."""
+    retryable: bool = True
+    """False where the error says that another attempt cannot help."""
+    retry_after_us: int | None = None
+    """How long the error asks to wait before another attempt."""
 
     @property
     def kind(self) -> str:
@@ -84,6 +98,10 @@ class ErrorRecord:
             "uncatchable": self.uncatchable,
             "child": self.child,
         }
+        if not self.retryable:
+            tree["retryable"] = False
+        if self.retry_after_us is not None:
+            tree["retry_after_us"] = self.retry_after_us
         if self.cause is not None:
             tree["cause"] = self.cause.to_tree()
         return tree
@@ -111,6 +129,8 @@ class ErrorRecord:
             cause=ErrorRecord.of_tree(cause) if cause is not None else None,
             uncatchable=cast("bool", tree["uncatchable"]),
             child=cast("str", tree["child"]),
+            retryable=cast("bool", tree.get("retryable", True)),
+            retry_after_us=cast("int | None", tree.get("retry_after_us")),
         )
 
     @staticmethod
@@ -145,7 +165,7 @@ def record_error(
     causes: int = _MAX_CAUSES,
 ) -> ErrorRecord:
     """The record of an exception; one that was rebuilt from a record keeps what it cannot know any more."""
-    known = cast("ErrorRecord | None", _own_names(error).get(_RECORD))
+    known = cast("ErrorRecord | None", own_names(error).get(_RECORD))
     if known is not None:
         return known
     dropped: list[str] = []
@@ -163,6 +183,8 @@ def record_error(
         trace=_trace(error),
         cause=record_error(cause, codec, causes=causes - 1) if cause is not None else None,
         uncatchable=uncatchable,
+        retryable=is_retryable(error),
+        retry_after_us=wait_asked_us(error),
     )
 
 
@@ -187,11 +209,6 @@ def _storable_text(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _own_names(error: BaseException) -> dict[str, object]:
-    """What was set on the instance; asks none of the author's own attribute methods."""
-    return cast("dict[str, object]", object.__getattribute__(error, "__dict__"))
-
-
 def _encode_args(error: BaseException, codec: ValueCodec, dropped: list[str]) -> bytes:
     try:
         return codec.encode(list(error.args))
@@ -202,7 +219,7 @@ def _encode_args(error: BaseException, codec: ValueCodec, dropped: list[str]) ->
 
 def _encode_attributes(error: BaseException, codec: ValueCodec, dropped: list[str]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
-    for name, value in _own_names(error).items():
+    for name, value in own_names(error).items():
         if name.startswith("_"):
             continue
         try:
@@ -227,30 +244,20 @@ def rebuild(record: ErrorRecord, codec: ValueCodec, find: Callable[[str], type |
     if cls is None or not issubclass(cls, Exception):
         made = RecordedError(record.message, record.kind, record.attempt, attributes)
     else:
-        made = _bare(cls, args) or RecordedError(record.message, record.kind, record.attempt, attributes)
+        made = bare_error(cls, args) or RecordedError(record.message, record.kind, record.attempt, attributes)
         for name, value in attributes.items():
-            _set_attribute(made, name, value)
+            set_attribute(made, name, value)
     object.__setattr__(made, _RECORD, record)
     if record.cause is not None:
         made.__cause__ = rebuild(record.cause, codec, find)
     return made
 
 
-def _bare(cls: type[Exception], args: tuple[object, ...]) -> Exception | None:
-    """An instance with these arguments, its `__init__` not called; None where the class cannot be made of them."""
-    try:
-        made = cls.__new__(cls, *args)
-    except Exception:  # an ExceptionGroup whose errors could not be stored, or a `__new__` of the author's that refuses
-        return None
-    made.args = args
-    return made
-
-
-def _set_attribute(error: Exception, name: str, value: object) -> None:
-    try:
-        setattr(error, name, value)
-    except AttributeError:  # a property without setter: its value is computed, not kept
-        return
+def forget_record(error: Exception) -> Exception:
+    """The same error as one of its own: who raises it again after a change gets a new record."""
+    if not isinstance(error, RecordedError):
+        own_names(error).pop(_RECORD, None)
+    return error
 
 
 def as_child_failure(record: ErrorRecord, child_id: str, codec: ValueCodec) -> ErrorRecord:

@@ -10,13 +10,13 @@ ExecutionError (ruvon.models)
 ├── ProgramError                  a definition cannot be made runnable here
 │   └── UnknownStepTypeError      a CALL names a step type that is not registered
 ├── RepairError                   a retry, jump or rewind asks for what is not there
-└── CompensationFailedError       a rollback ended, and some compensation did not work
+└── CompensationFailedError       a rollback ended, and some compensation did not work (ruvon.models)
 """
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-from ruvon.models import ExecutionError
+from ruvon.models import CompensationFailedError, ExecutionError
 
 __all__ = [
     "CompensationFailedError",
@@ -137,14 +137,3 @@ class RepairError(ExecutionError):
     def __init__(self, workflow_id: str, problem: str) -> None:
         self.workflow_id = workflow_id
         super().__init__(f"the workflow {workflow_id} cannot be repaired like that: {problem}")
-
-
-class CompensationFailedError(ExecutionError):
-    """A rollback ended, but these compensations failed; what they were to undo still stands."""
-
-    def __init__(self, steps: Sequence[str]) -> None:
-        self.steps = tuple(steps)
-        names = ", ".join(f"`{name}`" for name in self.steps)
-        super().__init__(
-            f"the rollback could not undo {names}; see the errors in the workflow's history and undo by hand"
-        )

@@ -54,6 +54,8 @@ class ExitKind(Enum):
     GOTO = "goto"
     """An edge out of a TRY, or a jump, to a node of a graph around."""
     CANCEL = "cancel"
+    REWIND = "rewind"
+    """An operator's, once what came since is undone; nothing catches it."""
 
 
 @final
@@ -63,11 +65,11 @@ class Exit:
 
     kind: ExitKind
     value: bytes | None = None
-    """RETURN: the encoded value."""
+    """RETURN: the encoded value; REWIND: the edited state."""
     error: "ErrorRecord | None" = None
     """FAIL: the error."""
     target: str | None = None
-    """GOTO: the node."""
+    """GOTO: the node; REWIND: the log entry of the activation."""
     is_jump: bool = False
     """GOTO by a directive or an operator: the node gets a new visit."""
     rollback: bool = False
@@ -115,6 +117,13 @@ class WaitState:
     """HUMAN, INPUT: a step has asked already (pause directive, `ask`); the answer goes on from here."""
     unknown: bool = False
     """RETRY: the outcome of an attempt is unknown."""
+    revision: int = 0
+    """HUMAN, INPUT: when it began; with the activation it tells one wait from all others, after a restart too."""
+
+    @property
+    def answer_key(self) -> str:
+        """What an answer is sent with, so that only one is taken."""
+        return f"answer:{self.revision}:{self.activation}"
 
 
 class GraphFrame:
@@ -208,6 +217,7 @@ class ForkFrame:
         "items",
         "limit",
         "op",
+        "starts",
         "stopping",
         "waiting_start",
         "winner",
@@ -225,6 +235,8 @@ class ForkFrame:
         """Indices of branches that ended well."""
         self.failed: dict[int, ErrorRecord] = {}
         """Errors of branches that failed, in order of failure."""
+        self.starts: dict[int, dict[str, bytes]] = {}
+        """The state that branches with an `after` began with; made again after a reload."""
         self.waiting_start: list[int] = []
         """Branches to start, in reverse order."""
         self.items: list[object] | range | None = None
@@ -288,6 +300,10 @@ class Strand:
     """The body was cancelled by the engine, not from outside."""
     stopped: bool = False
     """It is to leave as soon as its effect has ended."""
+    unsure: bool = False
+    """It was loaded standing at an effect, which a lost process may have performed already."""
+    last: bool = False
+    """It is to stop when the effect at which it was loaded has ended."""
     result: bytes = b"null"
     """The encoded result of the effect that completed last."""
     input: object = None

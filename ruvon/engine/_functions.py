@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol, cast, final
 from ruvon.engine._values import Types
 from ruvon.ir._nodes import Contract
 from ruvon.ir.types import type_text
+from ruvon.models._bodies import is_async, refuse_awaitable
 
 __all__ = ["Function", "contract_problems", "describe_function"]
 
@@ -58,6 +59,12 @@ class Function:
         """Whether it has parameters that input can fill."""
         return bool(self.names) or self.takes_rest
 
+    def returned(self, made: Any, step: str) -> Any:
+        """What a call gave; refused where the function is not `async` and it would have to be awaited."""
+        if not self.is_async and inspect.isawaitable(made):
+            raise refuse_awaitable(step, made)
+        return made
+
 
 def describe_function(path: str, found: object) -> Function:
     """What there is to know of a callable; TypeError where it is none.
@@ -83,7 +90,7 @@ def describe_function(path: str, found: object) -> Function:
         takes_context=_CONTEXT in parameters,
         plain_state=_is_dict(hints.get(_STATE)),
         takes_rest=any(item.kind is item.VAR_KEYWORD for item in given),
-        is_async=inspect.iscoroutinefunction(function),
+        is_async=is_async(function),
         is_blocking=bool(getattr(declaration, "blocking", False)),
         strict=getattr(declaration, "strict", None),
         result=object if hints.get("return", object) is Any else hints.get("return", object),

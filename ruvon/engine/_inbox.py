@@ -11,7 +11,7 @@ from uuid import UUID
 import orjson
 
 from ruvon.engine._effects import EXPIRED, Given, Message
-from ruvon.engine._frames import Exit, ExitKind, ForkFrame, Strand, TryFrame, UndoFrame, WaitKind
+from ruvon.engine._frames import Exit, ExitKind, ForkFrame, GraphFrame, Strand, TryFrame, UndoFrame, WaitKind
 from ruvon.engine._machine import arrive, unwind
 from ruvon.engine._run import Run
 from ruvon.ir._nodes import Join, Parallel
@@ -248,9 +248,21 @@ def leave_strand(run: Run, strand: Strand) -> None:
         run.ready.append(strand)  # it is leaving already
         return
     run.moved = True
+    _note_unknown(run, strand)
     unwind(run, strand, Exit(ExitKind.CANCEL, reason=run.cancelling or ""))
     if strand.ended is None:
         run.ready.append(strand)
+
+
+def _note_unknown(run: Run, strand: Strand) -> None:
+    """Keep for a compensation what a lost process may have done, where the step is declared to be undone even so."""
+    frame = strand.frames[-1]
+    if not strand.unsure or not isinstance(frame, GraphFrame) or frame.pc not in frame.graph.ops:
+        return
+    strand.unsure = False
+    saga = frame.graph.ops[frame.pc].unknown_outcome(run, strand)
+    if saga is not None:
+        run.log("cancelled", frame.pc, frame.activation(frame.pc), attempt=strand.attempt, saga=saga)
 
 
 def leave_fork(run: Run, owner: Strand, fork: ForkFrame) -> None:

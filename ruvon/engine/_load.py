@@ -7,20 +7,31 @@ from ruvon.engine._run import Run, Services
 from ruvon.engine._scope import Scope, StoredScopes
 from ruvon.providers import InstanceRecord
 
-__all__ = ["load_run"]
+__all__ = ["load_run", "loaded_at"]
 
 
 async def load_run(services: Services, record: InstanceRecord, program: Program) -> Run:
     """A run at the stored position of an instance."""
-    run = Run(services, record, program)
-    run.stored = StoredScopes(record.snapshot)
+    stored = StoredScopes(record.snapshot)
+    deltas = delta_bytes = 0
     if record.last_seq > record.snapshot_seq:
         for entry in await services.store.read_log(record.workflow_id, after=record.snapshot_seq):
-            run.stored.apply(entry.delta)
-            run.deltas += 1
-            run.delta_bytes += len(entry.delta)
+            stored.apply(entry.delta)
+            deltas += 1
+            delta_bytes += len(entry.delta)
+    run = await loaded_at(services, record, program, record.position, stored)
+    run.deltas, run.delta_bytes = deltas, delta_bytes
+    return run
+
+
+async def loaded_at(
+    services: Services, record: InstanceRecord, program: Program, position: bytes, stored: StoredScopes
+) -> Run:
+    """A run at any position of an instance, with the scopes that belong to it."""
+    run = Run(services, record, program)
+    run.stored = stored
     run.stored.fill(run.root.scope)
-    decode_position(run, record.position)
+    decode_position(run, position)
     load_branches(run)
     _load_finished(run)
     await _load_previous(run)
@@ -43,5 +54,5 @@ async def _load_previous(run: Run) -> None:
         for frame in strand.frames:
             if isinstance(frame, GraphFrame) and frame.previous:
                 found = await run.services.store.read_log(run.record.workflow_id, after=frame.previous - 1, limit=1)
-                if found and found[0].result is not None:
+                if found and found[0].seq == frame.previous and found[0].result is not None:
                     run.previous[frame.previous] = found[0].result

@@ -7,6 +7,7 @@ the other half: how RETURN, FAIL, BREAK, CONTINUE, jumps and cancellation leave 
 
 from typing import Final, assert_never
 
+from ruvon.engine._arguments import encode_error
 from ruvon.engine._effects import Arrival, Effect, Slice
 from ruvon.engine._error_records import ErrorRecord
 from ruvon.engine._frames import (
@@ -22,11 +23,11 @@ from ruvon.engine._frames import (
     Strand,
     TryFrame,
     UndoFrame,
+    WaitKind,
 )
 from ruvon.engine._inputs import merge_input
 from ruvon.engine._program import ENTERED, WAITS, Op, Outcome
 from ruvon.engine._run import Run
-from ruvon.engine._scope import ERROR_MARK
 from ruvon.engine._undo import Undo
 from ruvon.engine._values import NONE
 from ruvon.ir._nodes import BREAK, CONTINUE, END, Target
@@ -274,7 +275,7 @@ def _stops_at_try(strand: Strand, frame: TryFrame, leaving: Exit) -> bool:
                 frame.enter(number, handler.graph)
                 frame.handled = leaving.error
                 if handler.name is not None:
-                    strand.scope.bind(handler.name, _error_bytes(leaving.error))
+                    strand.scope.bind(handler.name, encode_error(leaving.error))
                 return True
     if frame.part != FINAL and frame.op.final is not None:
         _unbind_error(strand, frame)
@@ -294,10 +295,6 @@ def _lands(frame: GraphFrame, leaving: Exit) -> bool:
         frame.visit += 1
     frame.pc = leaving.target
     return True
-
-
-def _error_bytes(error: ErrorRecord) -> bytes:
-    return ERROR_MARK + error.encode() + b"}"
 
 
 def _unbind_error(strand: Strand, frame: TryFrame) -> None:
@@ -352,7 +349,7 @@ def is_fatal(run: Run, strand: Strand, leaving: Exit) -> bool:
     """Whether an error ends the instance with nothing left to run, so that the position can stay for a retry."""
     if leaving.rollback or run.record.saga_enabled:
         return False
-    if any(_has_final(item) for item in run.strands()):
+    if any(_has_final(item) or _has_child(item) for item in run.strands()):
         return False
     here: Strand | None = strand
     while here is not None:
@@ -368,6 +365,11 @@ def _has_final(strand: Strand) -> bool:
     return any(
         isinstance(frame, TryFrame) and frame.op.final is not None and frame.part != FINAL for frame in strand.frames
     )
+
+
+def _has_child(strand: Strand) -> bool:
+    """Whether a child is awaited, which is to be cancelled."""
+    return strand.wait is not None and strand.wait.kind is WaitKind.CHILD
 
 
 def _intercepts(frame: TryFrame, leaving: Exit) -> bool:

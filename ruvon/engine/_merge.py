@@ -1,4 +1,4 @@
-"""How what a step did to the state becomes a write set, and how the write sets of branches are joined."""
+"""How what a step did to the state becomes a write set."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ruvon.engine._run import Run
     from ruvon.engine._scope import Scope
 
-__all__ = ["deep_merged", "merge_branches", "merge_result", "step_writes"]
+__all__ = ["deep_merged", "merge_result", "step_writes"]
 
 _DEFAULT = Merge()
 
@@ -86,35 +86,3 @@ def deep_merged(old: object, new: object) -> object:
         items = cast("dict[str, object]", new).items()
         return old.model_copy(update={name: deep_merged(getattr(old, name, None), value) for name, value in items})
     return new
-
-
-def merge_branches(
-    state: StateType, base: Table, branches: list[tuple[str, Table, frozenset[str]]], merge: Merge
-) -> Table:
-    """The joined write set of branches, in branch order.
-
-    Args:
-        state: how the state is kept.
-        base: the table at the fork.
-        branches: label, write set, and the labels of the branches whose writes the branch saw.
-        merge: who wins where two branches that did not see each other wrote one field.
-
-    Raises:
-        MergeConflictError: two did, and the rule is to refuse that.
-    """
-    joined: Table = {}
-    writers: dict[str, list[str]] = {}
-    for label, writes, seen in branches:
-        for name, data in writes.items():
-            others = [item for item in writers.get(name, []) if item not in seen]
-            writers.setdefault(name, []).append(label)
-            if not others:
-                joined[name] = data
-            elif merge.strategy is MergeStrategy.DEEP:
-                merged = deep_merged(state.decode(name, joined[name]), state.decode(name, data))
-                joined |= state.apply(None, {**base, **joined}, {name: merged}, label, strict=False)
-            elif merge.conflict is MergeConflict.RAISE_ERROR:
-                raise MergeConflictError(name, (others[-1], label))
-            elif merge.conflict is MergeConflict.PREFER_NEW:
-                joined[name] = data
-    return joined

@@ -109,7 +109,8 @@ def _frame(frame: Frame) -> list[object]:
 
 
 def _fork(frame: ForkFrame) -> list[object]:
-    begun = {index: strand for index, strand in frame.branches.items() if _has_begun(strand)}
+    # A stopping PARALLEL starts nothing more, so whoever is there runs, and must be there again after a reload.
+    begun = {index: strand for index, strand in frame.branches.items() if frame.stopping or _has_begun(strand)}
     return [
         "f",
         frame.op.id,
@@ -157,6 +158,7 @@ def _wait(wait: WaitState | None) -> list[object] | None:
         show,
         wait.asked,
         wait.unknown,
+        wait.revision,
     ]
 
 
@@ -249,10 +251,20 @@ def load_branches(run: Run) -> None:
     """Make the strands of begun branches, outermost first; run after their owners' scopes are filled."""
     while run.loading:
         owner, fork, index, item = run.loading.pop(0)
+        if fork.op.branches:
+            _load_ended(run, owner, fork)
         strand = fork.op.branch_scope(run, owner, fork, index)
         fork.branches[index] = strand
         run.stored.fill(strand.scope)
         _fill(run, strand, item)
+
+
+def _load_ended(run: Run, owner: Strand, fork: ForkFrame) -> None:
+    """The scopes of branches that have ended, which those that come after them begin with."""
+    for index in fork.done:
+        name = f"{fork.base}[{fork.op.label(index)}]/"
+        if name not in run.scopes and name in run.stored.trees:
+            run.stored.fill(run.new_scope(name, owner.scope))
 
 
 def _to_exit(tree: list[Any] | None) -> Exit | None:
@@ -261,7 +273,7 @@ def _to_exit(tree: list[Any] | None) -> Exit | None:
     kind, (value,), error, target, is_jump, rollback, reason = tree
     return Exit(
         ExitKind(kind),
-        orjson.dumps(value) if ExitKind(kind) is ExitKind.RETURN else None,
+        orjson.dumps(value) if ExitKind(kind) in (ExitKind.RETURN, ExitKind.REWIND) else None,
         ErrorRecord.of_tree(error) if error is not None else None,
         target,
         is_jump,
@@ -273,7 +285,7 @@ def _to_exit(tree: list[Any] | None) -> Exit | None:
 def _to_wait(tree: list[Any] | None) -> WaitState | None:
     if tree is None:
         return None
-    kind, activation, node, due, name, key, attempt, since, status, show, asked, unknown = tree
+    kind, activation, node, due, name, key, attempt, since, status, show, asked, unknown, *later = tree
     return WaitState(
         WaitKind(kind),
         activation,
@@ -287,4 +299,5 @@ def _to_wait(tree: list[Any] | None) -> WaitState | None:
         orjson.dumps(show) if show is not None else None,
         asked,
         unknown,
+        *later,  # positions that were stored before there was a revision have none
     )

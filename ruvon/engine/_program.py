@@ -90,6 +90,11 @@ class Op(ABC):
         strand.wait = None
         return ENTERED
 
+    def unknown_outcome(self, run: "Run", strand: "Strand") -> bytes | None:
+        """What is kept for a compensation when the node is left and a lost process may have performed its effect."""
+        del run, strand
+        return None
+
     def graphs(self) -> "Iterator[GraphProgram]":
         """The graphs that the operation holds."""
         return iter(())

@@ -1,12 +1,20 @@
 """Repairs: what an operator, or a parent that rolls back, does to an instance that cannot go on by itself."""
 
+import orjson
+
+from ruvon.engine._error_records import ErrorRecord
 from ruvon.engine._errors import RepairError
 from ruvon.engine._frames import BodyFrame, Exit, ExitKind, GraphFrame, Strand, UndoFrame
 from ruvon.engine._machine import unwind
 from ruvon.engine._run import Run
 from ruvon.models import WorkflowStatus
 
-__all__ = ["jump", "retry", "undo_completed"]
+__all__ = ["audit_note", "jump", "retry", "retry_compensation", "undo_completed"]
+
+
+def audit_note(actor: str, reason: str) -> str:
+    """What the history says of who asked for a repair and why."""
+    return (f" by {actor}" if actor else "") + (f": {reason}" if reason else "")
 
 
 def undo_completed(run: Run) -> None:
@@ -19,7 +27,7 @@ def undo_completed(run: Run) -> None:
     run.moved = True
 
 
-def retry(run: Run, from_step: str | None) -> None:
+def retry(run: Run, from_step: str | None, note: str = "") -> None:
     """Go on where a failed instance failed, or at a step of its outermost graph.
 
     Raises:
@@ -31,7 +39,7 @@ def retry(run: Run, from_step: str | None) -> None:
     if run.status not in failed:
         raise RepairError(run.id, f"it is {run.status.value}; only a failed workflow can be retried")
     at = run.fatal_node()
-    run.log("repair", from_step or at or "", "", note="retry")
+    run.log("repair", from_step or at or "", "", note=f"retry{note}")
     if from_step is None or from_step == at:
         if run.fatal is None:
             raise RepairError(run.id, "its frames were left when it failed; name a step with from_step=")
@@ -49,6 +57,26 @@ def _begin_again(run: Run) -> None:
             strand.attempt += 1
     run.fatal = None
     run.root.ended = None
+    run.moved = True
+
+
+async def retry_compensation(run: Run, note: str) -> None:
+    """Try the compensations again that failed; the ones that worked are not repeated.
+
+    Raises:
+        RepairError: no compensation of it has failed.
+    """
+    log = await run.services.store.read_log(run.record.workflow_id, saga=True)
+    failed = [item for item in log if item.kind == "compensate" and item.error is not None]
+    seqs = [orjson.loads(item.saga or b"{}").get("undo") for item in failed]
+    if run.status is not WorkflowStatus.FAILED or not failed:
+        raise RepairError(run.id, "no compensation of it has failed")
+    error = ErrorRecord.decode(run.record.error) if run.record.error is not None else None
+    leaving = Exit(ExitKind.FAIL, error=error.cause if error is not None and error.cause is not None else error)
+    run.log("repair", "", "", saga=orjson.dumps({"reopen": seqs}), note=f"retry-compensation{note}")
+    run.root.ended = run.fatal = None
+    run.failed_compensations = []
+    run.root.frames[:] = [UndoFrame(0, "", leaving)]
     run.moved = True
 
 
@@ -76,7 +104,7 @@ def restart_at(run: Run, step: str) -> None:
     run.moved = True
 
 
-def jump(run: Run, step: str) -> None:
+def jump(run: Run, step: str, note: str = "") -> None:
     """Go on at a node of the outermost graph, `finally` of the frames in between first.
 
     Raises:
@@ -87,7 +115,7 @@ def jump(run: Run, step: str) -> None:
     if step not in run.program.body.ops:
         raise RepairError(run.id, f"there is no step `{step}` in its outermost list")
     root: Strand = run.root
-    run.log("repair", step, "", note="jump")
+    run.log("repair", step, "", note=f"jump{note}")
     if root.wait is not None:
         run.waiting.pop(root.wait.activation, None)
         root.wait = None

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from ruvon.engine._error_records import ErrorRecord, record_error
 from ruvon.engine._errors import DefinitionDriftError, ProgramError
 from ruvon.engine._frames import BodyFrame, Exit, ForkFrame, Frame, LoopFrame, Strand
+from ruvon.engine._interceptors import Intercept
 from ruvon.engine._program import Op, Program
 from ruvon.engine._scope import Scope, StoredScopes
 from ruvon.ir._nodes import CommitMode
@@ -25,15 +26,18 @@ from ruvon.models import LoopLimitError, WorkflowDirective, WorkflowStatus
 from ruvon.providers import (
     Clock,
     DefinitionRecord,
+    EgressProvider,
     EngineStore,
     ExecutionProvider,
     IdSource,
     InboxEntry,
+    InferenceProvider,
     InstanceRecord,
     LogEntry,
     OutboxRecord,
     PersistenceError,
     TaskRecord,
+    WasmRuntime,
     datetime_of,
 )
 
@@ -62,6 +66,10 @@ class Services(Protocol):
     execution: ExecutionProvider
     observers: "Observers"
     resources: Mapping[type, object]
+    intercept: Intercept | None
+    egress: EgressProvider | None
+    wasm: WasmRuntime | None
+    inference: InferenceProvider | None
 
     def secret(self, name: str) -> object:
         """The value of `secret("NAME")`."""
@@ -255,12 +263,11 @@ class Run:
         """Begin a log entry; what scopes change from now on belongs to it."""
         self.close_entry()
         self.last_seq += 1
-        prefix = f"e{self.epoch}:" if self.epoch else ""
         entry = LogEntry(
             self.last_seq,
             kind,
             node,
-            prefix + activation,
+            self.activation(activation),
             self.services.clock.now_us(),
             attempt,
             b"",
@@ -272,6 +279,10 @@ class Run:
         self.pending.append(entry)
         self.current = entry
         return entry
+
+    def activation(self, place: str) -> str:
+        """The identity of an activation at a place of the graph: places of a rewound run begin with its epoch."""
+        return f"e{self.epoch}:{place}" if self.epoch and place else place
 
     def close_entry(self) -> None:
         """Give what scopes changed to the current entry, or to one of its own."""

@@ -9,19 +9,16 @@ Hidden variables begin with `@`: frozen loop items, collected results, branch re
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, cast, final
+from typing import Any, cast, final
 
 import orjson
 
-from ruvon.engine._error_records import ErrorRecord, rebuild
+from ruvon.engine._arguments import ERROR_MARK, decode_error
 from ruvon.engine._state import Table
 from ruvon.engine._values import Types
 from ruvon.ir.values import is_default
 
-__all__ = ["ERROR_MARK", "Chunks", "Delta", "Names", "Scope", "StoredScopes"]
-
-ERROR_MARK: Final = b'{"$error":'
-"""What the bytes of a variable begin with that holds an error; the value codec never writes this tag."""
+__all__ = ["Chunks", "Delta", "Names", "Scope", "StoredScopes"]
 
 
 @final
@@ -173,7 +170,7 @@ class Scope:
     def decode(self, name: str, data: bytes) -> object:
         """The value of a variable's bytes."""
         if data.startswith(ERROR_MARK):
-            return rebuild(ErrorRecord.decode(data[len(ERROR_MARK) : -1]), self.types.dynamic, self.types.find_class)
+            return decode_error(self.types, data)
         return self.types.variable(name).decode(data)
 
     def bytes_of(self, name: str) -> bytes | None:
@@ -256,8 +253,7 @@ class Scope:
         }
 
     def see(self, other: "Scope", outputs: Iterable[tuple[str, bytes]] = ()) -> None:
-        """Start from what an earlier branch wrote, too."""
-        self.fields.update(other.own)
+        """Read the variables of an earlier branch, too."""
         for name, data in other.variables.items():
             if name[0] != "@":
                 self.base_variables[name] = data.join() if isinstance(data, Chunks) else data

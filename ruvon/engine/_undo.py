@@ -5,27 +5,34 @@ that it undid. So what is left to do is always what the log says, and nothing ab
 beside the `UndoFrame`. A compensation that fails for good is recorded and shown; the others go on.
 """
 
+import asyncio
 import inspect
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast, final
+from typing import TYPE_CHECKING, Any, Final, cast, final
 from uuid import UUID
 
 import orjson
 
+from ruvon.engine._arguments import decode_argument
 from ruvon.engine._context import RunContext
 from ruvon.engine._effects import Effect
-from ruvon.engine._frames import Strand, UndoFrame, WaitKind, WaitState
+from ruvon.engine._frames import ExitKind, Strand, UndoFrame, WaitKind, WaitState
 from ruvon.engine._functions import Function
+from ruvon.engine._interceptors import StepCall
 from ruvon.engine._merge import step_writes
 from ruvon.engine._retry import next_attempt_us
 from ruvon.ir._nodes import Merge, RetryPolicy
-from ruvon.models import StepContext, WorkflowStatus
+from ruvon.models import BodyCancelledError, CompensationFailedError, StepContext, WorkflowStatus
 from ruvon.providers import InboxEntry, InboxKind, LogEntry
 
 if TYPE_CHECKING:
     from ruvon.engine._run import Run
 
-__all__ = ["Compensator", "Undo", "open_entries", "saga_bytes", "undone_by_hand"]
+__all__ = ["Compensator", "Undo", "open_entries", "place_of", "saga_bytes", "undone_by_hand"]
+
+_EPOCH: Final = re.compile(r"e\d+:")
 
 
 @final
@@ -51,8 +58,24 @@ def saga_bytes(arguments: dict[str, bytes], *, attempted: bool = False, child: s
 async def open_entries(run: "Run", after: int) -> list[LogEntry]:
     """The saga entries later than a log entry that nobody has undone yet, in order of completion."""
     found = await run.services.store.read_log(run.record.workflow_id, after=after, saga=True)
-    undone = {orjson.loads(item.saga or b"{}").get("undo") for item in found} - {None}
-    return [item for item in found if item.seq not in undone and b'"undo":' not in (item.saga or b"")[:8]]
+    closed: set[int] = set()
+    undoable: list[LogEntry] = []
+    for item in found:
+        match orjson.loads(item.saga or b"{}"):
+            case {"undo": int(seq)}:
+                closed.add(seq)
+            case {"reopen": list(numbers)}:
+                closed.difference_update(cast("list[int]", numbers))
+            case {"forget": [int(first), int(last)]}:
+                closed.update(entry.seq for entry in undoable if first < entry.seq < last)
+            case _:
+                undoable.append(item)
+    return [item for item in undoable if item.seq not in closed]
+
+
+def place_of(activation: str) -> str:
+    """An activation without the epoch that it may begin with."""
+    return _EPOCH.sub("", activation, count=1)
 
 
 async def undone_by_hand(run: "Run", nodes: frozenset[str]) -> bytes | None:
@@ -75,7 +98,7 @@ class Undo(Effect):
         """Run one compensation and record what came of it."""
         entry = await self._next(run)
         if entry is None:
-            self._finish(run)
+            await self._finish(run)
             return
         saga = cast("dict[str, Any]", orjson.loads(entry.saga or b"{}"))
         if self.frame.child_ended is not None:
@@ -90,15 +113,19 @@ class Undo(Effect):
 
     async def _next(self, run: "Run") -> LogEntry | None:
         if self.frame.entries is None:
-            prefix = f"e{run.epoch}:{self.frame.prefix}" if run.epoch else self.frame.prefix
             found = await open_entries(run, self.frame.mark)
-            self.frame.entries = [item for item in found if item.activation.startswith(prefix)]
+            prefix = self.frame.prefix
+            self.frame.entries = [item for item in found if place_of(item.activation).startswith(prefix)]
         return self.frame.entries[-1] if self.frame.entries else None
 
-    def _finish(self, run: "Run") -> None:
+    async def _finish(self, run: "Run") -> None:
         from ruvon.engine._machine import unwind  # noqa: PLC0415 - the modules stand on each other
+        from ruvon.engine._rewind import place_rewound  # noqa: PLC0415 - the modules stand on each other
 
         strand, leaving = self.strand, self.frame.exit
+        if leaving.kind is ExitKind.REWIND:
+            await place_rewound(run, leaving)
+            return
         run.failed_compensations.extend(self.frame.failed)
         strand.frames.pop()
         run.moved = True
@@ -120,6 +147,11 @@ class Undo(Effect):
             writes = step_writes(
                 run, strand.scope, worked_on, made, Merge(), entry.node, merges=worked_on is not None, strict=False
             )
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise
+            self._failed(run, entry, compensator, BodyCancelledError(f"{entry.node}:compensate"))
+            return
         except Exception as exc:  # a compensation that fails must not stop the others
             self._failed(run, entry, compensator, exc)
             return
@@ -131,7 +163,7 @@ class Undo(Effect):
     ) -> object:
         function = compensator.function
         dynamic = run.program.types.dynamic
-        recorded = {name: dynamic.decode(orjson.dumps(tree)) for name, tree in saga["args"].items()}
+        recorded = {name: decode_argument(run.program.types, tree) for name, tree in saga["args"].items()}
         result = None
         if entry.result is not None and not saga.get("attempted"):
             result = dynamic.decode(entry.result)
@@ -149,10 +181,41 @@ class Undo(Effect):
                 attempt=self.strand.attempt,
                 step_result=result,
             )
-        if function.is_blocking:
-            return await run.services.execution.call_blocking(lambda: function.call(**arguments))
-        made = function.call(**arguments)
+        made = self._made(run, entry, function, recorded, arguments)
         return await made if inspect.isawaitable(made) else made
+
+    def _made(
+        self,
+        run: "Run",
+        entry: LogEntry,
+        function: Function,
+        recorded: Mapping[str, Any],
+        arguments: Mapping[str, Any],
+    ) -> object:
+        def plain(made: object) -> object:
+            return function.returned(made, f"{entry.node}:compensate")
+
+        def body() -> object:
+            if function.is_blocking:
+                return run.services.execution.call_blocking(lambda: plain(function.call(**arguments)))
+            return plain(function.call(**arguments))
+
+        intercept = run.services.intercept
+        if intercept is None:
+            return body()
+        call = StepCall(
+            workflow_id=run.id,
+            workflow_type=run.record.workflow_type,
+            step=entry.node,
+            activation=f"{entry.activation}:compensate",
+            attempt=self.strand.attempt,
+            function=function.path,
+            arguments=recorded,
+            state=arguments.get("state"),
+            context=arguments.get("context"),
+            compensates=True,
+        )
+        return intercept(call, body)
 
     def _done(self, run: "Run", entry: LogEntry, error: Exception | None) -> None:
         activation = f"{entry.activation}:compensate"
@@ -201,8 +264,6 @@ class Undo(Effect):
 
     def _child_undone(self, run: "Run", entry: LogEntry, status: str) -> None:
         """The child has ended its rollback."""
-        from ruvon.engine._errors import CompensationFailedError  # noqa: PLC0415 - the modules stand on each other
-
         self.frame.child_ended = None
         worked = status in (WorkflowStatus.FAILED_ROLLED_BACK, WorkflowStatus.CANCELLED)
         self._done(run, entry, None if worked else CompensationFailedError([entry.node]))

@@ -144,6 +144,11 @@ class StepContext:
         return self._key
 
     @property
+    def has_used_key(self) -> bool:
+        """Whether anybody has read `idempotency_key`; tools tell from it which steps guard against being repeated."""
+        return self._key is not None
+
+    @property
     def previous_step_result(self) -> Mapping[str, Any] | None:
         """The result of the last finished step of the same frame: a dict as returned, a model by its fields."""
         if self._previous is None and self._services is not None:

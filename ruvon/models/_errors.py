@@ -4,13 +4,17 @@
     └── ExecutionError
         ├── StepFailed               stands in for an error whose class is gone or cannot be rebuilt
         │   ├── ChildFailed          the same, of an awaited child
+        │   ├── WasmError                a WebAssembly module was refused, stopped, or gave no answer
+        │   ├── InferenceError           a model is not there, or gave no answer
         │   ├── HttpError            an HTTP step was answered with a status of 400 or more
         │   └── RecordedError        the record of an error, with its data
-        ├── BranchError              one failed branch of `gather(..., on_failure="collect")`
         ├── MergeConflictError       two branches wrote one field
         ├── JumpTargetError          a jump to a step that cannot be reached from here
         ├── LoopLimitError           `max_iterations` exceeded: an engine limit, no handler sees it
-        └── UndeclaredKeyError       strict_results: a returned key is no field of the state
+        ├── UndeclaredKeyError       strict_results: a returned key is no field of the state
+        ├── AwaitableResultError     a step that is not `async` returned what would have to be awaited
+        ├── BodyCancelledError       a step raised `asyncio.CancelledError` though nobody had cancelled it
+        └── CompensationFailedError  a rollback ended, and some compensation did not work
     TimedOut (TimeoutError)          every `timeout=`
     Offline (ConnectionError)        the device has no network
 
@@ -18,18 +22,22 @@ A value that does not fit the type it enters raises the value codec's `InvalidVa
 and `Offline` are subclasses of Python's own errors, so that `except TimeoutError` means what it says.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Final, Literal, TypeAlias
 
 from ruvon.ir._errors import RuvonError
 
 __all__ = [
-    "BranchError",
+    "AwaitableResultError",
+    "BodyCancelledError",
     "ChildFailed",
+    "CompensationFailedError",
     "ExecutionError",
     "HttpError",
+    "InferenceError",
+    "InferenceFault",
     "JumpTargetError",
     "LoopLimitError",
     "MergeConflictError",
@@ -38,7 +46,12 @@ __all__ = [
     "StepFailed",
     "TimedOut",
     "UndeclaredKeyError",
+    "WasmError",
+    "WasmFault",
 ]
+
+_TOO_MANY_REQUESTS: Final = 429
+_FIRST_SERVER_ERROR: Final = 500
 
 
 class ExecutionError(RuvonError):
@@ -81,14 +94,78 @@ class HttpError(StepFailed):
     Args:
         status: the HTTP status.
         message: what was asked and answered; a sentence is built when it is empty.
-        body: the answer's text, shortened by the sender of the error if need be.
+        body: the beginning of the answer's text.
+        attempts: how many attempts were made.
+        headers: the answer's headers, their names in lower case, without those that carry credentials.
+        retry_after_us: how long the server asks to wait before another attempt, in microseconds.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str = "",
+        body: str = "",
+        attempts: int = 1,
+        *,
+        headers: Mapping[str, str] | None = None,
+        retry_after_us: int | None = None,
+    ) -> None:
+        self.status = status
+        self.body = body
+        self.headers: Mapping[str, str] = dict(headers or {})
+        self.retry_after_us = retry_after_us
+        super().__init__(message or f"the server answered with status {status}", "HttpError", attempts)
+
+    @property
+    def retryable(self) -> bool:
+        """Whether another attempt may be answered otherwise: the server has trouble (500 and more), or too much to do."""
+        return self.status == _TOO_MANY_REQUESTS or self.status >= _FIRST_SERVER_ERROR
+
+
+WasmFault: TypeAlias = Literal[
+    "module", "hash", "entry", "input", "trap", "exit", "fuel", "memory", "timeout", "output"
+]
+"""What went wrong with a module: it is not there or not valid, its digest differs, it has no such function, its input has
+no JSON form; it trapped, ended with a code, used up its fuel, its memory or its time; its output is no answer."""
+
+
+class WasmError(StepFailed):
+    """A WebAssembly module was refused, was stopped, or gave no answer.
+
+    Args:
+        fault: what went wrong, in one word.
+        message: the sentence about it.
+        module: the module as the step names it.
+        stderr: the beginning of what the module wrote to its standard error.
         attempts: how many attempts were made.
     """
 
-    def __init__(self, status: int, message: str = "", body: str = "", attempts: int = 1) -> None:
-        self.status = status
-        self.body = body
-        super().__init__(message or f"the server answered with status {status}", "HttpError", attempts)
+    def __init__(self, fault: WasmFault, message: str, module: str = "", stderr: str = "", attempts: int = 1) -> None:
+        self.fault = fault
+        self.module = module
+        self.stderr = stderr
+        super().__init__(message, "WasmError", attempts)
+
+
+InferenceFault: TypeAlias = Literal["model", "runtime", "input", "transform", "failed", "output"]
+"""What went wrong with a model: it is not there or cannot be loaded, nothing here runs its kind, its input does not fit,
+a transformation refused, the run failed, its output is no answer."""
+
+
+class InferenceError(StepFailed):
+    """A model is not there, or gave no answer.
+
+    Args:
+        fault: what went wrong, in one word.
+        message: the sentence about it.
+        model: the model's name.
+        attempts: how many attempts were made.
+    """
+
+    def __init__(self, fault: InferenceFault, message: str, model: str = "", attempts: int = 1) -> None:
+        self.fault = fault
+        self.model = model
+        super().__init__(message, "InferenceError", attempts)
 
 
 class RecordedError(StepFailed):
@@ -107,6 +184,8 @@ class TimedOut(TimeoutError):  # noqa: N818 - the documented name
         after: the timeout.
     """
 
+    outcome_unknown = True
+
     def __init__(self, what: str, after: timedelta | None = None) -> None:
         self.what = what
         self.after = after
@@ -120,27 +199,11 @@ class Offline(ConnectionError):  # noqa: N818 - the documented name
         target: what was to be reached.
     """
 
+    retryable = False
+
     def __init__(self, target: str) -> None:
         self.target = target
         super().__init__(f"there is no network to reach {target}")
-
-
-class BranchError(ExecutionError):
-    """Stands in the place of a failed branch of `gather(..., on_failure="collect")`.
-
-    Args:
-        index: the branch's place in the call, from 0.
-        label: the branch's label.
-        kind: the qualified name of the error's class.
-        message: the error's text.
-    """
-
-    def __init__(self, index: int, label: str, kind: str, message: str) -> None:
-        self.index = index
-        self.label = label
-        self.kind = kind
-        self.message = message
-        super().__init__(f"the branch `{label}` failed: {kind}: {message}")
 
 
 class MergeConflictError(ExecutionError):
@@ -212,3 +275,46 @@ class UndeclaredKeyError(ExecutionError):
         near = get_close_matches(key, fields, n=1)
         hint = f" (did you mean `{near[0]}`?)" if near else ""
         super().__init__(f"`{step}` returned the key `{key}`, but `{model}` has no such field{hint}")
+
+
+class AwaitableResultError(ExecutionError):
+    """A function that is not declared `async def` returned a coroutine, or something else that has to be awaited.
+
+    Args:
+        step: the step's name.
+        kind: what it returned.
+    """
+
+    def __init__(self, step: str, kind: str) -> None:
+        self.step = step
+        self.kind = kind
+        super().__init__(
+            f"`{step}` is a plain function, but it returned a {kind}, which would have to be awaited; "
+            "declare it with `async def` and await there what it calls"
+        )
+
+
+class BodyCancelledError(ExecutionError):
+    """A step raised `asyncio.CancelledError` though nobody had cancelled it: something it awaited was cancelled.
+
+    Args:
+        step: the step's name.
+    """
+
+    def __init__(self, step: str) -> None:
+        self.step = step
+        super().__init__(
+            f"`{step}` raised asyncio.CancelledError though nobody had cancelled it; "
+            "catch the cancellation of what it awaits, and raise an error of its own"
+        )
+
+
+class CompensationFailedError(ExecutionError):
+    """A rollback ended, but these compensations failed; what they were to undo still stands."""
+
+    def __init__(self, steps: Iterable[str]) -> None:
+        self.steps = tuple(steps)
+        names = ", ".join(f"`{name}`" for name in self.steps)
+        super().__init__(
+            f"the rollback could not undo {names}; see the errors in the workflow's history and undo by hand"
+        )

@@ -14,12 +14,14 @@ from typing import Any, Final, TypeVar, final
 
 from ruvon.engine import (
     EffectOp,
+    ErrorRecord,
     Exit,
     ExitKind,
     Function,
     GraphFrame,
     Run,
     RunContext,
+    StepCall,
     Strand,
     TargetWriter,
     WaitKind,
@@ -33,10 +35,12 @@ from ruvon.engine import (
     unwind,
     validate,
 )
+from ruvon.engine._arguments import encode_argument
 from ruvon.engine._effects import Effect
 from ruvon.engine._undo import Compensator, undone_by_hand
 from ruvon.ir._nodes import Merge, Node, RetryPolicy
 from ruvon.models import (
+    BodyCancelledError,
     JumpTargetError,
     SagaWorkflowException,
     StartSubWorkflowDirective,
@@ -47,6 +51,7 @@ from ruvon.models import (
     WorkflowJumpDirective,
     WorkflowPauseDirective,
 )
+from ruvon.models._hints import is_outcome_unknown
 
 __all__ = ["Attempt", "BodyOp", "Work", "await_with_timeout"]
 
@@ -57,12 +62,14 @@ T = TypeVar("T")
 class Work:
     """What a body is given."""
 
-    __slots__ = ("activation", "arguments", "context", "given", "services", "view")
+    __slots__ = ("activation", "arguments", "context", "fields", "given", "services", "view")
 
     def __init__(self, activation: str, arguments: dict[str, Any]) -> None:
         self.activation = activation
         self.arguments = arguments
         """Its arguments, each its own copy."""
+        self.fields: dict[str, Any] = {}
+        """The evaluated fields of the step type, where it is one with fields."""
         self.view: Any = None
         """The state, its own copy, where it takes it."""
         self.context: StepContext | None = None
@@ -80,6 +87,7 @@ class BodyOp(EffectOp):
         "merge",
         "merges",
         "output",
+        "path",
         "plain_result",
         "plain_state",
         "result_type",
@@ -108,6 +116,8 @@ class BodyOp(EffectOp):
         self.result_type: object = object
         self.undoes: frozenset[str] = frozenset()
         """Nodes whose compensation this function is: calling it in the body undoes the newest of them by hand."""
+        self.path: str | None = None
+        """The path of the function, where the body is one."""
         self.plain_result: type | None = None
         """A result of exactly this type needs no validation."""
 
@@ -115,8 +125,13 @@ class BodyOp(EffectOp):
     def call(self, run: Run, work: Work) -> Any:
         """Run the body; a value or an awaitable of it."""
 
+    def instead(self, work: Work, error: Exception) -> tuple[object] | None:
+        """What is taken in place of a failure that is not repeated; None: the failure stands."""
+        return None
+
     def uses(self, function: Function) -> None:
         """Take over what a function wants to be given."""
+        self.path = function.path
         self.takes_state = function.takes_state
         self.takes_context = function.takes_context
         self.plain_state = function.plain_state
@@ -139,25 +154,27 @@ class BodyOp(EffectOp):
 class Attempt(Effect):
     """Runs a body once and records what came of it."""
 
-    __slots__ = ("frame", "op", "work")
+    __slots__ = ("begun_us", "frame", "op", "work")
 
     def __init__(self, op: BodyOp, strand: Strand, frame: GraphFrame, work: Work) -> None:
         super().__init__(strand)
         self.op = op
         self.frame = frame
         self.work = work
+        self.begun_us = 0
 
     async def perform(self, run: Run) -> None:
         """Run the body; merge and record its result, its failure, or the directive that it raised."""
         op, strand, work = self.op, self.strand, self.work
         if op.takes_context:
             self._give_context(run)
-        begun = run.services.clock.monotonic_us() if run.notices is not None else 0
+        self.begun_us = run.services.clock.monotonic_us() if run.notices is not None else 0
         strand.in_body = True
         try:
             if strand.fork is not None:
                 await run.services.clock.sleep_us(0)  # every branch's step begins before any of them ends
-            made = op.call(run, work)
+            intercept = run.services.intercept
+            made = op.call(run, work) if intercept is None else intercept(self._call(run), lambda: op.call(run, work))
             if op.timeout_us is not None:
                 made = await self._in_time(run, made)
             elif inspect.isawaitable(made):
@@ -177,9 +194,26 @@ class Attempt(Effect):
         strand.in_body = False
         undone = await undone_by_hand(run, op.undoes) if op.undoes else None
         if self._complete(run, made, undone=undone):
-            if run.notices is not None:
-                run.notices.step_executed(op.id, made, run.services.clock.monotonic_us() - begun)
-            op.completed(run, strand, self.frame, made)
+            self._executed(run, made)
+
+    def _executed(self, run: Run, result: Any) -> None:
+        if run.notices is not None:
+            run.notices.step_executed(self.op.id, result, run.services.clock.monotonic_us() - self.begun_us)
+        self.op.completed(run, self.strand, self.frame, result)
+
+    def _call(self, run: Run) -> StepCall:
+        op, work = self.op, self.work
+        return StepCall(
+            workflow_id=run.id,
+            workflow_type=run.record.workflow_type,
+            step=op.id,
+            activation=run.activation(work.activation),
+            attempt=self.strand.attempt,
+            function=op.path,
+            arguments=work.arguments,
+            state=work.view,
+            context=work.context,
+        )
 
     def _give_context(self, run: Run) -> None:
         work = self.work
@@ -205,7 +239,9 @@ class Attempt(Effect):
 
     # What came of it
 
-    def _complete(self, run: Run, result: Any, *, declared: bool = True, undone: bytes | None = None) -> bool:
+    def _complete(
+        self, run: Run, result: Any, *, declared: bool = True, undone: bytes | None = None, note: str = ""
+    ) -> bool:
         """Merge and record a result; False where it does not fit, which fails the step."""
         op, strand, work = self.op, self.strand, self.work
         try:
@@ -221,18 +257,20 @@ class Attempt(Effect):
         except Exception as exc:  # a result that does not fit fails the step; the body is not run again for it
             self._failed(run, exc, retries=False)
             return False
-        self._record(run, encoded, saga)
+        self._record(run, encoded, saga, note)
         if writes:
             strand.scope.write_state(writes)
         return self._bind(run, result)
 
     def _needs_validation(self, result: object) -> bool:
         op = self.op
-        return op.result_type is not object and type(result) is not op.plain_result and result is not self.work.view
+        if op.result_type is object or type(result) is op.plain_result:
+            return False
+        return result is None or result is not self.work.view
 
-    def _record(self, run: Run, encoded: bytes, saga: bytes | None) -> None:
+    def _record(self, run: Run, encoded: bytes, saga: bytes | None, note: str) -> None:
         strand, work = self.strand, self.work
-        record_step(run, strand, self.frame, self.op.id, encoded, saga=saga)
+        record_step(run, strand, self.frame, self.op.id, encoded, saga=saga, note=note)
         if work.given is not None:
             strand.scope.unbind(f"@input/{work.activation}")
         if work.services is not None and work.services.published:
@@ -250,8 +288,8 @@ class Attempt(Effect):
         return True
 
     def _saga(self, run: Run, *, attempted: bool = False) -> bytes:
-        dynamic = run.program.types.dynamic
-        arguments = {name: dynamic.encode(value, name) for name, value in self.work.arguments.items()}
+        types = run.program.types
+        arguments = {name: encode_argument(types, value, name) for name, value in self.work.arguments.items()}
         return saga_bytes(arguments, attempted=attempted)
 
     def _failed(self, run: Run, error: Exception, *, retries: bool) -> None:
@@ -259,8 +297,8 @@ class Attempt(Effect):
         record = run.record_of(error, strand, op.id, work.activation)
         if run.notices is not None:
             run.notices.step_failed(op.id, error, strand.attempt)
-        unknown = strand.unknown or isinstance(error, TimedOut)
-        if retries and self._retries(run, record, unknown):
+        unknown = strand.unknown or is_outcome_unknown(error)
+        if retries and (self._retries(run, record, unknown) or self._falls_back(run, error, record)):
             return
         compensator = op.compensator
         saga = (
@@ -290,13 +328,26 @@ class Attempt(Effect):
         )
         return True
 
+    def _falls_back(self, run: Run, error: Exception, record: ErrorRecord) -> bool:
+        """Take what the step has in place of a failure; False where it has nothing."""
+        taken = self.op.instead(self.work, error) if not record.uncatchable else None
+        if taken is None:
+            return False
+        note = f"fallback: {record.kind}: {record.message}"
+        if self._complete(run, taken[0], declared=False, note=note):
+            self._executed(run, taken[0])
+        return True
+
     def _cancelled(self, run: Run) -> None:
-        """The body was cancelled: by the engine, or, where that was not so, from outside the drive."""
+        """The body was cancelled: by the engine, from outside the drive, or by nobody but itself."""
         strand, op = self.strand, self.op
-        if not strand.interrupted:
-            raise asyncio.CancelledError
-        strand.interrupted = False
         task = asyncio.current_task()
+        if not strand.interrupted:
+            if task is None or task.cancelling():
+                raise asyncio.CancelledError
+            self._failed(run, BodyCancelledError(op.title), retries=True)
+            return
+        strand.interrupted = False
         if task is not None:
             task.uncancel()
         strand.stopped = True
@@ -384,7 +435,8 @@ def wait_behind(run: Run, strand: Strand) -> None:
     if not isinstance(frame, GraphFrame):
         return
     activation = frame.activation(frame.pc)
-    strand.wait = WaitState(WaitKind.INPUT, f"{activation}:input", frame.pc, asked=True)
+    revision = run.record.revision
+    strand.wait = WaitState(WaitKind.INPUT, f"{activation}:input", frame.pc, asked=True, revision=revision)
 
 
 def _reset(strand: Strand) -> None:

@@ -18,9 +18,10 @@ from ruvon.engine import (
     WaitKind,
     WaitState,
     fields_of,
+    saga_bytes,
 )
+from ruvon.engine._arguments import copy_argument, encode_argument
 from ruvon.engine._effects import Message
-from ruvon.engine._values import copy_value
 from ruvon.ir._nodes import Call, Node
 from ruvon.ir.expr import Compiled, Name
 from ruvon.steps._attempt import Attempt, BodyOp, Work
@@ -48,8 +49,8 @@ def configure(op: BodyOp, node: Node, call: Call, compiler: Compiler) -> None:
 
 def arguments_of(run: Run, strand: Strand, args: tuple[tuple[str, Compiled], ...]) -> dict[str, Any]:
     """The values of a call's arguments, each a copy of its own."""
-    env = run.env(strand)
-    return {name: copy_value(value(env)) for name, value in args}
+    env, types = run.env(strand), run.program.types
+    return {name: copy_argument(types, value(env)) for name, value in args}
 
 
 class CallOp(BodyOp):
@@ -59,7 +60,7 @@ class CallOp(BodyOp):
 
     def __init__(self, node: Node, call: Call, compiler: Compiler) -> None:
         super().__init__(node)
-        self.args = compiler.exprs({name: expr for name, expr in call.args.items() if expr != _STATE})
+        self.args = compiler.exprs({n: e for n, e in call.args.items() if not (n == "state" and e == _STATE)})
         self.takes_input = False
 
     def enter(self, run: Run, strand: Strand, frame: GraphFrame) -> Outcome:
@@ -69,12 +70,21 @@ class CallOp(BodyOp):
             given = self._input(run, strand, frame, given)
             if self.input is not None and given is None:
                 activation = frame.activation(self.id)
-                strand.wait = WaitState(WaitKind.INPUT, activation, self.id)
+                strand.wait = WaitState(WaitKind.INPUT, activation, self.id, revision=run.record.revision)
                 return WAITS
         attempt = self.attempt(run, strand, frame, arguments_of(run, strand, self.args) if self.args else {})
         if given is not None:
             self.give(cast("Attempt", attempt).work, given)
         return attempt
+
+    def unknown_outcome(self, run: Run, strand: Strand) -> bytes | None:
+        """The arguments, where the step is undone also when its outcome is unknown."""
+        if self.compensator is None or not self.compensator.attempted:
+            return None
+        types = run.program.types
+        values = arguments_of(run, strand, self.args)
+        arguments = {name: encode_argument(types, value, name) for name, value in values.items()}
+        return saga_bytes(arguments, attempted=True)
 
     def _input(self, run: Run, strand: Strand, frame: GraphFrame, given: object) -> object:
         name = f"@input/{frame.activation(self.id)}"
@@ -109,7 +119,7 @@ class CallOp(BodyOp):
 class FunctionOp(CallOp):
     """CALL of a function: STANDARD, or ASYNC where a queue is set and the executor runs it inline."""
 
-    __slots__ = ("function", "is_blocking", "names", "queue", "target", "wants_rest")
+    __slots__ = ("function", "is_async", "is_blocking", "names", "queue", "target", "wants_rest")
 
     def __init__(self, node: Node, call: Call, compiler: Compiler, path: str) -> None:
         super().__init__(node, call, compiler)
@@ -125,6 +135,7 @@ class FunctionOp(CallOp):
         self.merges = function.takes_state or call.args.get("state") == _STATE
         self.names = frozenset(function.names)
         self.wants_rest = function.takes_rest
+        self.is_async = function.is_async
         self.is_blocking = function.is_blocking
         self.takes_input = function.accepts_input
 
@@ -138,8 +149,12 @@ class FunctionOp(CallOp):
         if work.given is not None:
             arguments = {**self._fitting(work.given, work.arguments), **arguments}
         if self.is_blocking:
-            return run.services.execution.call_blocking(lambda: self.target(**arguments))
-        return self.target(**arguments)
+            return run.services.execution.call_blocking(lambda: self._plain(self.target(**arguments)))
+        made = self.target(**arguments)
+        return made if self.is_async else self._plain(made)
+
+    def _plain(self, made: Any) -> Any:
+        return self.function.returned(made, self.title)
 
     def _fitting(self, given: object, taken: Mapping[str, Any]) -> dict[str, Any]:
         """The parts of the input that the function has parameters for."""

@@ -5,12 +5,14 @@ results of branches that have ended lie in their scopes under hidden names until
 still run writes nothing of them again. The join merges the branches' write sets in branch order.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, cast, final
 
 from ruvon.engine import (
     ENTERED,
     BodyFrame,
+    BranchWrites,
     Compiler,
     ErrorRecord,
     Exit,
@@ -35,7 +37,7 @@ from ruvon.engine import (
 )
 from ruvon.engine._state import Table
 from ruvon.engine._values import copy_value
-from ruvon.ir._nodes import Join, Node, OnFailure, Parallel
+from ruvon.ir._nodes import Join, Merge, MergeConflict, Node, OnFailure, Parallel
 from ruvon.ir.expr import Name
 from ruvon.models import Batch, Failure, StepFailed, TimedOut, Won
 from ruvon.steps._loop import freeze_items, frozen_items
@@ -150,8 +152,10 @@ class ParallelStep(ForkOp):
         """A strand at the beginning of a branch."""
         path = f"{fork.base}[{self.label(index)}]/"
         scope = run.scopes.get(path) or run.new_scope(path, owner.scope)
-        if self.branches:
-            for before in self.branches[index].after:
+        earlier = self._earlier(index)
+        if earlier:
+            scope.fields = {**self._start_of(run, owner, fork, index), **scope.own}
+            for before in earlier:
                 self._see(run, fork, scope, before)
         strand = Strand(scope, fork=fork, owner=owner, index=index)
         strand.frames.append(BodyFrame(self.graph_of(index), path))
@@ -165,8 +169,6 @@ class ParallelStep(ForkOp):
         if output is not None:
             types = run.program.types
             outputs.append((output, types.variable(output).encode(types.dynamic.decode(result))))
-        for further in self.branches[before].after:
-            self._see(run, fork, scope, further)
         scope.see(other, outputs)
 
     def _scope_of(self, run: Run, fork: ForkFrame, index: int) -> Scope:
@@ -291,24 +293,38 @@ class ParallelStep(ForkOp):
         if self.merge_function is not None:
             made = self.merge_function([results[index] for index in sorted(results)])
             return state.apply(None, table, cast("Mapping[str, object]", made or {}), self.id, strict=False)
-        branches = [
-            (self.label(index), self._scope_of(run, fork, index).own, self._seen(index)) for index in sorted(results)
-        ]
-        if not any(writes for _, writes, _ in branches):
-            return {}
-        return merge_branches(state, table, branches, self.action.merge)
+        return self._writes_of(run, owner, fork, sorted(results), self.action.merge)
 
-    def _seen(self, index: int) -> frozenset[str]:
-        """The labels of the branches whose writes a branch saw."""
-        if not self.branches:
-            return frozenset()
-        pending = list(self.branches[index].after)
+    def _writes_of(self, run: Run, owner: Strand, fork: ForkFrame, indices: Iterable[int], merge: Merge) -> Table:
+        """What branches that have ended wrote, joined."""
+        branches: list[BranchWrites] = []
+        for index in indices:
+            own = self._scope_of(run, fork, index).own
+            if own:
+                seen = frozenset(map(self.label, self._earlier(index)))
+                branches.append(BranchWrites(self.label(index), self._start_of(run, owner, fork, index), own, seen))
+        return merge_branches(run.program.types.state, owner.scope.fields, branches, merge) if branches else {}
+
+    def _start_of(self, run: Run, owner: Strand, fork: ForkFrame, index: int) -> Table:
+        """The state that a branch begins with: that of the fork and of the branches it comes after."""
+        earlier = self._earlier(index)
+        if not earlier:
+            return owner.scope.fields
+        if index not in fork.starts:
+            later_wins = replace(self.action.merge, conflict=MergeConflict.PREFER_NEW)
+            fork.starts[index] = owner.scope.fields | self._writes_of(run, owner, fork, earlier, later_wins)
+        return fork.starts[index]
+
+    def _earlier(self, index: int) -> list[int]:
+        """The branches that one comes after, at any distance, in branch order."""
+        pending = list(self.branches[index].after) if self.branches else []
         found: set[int] = set()
         while pending:
             before = pending.pop()
-            found.add(before)
-            pending.extend(self.branches[before].after)
-        return frozenset(self.label(item) for item in found)
+            if before not in found:
+                found.add(before)
+                pending.extend(self.branches[before].after)
+        return sorted(found)
 
     def _outputs_of(self, run: Run, fork: ForkFrame) -> list[tuple[Any, object]]:
         if not self.branches:

@@ -23,6 +23,8 @@ from ruvon.ir._nodes import (
 )
 from ruvon.steps._call import FunctionOp, PassOp
 from ruvon.steps._custom import CustomOp
+from ruvon.steps._http import HttpOp
+from ruvon.steps._inference import InferenceOp
 from ruvon.steps._loop import LoopStep
 from ruvon.steps._parallel import ParallelStep
 from ruvon.steps._pure import DecisionOp, FailOp, ReturnOp, assign_op
@@ -30,6 +32,7 @@ from ruvon.steps._restart import RestartOp
 from ruvon.steps._start import StartOp
 from ruvon.steps._try import TryStep
 from ruvon.steps._wait import HumanOp, SignalOp, TimerOp
+from ruvon.steps._wasm import WasmOp
 
 __all__ = ["CALL_TYPES", "CallFactory", "compile_node", "register_call_type"]
 
@@ -47,6 +50,9 @@ CALL_TYPES: Final[dict[str, CallFactory]] = {
     "STANDARD": _function,
     "ASYNC": _function,
     "RESTART": RestartOp,
+    "HTTP": HttpOp,
+    "AI_INFERENCE": InferenceOp,
+    "WASM": WasmOp,
 }
 """Built-in CALL types by name; a further one is a module with an operation and a line here."""
 

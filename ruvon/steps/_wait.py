@@ -188,6 +188,7 @@ class HumanOp(BodyOp):
             name=str(words.get("task", self.id)),
             show=run.shown(words),
             asked=True,
+            revision=run.record.revision,
         )
         return WAITS
 
@@ -237,7 +238,7 @@ class HumanOp(BodyOp):
             arguments["state"] = work.view
         if function.takes_context:
             arguments["context"] = work.context
-        return function.call(**arguments)
+        return function.returned(function.call(**arguments), self.title)
 
     def completed(self, run: Run, strand: Strand, frame: GraphFrame, result: object) -> None:
         """The asking function has returned: wait. The answering one has: go on."""

@@ -326,6 +326,18 @@ class PersistenceContract(HistoryContract, LookupContract, PlannedContract):
 
         on_store(scenario)
 
+    def test_a_dictionary_has_any_id_and_is_deleted(self, on_store: Any) -> None:
+        """An id of the caller's own need not be a UUID."""
+
+        async def scenario(store: Any) -> None:
+            await store.save_workflow("mine", {"status": "NEW"})
+            assert await store.delete_workflow("mine")
+            assert not await store.delete_workflow("mine")
+            with pytest.raises(WorkflowNotFoundError):
+                await store.load_workflow("mine")
+
+        on_store(scenario)
+
     def test_lists_filter_and_page(self, on_store: Any) -> None:
         """S2-007 to S2-010: 25 rows give 20 and 5, newest first, without state."""
 

@@ -16,6 +16,8 @@ from ruvon.implementations.persistence import sqlite
 from ruvon.implementations.persistence.sqlite import DatabaseFileError, SQLitePersistenceProvider
 from ruvon.providers.persistence import InboxEntry, InboxKind, StaleWorkflowError, WorkflowBusyError
 from tests.contract.persistence_contract import PersistenceContract, creation, instance, step
+from tests.contract.records import create
+from tests.support.engine_world import START_US, JumpingClock
 
 
 class TestSQLiteInMemory(PersistenceContract):
@@ -337,3 +339,50 @@ def test_a_process_that_forgets_to_close_still_ends(tmp_path: Path) -> None:
     )
 
     assert subprocess.run([sys.executable, "-c", script], timeout=30, check=False).returncode == 7
+
+
+def test_a_forgotten_history_is_sound_and_a_damaged_one_is_not(tmp_path: Path) -> None:
+    """`check` knows the gaps that forgetting leaves from those of damage, in the log and in the snapshots."""
+
+    async def scenario() -> list[list[str]]:
+        store = await opened(tmp_path / "a.db")
+        record = await create(store)
+        for number in range(1, 10):
+            made = step(record, number, snapshot=b"{}" if number % 3 == 0 else None)
+            made.entries[0].saga = b"{}" if number == 2 else None
+            await store.commit(made)
+        await store.commit(step(record, 10, forget_before=5))
+        found = [[item["problem"] for item in await store.check()]]
+        for damage in (
+            "DELETE FROM workflow_audit_log WHERE seq = 2",
+            "DELETE FROM workflow_audit_log WHERE seq = 7",
+            "DELETE FROM workflow_snapshots WHERE seq = 6",
+        ):
+            query(tmp_path / "a.db", damage)
+            found.append([item["problem"] for item in await store.check()])
+        await store.close()
+        return found
+
+    entry, state = "a log entry before this one is missing", "an earlier state of it is missing"
+    assert asyncio.run(scenario()) == [[], [entry], [entry] * 2, [entry] * 2 + [state]]
+
+
+def test_dictionaries_are_listed_among_instances(tmp_path: Path) -> None:
+    """In order of creation, through pages, with the same filters."""
+
+    async def scenario() -> tuple[list[str], list[str], list[str]]:
+        store = await opened(tmp_path / "a.db", clock=JumpingClock())
+        now = START_US
+        old, new = await create(store, created_us=now - 5), await create(store, created_us=now + 5)
+        await store.save_workflow("mine", {"status": "NEW", "workflow_type": "Own"})
+        names = {str(old.workflow_id): "old", str(new.workflow_id): "new", "mine": "mine"}
+        pages = [
+            await store.list_workflows(),
+            await store.list_workflows(limit=1, offset=1),
+            await store.list_workflows(status="NEW"),
+        ]
+        await store.close()
+        whole, second, status = [[names[item["workflow_id"]] for item in page] for page in pages]
+        return whole, second, status
+
+    assert asyncio.run(scenario()) == (["new", "mine", "old"], ["mine"], ["mine"])

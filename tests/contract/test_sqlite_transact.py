@@ -273,6 +273,27 @@ def test_a_statement_that_ends_the_transaction_ends_it_for_good(kind: str, tmp_p
     asyncio.run(scenario())
 
 
+def test_a_full_disk_refuses_both(tmp_path: Path) -> None:
+    """A typed error, nothing of it is written, and there is a next time."""
+
+    async def scenario() -> None:
+        async with opened("file", tmp_path) as store:
+            record = await create(store)
+            assert store._connection is not None
+            pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
+            store._connection.execute(f"PRAGMA max_page_count = {pages}")
+            big = step(record, 1, snapshot=b"x" * 200_000)
+            async with store.transact() as sql:
+                await sql.execute("INSERT INTO payments VALUES ('p1', 1)")
+                with pytest.raises(DatabaseFileError, match="the disk is full"):
+                    await sql.commit(big)
+            store._connection.execute("PRAGMA max_page_count = 1000000")
+            assert await payments(store) == []
+            await store.commit(big)
+
+    asyncio.run(scenario())
+
+
 def test_after_its_commit_a_session_is_over(kind: str, tmp_path: Path) -> None:
     """Nothing more is executed or committed in it."""
 

@@ -1,0 +1,301 @@
+"""Rewind and fork: going back to any recorded activation, with the state as it was before it, edited if need be.
+
+Each transition leaves its position with its last log entry, so where an instance stood before an activation, and with
+which values, is found from the log and the snapshots. A rewind first undoes, newest first, what completed since; then, in
+one transition, the instance stands there again in a new *epoch*: activations, idempotency keys and ids of children that
+come now differ from those that came before. Nothing of the log is removed. A fork makes a new instance that stands there,
+and leaves the old one alone.
+"""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast, final
+from uuid import UUID
+
+import orjson
+
+from ruvon.engine._commit import build_transition, committed, snapshot_of
+from ruvon.engine._errors import InvalidInputError, RepairError
+from ruvon.engine._frames import Exit, ExitKind, GraphFrame, TryFrame, UndoFrame, WaitKind
+from ruvon.engine._inbox import cancel_entry
+from ruvon.engine._load import loaded_at
+from ruvon.engine._position import encode_position
+from ruvon.engine._run import Run
+from ruvon.engine._scope import StoredScopes
+from ruvon.engine._undo import open_entries
+from ruvon.ir._errors import RuvonError
+from ruvon.ir.values import InvalidValueError
+from ruvon.models import WorkflowStatus
+from ruvon.providers import HistoryForgottenError, InstanceRecord, LogEntry, Transition
+
+if TYPE_CHECKING:
+    from ruvon.engine._engine import Engine
+
+__all__ = ["Point", "RepairPlan", "begin_rewind", "find_point", "forked", "place_rewound", "planned_rewind"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A recorded activation, and where the instance stood before it."""
+
+    seq: int
+    """The log entry of the activation."""
+    node: str
+    activation: str
+    after: int
+    """The last log entry that came before it; what is later is undone."""
+    position: bytes
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class RepairPlan:
+    """What a rewind would do; nothing was changed to find out."""
+
+    step: str
+    """Where the instance would stand."""
+    activation: str
+    state: Mapping[str, object]
+    """The state that it would go on with."""
+    undone: tuple[str, ...]
+    """The activations that would be compensated, in the order of their compensation."""
+    kept: tuple[str, ...]
+    """The activations since then that have no compensation: their effects stay, and happen again."""
+
+
+# Where
+
+
+async def find_point(run: Run, to: str | int) -> Point:
+    """The recorded activation that is meant.
+
+    Args:
+        run: the instance as it stands.
+        to: an activation, the name of a step (its newest execution is meant), or the number of a log entry.
+
+    Raises:
+        RepairError: nothing like that is recorded, or the log no longer reaches back to it.
+    """
+    log = await run.services.store.read_log(run.record.workflow_id)
+    entry = _found(run, log, to)
+    before = [item for item in log if item.seq < entry.seq]
+    for item in reversed(before):
+        if item.position:
+            return Point(entry.seq, entry.node, entry.activation, item.seq, item.position)
+    if log and log[0].seq > 1:
+        raise RepairError(run.id, f"its history before `{entry.activation}` is not kept any more")
+    if before and all(not item.position for item in log):
+        raise RepairError(run.id, "its history was written by a version that kept no positions")
+    fresh = Run(run.services, run.record, run.program)
+    return Point(entry.seq, entry.node, entry.activation, 0, encode_position(fresh))
+
+
+def _found(run: Run, log: Sequence[LogEntry], to: str | int) -> LogEntry:
+    steps = [item for item in log if item.node and item.kind not in ("compensate", "repair", "advance")]
+    if isinstance(to, int):
+        fitting = [item for item in steps if item.seq == to]
+    else:
+        fitting = [item for item in steps if to == item.activation] or [item for item in steps if to == item.node]
+    if fitting:
+        # The first entry of an activation is where it began; the newest activation is the one that is meant.
+        return next(item for item in steps if item.activation == fitting[-1].activation)
+    names = list(dict.fromkeys(item.activation for item in steps))
+    near = difflib.get_close_matches(str(to), names, n=1)
+    hint = f"; did you mean `{near[0]}`?" if near else f"; recorded are {_listed(names)}"
+    raise RepairError(run.id, f"no activation `{to}` is recorded{hint}")
+
+
+def _listed(names: Sequence[str], most: int = 12) -> str:
+    shown = ", ".join(f"`{name}`" for name in names[-most:])
+    return (f"..., {shown}" if len(names) > most else shown) or "none"
+
+
+# What would happen
+
+
+async def planned_rewind(run: Run, to: str | int, state: Mapping[str, object] | None = None) -> RepairPlan:
+    """What a rewind would do."""
+    point = await find_point(run, to)
+    there = await _standing_at(run, point, state)
+    log = await run.services.store.read_log(run.record.workflow_id, after=point.after)
+    entries = await open_entries(run, point.after)
+    undoable = {item.seq for item in entries}
+    kept = [item.activation for item in log if item.kind == "step" and item.seq not in undoable]
+    return RepairPlan(
+        point.node,
+        point.activation,
+        run.program.types.state.as_dict(there.root.scope.fields),
+        tuple(item.activation for item in reversed(entries)),
+        tuple(kept),
+    )
+
+
+async def _standing_at(run: Run, point: Point, state: Mapping[str, object] | None) -> Run:
+    """A run as it stood before an activation, with edits of the state, in the next epoch."""
+    store = run.services.store
+    try:
+        seq, snapshot = await store.read_snapshot(run.record.workflow_id, at=point.after)
+    except HistoryForgottenError:
+        raise RepairError(run.id, f"its state before `{point.activation}` is not kept any more") from None
+    stored = StoredScopes(snapshot)
+    for entry in await store.read_log(run.record.workflow_id, after=seq):
+        if entry.seq > point.after:
+            break
+        stored.apply(entry.delta)
+    there = await loaded_at(run.services, replace(run.record), run.program, point.position, stored)
+    there.epoch = run.epoch + 1
+    there.last_seq = run.last_seq
+    there.token = run.token
+    _start_children_anew(there)
+    if state:
+        _edit(there, state)
+    return there
+
+
+def _start_children_anew(there: Run) -> None:
+    """A child that was awaited there has had its end since; its START is entered again."""
+    for strand in list(there.waiting.values()):
+        if strand.wait is not None and strand.wait.kind is WaitKind.CHILD:
+            there.waiting.pop(strand.wait.activation)
+            strand.wait = None
+
+
+def _edit(there: Run, state: Mapping[str, object]) -> None:
+    scope = there.root.scope
+    try:
+        writes = there.program.types.state.apply(None, scope.fields, state, "the edited state", True)
+    except InvalidValueError as exc:
+        raise InvalidInputError("state", [f"`{item.path}` {item.reason}" for item in exc.fields]) from None
+    except RuvonError as exc:
+        raise InvalidInputError("state", [str(exc)]) from None
+    scope.write_state(writes)
+
+
+# Rewinding
+
+
+async def begin_rewind(
+    run: Run, to: str | int, state: Mapping[str, object] | None, *, compensate: bool, note: str
+) -> None:
+    """Make a loaded run undo what came since, or stand there at once.
+
+    Raises:
+        RepairError: the activation is not recorded, or the instance must not be rewound now.
+        InvalidInputError: the edited state does not fit.
+    """
+    if run.status is WorkflowStatus.COMPENSATING:
+        raise RepairError(run.id, "it is being rolled back; wait for the end of that")
+    if run.status.is_terminal and run.record.parent_activation is not None:
+        raise RepairError(run.id, "its parent has taken its end already; rewind the parent")
+    point = await find_point(run, to)
+    await _standing_at(run, point, state)  # what does not fit is found before anything is undone
+    leaving = Exit(ExitKind.REWIND, orjson.dumps({"state": _encoded(run, state)}), target=str(point.seq), reason=note)
+    _stop_everything(run)
+    run.log("repair", point.node, point.activation, note=f"rewind{note}")
+    if compensate and await open_entries(run, point.after):
+        run.root.frames[:] = [UndoFrame(point.after, "", leaving)]
+        run.moved = True
+        return
+    await place_rewound(run, leaving)
+
+
+def _encoded(run: Run, state: Mapping[str, object] | None) -> object:
+    return orjson.Fragment(run.program.types.dynamic.encode(dict(state), "state")) if state else None
+
+
+def _stop_everything(run: Run) -> None:
+    """Nothing of where the instance stands goes on; awaited children are told to end."""
+    payload = orjson.dumps({"reason": "the parent was rewound", "compensate": True})
+    for strand in run.waiting.values():
+        if strand.wait is not None and strand.wait.kind is WaitKind.CHILD and strand.wait.key is not None:
+            run.out.sent.append(cancel_entry(run, strand.wait.key, payload))
+    for scope in [scope for name, scope in run.scopes.items() if name]:
+        run.drop_scope(scope)
+    root = run.root
+    root.wait = root.ended = None
+    root.attempt, root.since_us, root.unknown = 1, 0, False
+    run.waiting.clear()
+    run.forks.clear()
+    run.ready.clear()
+    run.fatal = run.cancelling = None
+    run.failed_compensations = []
+
+
+async def place_rewound(run: Run, leaving: Exit) -> None:
+    """Stand at the activation, in one transition; the drive of the run so far is over."""
+    point = await find_point(run, int(leaving.target or 0))
+    tree = orjson.loads(leaving.value or b"{}").get("state")
+    state = run.program.types.dynamic.decode(orjson.dumps(tree)) if tree is not None else None
+    there = await _standing_at(run, point, cast("Mapping[str, object] | None", state))
+    there.out = run.out
+    there.pending = run.pending
+    dropped = [point.after, run.last_seq + 1]
+    entry = there.log(
+        "rewind", point.node, point.activation, saga=orjson.dumps({"forget": dropped}), note=leaving.reason
+    )
+    entry.activation = point.activation
+    there.moved = True
+    transition = build_transition(there)
+    transition.snapshot = snapshot_of(there)
+    await run.services.store.commit(transition)
+    committed(there, transition)
+    run.restarted = True
+
+
+# Forking
+
+
+async def forked(
+    engine: "Engine", run: Run, to: str | int, workflow_id: UUID, state: Mapping[str, object] | None
+) -> tuple[InstanceRecord, Transition]:
+    """The row of a new instance that stands where the old one stood before an activation.
+
+    It has a log of its own, so what the old one did is not undone by it.
+    """
+    point = await find_point(run, to)
+    there = await _standing_at(run, point, state)
+    there.epoch = 0
+    for strand in there.strands():
+        strand.unknown = False
+        for frame in strand.frames:
+            if isinstance(frame, GraphFrame):
+                frame.previous = 0
+            if isinstance(frame, TryFrame):
+                frame.mark = 0
+    now = engine.clock.now_us()
+    old = run.record
+    record = replace(
+        old,
+        workflow_id=workflow_id,
+        revision=0,
+        key=0,
+        last_seq=0,
+        snapshot_seq=0,
+        idempotency_key=None,
+        parent_id=None,
+        parent_activation=None,
+        scheduled_for_us=None,
+        result=None,
+        error=None,
+        created_us=now,
+        updated_us=now,
+        metadata={**old.metadata, "forked_from": str(old.workflow_id), "forked_at": point.activation},
+    )
+    there.record = record
+    there.id = str(workflow_id)
+    there.last_seq = 0
+    there.close_entry()
+    there.pending.clear()
+    standing: Any = build_transition(there)
+    record.status = standing.status
+    record.position = standing.position
+    record.snapshot = snapshot_of(there)
+    record.current_step = standing.current_step
+    record.waiting_for = standing.waiting_for
+    record.due_us = standing.due_us
+    definition = engine.definition_record(run.program)
+    return record, Transition(
+        workflow_id, 0, -1, 0, b"", record.status, b"", None, now, [], 0, created=(record,), definitions=(definition,)
+    )
