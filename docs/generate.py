@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 
 import click
 
-from docs._samples import EXPRESSIONS, NOTES, PATTERNS, REFUSED, STATEMENTS
+from docs._samples import EXPRESSIONS, NOTES, PATTERNS, REFUSED, STATEMENTS, STEPS
 from ruvon.cli._app import cli
 from ruvon.ir import Definition, ImportRoots, Node, walk_nodes
 from ruvon.ir.expr import Budget, ExpressionError, parse
@@ -140,7 +140,7 @@ def _inside(item: Table, name: str) -> tuple[Key, ...]:
 
 
 def step_keys(tables: Mapping[str, Table], prefix: str = "") -> str:
-    """A section for each step type: its own keys, and which of the shared groups it takes."""
+    """A section for each step type: an example, its own keys, and which of the shared groups it takes."""
     return "\n".join(_type_section(f"{prefix}{name}", item) for name, item in tables.items())
 
 
@@ -160,7 +160,8 @@ def _type_section(name: str, item: Table) -> str:
         missing = [key.name for key in _GROUPS[group] if key not in found and key.name not in names]
         but = f", but not {', '.join(code(name) for name in missing)}" if missing else ""
         text += f" Takes the [{group}](#{group.replace(' ', '-')}){but}."
-    return f"{text}\n\n{keys(own)}" if own else f"{text}\n"
+    text += f"\n\n```yaml\n{STEPS[name].strip()}\n```\n"
+    return f"{text}\n{keys(own)}" if own else text
 
 
 # The expression language

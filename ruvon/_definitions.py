@@ -7,6 +7,7 @@ definitions given as IR.
 import importlib.metadata
 import importlib.util
 import logging
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, cast, final
@@ -26,6 +27,8 @@ _SUFFIXES: Final = (".py", ".yaml", ".yml", ".json")
 _REGISTRY_FILES: Final = ("workflow_registry.yaml", "workflow_registry.yml", "registry.yaml")
 _PLUGIN_KEYS: Final = ("name", "version", "description", "workflows_dir", "steps_module", "models_module")
 
+_STRANDED: Final = "RV0372"
+
 PluginInfo = Mapping[str, Any]
 
 
@@ -35,6 +38,8 @@ class DefinitionRegistry:
 
     def __init__(self, roots: ImportRoots, step_types: dict[str, type[WorkflowStep]]) -> None:
         self.roots = roots
+        self.durable = False
+        """Whether what is registered is run from a store that other processes read."""
         self.step_types = step_types
         self.import_cache: dict[str, object] = {}
         """Objects by path that any builder has loaded."""
@@ -56,12 +61,21 @@ class DefinitionRegistry:
         self._newest[definition.workflow_type] = definition
 
     def add_object(self, workflow: object) -> None:
-        """Register a Python workflow, compiled when its type is first asked for."""
+        """Register a Python workflow; it is compiled at once, but for one whose module is still being imported.
+
+        Raises:
+            TypeError: it is no workflow.
+            DefinitionError: it has mistakes.
+        """
         declared: Any = getattr(workflow, "__ruvon_workflow__", None)
         if declared is None:
             raise TypeError(f"{workflow!r} is no workflow: decorate the function with @workflow")
-        self.roots.allow_package(declared.function.__module__ if declared.function is not None else "ruvon")
-        self._objects.append(workflow)
+        home = declared.function.__module__ if declared.function is not None else "ruvon"
+        self.roots.allow_package(home)
+        if getattr(getattr(sys.modules.get(home), "__spec__", None), "_initializing", False):
+            self._objects.append(workflow)  # names below it are not there yet
+        else:
+            self._compile_object(workflow)
 
     def add_file(self, path: Path) -> None:
         """Register a `.py`, `.yaml`, `.yml` or `.json` (IR) file."""
@@ -87,14 +101,17 @@ class DefinitionRegistry:
         """Register what a registry file lists; entries that are disabled or lack a requirement are left out.
 
         Raises:
-            DefinitionError: the registry file has mistakes.
+            DefinitionError: the registry file has mistakes, or names a file outside of its folder and the import roots.
         """
         from ruvon_dsl._draft import SourceText  # noqa: PLC0415 - the compilers load when a source is given
-        from ruvon_dsl.yaml import load_registry  # noqa: PLC0415 - the compilers load when a source is given
+        from ruvon_dsl.yaml import load_registry, outside_finding  # noqa: PLC0415 - as above
 
         found = load_registry(SourceText(str(path), path.read_text(encoding="utf-8")))
         if found.diagnostics and not found.entries:
             raise DefinitionError(found.diagnostics)
+        outside = [outside_finding(entry, path.parent, self.roots.folders) for entry in found.entries]
+        if any(outside):
+            raise DefinitionError([finding for finding in outside if finding is not None])
         for entry in found.entries:
             missing = [name for name in entry.requires if importlib.util.find_spec(name.split("[")[0]) is None]
             if missing:
@@ -175,8 +192,13 @@ class DefinitionRegistry:
     def _compile_object(self, workflow: object) -> None:
         from ruvon_dsl import compile_function, require  # noqa: PLC0415 - the compilers load when a source is given
 
-        for item in require(compile_function(workflow, roots=self.roots)):
+        result = compile_function(workflow, roots=self.roots)
+        for item in require(result):
             self.add(item.definition)
+        if self.durable:
+            for warning in result.diagnostics:
+                if warning.code == _STRANDED:
+                    _LOGGER.warning("%s: %s; %s", warning.code, warning.message, warning.help)
 
     def _compile_file(self, path: Path) -> None:
         if path.suffix == ".json":

@@ -12,21 +12,28 @@ from uuid import UUID
 from ruvon._bridge import run_coroutine_sync
 from ruvon._definitions import DefinitionRegistry
 from ruvon._workflow import Workflow
-from ruvon.engine import Engine
+from ruvon.engine import Engine, ProgramCache, StepInterceptor
+from ruvon.implementations.egress import HttpEgress
 from ruvon.implementations.execution.sync import SyncExecutionProvider
+from ruvon.implementations.inference import OnnxInferenceProvider
 from ruvon.implementations.persistence.memory import MemoryPersistenceProvider
+from ruvon.implementations.wasm import WasmtimeRuntime
 from ruvon.ir._nodes import Definition
 from ruvon.ir._paths import ImportRoots
 from ruvon.models import WorkflowStep
 from ruvon.providers import (
     Clock,
     DuplicateIdempotencyKeyError,
+    EgressProvider,
+    EngineStore,
     ExecutionProvider,
     IdSource,
+    InferenceProvider,
     PersistenceProvider,
     SystemClock,
     SystemIds,
     TemplateEngine,
+    WasmRuntime,
     WorkflowNotFoundError,
 )
 from ruvon.steps import compile_node
@@ -50,6 +57,10 @@ class WorkflowBuilder:
         plugins: register what installed plugins bring.
         secrets: gives the value of `secret("NAME")`.
         template_engine: renders `template("...")`.
+        interceptors: code around the body of every step, the first outermost.
+        egress: sends the requests of HTTP steps, and closes with the builder; `HttpEgress()` where none is given.
+        wasm_runtime: runs WASM steps; wasmtime over the folder `RUVON_WASM_DIR` where none is given.
+        inference_provider: runs AI_INFERENCE steps; onnxruntime over the folder `RUVON_MODELS_DIR` where none is given.
     """
 
     _import_cache: ClassVar[dict[str, object]] = {}
@@ -69,6 +80,10 @@ class WorkflowBuilder:
         plugins: bool = True,
         secrets: Callable[[str], object] | None = None,
         template_engine: TemplateEngine | None = None,
+        interceptors: Sequence[StepInterceptor] = (),
+        egress: EgressProvider | None = None,
+        wasm_runtime: WasmRuntime | None = None,
+        inference_provider: InferenceProvider | None = None,
     ) -> None:
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.ids: IdSource = ids if ids is not None else SystemIds()
@@ -77,10 +92,16 @@ class WorkflowBuilder:
         self._step_types: dict[str, type[WorkflowStep]] = {}
         self._registry = DefinitionRegistry(_roots(import_roots), self._step_types)
         self._registry.import_cache = self._import_cache
+        self._registry.durable = not isinstance(self.persistence, MemoryPersistenceProvider)
         self._observers = tuple(observers)
         self._resources = {type(item): item for item in resources}
         self._secrets = secrets
         self._templates = template_engine
+        self._interceptors = tuple(interceptors)
+        self.egress: EgressProvider = egress or HttpEgress()
+        self.wasm: WasmRuntime = wasm_runtime or WasmtimeRuntime.from_environment()
+        self.inference: InferenceProvider = inference_provider or OnnxInferenceProvider.from_environment()
+        self._programs = ProgramCache()
         self._engines: dict[tuple[int, int], Engine] = {}
         if config_dir is not None:
             self._registry.add_folder(Path(config_dir))
@@ -92,7 +113,10 @@ class WorkflowBuilder:
     def register(self, *workflows: object) -> None:
         """Register workflows: `@workflow` functions, definitions, or paths of files and folders.
 
+        Functions are compiled at once, files when their type is first asked for (step types may be registered later).
+
         Raises:
+            DefinitionError: a function has mistakes; the text shows them all.
             TypeError: something else was given.
             FileNotFoundError: there is no such file or folder.
         """
@@ -147,23 +171,48 @@ class WorkflowBuilder:
     ) -> Engine:
         """The engine over a store and an executor; the builder's own where none is given."""
         store = persistence_provider or self.persistence
-        execution = execution_provider or self.execution
-        known = self._engines.get((id(store), id(execution)))
+        executor = execution_provider or self.execution
+        known = self._engines.get((id(store), id(executor)))
         if known is None:
-            known = self._engines[id(store), id(execution)] = Engine(
-                store,
-                execution,
-                self._registry,
-                compile_node,
-                clock=self.clock,
-                ids=self.ids,
-                observers=self._observers,
-                resources=self._resources,
-                step_types=self._step_types,
-                secrets=self._secrets,
-                templates=self._templates,
-            )
+            known = self._engines[id(store), id(executor)] = self.new_engine(store, execution=executor)
         return known
+
+    def new_engine(
+        self,
+        store: EngineStore,
+        *,
+        execution: ExecutionProvider | None = None,
+        clock: Clock | None = None,
+        ids: IdSource | None = None,
+        interceptors: Sequence[StepInterceptor] = (),
+    ) -> Engine:
+        """An engine of its own over a store, with everything else as the builder has it; tools and tests make these.
+
+        Args:
+            store: where instances lie.
+            execution: who runs step bodies.
+            clock: what time it is.
+            ids: where identifiers and chance come from.
+            interceptors: code around the body of every step, inside the builder's own.
+        """
+        return Engine(
+            store,
+            execution or self.execution,
+            self._registry,
+            compile_node,
+            clock=clock or self.clock,
+            ids=ids or self.ids,
+            observers=self._observers,
+            resources=self._resources,
+            step_types=self._step_types,
+            secrets=self._secrets,
+            templates=self._templates,
+            interceptors=(*self._interceptors, *interceptors),
+            programs=self._programs,
+            egress=self.egress,
+            wasm_runtime=self.wasm,
+            inference_provider=self.inference,
+        )
 
     # Instances
 
@@ -273,7 +322,10 @@ class WorkflowBuilder:
         await self.persistence.initialize()
 
     async def close(self) -> None:
-        """Close the store and the executor."""
+        """Close the store, the executor, the connections, and what runs modules and models."""
+        await self.egress.close()
+        await self.wasm.close()
+        await self.inference.close()
         await self.execution.close()
         await self.persistence.close()
 

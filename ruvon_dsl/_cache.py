@@ -1,8 +1,9 @@
 """Compiled definitions on disk, so that an unchanged file is not compiled, nor its code imported, again.
 
-An entry is found by source text, options and compiler, and holds the files it was made of with their hashes; it counts
-only while all of them are what they were. Entries are written atomically and carry their own hash; one that cannot be
-read is as good as none. The format is JSON, never pickle, because a cache folder must not be able to run code.
+An entry is found by source text, options and compiler, and holds the files it was made of with their hashes, and hashes
+of the values that these files alone do not decide (`_taken`); it counts only while all of them are what they were. Entries
+are written atomically and carry their own hash; one that cannot be read is as good as none. The format is JSON, never
+pickle, because a cache folder must not be able to run code.
 """
 
 import hashlib
@@ -27,10 +28,11 @@ from ruvon.ir._nodes import Contract, Definition
 from ruvon.ir._spans import Position, Span
 from ruvon_dsl._draft import SourceText
 from ruvon_dsl._recording import Dependency
+from ruvon_dsl._taken import Importer, Taken
 
 __all__ = ["CacheKey", "CachedWorkflow", "DefinitionCache", "Entry", "forget"]
 
-_FORMAT: Final = "ruvon-cache-1"
+_FORMAT: Final = "ruvon-cache-2"
 _VARIABLE: Final = re.compile(r"\$\{(\w+)")
 _LOG: Final = logging.getLogger(__name__)
 
@@ -71,6 +73,8 @@ class Entry:
     workflows: tuple[CachedWorkflow, ...]
     diagnostics: tuple[Diagnostic, ...]
     dependencies: tuple[Dependency, ...]
+    taken: tuple[Taken, ...] = ()
+    """Values that the files alone do not decide."""
 
 
 _REMEMBERED: Final = 256
@@ -94,11 +98,16 @@ class DefinitionCache:
         home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
         return cls(Path(home) / "ruvon")
 
-    def load(self, key: CacheKey) -> Entry | None:
-        """The entry, where there is one and everything it was made of is unchanged."""
+    def load(self, key: CacheKey, importer: Importer) -> Entry | None:
+        """The entry, where there is one and everything it was made of is unchanged.
+
+        Only an entry with values that its files do not decide asks `importer` for modules.
+        """
         known = _MEMORY.get((self.folder, key))
         entry = self._read(key) if known is None else known
         if entry is None or not all(item.holds() for item in entry.dependencies):
+            return None
+        if not all(item.holds(importer) for item in entry.taken):
             return None
         if len(_MEMORY) >= _REMEMBERED:
             _MEMORY.clear()
@@ -157,6 +166,7 @@ def _compiler() -> str:
 def _bytes(entry: Entry) -> bytes:
     tree = {
         "dependencies": [[item.file, item.sha256] for item in entry.dependencies],
+        "taken": [[item.module, item.name, item.sha256] for item in entry.taken],
         "diagnostics": [_diagnostic_tree(item) for item in entry.diagnostics],
         "workflows": [
             {
@@ -177,6 +187,7 @@ def _entry(tree: Any) -> Entry:
         tuple(_workflow(item) for item in tree["workflows"]),
         tuple(_diagnostic(item) for item in tree["diagnostics"]),
         tuple(Dependency(file, sha) for file, sha in tree["dependencies"]),
+        tuple(Taken(module, name, sha) for module, name, sha in tree["taken"]),
     )
 
 

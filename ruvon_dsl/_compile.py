@@ -6,6 +6,7 @@ into a `DefinitionError` for callers that want one.
 
 import hashlib
 import inspect
+import linecache
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,16 +16,18 @@ from typing import Final, Literal, TypeAlias, final
 
 from ruvon.authoring._declarations import WorkflowDeclaration
 from ruvon.ir._diagnostics import Diagnostic, Severity
-from ruvon.ir._errors import DefinitionError
+from ruvon.ir._errors import DefinitionError, RuvonError
 from ruvon.ir._nodes import Definition
 from ruvon.ir._paths import ImportRoots
 from ruvon.ir._spans import Span
 from ruvon_dsl._cache import CachedWorkflow, CacheKey, DefinitionCache, Entry
 from ruvon_dsl._draft import Draft, SourceText
-from ruvon_dsl._link import ModuleLookup, in_order, link
+from ruvon_dsl._link import ModuleLookup, asked_names, in_order, link
 from ruvon_dsl._link._codes import NO_WORKFLOW
 from ruvon_dsl._modules import Home, home_of, load_file, load_text
 from ruvon_dsl._recording import RecordingRoots
+from ruvon_dsl._taken import taken_from
+from ruvon_dsl.diagnostics import render_terminal
 
 __all__ = [
     "CompileResult",
@@ -86,11 +89,17 @@ def require(result: CompileResult) -> tuple[CompiledWorkflow, ...]:
     """The compiled workflows.
 
     Raises:
-        DefinitionError: there is an error among the findings.
+        DefinitionError: there is an error among the findings; its text shows them with excerpts and helps.
     """
     if not result.ok:
-        raise DefinitionError(result.diagnostics)
+        raise DefinitionError(result.diagnostics, shown=_shown(result.diagnostics))
     return result.definitions
+
+
+def _shown(found: Sequence[Diagnostic]) -> str:
+    errors = [item for item in found if item.severity is Severity.ERROR]
+    files = {item.span.file for item in errors if item.span is not None}
+    return render_terminal(errors, {file: "".join(linecache.getlines(file)) for file in files}).rstrip("\n")
 
 
 def compile_file(
@@ -227,13 +236,35 @@ def _compile_path(
     key = CacheKey.of(source, workflow=workflow, options=options)
     kept = cache and not place.opaque and place.step_types is None and not _is_registry(source, _kind_of(where))
     store = DefinitionCache.default() if kept else None
-    known = None if store is None else store.load(key)
+    known = None if store is None else store.load(key, _Importer(where, source, allowed, place.home).module)
     if known is not None:
         return _restored(known)
-    result = _compiled(source, _kind_of(where), allowed, workflow, place)
+    with asked_names() as asked:
+        result = _compiled(source, _kind_of(where), allowed, workflow, place)
     if store is not None and result.ok:
-        store.store(key, _entry(result, allowed))
+        store.store(key, _entry(result, allowed, asked))
     return result
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Importer:
+    """Imports what a cached definition was made of, where its files do not say everything."""
+
+    path: Path
+    source: SourceText
+    roots: RecordingRoots
+    home: Home
+
+    def module(self, name: str) -> ModuleType | None:
+        """The module, imported as compiling would; None where that fails, which compiling will explain."""
+        if name == self.home.name and _kind_of(self.path) == "python":
+            loaded = load_file(self.path, self.source, self.roots, self.home)
+            return loaded if isinstance(loaded, ModuleType) else None
+        try:
+            return self.roots.load_module(name)
+        except RuvonError:
+            return None
 
 
 def _compiled(
@@ -242,7 +273,7 @@ def _compiled(
     """Lower and link one text."""
     opaque = place.opaque
     if _is_registry(source, kind):
-        return _registry(source)
+        return _registry(source, roots)
     if kind == "yaml":
         return _linked(source, _lower_yaml(source, roots, place), roots, opaque=opaque, workflow=workflow)
     if opaque:
@@ -258,10 +289,11 @@ def _compiled(
     return CompileResult((), in_order([*_instead_of(loaded, shape.diagnostics), *shape.diagnostics]))
 
 
-def _registry(source: SourceText) -> CompileResult:
+def _registry(source: SourceText, roots: ImportRoots) -> CompileResult:
     from ruvon_dsl.yaml import registry_findings  # noqa: PLC0415 - PyYAML is loaded only when YAML is compiled
 
-    return CompileResult((), in_order(registry_findings(source, Path(source.file).parent, _defined_in)))
+    found = registry_findings(source, Path(source.file).parent, _defined_in, allowed=roots.folders)
+    return CompileResult((), in_order(found))
 
 
 def _is_registry(source: SourceText, kind: Kind) -> bool:
@@ -402,12 +434,14 @@ def _source_of(module: ModuleType | None) -> str | None:
 # --- the cache --------------------------------------------------------------------------------------------------------
 
 
-def _entry(result: CompileResult, roots: RecordingRoots) -> Entry:
+def _entry(result: CompileResult, roots: RecordingRoots, asked: set[tuple[str, str]]) -> Entry:
     workflows = tuple(
         CachedWorkflow(item.definition, item.digest or b"", item.span, item.path, item.file)
         for item in result.definitions
     )
-    return Entry(workflows, result.diagnostics, roots.dependencies())
+    watched = roots.dependencies()
+    taken = taken_from(asked | roots.paths, watched.keys())
+    return Entry(workflows, result.diagnostics, tuple(watched.values()), taken)
 
 
 def _restored(entry: Entry) -> CompileResult:

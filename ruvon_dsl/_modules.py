@@ -11,12 +11,13 @@ import linecache
 import sys
 import threading
 import traceback
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Final, final
 
+from ruvon.authoring._retry import Retry, RetryArgumentError
 from ruvon.ir._diagnostics import Diagnostic
 from ruvon.ir._errors import DefinitionError
 from ruvon.ir._paths import ImportRoots
@@ -161,12 +162,16 @@ def _import_findings(error: BaseException, source: SourceText, label: str) -> li
             help_ = "define or import the name above this line"
         case SyntaxError():
             help_ = "mend the syntax"
+        case RetryArgumentError():
+            help_ = f"give {error.accepted}"
+        case TypeError() if str(error).startswith("Retry.__init__()"):
+            help_ = f"`Retry` takes, each by name: {', '.join(f'`{item.name}`' for item in fields(Retry))}"
         case _:
             help_ = "importing a workflow's module must succeed by itself; move what can fail into a step"
-    text = str(error).strip() or name
-    return [
-        Diagnostic(code=IMPORT_FAILED, message=f"the module cannot be imported: {name}: {text}", span=span, help=help_)
-    ]
+    text = f"{name}: {str(error).strip() or name}"
+    if isinstance(error, RetryArgumentError):
+        text = f"`{error.argument}` of `Retry` is {error.value!r}"
+    return [Diagnostic(code=IMPORT_FAILED, message=f"the module cannot be imported: {text}", span=span, help=help_)]
 
 
 def _at_home(item: Diagnostic, source: SourceText, label: str) -> Diagnostic:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final, final
 
-from ruvon.ir._paths import ImportRoots
+from ruvon.ir._paths import ImportRoots, split_path
 
 __all__ = ["Dependency", "RecordingRoots"]
 
@@ -44,6 +44,9 @@ class RecordingRoots(ImportRoots):
     """Import roots with a memory."""
 
     loaded: set[str] = field(default_factory=set[str])
+    """Names of modules."""
+    paths: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    """Modules and the names that were taken from them by path."""
 
     @classmethod
     def of(cls, roots: ImportRoots | None) -> "RecordingRoots":
@@ -57,14 +60,20 @@ class RecordingRoots(ImportRoots):
         """Remember a module that was loaded in another way."""
         self.loaded.add(name)
 
+    def load(self, path: str) -> object:
+        """Import the object at `path`, and remember it."""
+        found = ImportRoots.load(self, path)
+        self.paths.add(split_path(path))
+        return found
+
     def load_module(self, name: str, path: str | None = None) -> ModuleType:
         """Import the module `name`, and remember it."""
         module = ImportRoots.load_module(self, name, path)
         self.loaded.add(name)
         return module
 
-    def dependencies(self) -> tuple[Dependency, ...]:
-        """The files of all modules that were loaded and of the author's modules that those import, by name."""
+    def dependencies(self) -> dict[str, Dependency]:
+        """The files of all modules that were loaded and of the author's modules that those import, by name, in order."""
         found: dict[str, Dependency] = {}
         pending = sorted(self.loaded)
         seen: set[str] = set()
@@ -79,7 +88,7 @@ class RecordingRoots(ImportRoots):
             if dependency is not None:
                 found[name] = dependency
                 pending.extend(_imports(file, name))
-        return tuple(found[name] for name in sorted(found))
+        return dict(sorted(found.items()))
 
     def _file_of(self, name: str) -> Path | None:
         """The file of a loaded module that the roots allow; None for libraries, whose versions are not watched."""

@@ -138,10 +138,12 @@ class WorkflowDeclaration:
     """The name that `with_(name=)` gives the step that starts it as a child."""
     merge: MergeStrategy = MergeStrategy.SHALLOW
     conflict: MergeConflictBehavior = MergeConflictBehavior.PREFER_NEW
+    merge_function: Callable[..., Any] | None = None
+    """Merges the child's result instead of the strategy."""
     takes: object = None
-    """The state's class of an external workflow."""
+    """The state's class of an external workflow; None where it is not known."""
     gives: object = None
-    """The result type of an external workflow."""
+    """The result type of an external workflow; None where it is not known."""
     file: str = ""
     line: int = 0
 

@@ -1,7 +1,8 @@
 """Notation without nodes of its own: `flow` for graphs that statements cannot express, names, scopes, marks.
 
 Everything here runs unchanged under CPython. A `flow` is a flat graph written as one `case` per stage: `at.go(name)` names
-the next stage, and a turn without `go` ends it.
+the next stage, and a turn without `go` ends it. The first `go` of a turn counts, so that what stands behind a statement
+with ways out of its own (the `else` of a loop, a handler) may say where the statement itself goes on.
 """
 
 from collections.abc import Callable
@@ -10,13 +11,11 @@ from typing import Final, ParamSpec, TypeVar, final
 
 from ruvon.authoring._checks import check_pure
 from ruvon.authoring._work import Work, driver_of
-from ruvon.ir._errors import RuvonError
 
 __all__ = [
     "BREAK",
     "CONTINUE",
     "END",
-    "FlowError",
     "Leave",
     "Stage",
     "block",
@@ -48,17 +47,6 @@ BREAK: Final = Leave.BREAK
 CONTINUE: Final = Leave.CONTINUE
 
 
-class FlowError(RuvonError):
-    """A flow is written in a way that its graph cannot have.
-
-    Args:
-        problem: what is wrong, and what to do.
-    """
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem)
-
-
 @final
 class Stage:
     """Where a flow stands: `at.step` is the stage to run, `at.go` names the next; it iterates over its own turns."""
@@ -67,7 +55,7 @@ class Stage:
 
     def __init__(self, entry: str) -> None:
         self._step = entry
-        self._next: str | Leave = entry
+        self._next: str | Leave | None = entry
         self._left: Leave | None = None
 
     @property
@@ -76,16 +64,9 @@ class Stage:
         return self._step
 
     def go(self, target: str | Leave, /) -> None:
-        """Go on at another stage, or leave: the last statement of a path.
-
-        Raises:
-            FlowError: this turn has named its next stage before.
-        """
-        if self._next is not END:
-            raise FlowError(
-                f"the stage `{self._step}` calls `go` twice in one turn; it is the last statement of a path"
-            )
-        self._next = target
+        """Go on at another stage, or leave: the last statement of a path; where several are reached the first counts."""
+        if self._next is None:
+            self._next = target
 
     def left(self, how: Leave, /) -> bool:
         """Whether the flow was left by `how`; asked directly after it: `if at.left(BREAK): break`."""
@@ -95,8 +76,8 @@ class Stage:
         return self
 
     async def __anext__(self) -> "Stage":
-        target, self._next = self._next, END
-        if isinstance(target, Leave):
+        target, self._next = self._next, None
+        if not isinstance(target, str):
             self._left = target
             raise StopAsyncIteration
         self._step = target
@@ -115,13 +96,16 @@ def flow(entry: str, /) -> Stage:
     return Stage(entry)
 
 
-def node(name: str, /, *, max_iterations: int | None = None, automate_next: bool | None = None) -> None:
+def node(
+    name: str, /, *, max_iterations: int | None = None, automate_next: bool | None = None, injected: bool = False
+) -> None:
     """Name the compound statement on the next line, and give it options; CPython does nothing here.
 
     Args:
         name: the name of the `if`, `for`, `while`, `match`, `try` or `gather` that follows.
         max_iterations: longest run of a loop, in turns.
         automate_next: whether the workflow goes on by itself after it.
+        injected: the `if` is an injection rule of YAML, as the audit log says; printers write it.
     """
 
 

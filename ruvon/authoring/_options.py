@@ -6,7 +6,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Self, final
+
+from pydantic import BaseModel
 
 from ruvon.authoring._retry import Retry
 from ruvon.models import MergeConflictBehavior, MergeStrategy
@@ -14,7 +17,16 @@ from ruvon.models import MergeConflictBehavior, MergeStrategy
 if TYPE_CHECKING:
     from ruvon.authoring._compensate import Compensation
 
-__all__ = ["NO_OPTIONS", "CallOptions", "Optioned"]
+__all__ = ["NO_OPTIONS", "UNSET", "CallOptions", "Optioned", "ServiceOptioned", "Unset"]
+
+
+class Unset(Enum):
+    """The default of an option where None means something else: leave it as declared."""
+
+    UNSET = "unset"
+
+
+UNSET: Final = Unset.UNSET
 
 
 @final
@@ -43,34 +55,68 @@ class Optioned:
     def with_(
         self,
         *,
-        name: str | None = None,
-        retry: Retry | None = None,
-        timeout: timedelta | None = None,
-        queue: str | None = None,
-        compensate: "Compensation | Callable[..., Any] | None" = None,
-        automate_next: bool | None = None,
-        queue_timeout: timedelta | None = None,
-        deadline: timedelta | None = None,
-        merge: MergeStrategy | None = None,
-        conflict: MergeConflictBehavior | None = None,
-        merge_function: Callable[..., Any] | None = None,
+        name: str | Unset = UNSET,
+        compensate: "Compensation | Callable[..., Any] | Unset | None" = UNSET,
+        automate_next: bool | Unset = UNSET,
+        merge: MergeStrategy | Unset = UNSET,
+        conflict: MergeConflictBehavior | Unset = UNSET,
+        merge_function: Callable[..., Any] | Unset | None = UNSET,
     ) -> Self:
-        """The same call with options; None leaves an option as it is.
+        """The same call with options.
+
+        Args:
+            name: the name of the step in the graph, in logs, jumps and repairs.
+            compensate: the function that undoes it.
+            automate_next: whether the workflow goes on by itself after it.
+            merge: how a result joins the state, where it does.
+            conflict: who wins where the state was written meanwhile.
+            merge_function: merges the result instead of the strategy.
+        """
+        return self._changed(locals())
+
+    def _changed(self, given: Mapping[str, Any]) -> Self:
+        """The same call with what is set in the arguments of `with_`."""
+        changes = {key: value for key, value in given.items() if key != "self" and value is not UNSET}
+        return type(self)(CallOptions({**self.options.given, **changes}))
+
+
+class ServiceOptioned(Optioned):
+    """A call of something outside with options: what waits take, and what every attempt takes."""
+
+    __slots__ = ()
+
+    def with_(
+        self,
+        *,
+        name: str | Unset = UNSET,
+        retry: Retry | Unset | None = UNSET,
+        timeout: timedelta | Unset | None = UNSET,
+        queue: str | Unset | None = UNSET,
+        compensate: "Compensation | Callable[..., Any] | Unset | None" = UNSET,
+        automate_next: bool | Unset = UNSET,
+        input_model: type[BaseModel] | Unset | None = UNSET,
+        required_input: tuple[str, ...] | Unset = UNSET,
+        queue_timeout: timedelta | Unset | None = UNSET,
+        deadline: timedelta | Unset | None = UNSET,
+        merge: MergeStrategy | Unset = UNSET,
+        conflict: MergeConflictBehavior | Unset = UNSET,
+        merge_function: Callable[..., Any] | Unset | None = UNSET,
+    ) -> Self:
+        """The same call with options.
 
         Args:
             name: the name of the step in the graph, in logs, jumps and repairs.
             retry: when and how often a failed attempt is repeated.
-            timeout: longest time of one attempt, or of the wait.
+            timeout: longest time of one attempt.
             queue: workers of this queue run it.
             compensate: the function that undoes it.
             automate_next: whether the workflow goes on by itself after it.
+            input_model: the model of the input that the step waits for.
+            required_input: keys that the input must have, where there is no model.
             queue_timeout: longest wait for a worker.
             deadline: longest time of the activation, retries included.
             merge: how a result joins the state, where it does.
             conflict: who wins where the state was written meanwhile.
             merge_function: merges the result instead of the strategy.
         """
-        own = locals()
-        names = [key for key in own if key not in {"self", "own"}]
-        changes = {key: own[key] for key in names if own[key] is not None}
-        return type(self)(CallOptions({**self.options.given, **changes}))
+        return self._changed(locals())

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Generator, Mapping
 from datetime import timedelta
 from functools import lru_cache
 from types import CodeType
-from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, final, overload
+from typing import Any, Final, Generic, Literal, TypeAlias, TypedDict, TypeVar, Unpack, final, overload
 
 from ruvon.authoring._work import (
     AfterRequest,
@@ -24,7 +24,7 @@ from ruvon.authoring._work import (
 )
 from ruvon.models import Batch, MergeConflictBehavior, MergeStrategy, Won
 
-__all__ = ["after", "first_of", "gather", "named", "start"]
+__all__ = ["RaceOptions", "after", "first_of", "gather", "named", "start"]
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -206,25 +206,46 @@ def _unpacks(code: CodeType, offset: int) -> bool:
     return dis.opname[code.co_code[offset]] == "CALL_FUNCTION_EX"
 
 
+class RaceOptions(TypedDict, total=False):
+    """What `first_of` takes by name."""
+
+    merge: MergeStrategy
+    """DEEP merges dicts and models key by key."""
+    conflict: MergeConflictBehavior
+    """Who wins when two branches write one field; only one branch of a race merges."""
+    merge_function: MergeFunction | None
+    """Is given a list with the winner's result and gives a dict that merges into the state, instead of the strategy."""
+    timeout: timedelta | None
+    """Longest time of the whole; then the branches are cancelled and `TimedOut` raised."""
+
+
 @overload
-def first_of(a: Work[A], b: Work[B], /) -> Work[A | B]: ...
+def first_of(a: Work[A], b: Work[B], /, **options: Unpack[RaceOptions]) -> Work[A | B]: ...
 @overload
-def first_of(a: Work[A], b: Work[B], c: Work[C], /) -> Work[A | B | C]: ...
-@overload
-def first_of(a: Work[A], b: Work[B], c: Work[C], d: Work[D], /) -> Work[A | B | C | D]: ...
-@overload
-def first_of(a: Work[A], b: Work[B], c: Work[C], d: Work[D], e: Work[E], /) -> Work[A | B | C | D | E]: ...
+def first_of(a: Work[A], b: Work[B], c: Work[C], /, **options: Unpack[RaceOptions]) -> Work[A | B | C]: ...
 @overload
 def first_of(
-    a: Work[A], b: Work[B], c: Work[C], d: Work[D], e: Work[E], f: Work[F], /
+    a: Work[A], b: Work[B], c: Work[C], d: Work[D], /, **options: Unpack[RaceOptions]
+) -> Work[A | B | C | D]: ...
+@overload
+def first_of(
+    a: Work[A], b: Work[B], c: Work[C], d: Work[D], e: Work[E], /, **options: Unpack[RaceOptions]
+) -> Work[A | B | C | D | E]: ...
+@overload
+def first_of(
+    a: Work[A], b: Work[B], c: Work[C], d: Work[D], e: Work[E], f: Work[F], /, **options: Unpack[RaceOptions]
 ) -> Work[A | B | C | D | E | F]: ...
-def first_of(*each: Work[Any]) -> Work[Any]:
+def first_of(*each: Work[Any], **options: Unpack[RaceOptions]) -> Work[Any]:
     """Run branches concurrently and take the first that ends; the others are cancelled and consume no message.
 
     At one instant the earlier argument wins. Branches are waits, children, or calls of nested `async def` functions; a
     bare step is an error, because a step that lost would have had its effect. Only the winner's writes merge.
+
+    Args:
+        each: the branches, in the order in which they win at one instant.
+        options: see `RaceOptions`.
     """
-    return Pending[Any](FirstRequest(each))
+    return Pending[Any](FirstRequest(each, GatherOptions(**options)))
 
 
 def named(name: str, work: Work[R], /) -> Work[Won[R]]:
@@ -232,12 +253,17 @@ def named(name: str, work: Work[R], /) -> Work[Won[R]]:
     return Pending[Won[R]](NamedRequest(name, work))
 
 
-def after(work: Work[R], /, *labels: str) -> Work[R]:
+def after(work: Work[R], /, *labels: str, label: str | None = None) -> Work[R]:
     """A branch of `gather` that starts when the branches with these labels have ended, and sees what they wrote.
 
     Labels are names of the branches' functions, with `_2`, `_3` in order of the arguments where a name repeats.
+
+    Args:
+        work: the branch.
+        labels: the branches that it comes after; none in `first_of`.
+        label: the branch's own label, by which others name it, instead of what it calls.
     """
-    return Pending[R](AfterRequest(work, labels))
+    return Pending[R](AfterRequest(work, labels, label))
 
 
 @final

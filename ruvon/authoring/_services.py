@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, TypeAlias, TypedDict, TypeVar, Unpack, f
 
 from pydantic import SecretStr
 
-from ruvon.authoring._options import Optioned
+from ruvon.authoring._options import ServiceOptioned
 from ruvon.authoring._retry import Retry
 from ruvon.authoring._work import Data, HttpRequest, InferRequest, Pending, WasmRequest, Work
 from ruvon.models import HttpResponse
@@ -53,7 +53,7 @@ class HttpFields(TypedDict, total=False):
     expect: tuple[int, ...]
     """Statuses of 400 and more that are no errors."""
     max_bytes: int | None
-    """Longest body of the answer in bytes; a longer one is an `HttpError`. None: no limit."""
+    """Longest body of the answer in bytes; a longer one is an `HttpError`. None: 10,000,000."""
     retry: Retry | None
     """When and how often a failed attempt is repeated."""
     timeout: timedelta | None
@@ -85,7 +85,7 @@ class InferFields(_Common, total=False):
     postprocessing_params: Mapping[str, object]
     """Its parameters."""
     threshold: float
-    """Value of the answer from which the result is positive."""
+    """Value of the answer from which its `positive` is true."""
     threshold_key: str
     """Key of the answer that is compared with the threshold."""
     max_tokens: int
@@ -114,7 +114,7 @@ class WasmFields(_Common, total=False):
 
 
 @final
-class _Http(Optioned):
+class _Http(ServiceOptioned):
     """Ask a server."""
 
     @overload
@@ -177,7 +177,7 @@ class _Http(Optioned):
 
 
 @final
-class _Infer(Optioned):
+class _Infer(ServiceOptioned):
     """Ask a model on this device or server."""
 
     @overload
@@ -252,7 +252,7 @@ class _Infer(Optioned):
 
 
 @final
-class _Wasm(Optioned):
+class _Wasm(ServiceOptioned):
     """Call a WebAssembly module in its sandbox."""
 
     @overload
@@ -303,7 +303,7 @@ class _Wasm(Optioned):
         """The call, to be awaited in a workflow body.
 
         Args:
-            module: the module's hash, `sha256:...`.
+            module: the module's digest, `sha256:...`, or a name with it, `NAME#sha256=...`.
             data: its input; the fields of `state_mapping` stand beside it.
             into: the class that its answer is validated as; without it a dict is expected.
             default: what is taken when the call fails.

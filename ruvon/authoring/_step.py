@@ -9,7 +9,6 @@ import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from enum import Enum
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, Protocol, Self, TypeVar, cast, overload
 
@@ -17,6 +16,7 @@ from pydantic import BaseModel
 
 from ruvon.authoring._checks import check_step, place_of
 from ruvon.authoring._declarations import CompensationDeclaration, StepDeclaration, path_of
+from ruvon.authoring._options import UNSET, Unset
 from ruvon.authoring._retry import Retry
 from ruvon.authoring._work import Pending, StepRequest, Work
 from ruvon.models import MergeConflictBehavior, MergeStrategy, StepContext
@@ -24,22 +24,13 @@ from ruvon.models import MergeConflictBehavior, MergeStrategy, StepContext
 if TYPE_CHECKING:
     from ruvon.authoring._compensate import Compensation
 
-__all__ = ["UNSET", "StateStep", "Step", "StepMaker", "Unset", "register_compensation", "step", "step_from_function"]
+__all__ = ["StateStep", "Step", "StepMaker", "register_compensation", "step", "step_from_function"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 S = TypeVar("S")
 Rc_co = TypeVar("Rc_co", covariant=True)
 Sc_contra = TypeVar("Sc_contra", contravariant=True)
-
-
-class Unset(Enum):
-    """The default of an option where None means something else: leave it as declared."""
-
-    UNSET = "unset"
-
-
-UNSET: Final = Unset.UNSET
 
 
 class _StateCtx(Protocol[Sc_contra, P, Rc_co]):

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal, TypeVar, cast, final
+from typing import Any, Final, Literal, TypedDict, TypeVar, Unpack, cast, final, overload
 from uuid import UUID
 
 from pydantic import SecretStr
 
-from ruvon.authoring._options import Optioned
+from ruvon.authoring._options import UNSET, Optioned, Unset
 from ruvon.authoring._step import Step, step_from_function
 from ruvon.authoring._work import (
     Data,
@@ -20,7 +20,7 @@ from ruvon.authoring._work import (
 )
 from ruvon.models import Elapsed
 
-__all__ = ["human", "new_id", "now", "random", "receive", "secret", "sleep", "sleep_until"]
+__all__ = ["HumanFields", "human", "new_id", "now", "random", "receive", "secret", "sleep", "sleep_until"]
 
 M = TypeVar("M")
 
@@ -33,7 +33,7 @@ class _Sleep(Optioned):
 
     def __call__(self, how_long: timedelta, /) -> Work[Elapsed]:
         """The wait, to be awaited in a workflow body."""
-        return Pending[Elapsed](SleepRequest(duration=how_long))
+        return Pending[Elapsed](SleepRequest(self.options, duration=how_long))
 
 
 @final
@@ -42,7 +42,7 @@ class _SleepUntil(Optioned):
 
     def __call__(self, when: datetime, /) -> Work[Elapsed]:
         """The wait, to be awaited in a workflow body."""
-        return Pending[Elapsed](SleepRequest(until=when))
+        return Pending[Elapsed](SleepRequest(self.options, until=when))
 
 
 @final
@@ -59,7 +59,7 @@ class _Receive(Optioned):
         *,
         key: str | None = None,
         timeout: timedelta | None = None,
-        default: M | None = None,
+        default: M | Unset = UNSET,
     ) -> Work[M]:
         """The wait, to be awaited in a workflow body.
 
@@ -69,63 +69,73 @@ class _Receive(Optioned):
             timeout: longest wait; then `default` is taken, or `TimedOut` raised where there is none.
             default: the message after the timeout.
         """
-        return Pending[M](ReceiveRequest(model, key, timeout or self.options.get("timeout"), default))
+        return Pending[M](ReceiveRequest(self.options, model, key, timeout, default))
+
+
+class HumanFields(TypedDict, total=False):
+    """What `human` takes by name, besides the answer's class and its default."""
+
+    show: Data | None
+    """What the person is shown."""
+    role: str | None
+    """Who may answer."""
+    assignee: str | None
+    """The one person who may answer."""
+    timeout: timedelta | None
+    """Longest wait; then the default is taken, or `TimedOut` raised where there is none."""
+    ask: Step[..., Any] | Callable[..., Any] | None
+    """A step function that is run on arrival, to tell the person."""
+    answer: Step[..., Any] | Callable[..., Any] | None
+    """A step function that is run once with the answer."""
+    ask_args: Mapping[str, object]
+    """Arguments for `ask`, by name."""
+    answer_args: Mapping[str, object]
+    """Arguments for `answer`, by name, besides the answer's fields."""
+    required_input: tuple[str, ...]
+    """Keys that an answer without a model must have."""
+    answer_to: Literal["self", "next"]
+    """`next` leaves the answer to the step that follows; printers of YAML write it."""
 
 
 @final
 class _Human(Optioned):
     """Ask a person, and wait for the answer."""
 
+    @overload
     def __call__(
-        self,
-        task: str,
-        /,
-        *,
-        form: type[M],
-        show: Data | None = None,
-        role: str | None = None,
-        assignee: str | None = None,
-        timeout: timedelta | None = None,
-        default: M | None = None,
-        ask: Step[..., Any] | Callable[..., Any] | None = None,
-        answer: Step[..., Any] | Callable[..., Any] | None = None,
-        ask_args: Mapping[str, object] | None = None,
-        answer_args: Mapping[str, object] | None = None,
-        required_input: tuple[str, ...] = (),
-        answer_to: Literal["self", "next"] = "self",
-    ) -> Work[M]:
+        self, task: str, /, *, form: type[M], default: M | Unset = UNSET, **fields: Unpack[HumanFields]
+    ) -> Work[M]: ...
+    @overload
+    def __call__(
+        self, task: str, /, *, default: Mapping[str, object] | Unset = UNSET, **fields: Unpack[HumanFields]
+    ) -> Work[dict[str, object]]: ...
+    def __call__(
+        self, task: str, /, *, form: Any = None, default: Any = UNSET, **fields: Unpack[HumanFields]
+    ) -> Work[Any]:
         """The wait, to be awaited in a workflow body.
 
         Args:
             task: the name of the task, by which the answer and the inbox of people find it.
-            form: the answer's model; an answer that does not validate is refused, and the step keeps waiting.
-            show: what the person is shown.
-            role: who may answer.
-            assignee: the one person who may answer.
-            timeout: longest wait; then `default` is taken, or `TimedOut` raised where there is none.
+            form: the answer's model; an answer that does not validate is refused, and the step keeps waiting. Without
+                one every mapping is taken.
             default: the answer after the timeout.
-            ask: a step function that is run on arrival, to tell the person.
-            answer: a step function that is run once with the answer.
-            ask_args: arguments for `ask`, by name.
-            answer_args: arguments for `answer`, by name, besides the answer's fields.
-            required_input: keys that an answer without a model must have.
-            answer_to: `next` leaves the answer to the step that follows; printers of YAML write it.
+            fields: see `HumanFields`.
         """
-        return Pending[M](
+        return Pending[Any](
             HumanRequest(
                 task=task,
-                form=form,
-                show=show,
-                role=role,
-                assignee=assignee,
-                timeout=timeout or self.options.get("timeout"),
+                form=dict[str, object] if form is None else form,
+                show=fields.get("show"),
+                role=fields.get("role"),
+                assignee=fields.get("assignee"),
+                timeout=fields.get("timeout"),
                 default=default,
-                ask=_declared(ask),
-                answer=_declared(answer),
-                ask_args=dict(ask_args or {}),
-                answer_args=dict(answer_args or {}),
-                required_input=required_input,
-                answer_to=answer_to,
+                ask=_declared(fields.get("ask")),
+                answer=_declared(fields.get("answer")),
+                ask_args=fields.get("ask_args", {}),
+                answer_args=fields.get("answer_args", {}),
+                required_input=fields.get("required_input", ()),
+                answer_to=fields.get("answer_to", "self"),
                 options=self.options,
             )
         )

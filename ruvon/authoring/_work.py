@@ -143,6 +143,7 @@ class WasmRequest:
 class SleepRequest:
     """Wait for a span of time, or until a moment; exactly one is set."""
 
+    options: CallOptions
     duration: timedelta | None = None
     until: datetime | None = None
 
@@ -152,10 +153,12 @@ class SleepRequest:
 class ReceiveRequest:
     """Wait for a typed message."""
 
+    options: CallOptions
     model: Any
     key: str | None
     timeout: timedelta | None
-    default: Any = None
+    default: Any
+    """What is taken after the timeout; `UNSET` where nothing is."""
 
 
 @final
@@ -170,6 +173,7 @@ class HumanRequest:
     assignee: str | None
     timeout: timedelta | None
     default: Any
+    """What is taken after the timeout; `UNSET` where nothing is."""
     ask: StepDeclaration | None
     answer: StepDeclaration | None
     ask_args: Mapping[str, Any]
@@ -213,7 +217,7 @@ class ScheduleRequest:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatherOptions:
-    """How `gather` runs and joins its branches."""
+    """How `gather` and `first_of` run and join their branches."""
 
     limit: int | None = None
     batch_size: int | None = None
@@ -242,6 +246,7 @@ class FirstRequest:
     """Run branches concurrently and take the first that ends."""
 
     works: tuple[Work[Any], ...]
+    options: GatherOptions
 
 
 @final
@@ -256,10 +261,11 @@ class NamedRequest:
 @final
 @dataclass(frozen=True, slots=True)
 class AfterRequest:
-    """A branch of `gather` that comes after others."""
+    """A branch of `gather` that comes after others, or has a label of its own."""
 
     work: Work[Any]
     labels: tuple[str, ...]
+    label: str | None = None
 
 
 Request: TypeAlias = (

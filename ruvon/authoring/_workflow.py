@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from functools import update_wrapper
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar, cast, overload
 
 from ruvon.authoring._checks import check_workflow, place_of
 from ruvon.authoring._declarations import (
@@ -18,8 +18,8 @@ from ruvon.authoring._declarations import (
     path_of,
     resolved_hints,
 )
+from ruvon.authoring._options import UNSET, Unset
 from ruvon.authoring._retry import Retry
-from ruvon.authoring._step import UNSET, Unset
 from ruvon.authoring._work import ChildRequest, Pending, ScheduleRequest, SpawnRequest, Work, driver_of
 from ruvon.models import MergeConflictBehavior, MergeStrategy
 
@@ -71,9 +71,16 @@ class Workflow(Generic[S, R]):
         declared = self.__ruvon_workflow__
         return declared.gives if declared.function is None else resolved_hints(declared.function).get("return")
 
-    def __call__(self, state: S, /) -> Work[R]:
-        """Run it as a child of the running body, and wait: its result, or its own error, comes out of the `await`."""
-        return Pending[R](ChildRequest(self.__ruvon_workflow__, state))
+    @overload
+    def __call__(self: "Workflow[None, R]", /) -> Work[R]: ...
+    @overload
+    def __call__(self, state: S, /) -> Work[R]: ...
+    def __call__(self, state: Any = UNSET, /) -> Work[R]:
+        """Run it as a child of the running body, and wait: its result, or its own error, comes out of the `await`.
+
+        An `external_workflow` without `takes` may be started without a state; it begins with the defaults of its own.
+        """
+        return Pending[R](ChildRequest(self.__ruvon_workflow__, _begun(state)))
 
     def local(self, state: S, /, world: "World | None" = None) -> Work[R]:
         """Run the body under CPython with the engine's rules; the oracle, and the way to debug.
@@ -90,13 +97,40 @@ class Workflow(Generic[S, R]):
 
         return local_workflow(self.__ruvon_workflow__, state, world)
 
-    def spawn(self, state: S, /, *, key: str | None = None) -> Work[str]:
+    @overload
+    def spawn(self: "Workflow[None, R]", /, *, key: str | None = ...) -> Work[str]: ...
+    @overload
+    def spawn(self, state: S, /, *, key: str | None = ...) -> Work[str]: ...
+    def spawn(self, state: Any = UNSET, /, *, key: str | None = None) -> Work[str]:
         """Start it on its own and go on; gives its id. A second start with the same `key` gives the same id."""
-        return Pending[str](SpawnRequest(self.__ruvon_workflow__, state, key))
+        return Pending[str](SpawnRequest(self.__ruvon_workflow__, _begun(state), key))
 
+    @overload
+    def schedule(
+        self: "Workflow[None, R]",
+        /,
+        *,
+        cron: str,
+        tz: str = ...,
+        name: str | None = ...,
+        overlap: OverlapText | None = ...,
+        catch_up: int | None = ...,
+    ) -> Work[str]: ...
+    @overload
     def schedule(
         self,
         state: S,
+        /,
+        *,
+        cron: str,
+        tz: str = ...,
+        name: str | None = ...,
+        overlap: OverlapText | None = ...,
+        catch_up: int | None = ...,
+    ) -> Work[str]: ...
+    def schedule(
+        self,
+        state: Any = UNSET,
         /,
         *,
         cron: str,
@@ -108,7 +142,7 @@ class Workflow(Generic[S, R]):
         """Start it at each time of `cron`, in the time zone `tz`; gives the schedule's id.
 
         Args:
-            state: the initial state of each run.
+            state: the initial state of each run; without it each begins with the defaults of its own.
             cron: the times.
             tz: the time zone of `cron`.
             name: the schedule's name; a second call with it changes that schedule.
@@ -117,7 +151,7 @@ class Workflow(Generic[S, R]):
         """
         changes = {key: value for key, value in (("overlap", overlap), ("catch_up", catch_up)) if value is not None}
         declared: WorkflowDeclaration = replace(self.__ruvon_workflow__, **cast("Any", changes))
-        return Pending[str](ScheduleRequest(declared, state, cron, tz, name))
+        return Pending[str](ScheduleRequest(declared, _begun(state), cron, tz, name))
 
     def restart(self, state: S, /) -> NoReturn:
         """End this run and begin it again under the same id, with `state`, the newest version and a fresh history."""
@@ -135,6 +169,7 @@ class Workflow(Generic[S, R]):
         automate_next: bool | Unset = UNSET,
         merge: MergeStrategy | Unset = UNSET,
         conflict: MergeConflictBehavior | Unset = UNSET,
+        merge_function: Callable[..., Any] | Unset | None = UNSET,
     ) -> Self:
         """The same workflow with other options at this call.
 
@@ -147,14 +182,21 @@ class Workflow(Generic[S, R]):
             automate_next: whether the workflow goes on by itself after this step.
             merge: how the child's result joins the state, where it does.
             conflict: who wins where the state was written meanwhile.
+            merge_function: merges the result instead of the strategy.
         """
         given: dict[str, object] = {"version": version, "data_region": data_region, "retry": retry, "timeout": timeout}
         given |= {"step_name": name, "automate_next": automate_next, "merge": merge, "conflict": conflict}
+        given |= {"merge_function": merge_function}
         changes: dict[str, Any] = {key: value for key, value in given.items() if value is not UNSET}
         return type(self)(replace(self.__ruvon_workflow__, **changes))
 
     def __repr__(self) -> str:
         return f"<workflow {self.name} {self.version or ''}>"
+
+
+def _begun(state: object) -> Any:
+    """The initial state of a child; without one, what its class makes of nothing."""
+    return {} if state is UNSET else state
 
 
 def workflow(
@@ -216,15 +258,25 @@ def workflow(
     return decorate
 
 
-def external_workflow(name: str, /, *, takes: type[S], gives: type[R], version: str | None = None) -> Workflow[S, R]:
+@overload
+def external_workflow(name: str, /, *, version: str | None = ...) -> Workflow[Any, object]: ...
+@overload
+def external_workflow(name: str, /, *, takes: type[S], version: str | None = ...) -> Workflow[S, object]: ...
+@overload
+def external_workflow(name: str, /, *, gives: type[R], version: str | None = ...) -> Workflow[Any, R]: ...
+@overload
+def external_workflow(name: str, /, *, takes: type[S], gives: type[R], version: str | None = ...) -> Workflow[S, R]: ...
+def external_workflow(
+    name: str, /, *, takes: Any = None, gives: Any = None, version: str | None = None
+) -> Workflow[Any, Any]:
     """A typed handle of a workflow that is defined elsewhere, in YAML or by another team.
 
     Args:
         name: its type, as registered.
-        takes: the class of its initial state.
-        gives: the class of its result.
+        takes: the class of its initial state; without it any value is passed on, or none.
+        gives: the class of its result; without it, nothing is known of the result.
         version: pin it to this version; by default the one current at each start.
     """
-    return Workflow[S, R](
+    return Workflow[Any, Any](
         WorkflowDeclaration(function=None, path=name, workflow_type=name, version=version, takes=takes, gives=gives)
     )

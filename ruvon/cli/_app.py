@@ -7,6 +7,7 @@ from typing import Any
 import rich_click as click
 
 from ruvon.cli._config import config
+from ruvon.cli._crash import crash_test
 from ruvon.cli._database import db
 from ruvon.cli._definitions import compile_, convert, explain, graph, schema, validate
 from ruvon.cli._interactive import interactive
@@ -24,6 +25,7 @@ click.rich_click.COMMAND_GROUPS = {
     "ruvon": [
         {"name": "Definitions", "commands": ["compile", "validate", "convert", "graph", "explain", "schema"]},
         {"name": "Runs", "commands": ["run", "start", "list", "show", "resume", "retry", "cancel", "interactive"]},
+        {"name": "Testing", "commands": ["crash-test"]},
         {"name": "Looking on", "commands": ["logs", "metrics"]},
         {"name": "Set-up", "commands": ["config", "db", "completion"]},
     ]
@@ -40,8 +42,9 @@ class _Root(click.RichGroup):
         try:
             return super().invoke(ctx)
         except RuvonError as exc:
-            hint = "\nOn the command line: --import-root FOLDER" if "allowed import root" in str(exc) else ""
-            fail(str(exc) + hint, _exit_code_of(exc))
+            from ruvon.cli._mistakes import in_commands  # noqa: PLC0415
+
+            fail(in_commands(exc), _exit_code_of(exc))
         except BrokenPipeError:
             raise
         except OSError as exc:
@@ -111,6 +114,7 @@ for command in (
     retry,
     cancel,
     interactive,
+    crash_test,
     logs,
     metrics,
     config,

@@ -5,7 +5,7 @@ import io
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,7 +20,7 @@ from ruvon.cli._session import Store, code_options
 if TYPE_CHECKING:
     from ruvon.builder import WorkflowBuilder
     from ruvon.ir import Definition
-    from ruvon.testing import CrashReport, Finding, Scenario, Script, Stores
+    from ruvon.testing import CrashReport, Scenario, Script, Stores
 
 __all__ = ["crash_test"]
 
@@ -92,7 +92,7 @@ def crash_test(
 def _explored(explore: "Callable[..., CrashReport]", pairs: int, seeds: int, *, quiet: bool) -> "CrashReport":
     if quiet or not sys.stderr.isatty():
         return explore(pairs=pairs, seeds=seeds)
-    with click.progressbar(length=1, label="crashing", file=sys.stderr) as bar:  # type: ignore[var-annotated]
+    with click.progressbar(length=1, label="crashing", file=sys.stderr) as bar:
         shown: Any = bar
 
         def progress(done: int, known: int) -> None:
@@ -103,7 +103,7 @@ def _explored(explore: "Callable[..., CrashReport]", pairs: int, seeds: int, *, 
 
 
 @contextlib.contextmanager
-def _folder() -> Iterator[Path]:
+def _folder() -> Generator[Path]:
     """A folder for the files of the runs, in memory where the machine has such a place."""
     shared = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
     made = Path(tempfile.mkdtemp(prefix="ruvon-crash-", dir=shared if shared.is_dir() else None))
@@ -114,7 +114,7 @@ def _folder() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _silence(*, show: bool) -> Iterator[None]:
+def _silence(*, show: bool) -> Generator[None]:
     """Keep what steps print out of the report."""
     if show:
         yield
@@ -179,47 +179,11 @@ def _load_all(builder: "WorkflowBuilder", definitions: "list[Definition]") -> No
         engine.program_for(definition.workflow_type, definition.workflow_version)
 
 
-# The report
-
-
 def _tell(report: "CrashReport") -> None:
-    runs = f"{report.runs} runs" if report.runs != 1 else "1 run"
-    click.echo(
-        f"{report.workflow_type}: {runs} under faults; without faults it ends {report.status or 'nowhere'} "
-        f"in {report.commits} commits"
-    )
-    for step in report.steps:
-        mark = "ok" if step.is_idempotent else "NOT IDEMPOTENT"
-        name = step.step if step.workflow_type == report.workflow_type else f"{step.workflow_type}.{step.step}"
-        click.echo(f"  {name}: {mark}, repeated {step.repeats} times; {step.why}")
-    if report.ok:
-        secho("every run ended as it should", fg="green")
-        return
-    secho(f"{len(report.findings)} findings", fg="red", bold=True)
-    for number, finding in enumerate(report.findings, 1):
-        _tell_finding(number, finding)
+    from ruvon.testing import describe  # noqa: PLC0415
 
-
-def _tell_finding(number: int, finding: "Finding") -> None:
-    click.echo(f"\n{number}. {finding.kind}: {finding.what}")
-    if finding.where:
-        click.echo(f"   fault: {', then '.join(finding.where)}")
-    if finding.steps:
-        click.echo(f"   ran again: {', '.join(finding.steps)}")
-    click.echo(f"   why: {_REASONS[finding.kind.value]}")
-    if finding.schedule.faults:
-        click.echo(f"   again: --replay '{finding.schedule}'")
-
-
-_REASONS = {
-    "unsteady": "two runs without any fault end differently, so a crash cannot be told from chance; take time, ids and "
-    "chance from context.now(), context.new_id(), context.random(), and reset what a --probe looks at",
-    "stuck": "after the crash the workflow waits for something that never comes",
-    "raised": "a fault of the engine or its store: please report it with this line",
-    "lost": "a fault of the engine or its store: please report it with this line",
-    "repeated": "a fault of the engine or its store: please report it with this line",
-    "uncommitted": "a fault of the engine: please report it with this line",
-    "diverged": "a step that ran again gave another result than the first time, or depends on something that was lost",
-    "not-idempotent": "a crash between a step's effect and its commit makes it run again; give context.idempotency_key "
-    "to what the step calls, or look first whether it is done already",
-}
+    for line in describe(report):
+        if "NOT IDEMPOTENT" in line or line[:1].isdigit():
+            secho(line, fg="red", bold=True)
+        else:
+            click.echo(line)

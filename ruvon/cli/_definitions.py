@@ -1,7 +1,7 @@
 """The commands about definitions: compile, validate, convert, graph, explain, schema."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import rich_click as click
 
@@ -11,12 +11,15 @@ from ruvon.cli._output import Exit, fail, print_json
 from ruvon.cli._targets import compile_target, one_definition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ruvon.ir import Definition, Diagnostic
 
 __all__ = ["compile_", "convert", "explain", "graph", "require_one", "require_runnable", "schema", "validate"]
 
+_Checked: TypeAlias = "tuple[list[Diagnostic], list[Definition]]"
+_ROUNDS: Final = 10
+"""Mended files are checked again so often: a fix may bring to light what another one mends."""
 _NO_WORKFLOW: Final = "RV0371"
 """The finding that a target holds no workflow, or does not exist."""
 _WORKFLOW = option("--workflow", "name", metavar="TYPE", help="Which workflow, where the target holds several.")
@@ -103,6 +106,7 @@ def _in_form(definition: "Definition", form: str) -> str:
 @click.command()
 @argument("paths", nargs=-1, required=True)
 @option("--strict", is_flag=True, help="Warnings count as errors.")
+@option("--fix", is_flag=True, help="Make the fixes that findings offer, in the files, and check again.")
 @option("--no-import", is_flag=True, help="Check the text alone; import none of its code.")
 @option("--format", "form", type=click.Choice(["text", "json", "sarif", "github"]), default="text")
 @option("--json", "as_json", is_flag=True, help="The same as --format json.")
@@ -112,6 +116,7 @@ def validate(
     paths: tuple[str, ...],
     *,
     strict: bool,
+    fix: bool,
     no_import: bool,
     form: str,
     as_json: bool,
@@ -120,30 +125,56 @@ def validate(
 ) -> None:
     """Check definitions and print every finding: PATHS are files, folders or targets.
 
+    The modules that a definition names are imported, which runs their top level; --no-import imports nothing.
+
     Example: ruvon validate flows/ --strict
     """
     form = "json" if as_json else form
-    findings: list[Diagnostic] = []
-    sound: list[Definition] = []
     targets = list(_targets(paths))
-    with _progress(targets, quiet=form != "text" or len(targets) < 50) as items:
-        for target in items:
-            compiled = compile_target(target, roots=roots, check_only=no_import)
-            findings.extend(compiled.diagnostics)
-            sound.extend(compiled.definitions)
+
+    def check() -> _Checked:
+        return _check(targets, roots, no_import=no_import, quiet=form != "text")
+
+    findings, sound = _fixed(check(), check, err=form != "text") if fix else check()
     if form != "text":
         click.echo(render_findings(findings, form), nl=False)
     else:
-        print_findings(findings, err=False)
+        print_findings(findings, err=False, fixes=not fix)
         if not has_errors(findings, strict=strict):
-            workflows, files = (
-                f"{n} {word}{'s' * (n != 1)}" for n, word in ((len(sound), "workflow"), (len(targets), "file"))
-            )
-            click.echo(f"{workflows} in {files}: sound")
+            click.echo(f"{_count(len(sound), 'workflow')} in {_count(len(targets), 'file')}: sound")
     for definition in sound if graph_form else []:
         click.echo(draw(definition, graph_form or ""))
     if has_errors(findings, strict=strict):
         raise SystemExit(int(Exit.FAILURE))
+
+
+def _check(targets: list[str], roots: tuple[str, ...], *, no_import: bool, quiet: bool) -> "_Checked":
+    """Every finding about the targets, and the definitions that are sound."""
+    findings: list[Diagnostic] = []
+    sound: list[Definition] = []
+    with _progress(targets, quiet=quiet or len(targets) < 50) as items:
+        for target in items:
+            compiled = compile_target(target, roots=roots, check_only=no_import)
+            findings.extend(compiled.diagnostics)
+            sound.extend(compiled.definitions)
+    return findings, sound
+
+
+def _fixed(checked: "_Checked", check: "Callable[[], _Checked]", *, err: bool) -> "_Checked":
+    """Make the fixes that findings offer until there are none; what remains."""
+    from ruvon.cli._fixes import make_fixes  # noqa: PLC0415
+
+    for _ in range(_ROUNDS):
+        done = make_fixes(checked[0])
+        if not done:
+            break
+        click.echo("\n".join(done), err=err)
+        checked = check()
+    return checked
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'s' * (number != 1)}"
 
 
 def _targets(paths: tuple[str, ...]) -> "Iterator[str]":
@@ -206,16 +237,34 @@ def convert(file: Path, form: str, output: Path | None, name: str | None, roots:
 
 @click.command()
 @argument("target")
-@option("--format", "form", type=click.Choice(["mermaid", "dot", "text", "svg"]), default="text", show_default=True)
+@option(
+    "--format",
+    "form",
+    type=click.Choice(["mermaid", "dot", "text", "svg"]),
+    help="Default: what the suffix of the output says, else `text`.",
+)
 @_OUTPUT
 @_WORKFLOW
 @_ROOT
-def graph(target: str, form: str, output: Path | None, name: str | None, roots: tuple[str, ...]) -> None:
+def graph(target: str, form: str | None, output: Path | None, name: str | None, roots: tuple[str, ...]) -> None:
     """Draw TARGET.
 
-    Example: ruvon graph shop.flows:order_processing --format svg -o order.svg
+    Example: ruvon graph shop.flows:order_processing -o order.svg
     """
+    form = form or _form_of(output)
     deliver(draw(require_one(target, roots, name), form), output)
+
+
+_DRAWN: Final = {".svg": "svg", ".dot": "dot", ".gv": "dot", ".mmd": "mermaid", ".mermaid": "mermaid"}
+_NOT_DRAWN: Final = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".pdf", ".html"})
+
+
+def _form_of(output: Path | None) -> str:
+    """The form of a drawing, by the suffix of its file."""
+    suffix = "" if output is None else output.suffix.lower()
+    if suffix in _NOT_DRAWN:
+        fail(f"a drawing is .svg, .dot, .mmd or text, not {suffix}; choose one with --format", Exit.USAGE)
+    return _DRAWN.get(suffix, "text")
 
 
 def draw(definition: "Definition", form: str) -> str:

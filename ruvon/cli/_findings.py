@@ -38,8 +38,14 @@ def has_errors(findings: "Sequence[Diagnostic]", *, strict: bool = False) -> boo
     return any(item.severity in bad for item in findings)
 
 
-def print_findings(findings: "Sequence[Diagnostic]", *, err: bool = True) -> None:
-    """Print findings with excerpts, and their number; nothing when there are none."""
+def print_findings(findings: "Sequence[Diagnostic]", *, err: bool = True, fixes: bool = False) -> None:
+    """Print findings with excerpts, their number, and how to learn more; nothing when there are none.
+
+    Args:
+        findings: what was found.
+        err: print on standard error.
+        fixes: name the option that makes the fixes.
+    """
     from ruvon_dsl.diagnostics import render_terminal, summary  # noqa: PLC0415
 
     if not findings:
@@ -48,6 +54,8 @@ def print_findings(findings: "Sequence[Diagnostic]", *, err: bool = True) -> Non
     text = render_terminal(findings, source_texts(tuple(findings)), _ClickPaint() if colour else None)
     click.echo(text, err=err, color=colour)
     click.echo(summary(findings), err=err)
+    mend = "; --fix makes the fixes" if fixes and any(item.fix for item in findings) else ""
+    click.echo(f"`ruvon explain {findings[0].code}` says more{mend}", err=err)
 
 
 def render_findings(findings: "Sequence[Diagnostic]", form: str) -> str:

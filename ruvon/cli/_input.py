@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from ruvon.cli._options import option
 from ruvon.cli._output import Exit, fail
@@ -11,6 +11,8 @@ from ruvon.cli._output import Exit, fail
 __all__ = ["data_options", "read_data"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_LONGEST_NAME: Final = 250
 
 
 def data_options(name: str, short: str, what: str) -> Callable[[F], F]:
@@ -24,15 +26,21 @@ def data_options(name: str, short: str, what: str) -> Callable[[F], F]:
     return add
 
 
-def read_data(data: str | None, data_file: str | None) -> object:
-    """The data, or None where none is given; what cannot be read ends the command."""
+def read_data(data: str | None, data_file: str | None, option: str = "-d") -> object:
+    """The data, or None where none is given; what cannot be read ends the command.
+
+    Args:
+        data: the text of the option.
+        data_file: the file of the other option.
+        option: the option, for messages.
+    """
     if data is not None and data_file is not None:
         fail("the data is given twice, on the command line and as a file; give one", Exit.USAGE)
     if data == "@-":
         return _parse(sys.stdin.read(), "standard input")
     name = data[1:] if data is not None and data.startswith("@") else data_file
     if name is None:
-        return None if data is None else _parse(data, "the data")
+        return None if data is None else _parse_text(data, option)
     path = Path(name)
     try:
         text = path.read_text(encoding="utf-8")
@@ -42,13 +50,19 @@ def read_data(data: str | None, data_file: str | None) -> object:
     return _parse_yaml(text, path) if path.suffix in {".yaml", ".yml"} else _parse(text, str(path))
 
 
-def _parse(text: str, where: str) -> object:
+def _parse_text(text: str, option: str) -> object:
+    """The JSON of an option; a file's name in its place is told apart."""
+    if Path(text).suffix in {".json", ".yaml", ".yml"} or (len(text) < _LONGEST_NAME and Path(text).is_file()):
+        fail(f"`{text}` is the name of a file; write `{option} @{text}` to read it", Exit.USAGE)
+    return _parse(text, option, f"""; write it like {option} '{{"name": "value"}}', or {option} @FILE""")
+
+
+def _parse(text: str, where: str, hint: str = "") -> object:
     import orjson  # noqa: PLC0415
 
     try:
         found: object = orjson.loads(text)
     except orjson.JSONDecodeError as exc:
-        hint = "" if where != "the data" else """; write it like '{"name": "value"}', or @FILE"""
         fail(f"{where} is no JSON: {exc}{hint}", Exit.USAGE)
     return found
 

@@ -12,6 +12,7 @@ from ruvon.cli._narrator import Narrator
 from ruvon.cli._options import argument, option
 from ruvon.cli._output import Exit, fail
 from ruvon.cli._session import Session, Store, await_it, code_options, opened
+from ruvon.cli._unknown import refuse_unknown
 
 if TYPE_CHECKING:
     from ruvon._workflow import Workflow
@@ -62,6 +63,7 @@ async def _create(session: Session, definition: "Definition", known: object) -> 
     from ruvon.cli._forms import ask_until_valid  # noqa: PLC0415
     from ruvon.engine import InvalidInitialDataError  # noqa: PLC0415
 
+    refuse_unknown(definition, definition.state, known, "the initial data")
     if known is not None and not isinstance(known, dict):
         fail("the initial data is no JSON object", Exit.USAGE)
     session.builder.register(definition)

@@ -8,7 +8,7 @@ from uuid import UUID
 import rich_click as click
 
 from ruvon.cli._options import argument, one_of, option
-from ruvon.cli._output import moment, print_json, print_table, secho, to_json
+from ruvon.cli._output import Exit, fail, moment, print_json, print_table, secho, to_json
 from ruvon.cli._report import flat
 from ruvon.cli._session import Session, Store, await_it, code_options, opened, store_options
 
@@ -146,6 +146,8 @@ def logs(
             record = await session.provider.load_instance(found)
             entries = await history(session, record)
             lines = sorted([*entries, *await _text_lines(session, found)], key=lambda entry: str(entry["at"]))
+            if step is not None and all(entry["step"] != step for entry in lines):
+                await _require_step(session, record, step)
             shown = wanted(lines)[-limit:]
             if not follow:
                 _print(shown, as_json=as_json)
@@ -161,6 +163,20 @@ def logs(
                 await asyncio.sleep(0 if over else _FOLLOW_S)
 
     await_it(work())
+
+
+async def _require_step(session: Session, record: "InstanceRecord", step: str) -> None:
+    """End the command where the run's workflow has no step of this name."""
+    import difflib  # noqa: PLC0415
+
+    from ruvon.ir import walk_nodes  # noqa: PLC0415
+
+    names = [node.id for node in walk_nodes((await session.definition_of(record)).graph)]
+    if step in names:
+        return
+    near = difflib.get_close_matches(step, names, n=1)
+    hint = f"did you mean `{near[0]}`?" if near else f"its steps are {', '.join(f'`{name}`' for name in names)}"
+    fail(f"the workflow {record.workflow_type} has no step `{step}`; {hint}", Exit.NOT_FOUND)
 
 
 def _in_seconds(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -107,7 +107,8 @@ def _next_commands(data: Mapping[str, Any], again: str) -> list[str]:
     asked = [wait for wait in waits if "answer" in wait]
     if asked:
         step = f" --step {shlex.quote(str(asked[0]['step']))}" if len(asked) > 1 else ""
-        return [f"answer: ruvon resume {workflow_id}{again}{step} -i {shlex.quote(flat(asked[0]['answer']))}"]
+        answer = shlex.quote(flat(asked[0]["answer"]))
+        return [f"answer: ruvon resume {workflow_id}{again}{step} -i {answer} --auto"]
     children = [wait for wait in waits if wait["kind"] == "child" and wait.get("key")]
     if children:
         return [f"child: ruvon show {children[0]['key']}{again}"]

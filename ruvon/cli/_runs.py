@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import rich_click as click
 
@@ -12,7 +13,8 @@ from ruvon.cli._options import argument, option
 from ruvon.cli._output import Exit, fail, print_json, secho
 from ruvon.cli._report import tell, workflow_data
 from ruvon.cli._session import Session, Store, await_it, code_options, opened
-from ruvon.cli._waits import answerable
+from ruvon.cli._unknown import refuse_unknown
+from ruvon.cli._waits import answerable, form_type
 
 if TYPE_CHECKING:
     from ruvon._workflow import Workflow
@@ -125,6 +127,7 @@ async def _dry_run(definition: "Definition", initial: object, store: Store, *, a
 
 
 async def _create(session: Session, definition: "Definition", initial: object, key: str | None) -> "Workflow":
+    refuse_unknown(definition, definition.state, initial, "the initial data")
     session.builder.register(definition)
     return await session.builder.create_workflow(
         definition.workflow_type, {} if initial is None else initial, idempotency_key=key
@@ -187,7 +190,7 @@ def resume(
 
     Example: ruvon resume 3f2a9c41 -i '{"approved": true}'
     """
-    given = read_data(data, data_file)
+    given = read_data(data, data_file, "-i")
     narrator = Narrator(quiet=as_json)
 
     async def work() -> Mapping[str, Any]:
@@ -196,6 +199,7 @@ def resume(
 
             async def go() -> None:
                 if given is not None:
+                    await _refuse_unknown_answer(session, workflow, given, step)
                     await give(workflow, given, step)
                 elif not auto:
                     await workflow.next_step()
@@ -205,6 +209,14 @@ def resume(
             return await drive(session, workflow, narrator, go, as_json=as_json)
 
     ended_badly(await_it(work(), interrupted=lambda: how_to_go_on(narrator, store)))
+
+
+async def _refuse_unknown_answer(session: Session, workflow: "Workflow", given: object, step: str | None) -> None:
+    record = await session.provider.load_instance(UUID(workflow.id))
+    definition = await session.definition_of(record)
+    for wait in answerable(workflow.waiting_for)[:1] if step is None else answerable(workflow.waiting_for):
+        if step is None or wait["step"] == step:
+            refuse_unknown(definition, form_type(definition, wait), given, "the input")
 
 
 async def give(workflow: "Workflow", given: object, step: str | None) -> None:

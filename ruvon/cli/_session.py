@@ -20,6 +20,8 @@ from ruvon.cli._targets import import_roots
 if TYPE_CHECKING:
     from ruvon.builder import WorkflowBuilder
     from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
+    from ruvon.ir import Definition
+    from ruvon.providers import InstanceRecord
     from ruvon.providers.template_engine import TemplateEngine
 
 __all__ = ["MEMORY", "Session", "Store", "await_it", "code_options", "opened", "store_options"]
@@ -93,6 +95,13 @@ class Session:
     def again(self) -> str:
         """The options that a next command needs to find the same database and code."""
         return self.store.again
+
+    async def definition_of(self, record: "InstanceRecord") -> "Definition":
+        """The stored definition of a run; needs none of the author's code."""
+        from ruvon.ir import load  # noqa: PLC0415
+
+        stored = await self.provider.get_definition(record.digest)
+        return load(stored.text)
 
     async def find_id(self, given: str) -> str:
         """A workflow's whole id, from it or from its first characters."""

@@ -11,7 +11,6 @@ from ruvon.cli._report import flat, print_instance, record_data, traceback_text
 from ruvon.cli._session import Session, Store, await_it, code_options, opened, store_options
 
 if TYPE_CHECKING:
-    from ruvon.ir import Definition
     from ruvon.providers import InstanceRecord
 
 __all__ = ["STATUSES", "list_", "show"]
@@ -97,7 +96,7 @@ def show(
         async with opened(store) as session:
             found = UUID(await session.find_id(workflow_id))
             record = await session.provider.load_instance(found)
-            data = record_data(record, await _definition(session, record))
+            data = record_data(record, await session.definition_of(record))
             if state:
                 data |= await _values(session, record)
             if verbose:
@@ -117,14 +116,6 @@ def show(
         print_json(data)
     else:
         _print(data, again)
-
-
-async def _definition(session: Session, record: "InstanceRecord") -> "Definition":
-    """The stored definition; needs none of the author's code."""
-    from ruvon.ir import load  # noqa: PLC0415
-
-    stored = await session.provider.get_definition(record.digest)
-    return load(stored.text)
 
 
 async def _values(session: Session, record: "InstanceRecord") -> dict[str, Any]:

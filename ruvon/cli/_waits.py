@@ -10,7 +10,7 @@ from ruvon.cli._output import moment, to_json
 if TYPE_CHECKING:
     from ruvon import ir
 
-__all__ = ["answerable", "described_waits", "form_of", "print_waits", "resolved", "sample"]
+__all__ = ["answerable", "described_waits", "form_of", "form_type", "print_waits", "resolved", "sample"]
 
 Schema = Mapping[str, Any]
 _ASKED: Final = frozenset({"human", "input", "signal"})
@@ -39,18 +39,28 @@ def answerable(waits: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def form_of(definition: "ir.Definition", wait: Mapping[str, Any]) -> dict[str, Any] | None:
     """The JSON Schema of what a wait takes; None where anything goes."""
+    return _schema(definition, *_taken(definition, wait))
+
+
+def form_type(definition: "ir.Definition", wait: Mapping[str, Any]) -> str | None:
+    """The class of what a wait takes; None where there is none."""
+    return _taken(definition, wait)[0]
+
+
+def _taken(definition: "ir.Definition", wait: Mapping[str, Any]) -> tuple[str | None, tuple[str, ...]]:
+    """The class of what a wait takes, and the keys that it must have."""
     from ruvon import ir  # noqa: PLC0415
 
     node = next((item for item in ir.walk_nodes(definition.graph) if item.id == wait["step"]), None)
     match node.action if node is not None else None:
         case ir.Wait(source=ir.HumanSource(form=form, required_input=required)):
-            return _schema(definition, form, required)
+            return form, required
         case ir.Wait(source=ir.SignalSource(model=model)):
-            return _schema(definition, model, ())
+            return model, ()
         case ir.Call(input_model=model, required_input=required):
-            return _schema(definition, model, required)
+            return model, required
         case _:
-            return None
+            return None, ()
 
 
 def _schema(definition: "ir.Definition", name: str | None, required: tuple[str, ...]) -> dict[str, Any] | None:
@@ -92,15 +102,37 @@ def sample(schema: Schema, whole: Schema) -> Any:
             fields = cast("Mapping[str, Schema]", found.get("properties", {}))
             return {name: sample(fields.get(name, {}), whole) for name in found.get("required", ())}
         case "array":
-            return []
+            return [sample(cast("Schema", found.get("items", {})), whole)] * int(found.get("minItems", 0))
         case "boolean":
             return True
         case "integer" | "number":
-            return found.get("minimum", 1)
+            return _number(found)
         case "string":
-            return "..."
+            return _TEXTS.get(found.get("format", ""), "...".ljust(int(found.get("minLength", 0)), "."))
         case _:
             return {} if found is whole else "..."
+
+
+_TEXTS: Final[Mapping[str, str]] = {
+    "date": "2026-01-31",
+    "date-time": "2026-01-31T12:00:00Z",
+    "time": "12:00:00",
+    "duration": "PT1H",
+    "email": "name@example.org",
+    "uri": "https://example.org",
+    "uuid": "00000000-0000-4000-8000-000000000000",
+}
+"""A text of each format that would be taken."""
+
+
+def _number(schema: Schema) -> Any:
+    """A number inside the bounds of a schema."""
+    if "exclusiveMinimum" in schema:
+        return schema["exclusiveMinimum"] + 1
+    if "minimum" in schema:
+        return schema["minimum"]
+    most = schema.get("maximum", schema.get("exclusiveMaximum", 2) - 1)
+    return min(1, most)
 
 
 def print_waits(waits: Iterable[Mapping[str, Any]], *, err: bool = False) -> None:

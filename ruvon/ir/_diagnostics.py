@@ -79,5 +79,6 @@ class CodeInfo:
     """The smallest program that gets this finding."""
     good: str
     """The same program, mended; it compiles without findings."""
-    language: Literal["python", "yaml", "expression", "declaration", "definition"] = "python"
-    """What `bad` and `good` are: a module with one workflow, a YAML file, an expression, a module that fails at import."""
+    language: Literal["python", "yaml", "expression", "declaration", "definition", "script"] = "python"
+    """What `bad` and `good` are: a module with one workflow, a YAML file, an expression, a module that fails at import,
+    a stored definition, or a file that Python runs (a module where its first line names one)."""

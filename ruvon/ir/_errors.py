@@ -27,14 +27,23 @@ class RuvonError(Exception):
 
 
 class DefinitionError(RuvonError):
-    """A workflow definition has mistakes; `diagnostics` holds all of them, in order of position."""
+    """A workflow definition has mistakes; `diagnostics` holds all of them, in order of position.
 
-    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+    Args:
+        diagnostics: What was found.
+        shown: The errors as they are shown to people; made of places, messages and helps where it is not given.
+    """
+
+    def __init__(self, diagnostics: Sequence[Diagnostic], *, shown: str = "") -> None:
         self.diagnostics: tuple[Diagnostic, ...] = tuple(diagnostics)
         errors = [item for item in self.diagnostics if item.severity is Severity.ERROR]
-        lines = [f"{item.span or '<definition>'}: {item.code}: {item.message}" for item in errors]
         count = f"{len(errors)} error{'s' if len(errors) != 1 else ''}"
-        super().__init__(f"the definition has {count}:\n" + "\n".join(lines))
+        super().__init__(f"the definition has {count}:\n" + (shown or "\n".join(map(_line, errors))))
+
+
+def _line(item: Diagnostic) -> str:
+    help_ = f"; {item.help}" if item.help else ""
+    return f"{item.span or '<definition>'}: {item.code}: {item.message}{help_}"
 
 
 class IRError(DefinitionError):

@@ -1,8 +1,9 @@
 """Objects by path (`module:Qualname`), resolved only inside allowed import roots.
 
 A definition may name code, never choose it freely: a path is imported only when its module lies in an allowed package
-or below an allowed folder. The standard library is never allowed, except for the exception classes that handlers and
-`raise` may name. (Law 7 of the design.)
+or below an allowed folder, and only what such a module defines: classes and functions that it imports from elsewhere
+are as far away as where they come from. The standard library is never allowed, except for the exception classes that
+handlers and `raise` may name, and the classes of plain values. (Law 7 of the design.)
 """
 
 import builtins
@@ -13,7 +14,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Final
 
 from ruvon.ir._errors import RuvonError
@@ -21,8 +22,16 @@ from ruvon.ir._errors import RuvonError
 __all__ = ["ImportRefusedError", "ImportRoots", "ObjectNotFoundError", "canonical_path", "split_path"]
 
 
-_ALLOW: Final = "allow its package with import_roots= or RUVON_IMPORT_ROOTS"
+_ALLOW: Final = (
+    "allow its package or folder with --import-root on the command line, import_roots= in Python, or RUVON_IMPORT_ROOTS"
+)
 _WRAP: Final = "use it inside a step or a @pure function of your own"
+_AT_TOP: Final = "name a function, or a class and what it defines"
+_OWN_MODULE: Final = "name an object by the module that defines it"
+_CODE: Final = (type, FunctionType, BuiltinFunctionType, MethodType)
+"""What can be called to some effect. Other objects (steps, constants, partial functions) are the making of the module."""
+_VALUE_MODULES: Final = frozenset({"datetime", "decimal", "uuid"})
+_PLAIN: Final = frozenset({bool, int, float, str, bytes, list, tuple, dict, set, frozenset, object})
 
 
 class ImportRefusedError(RuvonError):
@@ -106,10 +115,14 @@ class ImportRoots:
         if not module_name or not name:
             raise ObjectNotFoundError(path, "write it as `module:name`")
         found: object = self.load_module(module_name, path)
+        owner: object = found
         for part in name.split("."):
             if part.startswith("__") or not hasattr(found, part):
                 raise ObjectNotFoundError(path, f"`{module_name}` has no `{name}`")
+            if found is not owner and not isinstance(found, type):
+                raise ImportRefusedError(path, "it goes through an object that is no class", _AT_TOP)
             found = getattr(found, part)
+            self._require_inside(path, found)
         return self._permit(module_name, path, found)
 
     def load_module(self, name: str, path: str | None = None) -> ModuleType:
@@ -135,6 +148,19 @@ class ImportRoots:
             raise ImportRefusedError(path, "of the builtins only exception classes may be named", _WRAP)
         return found
 
+    def _require_inside(self, path: str, found: object) -> None:
+        """Refuse what a module only imported: another module, or a class or function from outside of the roots."""
+        if isinstance(found, ModuleType):
+            raise ImportRefusedError(path, f"it leads to the module `{found.__name__}`", _OWN_MODULE)
+        if not isinstance(found, _CODE) or (isinstance(found, type) and _is_harmless(found)):
+            return
+        home: object = getattr(found, "__module__", None)
+        top = home.partition(".")[0] if isinstance(home, str) else "builtins"
+        if top in sys.stdlib_module_names:
+            raise ImportRefusedError(path, f"`{found.__name__}` is of the standard library (`{home or top}`)", _WRAP)
+        if top != "ruvon" and not self._allowed(top):
+            raise ImportRefusedError(path, f"`{found.__name__}` is defined in `{home}`, which is not an import root")
+
     def _extend_search_path(self) -> None:
         for folder in self.folders:
             if str(folder) not in sys.path:
@@ -151,3 +177,8 @@ class ImportRoots:
         places = [spec.origin, *(spec.submodule_search_locations or [])] if spec else []
         origins = [Path(place).resolve() for place in places if place and place not in {"built-in", "frozen"}]
         return any(origin.is_relative_to(folder) for origin in origins for folder in self.folders)
+
+
+def _is_harmless(cls: type) -> bool:
+    """Whether building an instance can do nothing: exceptions and plain values, wherever they are defined."""
+    return issubclass(cls, Exception) or cls in _PLAIN or cls.__module__ in _VALUE_MODULES

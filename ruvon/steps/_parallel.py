@@ -123,6 +123,8 @@ class ParallelStep(ForkOp):
             room = 0 if fork.branches else -fork.limit
         else:
             room = (fork.limit or fork.count) - len(fork.branches)
+        if self.branches and fork.failed:
+            self._give_up(fork)
         held: list[int] = []
         while room > 0 and fork.waiting_start:
             index = fork.waiting_start.pop()
@@ -132,6 +134,19 @@ class ParallelStep(ForkOp):
             self._start(run, owner, fork, index)
             room -= 1
         fork.waiting_start.extend(reversed(held))
+
+    def _give_up(self, fork: ForkFrame) -> None:
+        """Branches that come after one that failed can never start: they fail with its error."""
+        lost = fork.failed
+        while lost:
+            lost = {
+                index: fork.failed[before]
+                for index in fork.waiting_start
+                for before in reversed(self.branches[index].after)
+                if before in fork.failed
+            }
+            fork.failed.update(lost)
+            fork.waiting_start = [index for index in fork.waiting_start if index not in lost]
 
     def _start(self, run: Run, owner: Strand, fork: ForkFrame, index: int) -> None:
         strand = self.branch_scope(run, owner, fork, index)

@@ -4,6 +4,7 @@
 crash that could happen and says what it does not survive. Everything is deterministic: the same seed gives the same run.
 """
 
+from ruvon.testing._crash_test import assert_crash_safe, crash_test
 from ruvon.testing._errors import HarnessError, ScriptError
 from ruvon.testing._explore import CrashExplorer
 from ruvon.testing._harness import HarnessRun, RecordedCall, Stub, TestHarness
@@ -18,6 +19,7 @@ from ruvon.testing._scenario import Scenario
 from ruvon.testing._schedule import Fault, FaultKind, Point, PointKind, Schedule, ScheduleError
 from ruvon.testing._script import Script, ScriptedSignal
 from ruvon.testing._stores import MemoryStores, SQLiteStores, Stores
+from ruvon.testing._words import describe
 
 __all__ = [
     "CrashExplorer",
@@ -50,5 +52,8 @@ __all__ = [
     "TestHarness",
     "VirtualClock",
     "VirtualLoop",
+    "assert_crash_safe",
+    "crash_test",
+    "describe",
     "run_virtual",
 ]

@@ -9,7 +9,7 @@ put back to what they were before each run.
 import copy
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, cast, final
 
 from ruvon.ir import Definition
@@ -35,7 +35,7 @@ class OutsideWorld:
     def __init__(
         self,
         definitions: Iterable[Definition],
-        probes: "dict[str, Probe] | None" = None,
+        probes: "Mapping[str, Probe] | None" = None,
         reset: Callable[[], object] | None = None,
     ) -> None:
         self._probes = probes or {}

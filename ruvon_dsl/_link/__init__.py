@@ -6,7 +6,7 @@ from ruvon_dsl._link._config import CONFIG_TYPES
 from ruvon_dsl._link._constants import constant_expr
 from ruvon_dsl._link._describe import compensation_of, describe, duration_us, plain_function, retry_policy, site_of
 from ruvon_dsl._link._linker import Linked, in_order, link
-from ruvon_dsl._link._names import ModuleLookup, bind_names, language_name
+from ruvon_dsl._link._names import ModuleLookup, asked_names, bind_names, language_name
 from ruvon_dsl._link._targets import (
     BlockTarget,
     ChildTarget,
@@ -45,6 +45,7 @@ __all__ = [
     "Site",
     "StepTarget",
     "Target",
+    "asked_names",
     "bind_arguments",
     "bind_names",
     "compensation_of",

@@ -28,6 +28,7 @@ from ruvon.ir.expr import dotted
 from ruvon.ir.types import class_fields, class_kind
 from ruvon_dsl._link._codes import BARE_STEP, BOTH_WRITE, INDISTINCT, LOSER, NOT_UNDONE, UNKNOWN_OUTCOME
 from ruvon_dsl._link._expressions import outputs_of
+from ruvon_dsl._link._function_text import function_of, returned_keys, written_fields
 from ruvon_dsl._link._resolve import Resolver
 from ruvon_dsl._link._targets import Missing
 from ruvon_dsl._link._typing import is_state_call
@@ -134,13 +135,17 @@ class _Writes:
             for target in outputs_of(node):
                 yield from ((place, target.span or span) for place in _places(target, outer=False))
             if isinstance(node.action, Call) and is_state_call(node.action) and node.action.function is not None:
-                yield from ((f"state.{key}", span) for key in self._returned_keys(node.action.function, span))
+                yield from ((f"state.{key}", span) for key in self._written_by(node.action.function, span))
 
-    def _returned_keys(self, path: str, span: Span | None) -> list[str]:
+    def _written_by(self, path: str, span: Span | None) -> list[str]:
+        """The fields that a state step shows to write: by its TypedDict, or by its text."""
         target = self._resolver.callee(path, span)
-        if target is None or target.result is Missing or class_kind(target.result) != "typeddict":
+        if target is None:
             return []
-        return [field.name for field in class_fields(target.result)]
+        function = function_of(self._resolver.known(target.path))
+        seen = [] if function is None else [*returned_keys(function), *written_fields(function)]
+        typed = target.result is not Missing and class_kind(target.result) == "typeddict"
+        return [*([field.name for field in class_fields(target.result)] if typed else []), *seen]
 
 
 def _places(target: e.Expr, *, outer: bool) -> Iterator[str]:

@@ -4,11 +4,6 @@ What a state step takes and returns, what a value step changes in vain, and whet
 wants. Only signatures decide, except for changes in vain, for which the function's own text is read.
 """
 
-import ast
-import inspect
-import textwrap
-from collections.abc import Iterator
-from types import FunctionType
 from typing import Any, Final, final
 
 from ruvon.ir._canonical import walk_nodes
@@ -17,10 +12,11 @@ from ruvon.ir._nodes import Call, Definition, Node
 from ruvon.ir._spans import Span
 from ruvon.ir.expr import _nodes as e
 from ruvon.ir.expr import describe, fits
-from ruvon.ir.expr._language import MUTATING_METHODS
 from ruvon.ir.types import class_fields, class_kind, unwrap
+from ruvon_dsl._draft import Draft
 from ruvon_dsl._link._codes import ARGUMENT_TYPE, COMPENSATION, LOST_CHANGE, UNKNOWN_KEY
 from ruvon_dsl._link._describe import plain_function
+from ruvon_dsl._link._function_text import first_change, function_of, keyword_span, returned_keys
 from ruvon_dsl._link._resolve import Resolver
 from ruvon_dsl._link._targets import Missing, Parameter, ParameterKind, PlainFunctionTarget, Site, StepTarget
 from ruvon_dsl._link._typing import is_state_call
@@ -31,10 +27,11 @@ __all__ = ["call_findings"]
 _VARIABLE: Final = (ParameterKind.VAR_KEYWORD, ParameterKind.VAR_POSITIONAL)
 
 
-def call_findings(definition: Definition, resolver: Resolver) -> list[Diagnostic]:
+def call_findings(draft: Draft, resolver: Resolver) -> list[Diagnostic]:
     """Findings about every function that a CALL of the definition names."""
+    definition = draft.definition
     state = resolver.type_of(definition.state, None)
-    calls = _Calls(definition, resolver, state)
+    calls = _Calls(definition, resolver, state, draft.source.text)
     for node in walk_nodes(definition.graph):
         if isinstance(node.action, Call) and node.action.function is not None:
             calls.look(node, node.action, node.action.function)
@@ -43,11 +40,12 @@ def call_findings(definition: Definition, resolver: Resolver) -> list[Diagnostic
 
 @final
 class _Calls:
-    def __init__(self, definition: Definition, resolver: Resolver, state: object) -> None:
+    def __init__(self, definition: Definition, resolver: Resolver, state: object, text: str) -> None:
         self.found: list[Diagnostic] = []
         self._definition = definition
         self._resolver = resolver
         self._state = state
+        self._text = text
         self._seen: set[tuple[str, str]] = set()
 
     def look(self, node: Node, call: Call, path: str) -> None:
@@ -60,7 +58,7 @@ class _Calls:
             self._returned_keys(node, target)
         for name, argument in call.args.items():
             if name != "state" and argument == e.Name("state"):
-                self._lost_change(node, path, target, name)
+                self._lost_change(node, path, target, name, argument.span)
         if call.compensation is not None:
             self._compensation(node, call, target, call.compensation.function)
 
@@ -95,23 +93,24 @@ class _Calls:
         typed = [member for member in members if class_kind(member) == "typeddict"]
         if typed:
             return [field.name for member in typed for field in class_fields(member)]
-        function = _function_of(self._resolver.known(target.path))
-        tree = None if function is None else _tree_of(function)
-        return [] if tree is None else list(dict.fromkeys(_display_keys(tree[0])))
+        function = function_of(self._resolver.known(target.path))
+        return [] if function is None else returned_keys(function)
 
     def _unknown_key(self, node: Node, target: StepTarget | PlainFunctionTarget, key: str) -> Diagnostic:
         return Diagnostic(
             code=UNKNOWN_KEY,
             message=f"`{target.name}` returns the key `{key}`, which is no field of {_shown(self._state)}",
-            span=node.display.source,
+            span=_argument(node, "state") or node.display.source,
             related=_site(target.defined),
             reason="the keys of a returned dict merge into the state, and this one has no place there",
             help=f"add the field `{key}` to the state, drop the key, or say `strict_results=False`",
         )
 
-    def _lost_change(self, node: Node, path: str, target: StepTarget | PlainFunctionTarget, parameter: str) -> None:
-        function = _function_of(self._resolver.known(path))
-        change = None if function is None else _first_change(function, parameter)
+    def _lost_change(
+        self, node: Node, path: str, target: StepTarget | PlainFunctionTarget, parameter: str, span: Span | None
+    ) -> None:
+        function = function_of(self._resolver.known(path))
+        change = None if function is None else first_change(function, parameter)
         if function is None or change is None or (path, parameter) in self._seen:
             return
         self._seen.add((path, parameter))
@@ -121,7 +120,7 @@ class _Calls:
             Diagnostic(
                 code=LOST_CHANGE,
                 message=f"its change to `{text}` is lost; name the parameter `state` or return the value",
-                span=node.display.source,
+                span=span or node.display.source,
                 label=f"`{target.name}` gets a copy of the state as `{parameter}`",
                 related=(Related(where, "changed here"),),
                 reason="a step works on copies of its arguments; only what a parameter named `state` holds is merged",
@@ -130,7 +129,7 @@ class _Calls:
         )
 
     def _compensation(self, node: Node, call: Call, target: StepTarget | PlainFunctionTarget, path: str) -> None:
-        function = _function_of(self._resolver.known(path))
+        function = function_of(self._resolver.known(path))
         if function is None:
             self._resolver.callee(path, node.display.source)
             return
@@ -146,7 +145,7 @@ class _Calls:
                 Diagnostic(
                     code=COMPENSATION,
                     message=f"the compensation `{undo.name}` wants {names}, which `{target.name}` does not take",
-                    span=node.display.source,
+                    span=self._compensate(node),
                     related=_site(undo.defined),
                     reason="a compensation is given the recorded result, then the recorded arguments by name",
                     help=f"`{target.name}` takes {', '.join(f'`{name}`' for name in sorted(given)) or 'nothing'}",
@@ -172,11 +171,21 @@ class _Calls:
                 code=COMPENSATION,
                 message=f"`{parameter.name}` of the compensation `{undo.name}` is `{describe(parameter.annotation)}`, but "
                 f"`{target.name}` gives `{describe(target.result)}`{also}",
-                span=node.display.source,
+                span=self._compensate(node),
                 related=_site(undo.defined),
                 help=f"annotate `{parameter.name}` as `{describe(result)}`",
             )
         )
+
+    def _compensate(self, node: Node) -> Span | None:
+        """Where the call names its compensation; the call itself where the step's declaration does."""
+        span = node.display.source
+        return None if span is None else keyword_span(self._text, span, "compensate") or span
+
+
+def _argument(node: Node, name: str) -> Span | None:
+    given = node.action.args.get(name) if isinstance(node.action, Call) else None
+    return None if given is None else given.span
 
 
 def _is_subclass(cls: object, base: object) -> bool:
@@ -195,78 +204,3 @@ def _shown(type_: object) -> str:
 
 def _site(site: Site | None) -> tuple[Related, ...]:
     return () if site is None else (Related(Span.at(site.file, site.line, 1), "defined here"),)
-
-
-def _function_of(found: object) -> FunctionType | None:
-    """The author's own function behind a step or compensation."""
-    for name in ("__ruvon_step__", "__ruvon_compensation__"):
-        declared: object = getattr(found, name, None)
-        found = getattr(declared, "function", found)
-    found = inspect.unwrap(found) if callable(found) else found
-    return found if isinstance(found, FunctionType) else None
-
-
-def _tree_of(function: FunctionType) -> tuple[ast.Module, int] | None:
-    """The function's own text as a tree, and its first line; None where the source is not there."""
-    try:
-        lines, first = inspect.getsourcelines(function)
-        return ast.parse(textwrap.dedent("".join(lines))), first
-    except (OSError, TypeError, SyntaxError):
-        return None
-
-
-def _display_keys(tree: ast.Module) -> Iterator[str]:
-    """The literal keys of the dict displays that the function itself returns."""
-    pending: list[ast.AST] = [statement for item in tree.body for statement in getattr(item, "body", ())]
-    while pending:
-        node = pending.pop(0)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
-            continue
-        if isinstance(node, ast.Return) and isinstance(node.value, ast.Dict):
-            keys = [key.value for key in node.value.keys if isinstance(key, ast.Constant)]
-            yield from (key for key in keys if isinstance(key, str))
-        pending.extend(ast.iter_child_nodes(node))
-
-
-def _first_change(function: FunctionType, parameter: str) -> tuple[str, int] | None:
-    """The first in-place change to something below a parameter: its text and line; None where there is none to see."""
-    found = _tree_of(function)
-    if found is None:
-        return None
-    tree, first = found
-    if any(_takes_over(node, parameter) for node in ast.walk(tree)):
-        return None
-    changes = sorted(_changes(tree, parameter), key=lambda change: change.lineno)
-    return (ast.unparse(changes[0]), changes[0].lineno + first - 1) if changes else None
-
-
-def _changes(tree: ast.AST, parameter: str) -> Iterator[ast.expr]:
-    for node in ast.walk(tree):
-        match node:
-            case ast.Assign(targets=targets) | ast.Delete(targets=targets):
-                places = targets
-            case ast.AugAssign(target=target) | ast.AnnAssign(target=target, value=ast.expr()):
-                places = [target]
-            case ast.Call(func=ast.Attribute(value=value, attr=method)) if method in MUTATING_METHODS:
-                places = [value] if isinstance(value, ast.Attribute | ast.Subscript) else []
-            case _:
-                continue
-        yield from (place for place in places if _is_below(place, parameter))
-
-
-def _takes_over(node: ast.AST, parameter: str) -> bool:
-    """Whether the name comes to mean something else, or what it holds is returned, so that nothing is lost for sure."""
-    match node:
-        case ast.Name(id=name, ctx=ast.Store()):
-            return name == parameter
-        case ast.Return(value=ast.Name(id=name)):
-            return name == parameter
-        case _:
-            return False
-
-
-def _is_below(place: ast.expr, parameter: str) -> bool:
-    below = False
-    while isinstance(place, ast.Attribute | ast.Subscript):
-        place, below = place.value, True
-    return below and isinstance(place, ast.Name) and place.id == parameter

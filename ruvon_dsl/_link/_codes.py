@@ -31,6 +31,7 @@ TARGET_TYPE: Final = "RV0365"
 ARGUMENT_TYPE: Final = "RV0367"
 OPTION_TYPE: Final = "RV0368"
 NO_WORKFLOW: Final = "RV0371"
+STRANDED: Final = "RV0372"
 INDISTINCT: Final = "RV0450"
 BARE_STEP: Final = "RV0451"
 BOTH_WRITE: Final = "RV0452"
@@ -38,6 +39,7 @@ FALLS_THROUGH: Final = "RV0453"
 UNKNOWN_OUTCOME: Final = "RV0454"
 LOSER: Final = "RV0455"
 NOT_UNDONE: Final = "RV0456"
+NEVER_UNDONE: Final = "RV0457"
 LOST_CHANGE: Final = "RV0505"
 UNKNOWN_KEY: Final = "RV0506"
 COMPENSATION: Final = "RV0507"
@@ -115,6 +117,7 @@ async def take_back(result: str, {name}: str) -> None:
 
 
 """
+_TAKE_BACK: Final = _UNDO.format(name="number")
 
 
 def _flow(body: str, before: str = "", header: str = '"W"', result: str = "None") -> str:
@@ -313,6 +316,17 @@ CODES: Final[Mapping[str, CodeInfo]] = MappingProxyType(
             bad=_HEAD.rstrip() + "\n",
             good=_flow("    await ship(state.number)\n"),
         ),
+        STRANDED: CodeInfo(
+            title="a workflow that lives in `__main__`",
+            explanation=(
+                "A stored instance finds its functions and models by the name of their module. `__main__` is another module "
+                "in every process, so a worker, a later script or the command line cannot go on with the instance. Move "
+                "the workflow, its steps and its models into a module, and import them in the script."
+            ),
+            bad=_flow("    await ship(state.number)\n"),
+            good="# orders.py\n" + _flow("    await ship(state.number)\n"),
+            language="script",
+        ),
         INDISTINCT: CodeInfo(
             title="two winners that cannot be told apart",
             explanation=(
@@ -409,6 +423,19 @@ CODES: Final[Mapping[str, CodeInfo]] = MappingProxyType(
             bad=_flow("    await audit.spawn(Paid(who=state.number))\n", before=_AUDIT, header='"W", saga=True'),
             good=_flow("    await audit(Paid(who=state.number))\n", before=_AUDIT, header='"W", saga=True'),
         ),
+        NEVER_UNDONE: CodeInfo(
+            title="a compensation that nothing runs",
+            explanation=(
+                "Compensations run when a saga rolls back: that of the workflow (`saga=True`), that of an `async with "
+                "saga():` block, or one that a step asks for with `SagaWorkflowException`. In a workflow that has none of "
+                "these an error leaves everything standing. Switch the saga on, or drop the compensation here with "
+                "`.with_(compensate=None)`."
+            ),
+            bad=_flow("    await ship.with_(compensate=take_back)(state.number)\n", before=_TAKE_BACK),
+            good=_flow(
+                "    await ship.with_(compensate=take_back)(state.number)\n", before=_TAKE_BACK, header='"W", saga=True'
+            ),
+        ),
         LOST_CHANGE: CodeInfo(
             title="a change to a copy of the state",
             explanation=(
@@ -440,9 +467,15 @@ CODES: Final[Mapping[str, CodeInfo]] = MappingProxyType(
                 "A compensation is given the state where it declares it, the recorded result first, and the recorded "
                 "arguments by name. A further required parameter would be missing when the rollback runs."
             ),
-            bad=_flow("    await ship.with_(compensate=take_back)(state.number)\n", before=_UNDO.format(name="parcel")),
+            bad=_flow(
+                "    await ship.with_(compensate=take_back)(state.number)\n",
+                before=_UNDO.format(name="parcel"),
+                header='"W", saga=True',
+            ),
             good=_flow(
-                "    await ship.with_(compensate=take_back)(state.number)\n", before=_UNDO.format(name="number")
+                "    await ship.with_(compensate=take_back)(state.number)\n",
+                before=_UNDO.format(name="number"),
+                header='"W", saga=True',
             ),
         ),
     }

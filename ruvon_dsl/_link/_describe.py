@@ -178,8 +178,8 @@ def _workflow(declaration: WorkflowDeclaration) -> ChildTarget:
         return ChildTarget(
             workflow_type=declaration.workflow_type,
             version=declaration.version,
-            takes=declaration.takes,
-            gives=declaration.gives,
+            takes=Missing if declaration.takes is None else declaration.takes,
+            gives=Missing if declaration.gives is None else declaration.gives,
         )
     hints = hints_of(declaration.function)
     return ChildTarget(

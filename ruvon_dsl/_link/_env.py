@@ -100,11 +100,13 @@ def join(old: Env, new: Env) -> Env:
     if old is new:
         return old
     shared = _shared(old.path, new.path)
-    variables: dict[str, Binding] = {}
-    for name in (*old.variables, *(name for name in new.variables if name not in old.variables)):
-        variables[name] = _joined(
-            old.variables.get(name), new.variables.get(name), _turn(old, shared), _turn(new, shared)
-        )
+    variables = dict(old.variables)
+    if old.variables is not new.variables:
+        old_turn, new_turn = _turn(old, shared), _turn(new, shared)
+        for name in (*variables, *(name for name in new.variables if name not in variables)):
+            one, other = old.variables.get(name), new.variables.get(name)
+            if one is not other:
+                variables[name] = _joined(one, other, old_turn, new_turn)
     narrowed = {
         path: union_of(shown, new.narrowed[path]) for path, shown in old.narrowed.items() if path in new.narrowed
     }

@@ -205,6 +205,8 @@ class Flow:
     def _node(self, node: Node, env: Env, context: Context, scope: str) -> Exits:
         found = Exits()
         match node.action:
+            case Call(type="RESTART"):  # the run is replaced by a new one: nothing follows
+                found.fail(self._rules.failed(env))
             case Call() | Wait() | Start():
                 found.fail(self._rules.failed(env))
                 _step(found, node, self._rules.after(node, env))

@@ -21,10 +21,19 @@ from ruvon_dsl._link._branches import race_findings, rollback_findings, write_co
 from ruvon_dsl._link._callables import call_findings
 from ruvon_dsl._link._checker import Checker
 from ruvon_dsl._link._checks import Checks
-from ruvon_dsl._link._codes import ARGUMENT_TYPE, BROKEN_GRAPH, NOT_FOUND, OPTION_TYPE, RESULT_TYPE, TARGET_TYPE
+from ruvon_dsl._link._codes import (
+    ARGUMENT_TYPE,
+    BROKEN_GRAPH,
+    NOT_FOUND,
+    OPTION_TYPE,
+    RESULT_TYPE,
+    STRANDED,
+    TARGET_TYPE,
+)
 from ruvon_dsl._link._env import Env
 from ruvon_dsl._link._finish import finish
 from ruvon_dsl._link._flow import Flow
+from ruvon_dsl._link._never_undone import idle_compensations
 from ruvon_dsl._link._resolve import Resolver
 from ruvon_dsl._link._spinning import spinning_loops
 from ruvon_dsl._link._storage import storage_findings
@@ -122,12 +131,30 @@ def _way_findings(draft: Draft) -> list[Diagnostic]:
 def _shape_findings(draft: Draft, resolver: Resolver) -> list[Diagnostic]:
     definition = draft.definition
     return [
+        *_stranded(draft),
         *handler_findings(definition, resolver),
         *spinning_loops(definition),
         *race_findings(definition),
         *write_conflicts(definition, resolver),
         *rollback_findings(definition),
-        *([] if resolver.opaque else call_findings(definition, resolver)),
+        *([] if resolver.opaque else [*call_findings(draft, resolver), *idle_compensations(draft, resolver)]),
+    ]
+
+
+def _stranded(draft: Draft) -> list[Diagnostic]:
+    """A warning where the definition names `__main__`, which is another module in every process."""
+    if draft.path is None or not draft.path.startswith("__main__:"):
+        return []
+    name = draft.path.partition(":")[2]
+    return [
+        Diagnostic(
+            code=STRANDED,
+            message=f"`{name}` is defined in `__main__`, where no other process finds what a stored run needs",
+            span=draft.span,
+            severity=Severity.WARNING,
+            reason="a stored run names its functions and models by module, and `__main__` is each process's own",
+            help="move the workflow, its steps and its models into a module, and import them here",
+        )
     ]
 
 

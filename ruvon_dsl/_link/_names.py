@@ -7,7 +7,9 @@ definition depend on something it does not hold, so it is a finding that names t
 
 import builtins
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from difflib import get_close_matches
 from enum import Enum
@@ -38,7 +40,20 @@ from ruvon_dsl._link._targets import (
     StepTarget,
 )
 
-__all__ = ["ModuleLookup", "bind_names", "language_name"]
+__all__ = ["ModuleLookup", "asked_names", "bind_names", "language_name"]
+
+_ASKED: Final[ContextVar[set[tuple[str, str]] | None]] = ContextVar("ruvon_asked_names", default=None)
+
+
+@contextmanager
+def asked_names() -> Generator[set[tuple[str, str]]]:
+    """Collect the modules and dotted names that are looked up inside, for the cache of definitions."""
+    names: set[tuple[str, str]] = set()
+    token = _ASKED.set(names)
+    try:
+        yield names
+    finally:
+        _ASKED.reset(token)
 
 
 class ModuleLookup:
@@ -57,6 +72,9 @@ class ModuleLookup:
 
     def __call__(self, name: str) -> object:
         """The object that the dotted `name` means in the module, or `Missing`."""
+        asked = _ASKED.get()
+        if asked is not None:
+            asked.add((self.module.__name__, name))
         root, *rest = name.split(".")
         found: object = vars(self.module).get(root, Missing)
         if found is Missing and self.complete:

@@ -1,12 +1,14 @@
 """Findings about types whose values cannot be stored: state, variables, arguments and results."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Union
 
 from ruvon.ir._canonical import walk_nodes
 from ruvon.ir._diagnostics import Diagnostic
 from ruvon.ir._nodes import Call, Definition, Node
 from ruvon.ir._spans import Span
+from ruvon.ir.types import class_kind
+from ruvon.ir.types._shape import union_members
 from ruvon.ir.types._storable import unstorable
 from ruvon_dsl._link._bindings import all_variables
 from ruvon_dsl._link._resolve import Resolver
@@ -58,9 +60,16 @@ def _call(node: Node, call: Call, path: str, resolver: Resolver) -> Iterator[tup
         return
     for parameter in target.parameters:
         if parameter.name in call.args and parameter.annotation is not Missing and parameter.name != "state":
-            yield f"{target.name}({parameter.name})", parameter.annotation, node.display.source
+            name = f"{target.name}({parameter.name})"
+            yield name, _without_errors(parameter.annotation), node.display.source
     if target.result is not Missing:
         yield f"the result of {target.name}", target.result, node.display.source
+
+
+def _without_errors(annotation: object) -> object:
+    """The type of an argument without the exceptions in it: an error that a body has caught travels as its record."""
+    members = [item for item in union_members(annotation) if class_kind(item) != "exception"]
+    return Union[tuple(members)] if members else object  # noqa: UP007 - made of what is only known here
 
 
 def _caught(definition: Definition) -> frozenset[str]:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final, cast
 
 from ruvon.ir import CodeInfo
+from ruvon_dsl.diagnostics._pages import page_text
 
 __all__ = ["catalogue", "explain", "similar_codes"]
 
@@ -44,20 +45,9 @@ def similar_codes(code: str) -> list[str]:
 
 
 def explain(code: str) -> str:
-    """The page of a code as plain text: title, explanation, a program that gets it and the same one mended.
+    """The page of a code as plain text: title, a program that gets it, the explanation, and the program mended.
 
     Raises:
         KeyError: there is no such code.
     """
-    info = catalogue()[code.upper()]
-    sections = [
-        f"{code.upper()}: {info.title}",
-        info.explanation.strip(),
-        f"Gets it:\n\n{_indented(info.bad)}",
-        f"Does not:\n\n{_indented(info.good)}",
-    ]
-    return "\n\n".join(sections) + "\n"
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"    {line}".rstrip() for line in text.strip("\n").splitlines())
+    return page_text(code.upper(), catalogue()[code.upper()])

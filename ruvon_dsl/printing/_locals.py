@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from ruvon.ir._canonical import graphs_of, walk_nodes
-from ruvon.ir._nodes import Call, Decision, Definition, Graph, Loop, Node, Parallel, Return, Start
+from ruvon.ir._nodes import Call, Decision, Definition, Graph, Loop, Node, Parallel, Return, Start, Wait
 from ruvon.ir.expr import Comprehension, DictComprehension, bound_names, walk
 from ruvon_dsl.printing._declare import bound_by, expressions_of
 from ruvon_dsl.printing._targets import Declarations
@@ -53,7 +53,7 @@ def introduced_nodes(definition: Definition, usual: Callable[[Node], bool], rout
         match node.action:
             case Loop(max_iterations=int()) | Decision(injected=True):
                 found.add(node.id)
-            case Call() | Start():
+            case Call() | Start() | Wait():
                 pass
             case Decision() if node.id in routes:
                 if node.automate_next != routes[node.id].automate_next:

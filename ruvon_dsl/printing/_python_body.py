@@ -32,11 +32,10 @@ from ruvon_dsl.printing._python_rules import (
     augments,
     gathered,
     item_names,
-    jumps_in_handlers,
     left_by,
+    looks_counted,
     looks_shared,
     returned,
-    with_otherwise,
     without_implied_return,
 )
 from ruvon_dsl.printing._region import ends_run
@@ -104,17 +103,7 @@ class Body:
 
     def block(self, block: Block, place: Place) -> list[str]:
         """The lines of a block; an empty one is `pass`."""
-        lines: list[str] = []
-        index = 0
-        while index < len(block):
-            statement = block[index]
-            following = block[index + 1] if index + 1 < len(block) else None
-            if isinstance(statement, Trial) and following is not None and jumps_in_handlers(statement, following):
-                lines.extend(self._trial(with_otherwise(statement, (following,)), place))
-                index += 1
-            else:
-                lines.extend(self.statement(statement, place))
-            index += 1
+        lines = [line for statement in block for line in self.statement(statement, place)]
         return lines or [f"{_INDENT * place.depth}pass"]
 
     def statement(self, statement: Statement, place: Place) -> list[str]:
@@ -143,7 +132,8 @@ class Body:
     def _exit(self, target: str, place: Place, *, leaves: bool) -> str:
         if leaves:
             return "return" if target == END else target.lower()
-        return f"{place.flows[-1][0]}.go({self._imports.ours(target)})" if place.flows else "pass"
+        at, _ = place.flows[-1 if target == END else 0]
+        return f"{at}.go({self._imports.ours(target)})"
 
     # --- names and options of a statement -----------------------------------------------------------------------------
 
@@ -195,14 +185,8 @@ class Body:
     def _effect(self, node: Node, output: Expr | None, place: Place) -> list[str]:
         if ends_run(node):
             return [*self._node_line(node, place), *lay_out("", self._calls.restart(node), depth=place.depth)]
-        before: list[str] = []
-        options: dict[str, Piece] = {}
-        if self._calls.takes_options(node):
-            options = self._options(node)
-        else:
-            before = self._node_line(node, place)
-        awaitable = self._calls.effect(node, options)
-        return [*before, *lay_out(f"{self.target(output)}await ", awaitable, depth=place.depth)]
+        awaitable = self._calls.effect(node, self._options(node))
+        return lay_out(f"{self.target(output)}await ", awaitable, depth=place.depth)
 
     def target(self, output: Expr | None) -> str:
         """`target = ` with the variable's type where it has to be declared here."""
@@ -268,7 +252,7 @@ class Body:
         if loop.over is None:
             head = f"while {self._condition(loop.condition or Const(True))}:"
         else:
-            head = f"for {self._items(loop.item, loop.index)} in {self._over(loop.over, loop.index)}:"
+            head = f"for {self._items(loop.item, loop.index, loop.over)} in {self._over(loop.over, loop.index)}:"
         inner = Place(place.depth + 1, outermost=False)
         lines.extend([f"{pad}{head}", *self.block(repeat.body, inner)])
         if repeat.otherwise is not None:
@@ -288,11 +272,13 @@ class Body:
         text = f"{item.head}{flat(awaitable)}{clause}"
         return lay_out(self.target(loop.output), Pieces("", (text,), "[]"), depth=place.depth)
 
-    def _items(self, item: Expr | None, index: str | None) -> str:
+    def _items(self, item: Expr | None, index: str | None, over: Expr) -> str:
         text = "_" if item is None else print_expr(item)
         if index is not None:
             return f"{index}, {text}"
-        return text[1:-1] if isinstance(item, Tuple) and len(item.items) > 1 else text
+        if not isinstance(item, Tuple) or len(item.items) < 2:
+            return text
+        return f"[{text[1:-1]}]" if looks_counted(item, over) else text[1:-1]
 
     def _over(self, over: Expr, index: str | None) -> str:
         text = flat(self._calls.value(over))
@@ -305,10 +291,10 @@ class Body:
                 index is None and element == item == clause.target and clause.tests
             ):
                 tests = "".join(f" if {self._operand(test)}" for test in clause.tests)
-                return f" for {self._items(item, None)} in {self._operand(clause.over)}{tests}"
+                return f" for {self._items(item, None, Const(None))} in {self._operand(clause.over)}{tests}"
             case _:
                 text = self._operand(over) if index is None else self._over(over, index)
-                return f" for {self._items(item, index)} in {text}"
+                return f" for {self._items(item, index, over)} in {text}"
 
     def _operand(self, expr: Expr) -> str:
         text = flat(self._calls.value(expr))
@@ -435,7 +421,6 @@ class Body:
         lines = [f"{pad}async for {at} in {self._imports.ours('flow')}({entry}):", f"{pad}{_INDENT}match {at}.step:"]
         for stage in flow.stages:
             lines.extend([f"{pad}{_INDENT * 2}case {quoted(stage.label)}:", *self.block(stage.block, inner)])
-        for target in sorted(left_by(flow)):
-            leave = self._exit(target, place, leaves=not place.flows)
-            lines.extend([f"{pad}if {at}.left({self._imports.ours(target)}):", f"{pad}{_INDENT}{leave}"])
+        for target in sorted(left_by(flow)) if not place.flows else ():
+            lines.extend([f"{pad}if {at}.left({self._imports.ours(target)}):", f"{pad}{_INDENT}{target.lower()}"])
         return lines

@@ -40,12 +40,8 @@ _UNITS: Final = (
     ("milliseconds", 1_000),
     ("microseconds", 1),
 )
-_OPTIONS_OF: Final = {
-    "step": frozenset[str](),
-    "http": frozenset({"retry", "timeout", "into"}),
-    "infer": frozenset({"timeout", "into"}),
-    "wasm": frozenset({"timeout", "into"}),
-}
+_DIRECT: Final = frozenset({"retry", "timeout", "into"})
+"""Options that the built-in step types take as keywords of the call itself."""
 _EXCEPTION: Final = ("builtins:Exception",)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -72,16 +68,6 @@ class Calls:
         self.handle_lines: list[Piece] = []
 
     # --- entry points -------------------------------------------------------------------------------------------------
-
-    def takes_options(self, node: Node) -> bool:
-        """Whether the statement form of the call has `.with_`, so that its name needs no line of its own."""
-        match node.action:
-            case Call(type=kind):
-                return kind not in BUILT_IN_CALLS
-            case Start():
-                return True
-            case _:
-                return False
 
     def usual(self, node: Node, *, automatic: bool) -> bool:
         """The `automate_next` that a node has without saying so."""
@@ -157,7 +143,6 @@ class Calls:
 
     def _built_in(self, call: Call, extra: Mapping[str, Piece]) -> Piece:
         name = BUILT_IN_CALLS[call.type]
-        direct = _OPTIONS_OF[name]
         options = self._call_options(call)
         config = dict(call.config)
         items: list[Piece] = []
@@ -166,8 +151,8 @@ class Calls:
                 break
             items.append(self.value(config.pop(key)))
         items.extend(self._keywords(config))
-        items.extend(_prefixed(f"{key}=", item) for key, item in options.items() if key in direct)
-        rest = {**extra, **{key: item for key, item in options.items() if key not in direct}}
+        items.extend(_prefixed(f"{key}=", item) for key, item in options.items() if key in _DIRECT)
+        rest = {**extra, **{key: item for key, item in options.items() if key not in _DIRECT}}
         return call_of(self._with(self._imports.ours(name), rest), items)
 
     def _call_options(self, call: Call) -> dict[str, Piece]:
@@ -237,7 +222,7 @@ class Calls:
             if takes is not None:
                 items.append(f"takes={self._imports.type(takes)}")
             if gives is not None:
-                items.append(f"gives={self._imports.type(gives)}")
+                items.append(f"gives={'type(None)' if gives == 'None' else self._imports.type(gives)}")
             self.handle_lines.append(_prefixed(f"{handle} = ", call_of(self._imports.ours("external_workflow"), items)))
         return self._handles[key]
 
@@ -287,8 +272,10 @@ class Calls:
         for name, path, args in (("ask", human.ask, human.ask_args), ("answer", human.answer, human.answer_args)):
             if path is not None:
                 items.append(f"{name}={self.function(path)}")
-            if args:
-                pairs = tuple(self.value(item, f"{quoted(key)}: ") for key, item in args.items())
+            implied = path is not None and self._declared.takes_state(path)
+            given = {key: item for key, item in args.items() if key != "state" or not implied}
+            if given:
+                pairs = tuple(self.value(item, f"{quoted(key)}: ") for key, item in given.items())
                 items.append(Pieces(f"{name}_args=", pairs, "{}"))
         if human.required_input:
             items.append(f"required_input={_texts(human.required_input)}")

@@ -3,20 +3,19 @@
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from ruvon.ir._nodes import END, Call, Fail, Node, OnFailure, Parallel, Return, Start, Wait
+from ruvon.ir._nodes import END, Call, Node, OnFailure, Parallel, Return, Start, Wait
+from ruvon.ir.expr import Call as CallExpr
 from ruvon.ir.expr import Const, Expr, Name, Tuple
-from ruvon_dsl.printing._region import ends_run
-from ruvon_dsl.printing._tree import Block, Choice, Exit, Flow, Go, Repeat, Single, Split, Statement, Trial, children
+from ruvon_dsl.printing._tree import Block, Exit, Flow, Repeat, Single, Split, Statement, children
 
 __all__ = [
     "augments",
     "gathered",
     "item_names",
-    "jumps_in_handlers",
     "left_by",
+    "looks_counted",
     "looks_shared",
     "returned",
-    "with_otherwise",
     "without_implied_return",
 ]
 
@@ -38,41 +37,6 @@ def left_by(flow: Flow) -> set[str]:
     return found
 
 
-def with_otherwise(trial: Trial, otherwise: Block) -> Trial:
-    """The same TRY with an else part."""
-    return Trial(trial.node, trial.body, trial.handlers, otherwise, trial.final)
-
-
-def jumps_in_handlers(trial: Trial, following: Statement) -> bool:
-    """Whether what follows a TRY must be its else part, because every handler goes elsewhere and the body does not."""
-    jump = isinstance(following, Go) or (isinstance(following, Exit) and not following.leaves)
-    if not jump or trial.otherwise is not None or not trial.handlers or _has_jump(trial.body):
-        return False
-    return any(_has_jump(block) for block in trial.handlers) and all(_ends(block) for block in trial.handlers)
-
-
-def _has_jump(block: Block) -> bool:
-    for statement in block:
-        if isinstance(statement, Go) or (isinstance(statement, Exit) and not statement.leaves):
-            return True
-        if not isinstance(statement, Split | Repeat) and any(_has_jump(inner) for inner in children(statement)):
-            return True
-    return False
-
-
-def _ends(block: Block) -> bool:
-    """Whether no path falls off the end of a block."""
-    match block[-1] if block else None:
-        case Go() | Exit():
-            return True
-        case Single(node=node):
-            return isinstance(node.action, Return | Fail) or ends_run(node)
-        case Choice(arms=arms, default=default):
-            return all(_ends(arm) for arm in arms) and _ends(default)
-        case _:
-            return False
-
-
 def gathered(parallel: Parallel) -> Expr | None:
     """The target of a gather: the node's, or the tuple of the branches' own, with `_` where there is none."""
     if parallel.output is not None or all(branch.output is None for branch in parallel.branches):
@@ -85,6 +49,15 @@ def looks_shared(parallel: Parallel) -> bool:
     output = parallel.output
     alike = isinstance(output, Tuple) and len(output.items) == len(parallel.branches)
     return alike and parallel.on_failure is OnFailure.CANCEL
+
+
+def looks_counted(item: Tuple, over: Expr) -> bool:
+    """Whether the pairs of an `enumerate` would read as index and item."""
+    match over, item.items:
+        case CallExpr(function=Name(id="enumerate"), args=(_,), keywords=()), (Name(), _):
+            return True
+        case _:
+            return False
 
 
 def item_names(item: Expr | None) -> list[str]:

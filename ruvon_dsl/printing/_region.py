@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import final
 
 from ruvon.ir._canonical import graphs_of
-from ruvon.ir._nodes import END, Call, Graph, Node, Target, Try
+from ruvon.ir._nodes import BREAK, END, Call, Graph, Loop, Node, Target, Try
 from ruvon.ir._verify import targets_of
+from ruvon.ir.expr import Const
 
-__all__ = ["Edges", "Scope", "ends_run", "escaping", "graph_exits", "own_targets"]
+__all__ = ["Edges", "Scope", "completes", "ends_run", "escaping", "graph_exits", "live", "own_targets"]
 
 
 @final
@@ -58,6 +59,42 @@ def graph_exits(graph: Graph) -> list[Target]:
         *(target for node in graph.nodes.values() for target in (*own_targets(node), *escaping(node))),
     ]
     return [target for target in found if target not in graph.nodes and target != END]
+
+
+def completes(node: Node) -> bool:
+    """Whether the node itself may come to its end; a statement may stand behind it in Python only if it does."""
+    match node.action:
+        case Loop(condition=condition, body=body):
+            return condition != Const(True) or BREAK in graph_exits(body)
+        case Try(body=body, handlers=handlers, final=final):
+            parts = (body, *(handler.graph for handler in handlers))
+            return any(_ended(part) for part in parts) and (final is None or _ended(final))
+        case _:
+            return not ends_run(node)
+
+
+def live(graph: Graph) -> set[str]:
+    """The nodes that are reached by edges which nodes that come to their end take."""
+    return _reached(graph)[0]
+
+
+def _ended(graph: Graph) -> bool:
+    return END in _reached(graph)[1]
+
+
+def _reached(graph: Graph) -> tuple[set[str], set[Target]]:
+    found: set[str] = set()
+    left: set[Target] = set()
+    pending = [graph.entry]
+    while pending:
+        name = pending.pop()
+        if name not in graph.nodes:
+            left.add(name)
+        elif name not in found:
+            found.add(name)
+            node = graph.nodes[name]
+            pending.extend((*(targets_of(node) if completes(node) else ()), *escaping(node)))
+    return found, left
 
 
 @final

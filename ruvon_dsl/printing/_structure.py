@@ -8,7 +8,8 @@ a LOOP brings its body along; a TRY is nested with an else part when its handler
 does not hold (jumps into other arms, cycles, shared tails), the smallest closed region around the place becomes a
 `Flow`, whose stages are the nodes that more than one edge leads to. Closed means: entered only at its first node, left
 only for one target (or by a statement that may leave from anywhere), so at worst the whole graph is one flow and no
-graph is unprintable.
+graph is unprintable. A graph with nodes behind something that never comes to its end is one flow, because nothing may
+stand behind such a statement in Python but the name of a stage.
 """
 
 from collections.abc import Collection, Iterable
@@ -34,7 +35,7 @@ from ruvon.ir._nodes import (
 )
 from ruvon.ir._order import ordered
 from ruvon.ir._verify import targets_of
-from ruvon_dsl.printing._region import Edges, Scope, ends_run, escaping, graph_exits, own_targets
+from ruvon_dsl.printing._region import Edges, Scope, completes, ends_run, escaping, graph_exits, live, own_targets
 from ruvon_dsl.printing._tree import Block, Choice, Exit, Flow, Go, Repeat, Single, Split, Stage, Statement, Trial
 
 __all__ = ["structure"]
@@ -73,19 +74,11 @@ class _Structurer:
 
     def run(self) -> Block:
         """The statements of the whole graph."""
-        reached = self._edges.reach(self._graph.entry, ())
-        if len(reached) < len(self._graph.nodes):
-            return self._with_unreached()
-        return self._block(self._graph.entry, self._scope.tail)
-
-    def _with_unreached(self) -> Block:
-        """Nodes that only a jump can reach stand as stages that no edge leads to."""
         entry, tail = self._graph.entry, self._scope.tail
-        if entry in self._graph.nodes:
+        reached = self._edges.reach(entry, ()) if self._scope.jumps else live(self._graph)
+        if len(reached) < len(self._graph.nodes):
             return (self._flow(entry, set(self._graph.nodes), tail),)
-        first = ordered(self._graph)[0].id
-        way = Exit(END, leaves=True) if entry == tail else self._way_out(entry, tail)
-        return way, self._flow(first, set(self._graph.nodes), tail)
+        return self._block(entry, tail)
 
     # --- blocks -------------------------------------------------------------------------------------------------------
 
@@ -236,12 +229,11 @@ class _Structurer:
 
     def _past(self, node: Node, attempt: Try, leaving: set[Target], follow: Target) -> tuple[Target, Target] | None:
         """Where handlers that go past an else part lead, and the same as the end of the else part's block."""
-        if len(leaving) != 1 or node.next is None:
+        if len(leaving) != 1 or node.next is None or attempt.final is not None:
             return None
         (target,) = leaving
-        parts = [attempt.body, *([attempt.final] if attempt.final else [])]
         ended = any(_falls_off(handler.graph) for handler in attempt.handlers)
-        if target == node.next or ended or any(target in graph_exits(graph) for graph in parts):
+        if target == node.next or ended or target in graph_exits(attempt.body):
             return None
         join = target
         if target not in self._graph.nodes and target != follow:
@@ -295,8 +287,9 @@ class _Structurer:
             if not all(self._allowed(way, nodes, end, follow) for way in (*own_targets(node), *escapes)):
                 return False
             broken = node.action.on_break if isinstance(node.action, Loop) else None
-            if broken is not None and node.next == end != broken and end != self._scope.tail:
-                return False
+            last = broken if broken is not None else node.next if escapes else None
+            if last == END != end and END in self._scope.free:
+                return False  # the `return` behind it would also end the ways that name a stage
             if name != head and not nodes.issuperset(self._edges.sources(name)):
                 return False
         outside = set(self._edges.sources(head)) - nodes
@@ -328,6 +321,8 @@ class _Structurer:
                 labels.add(node.next)
             if loop is not None and loop.on_break in nodes:
                 labels.add(loop.on_break)
+            if not completes(node):
+                labels.update(target for target in own_targets(node) if target in nodes)
         return labels
 
     # --- what stages use ----------------------------------------------------------------------------------------------

@@ -67,6 +67,10 @@ class Declarations:
         model = getattr(self.step(path), "input_model", None)
         return None if model is None else type_text(model)
 
+    def takes_state(self, path: str) -> bool:
+        """Whether the function is known to take the state, which is then given without saying so."""
+        return getattr(self.step(path), "takes_state", False) is True
+
     def automate_next(self, path: str) -> bool | None:
         """The declared `automate_next`; None where the workflow's own counts."""
         found: bool | None = getattr(self.step(path), "automate_next", None)

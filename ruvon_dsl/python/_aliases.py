@@ -99,12 +99,14 @@ def check_aliases(graph: Graph, findings: Findings) -> None:
     _collect(graph, (), facts)
     if not facts.changes:
         return
-    aliases = _closure(facts.aliases)
+    aliases: dict[tuple[str | None, int], list[_Alias]] = {}
+    for alias in _closure(facts.aliases):
+        aliases.setdefault((alias.path[0], len(alias.path)), []).append(alias)
     for change in facts.changes:
-        for alias in aliases:
-            if _conflict(alias, change, facts):
-                _report(alias, change, findings)
-                break
+        above = (aliases.get((change.path[0], length), ()) for length in range(1, len(change.path) + 1))
+        found = next((alias for group in above for alias in group if _conflict(alias, change, facts)), None)
+        if found is not None:
+            _report(found, change, findings)
 
 
 def _report(alias: _Alias, change: _Change, findings: Findings) -> None:

@@ -15,6 +15,7 @@ from ruvon.ir.types import UnresolvedTypeError, type_text
 from ruvon_dsl._link import Missing
 from ruvon_dsl.python import _codes as codes
 from ruvon_dsl.python._context import Given, Place, Unit
+from ruvon_dsl.python._lower_options import MERGING
 from ruvon_dsl.python._lower_values import lower_value
 from ruvon_dsl.python._naming import variable_of
 from ruvon_dsl.python._surface import Argument, Dotted, Invocation, Member, Value
@@ -22,20 +23,28 @@ from ruvon_dsl.python._surface import Argument, Dotted, Invocation, Member, Valu
 __all__ = [
     "CHILD_OPTIONS",
     "RESULT",
+    "SERVICE_OPTIONS",
     "STEP_OPTIONS",
+    "WAIT_OPTIONS",
     "Callee",
     "Effect",
     "Wanted",
     "call_arguments",
     "callee_of",
     "check_method",
+    "literal_names",
     "made",
     "result_text",
 ]
 
 _METHODS: Final = frozenset({"queued", "spawn", "schedule", "restart", "with_", "local"})
-STEP_OPTIONS: Final = frozenset({"name", "retry", "timeout", "queue", "compensate", "automate_next", "input_model"})
-CHILD_OPTIONS: Final = frozenset({"version", "data_region", "retry", "timeout", "name", "automate_next"})
+_EVERY: Final = MERGING | {"name", "automate_next"}
+WAIT_OPTIONS: Final = _EVERY | {"compensate"}
+SERVICE_OPTIONS: Final = WAIT_OPTIONS | {
+    *("retry", "timeout", "queue", "input_model", "required_input", "queue_timeout", "deadline"),
+}
+STEP_OPTIONS: Final = SERVICE_OPTIONS | {"into"}
+CHILD_OPTIONS: Final = _EVERY | {"version", "data_region", "retry", "timeout"}
 
 RESULT: Final = e.Name("<result>")
 """Stands for the variable `<id>_result` until the id is known."""
@@ -128,6 +137,10 @@ def call_arguments(
     positional: list[Expr] = []
     keywords: dict[str, Expr] = {}
     for arg in args:
+        named = literal_names(unit, arg, place, statement)
+        if named is not None:
+            keywords.update(named)
+            continue
         if arg.star:
             unit.findings.error(
                 codes.STARRED_ARGUMENT,
@@ -145,18 +158,31 @@ def call_arguments(
     return positional, keywords
 
 
+def literal_names(unit: Unit, arg: Argument, place: Place, statement: Span) -> dict[str, Expr] | None:
+    """The arguments of a written out `**{"a name": value}`, whose names are no identifiers; None for any other argument."""
+    if arg.star != "**" or not arg.value.text.startswith("{"):
+        return None
+    found = lower_value(unit, arg.value, place.frame, statement)
+    if not isinstance(found, e.Dict):
+        return None
+    names = [item.key.value for item in found.items if isinstance(item.key, e.Const)]
+    if len(names) != len(found.items):
+        return None
+    return {str(name): item.value for name, item in zip(names, found.items, strict=True)}
+
+
 def check_method(unit: Unit, callee: Callee, call: Invocation, known: tuple[str, ...], what: str) -> None:
     """Report a method that the callee does not have in a workflow."""
     if callee.method is None or callee.method in known:
         return
     base = callee.base.name if callee.base is not None else "call"
-    listed = " and ".join(f"`.{name}`" for name in known)
+    listed = f", or use {' and '.join(f'`.{name}`' for name in known)}" if known else ""
     extra = " `.local` runs without the engine, in tests." if callee.method == "local" else ""
     unit.findings.error(
         codes.AWAITED,
         f"`{base}` is {what} and has no `.{callee.method}` in a workflow",
         call.span,
-        help=f"call it, or use {listed}.{extra}",
+        help=f"call it{listed}.{extra}",
     )
 
 

@@ -12,19 +12,40 @@ from ruvon_dsl.python._findings import Findings
 from ruvon_dsl.python._names import Names
 from ruvon_dsl.python._naming import NodeNames
 from ruvon_dsl.python._source import Source
-from ruvon_dsl.python._surface import Block, Function
+from ruvon_dsl.python._surface import Block, Function, Statement
 
 if TYPE_CHECKING:
     from ruvon_dsl.python._pieces import Pieces
 
-__all__ = ["NOWHERE", "RETURNS", "After", "BranchFunction", "Flow", "Frame", "Given", "Inlined", "Place", "Unit"]
+__all__ = [
+    "NOWHERE",
+    "RETURNS",
+    "After",
+    "Behind",
+    "BranchFunction",
+    "Flow",
+    "Frame",
+    "Given",
+    "Inlined",
+    "Place",
+    "Unit",
+    "further",
+]
 
 After: TypeAlias = Literal["node", "end", "return"]
 """What follows a statement in its graph: a node (or a jump), nothing, or a bare `return` that is the edge END."""
+Behind: TypeAlias = Literal["nothing", "jumps", "more"]
+"""What stands between here and the end of a stage: nothing, only `go`s (of which the first that is reached counts), more."""
 RETURNS: Final = "<return>"
 """The END of the graph around means the end of the workflow or branch, which only a RETURN can say from inside."""
 NOWHERE: Final = "<nowhere>"
 """The END of a `finally` graph cannot be said from inside."""
+
+
+def further(first: Behind, second: Behind) -> Behind:
+    """What stands in two stretches together."""
+    order: tuple[Behind, ...] = ("more", "jumps", "nothing")
+    return next(item for item in order if item in {first, second})
 
 
 @final
@@ -47,6 +68,8 @@ class Frame:
     body: Block | None = None
     fresh: dict[str, str] = field(default_factory=dict[str, str])
     """Kind (`list`, `dict` or nothing) of the names whose every value was made here; filled on demand."""
+    binders: dict[str, list[Statement]] = field(default_factory=dict[str, list[Statement]])
+    """The statements that give each name a value; filled on demand, all at once."""
     late: frozenset[str] = frozenset()
     """Names that are awaited (`await t`), which is too late for work."""
     rename: dict[str, str] = field(default_factory=dict[str, str])
@@ -61,10 +84,6 @@ class Frame:
         found = self.branches.get(name)
         return found if found is not None or self.outer is None else self.outer.branch(name)
 
-    def names(self) -> set[str]:
-        """All variables that can be read here."""
-        return {*self.bound, *(self.outer.names() if self.outer is not None else ())}
-
 
 @final
 @dataclass(slots=True)
@@ -75,6 +94,8 @@ class Given:
     max_iterations: int | None = None
     automate_next: bool | None = None
     span: Span | None = None
+    injected: bool = False
+    """The DECISION is an injection rule."""
     first: bool = False
     """The name is for the first node of the statement (a stage's), not for its main one."""
 
@@ -102,8 +123,8 @@ class Place:
     """The flow in one of whose stages this is, through `if`, `match` and `try`."""
     level: bool = False
     """In the graph of the stages itself, not of a TRY in one."""
-    tail: bool = False
-    """The end of this block is the end of its stage."""
+    behind: Behind = "more"
+    """What stands between the end of this block and the end of its stage."""
     flows: frozenset[str] = frozenset()
     """The names of all flows around it, also those out of reach."""
     inlined: "Inlined | None" = None
@@ -122,16 +143,15 @@ class Place:
             past=CONTINUE,
             flow=None,
             level=False,
-            tail=False,
+            behind="more",
             inlined=inlined,
         )
 
-    def in_try(self, past: str, *, handler: bool = False, tail: bool = False) -> "Place":
-        """The body or a handler of a TRY here."""
+    def in_try(self, past: str, *, handler: bool = False, behind: Behind = "nothing") -> "Place":
+        """The body or a handler of a TRY here; `behind` is what stands between its end and the end of the TRY."""
         inside = handler or self.in_handler
-        return replace(
-            self, outermost=False, top=False, past=past, in_handler=inside, level=False, tail=self.tail and tail
-        )
+        behind = further(self.behind, behind)
+        return replace(self, outermost=False, top=False, past=past, in_handler=inside, level=False, behind=behind)
 
     def in_finally(self) -> "Place":
         """The `finally` of a TRY here."""
@@ -144,12 +164,19 @@ class Place:
             past=NOWHERE,
             flow=None,
             level=False,
-            tail=False,
+            behind="more",
         )
 
     def in_stage(self, flow: "Flow") -> "Place":
         """A stage of a flow here."""
-        return replace(self, flow=flow, level=True, tail=True, flows=self.flows | {flow.name})
+        return replace(self, flow=flow, level=True, behind="nothing", flows=self.flows | {flow.name})
+
+    def reach(self, name: str) -> "tuple[Flow, bool, Behind] | None":
+        """A flow around by its name, whether this is in the graph of its stages, and what stands up to its stage's end."""
+        flow, level, behind = self.flow, self.level, self.behind
+        while flow is not None and flow.name != name:
+            flow, level, behind = flow.around, level and flow.level, further(behind, flow.behind)
+        return None if flow is None else (flow, level, behind)
 
     def follows(self, after: After) -> After:
         """Whether the edge from here is END; the end of a stage is followed by what follows its flow."""
@@ -188,6 +215,19 @@ class Flow:
     after: After
     left: frozenset[str]
     """Which of BREAK and CONTINUE the lines behind the flow ask for with `at.left`."""
+    ends: frozenset[str] = frozenset()
+    """Stages in which nothing stands: other names of the end of the flow."""
+    around: "Flow | None" = None
+    """The flow in one of whose stages this one stands."""
+    level: bool = False
+    """It stands in the graph of the stages of `around` itself."""
+    behind: Behind = "more"
+    """What stands between its end and the end of the stage of `around`."""
+
+    @property
+    def exit(self) -> str:
+        """The label of the edge to behind the flow."""
+        return f"<end of {self.name}>"
 
 
 @final

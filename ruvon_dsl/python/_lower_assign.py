@@ -121,8 +121,12 @@ def _path(unit: Unit, target: Expr, span: Span, place: Place) -> bool:
     if one_item and fresh_kind(root.id, place.frame):
         return True
     text = unit.source.slice(span)
-    if isinstance(target, e.Subscript):
-        rewrite = f"write `{root.id} = {{**{root.id}, key: value}}` for a dict"
+    origin = origin_of(root.id, place.frame)
+    if origin is not None:
+        rewrite = _by_origin(root.id, origin, f"{origin}{text[len(root.id) :]} = ...")
+    elif isinstance(target, e.Subscript):
+        key = unit.source.slice(target.index.span) if target.index.span is not None else "key"
+        rewrite = f"write `{root.id} = {{**{root.id}, {key}: value}}` for a dict"
     else:
         rewrite = "build a new object with the changed field, or change it by its path below `state`"
     report_in_place(unit, f"`{text}` is assigned", root, span, place, rewrite)
@@ -154,6 +158,37 @@ def report_in_place(unit: Unit, what: str, root: e.Name, span: Span, place: Plac
     )
 
 
+def origin_of(name: str, frame: Frame) -> str | None:
+    """The path below `state`, or the list or dict made here, that a variable only is another name of."""
+    seen: set[str] = set()
+    while name in frame.bound and frame.body is not None and name not in seen:
+        seen.add(name)
+        made = _binders(frame).get(name, [])
+        value = made[0].value if len(made) == 1 and isinstance(made[0], Assigned) else None
+        if value is None or isinstance(value, Awaiting | Each):
+            return None
+        root = _path_root(value)
+        if root == "state" or (root is not None and fresh_kind(root, frame)):
+            return value.text
+        if root is None or value.text != root:
+            return None
+        name = root
+    return None
+
+
+def _path_root(value: Value) -> str | None:
+    try:
+        found = parse(value.text)
+    except ExpressionError:
+        return None
+    root = root_of(found)
+    return None if root is None or not is_target(found) else root.id
+
+
+def _by_origin(name: str, origin: str, rewrite: str) -> str:
+    return f"`{name}` is another name of `{origin}`: write `{rewrite}`"
+
+
 # --- what was made here -----------------------------------------------------------------------------------------------
 
 
@@ -162,18 +197,20 @@ def fresh_kind(name: str, frame: Frame) -> str:
     if name not in frame.bound or frame.body is None:
         return ""
     if name not in frame.fresh:
-        kinds = {_kind(item, name) for item in statements_of(frame.body) if _binds(item, name)}
+        kinds = {_kind(item, name) for item in _binders(frame).get(name, ())}
         kinds.discard("declaration")
         frame.fresh[name] = kinds.pop() if len(kinds) == 1 else ""
     return frame.fresh[name]
 
 
-def _binds(statement: Statement, name: str) -> bool:
-    match statement:
-        case Assigned(target=target) | Annotated(target=target) | ForLoop(target=target):
-            return any(part == name for part, _ in target_parts(target))
-        case _:
-            return False
+def _binders(frame: Frame) -> dict[str, list[Statement]]:
+    """The statements that give each name of a function a value."""
+    if not frame.binders and frame.body is not None:
+        for statement in statements_of(frame.body):
+            if isinstance(statement, Assigned | Annotated | ForLoop):
+                for name in dict.fromkeys(part for part, _ in target_parts(statement.target)):
+                    frame.binders.setdefault(name, []).append(statement)
+    return frame.binders
 
 
 def _kind(statement: Statement, name: str) -> str:
@@ -225,7 +262,11 @@ def lower_augmented(unit: Unit, statement: Augmented, place: Place, given: Given
         if fresh_kind(name, place.frame) == "list":
             return (assign_piece(unit, target, value, statement.span, place, given, AssignOperation.EXTEND),)
         if isinstance(value, e.List | e.Comprehension):
-            rewrite = f"write `{name} = [*{name}, ...]`"
+            added = " ".join(statement.value.text.split())
+            origin = origin_of(name, place.frame)
+            rewrite = f"write `{name} = [*{name}, *{added}]`"
+            if origin is not None:
+                rewrite = _by_origin(name, origin, f"{origin} += {added}")
             report_in_place(unit, f"`{name} +=` grows a list in place", e.Name(name), statement.span, place, rewrite)
             return ()
     whole = e.Binary(statement.op, target, value, statement.span)
@@ -244,7 +285,8 @@ def in_place_call(unit: Unit, call: Invocation, span: Span, place: Place, given:
     root = root_of(owner)
     args = [arg for arg in call.args if not arg.star and arg.keyword is None]
     text = " ".join(_owner_text(call).split())
-    rewrite = _REWRITES.get(name, "a new value").format(text, args[0].value.text if args else "value")
+    added = args[0].value.text if args else "value"
+    rewrite = _REWRITES.get(name, "a new value")
     operation = _OPERATIONS.get(name)
     wanted = "dict" if name == "update" else "list"
     local = isinstance(owner, e.Name) and fresh_kind(owner.id, place.frame) == wanted
@@ -254,9 +296,14 @@ def in_place_call(unit: Unit, call: Invocation, span: Span, place: Place, given:
         if value is not None:
             return (assign_piece(unit, bind(unit, owner, place.frame), value, span, place, given, operation),)
     if root is not None:
-        report_in_place(
-            unit, f"`{text}.{name}(...)` changes `{text}` in place", root, span, place, f"write `{rewrite}`"
-        )
+        advice = f"write `{rewrite.format(text, added)}`"
+        origin = origin_of(root.id, place.frame)
+        if origin is not None:
+            path = origin + text[len(root.id) :]
+            given_text = ", ".join(" ".join(unit.source.slice(arg.span).split()) for arg in call.args)
+            fits = f"{path}.{name}({given_text})" if name in _OPERATIONS else rewrite.format(path, added)
+            advice = _by_origin(root.id, origin, fits)
+        report_in_place(unit, f"`{text}.{name}(...)` changes `{text}` in place", root, span, place, advice)
     return ()
 
 

@@ -9,17 +9,17 @@ from ruvon.ir.expr import _nodes as e
 from ruvon.ir.expr._nodes import Expr
 from ruvon_dsl.python import _codes as codes
 from ruvon_dsl.python._callees import RESULT
-from ruvon_dsl.python._context import After, Given, Place, Unit
+from ruvon_dsl.python._context import After, Given, Place, Unit, further
 from ruvon_dsl.python._findings import edit_fix
 from ruvon_dsl.python._lower_assign import lower_augmented
 from ruvon_dsl.python._lower_bindings import lower_annotated, lower_assigned, produce, return_from_block
 from ruvon_dsl.python._lower_choice import lower_if, lower_match
 from ruvon_dsl.python._lower_discarded import lower_discarded, node_given
-from ruvon_dsl.python._lower_flow import is_left, lower_flow, lower_go
+from ruvon_dsl.python._lower_flow import after_go, is_go, is_left, lower_flow, lower_go, stretch
 from ruvon_dsl.python._lower_loops import lower_for, lower_while
 from ruvon_dsl.python._lower_try import lower_saga, lower_try
 from ruvon_dsl.python._lower_values import bind, lower_value, read_expression
-from ruvon_dsl.python._pieces import Leave, Piece, Pieces, Stop, falls
+from ruvon_dsl.python._pieces import Leave, Piece, Pieces, Stop, falls, goes_on
 from ruvon_dsl.python._scopes import does_something
 from ruvon_dsl.python._surface import (
     Annotated,
@@ -57,41 +57,70 @@ def lower_block(unit: Unit, block: Block, place: Place, after: After, given: Giv
     statements = block.statements
     skip: str | None = None
     for index, statement in enumerate(statements):
-        if not falls(tuple(found[-1:])):
+        if skip is not None and is_left(unit, statement, skip) is not None:
+            continue
+        if not falls(tuple(found[-1:])) and not (goes_on(found[-1]) and _is_edge(statement, place)):
             _unreachable(unit, statements[index:], found[-1])
             break
         if isinstance(statement, Passing | Function | Refused):
             continue
-        if skip is not None and is_left(unit, statement, skip) is not None:
-            continue
         skip = None
         named = node_given(unit, statement, place)
         if named is not None:
-            waiting = named if waiting.name is None else waiting
+            waiting = _joined(unit, waiting, named)
             continue
         rest = statements[index + 1 :]
-        behind = _after(rest, block, place, after)
-        if isinstance(statement, FlowLoop):
+        kept = rest
+        if isinstance(statement, FlowLoop) and place.flow is None:
             skip = statement.name
             kept = tuple(item for item in rest if is_left(unit, item, statement.name) is None)
-            behind = _after(kept, block, place, after)
+        follows = _after(unit, kept, place, after)
         previous = found[-1] if found else None
-        here = replace(place, after=behind)
-        found.extend(_statement(unit, statement, here, behind, waiting, previous, rest))
+        here = replace(place, after=follows, behind=further(place.behind, stretch(kept, place)))
+        found.extend(_statement(unit, statement, here, follows, waiting, previous, rest))
         _check_used(unit, waiting)
         waiting = Given()
     _check_used(unit, waiting)
     return tuple(found)
 
 
-def _after(rest: tuple[Statement, ...], block: Block, place: Place, after: After) -> After:
+def _joined(unit: Unit, waiting: Given, named: Given) -> Given:
+    """What a `node(...)` gives; on the first node of a stage it can only add options, because the stage is its name."""
+    if not waiting.first or waiting.name is None:
+        _check_used(unit, waiting)
+        return named
+    if named.name != waiting.name and named.name is not None and named.span is not None:
+        unit.findings.error(
+            codes.NODE_PLACE,
+            f"the first node of the stage `{waiting.name}` cannot be named `{named.name}`",
+            named.span,
+            help=f"write `node({waiting.name!r}, ...)`, or give the stage that name",
+        )
+    return replace(waiting, max_iterations=named.max_iterations, automate_next=named.automate_next)
+
+
+def _does(statement: Statement) -> bool:
+    return does_something(Block((statement,), statement.span))
+
+
+def _after(unit: Unit, rest: tuple[Statement, ...], place: Place, after: After) -> After:
     """What follows a statement that has these behind it; a bare `return` may be an edge and no node."""
-    following = [item for item in rest if does_something(Block((item,), block.span))]
-    if not following:
+    first = next((item for item in rest if _does(item)), None)
+    if first is None:
         return after
-    first = following[0]
-    bare = isinstance(first, Returning) and (first.value is None or first.value.text == "None")
-    return "return" if bare and place.top and place.inlined is None else "node"
+    going = after_go(unit, first, place)
+    if going is not None:
+        return going
+    return "return" if _is_bare(first) and place.top and place.inlined is None else "node"
+
+
+def _is_bare(statement: Statement) -> bool:
+    return isinstance(statement, Returning) and (statement.value is None or statement.value.text == "None")
+
+
+def _is_edge(statement: Statement, place: Place) -> bool:
+    """Whether the statement only says where an edge leads, which a node has also where it never comes to its end."""
+    return is_go(statement, place) or isinstance(statement, Jump) or (_is_bare(statement) and place.top)
 
 
 def _check_used(unit: Unit, given: Given) -> None:
@@ -142,7 +171,7 @@ def _statement(
         case Augmented():
             return lower_augmented(unit, statement, place, given)
         case Discarded():
-            going = lower_go(unit, statement, place, after)
+            going = lower_go(unit, statement, place)
             return lower_discarded(unit, statement, place, given) if going is None else going
         case Returning():
             return _return(unit, statement, place, given)

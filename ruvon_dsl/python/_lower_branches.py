@@ -1,6 +1,7 @@
 """The graphs of branches: one effect, or the body of a nested `async def`."""
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
 
 from ruvon.ir._nodes import Graph, HumanSource, Parallel, Return, Wait
@@ -83,11 +84,13 @@ def _gathered(unit: Unit, effect: Effect) -> Graph:
     return graph_of((step, Stop(unit.ids.derive("return"), Return(value=result), effect.span)))
 
 
-def branch_graph(unit: Unit, branch: BranchFunction, call: Invocation, place: Place, *, mapped: bool) -> Graph:
-    """The graph of a nested function at its one use."""
+def branch_graph(
+    unit: Unit, branch: BranchFunction, call: Invocation, place: Place, *, mapped: Collection[str] = ()
+) -> Graph:
+    """The graph of a nested function at its one use; `mapped` are the names that a mapped `gather` gives to it."""
     function = branch.function
     branch.used.append(call.span)
-    _check_call(unit, function, call, mapped=mapped)
+    _check_call(unit, function, call, mapped)
     parameters = {item.name: item.span for item in function.parameters}
     frame = frame_of(function.body, parameters, place.frame)
     frame.rename = place.frame.rename
@@ -103,18 +106,20 @@ def branch_graph(unit: Unit, branch: BranchFunction, call: Invocation, place: Pl
     return graph_of((*(piece for piece in pieces if isinstance(piece, Step)), stop))
 
 
-def _check_call(unit: Unit, function: Function, call: Invocation, *, mapped: bool) -> None:
-    wanted = 1 if mapped else 0
+def _check_call(unit: Unit, function: Function, call: Invocation, mapped: Collection[str]) -> None:
     plain = all(arg.keyword is None and not arg.star for arg in call.args)
     takes = len(function.parameters)
-    if takes > wanted or len(call.args) != takes or not plain:
+    given = [arg.value.name for arg in call.args if isinstance(arg.value, Dotted)]
+    several = len(set(given)) == len(call.args) and set(given) <= set(mapped)
+    fits = takes == 0 or (takes == 1 and mapped) or several
+    if not fits or len(call.args) != takes or not plain:
         unit.findings.error(
             codes.BRANCH_PARAMETER,
             f"the branch `{function.name}` takes {takes} parameter{'s' if takes != 1 else ''} and gets {len(call.args)}",
             call.span,
             help=(
                 "a branch has no parameters and reads the variables around it; in a mapped gather it has one, the item: "
-                "`gather(*(branch(x) for x in xs))`"
+                "`gather(*(branch(x) for x in xs))`, or the names behind `for`: `gather(*(branch(i, x) for i, x in xs))`"
             ),
         )
 

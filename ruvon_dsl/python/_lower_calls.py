@@ -1,5 +1,6 @@
 """Awaited calls of steps: bound arguments, resolved options, one CALL."""
 
+from dataclasses import replace
 from typing import TypeAlias
 
 from ruvon.ir._nodes import Call
@@ -30,7 +31,7 @@ from ruvon_dsl.python._callees import (
 )
 from ruvon_dsl.python._context import Given, Place, Unit
 from ruvon_dsl.python._lower_children import child_effect
-from ruvon_dsl.python._lower_options import read_options
+from ruvon_dsl.python._lower_options import read_options, with_options
 from ruvon_dsl.python._lower_values import effect_of
 from ruvon_dsl.python._refusals import refuse_await
 from ruvon_dsl.python._surface import Dotted, Invocation
@@ -134,23 +135,34 @@ def _step(
     check_method(unit, callee, call, ("queued",), "a step")
     options = read_options(unit, tuple(callee.options), STEP_OPTIONS, "a step", place.frame)
     positional, keywords = call_arguments(unit, call.args, place, call.span)
-    args, found = bind_arguments(target, positional, keywords, call.span)
-    if not any(arg.star for arg in call.args):
-        unit.findings.add(*found)
-    queue = options.queue if "queue" in options.given else target.queue
     action = Call(
         function=target.path,
-        args=args,
-        queue=queue or "default" if callee.method == "queued" else queue,
-        retry=options.retry if "retry" in options.given else target.retry,
-        timeout_us=options.timeout_us if "timeout" in options.given else target.timeout_us,
-        compensation=options.compensation if "compensate" in options.given else target.compensation,
-        input_model=options.input_model if "input_model" in options.given else _input_model(target),
+        queue=target.queue,
+        retry=target.retry,
+        timeout_us=target.timeout_us,
+        compensation=target.compensation,
+        input_model=_input_model(target),
     )
+    action = _queued(callee, with_options(action, options))
+    args, found = bind_arguments(_given_input(target, action), positional, keywords, call.span)
+    if not any(arg.star for arg in call.args):
+        unit.findings.add(*found)
+    action = replace(action, args=args)
     automate = options.automate_next if "automate_next" in options.given else target.automate_next
     return made(
         unit, target.name, action, call.span, place, given=given, wanted=wanted, name=options.name, automate=automate
     )
+
+
+def _given_input(target: StepTarget, action: Call) -> StepTarget:
+    """The step as its call sees it: what its input may give, the call may leave out."""
+    if action.input_model is None and not action.required_input:
+        return target
+    return replace(target, parameters=tuple(replace(item, required=False) for item in target.parameters))
+
+
+def _queued(callee: Callee, action: Call) -> Call:
+    return replace(action, queue=action.queue or "default") if callee.method == "queued" else action
 
 
 def _input_model(target: StepTarget) -> str | None:
@@ -172,15 +184,7 @@ def _opaque(
     options = read_options(unit, tuple(callee.options), STEP_OPTIONS | CHILD_OPTIONS, "a step", place.frame)
     positional, keywords = call_arguments(unit, call.args, place, call.span)
     path = declared.path if declared is not None and declared.path is not None else callee.base.name
-    action = Call(
-        function=path,
-        args=opaque_arguments(positional, keywords),
-        queue=options.queue or ("default" if callee.method == "queued" else None),
-        retry=options.retry,
-        timeout_us=options.timeout_us,
-        compensation=options.compensation,
-        input_model=options.input_model,
-    )
+    action = _queued(callee, with_options(Call(function=path, args=opaque_arguments(positional, keywords)), options))
     base = path.rpartition(":")[2].rpartition(".")[2]
     automate = options.automate_next
     return made(unit, base, action, call.span, place, given=given, wanted=wanted, name=options.name, automate=automate)

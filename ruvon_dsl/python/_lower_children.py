@@ -1,7 +1,9 @@
 """Calls that start another workflow, and calls of custom step types."""
 
 import re
+from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Final, TypeVar
 
 from ruvon.ir._nodes import Call, Start, StartMode
 from ruvon.ir._spans import Span
@@ -11,22 +13,25 @@ from ruvon_dsl._link import ChildTarget, Missing, PlainFunctionTarget, PureTarge
 from ruvon_dsl.python import _codes as codes
 from ruvon_dsl.python._callees import (
     CHILD_OPTIONS,
-    STEP_OPTIONS,
+    SERVICE_OPTIONS,
     Callee,
     Effect,
     Wanted,
     call_arguments,
     check_method,
+    literal_names,
     made,
     result_text,
 )
-from ruvon_dsl.python._context import Given, Place, Unit
-from ruvon_dsl.python._lower_options import read_options
+from ruvon_dsl.python._context import Frame, Given, Place, Unit
+from ruvon_dsl.python._lower_options import constant, read_options, with_options
 from ruvon_dsl.python._lower_types import type_of
 from ruvon_dsl.python._lower_values import lower_value
-from ruvon_dsl.python._surface import Dotted, Invocation, Value
+from ruvon_dsl.python._surface import Argument, Dotted, Invocation, Value
 
 __all__ = ["child_effect", "custom_effect"]
+
+T = TypeVar("T", str, int)
 
 # --- children ---------------------------------------------------------------------------------------------------------
 
@@ -45,11 +50,12 @@ def child_effect(
     check_method(unit, callee, call, ("spawn", "schedule"), "a workflow")
     options = read_options(unit, tuple(callee.options), CHILD_OPTIONS, "a workflow", place.frame)
     mode = {"spawn": StartMode.DETACH, "schedule": StartMode.SCHEDULE}.get(callee.method or "", StartMode.AWAIT)
-    known = {StartMode.AWAIT: (), StartMode.DETACH: ("key",), StartMode.SCHEDULE: ("cron", "tz", "name")}[mode]
+    known = _KEYWORDS[mode]
     positional, keywords = call_arguments(unit, call.args, place, call.span)
     unknown = [name for name in keywords if name not in known]
     missing = mode is StartMode.SCHEDULE and "cron" not in keywords
-    if len(positional) != 1 or unknown or missing:
+    least = 1 if target.takes is not Missing and unit.lookup is not None else 0
+    if not least <= len(positional) <= 1 or unknown or missing:
         _bad_child(unit, target, call, mode)
     action = Start(
         child=target.workflow_type,
@@ -61,9 +67,12 @@ def child_effect(
         cron=keywords.get("cron", e.Const("") if missing else None),
         timezone=keywords.get("tz"),
         schedule_name=keywords.get("name"),
+        overlap=_constant_of(unit, call, "overlap", place.frame, str),
+        catch_up=_constant_of(unit, call, "catch_up", place.frame, int),
         data_region=options.data_region,
         retry=options.retry,
         timeout_us=options.timeout_us,
+        merge=options.merge,
     )
     return made(
         unit,
@@ -76,6 +85,19 @@ def child_effect(
         name=options.name,
         automate=options.automate_next,
     )
+
+
+_KEYWORDS: Final[Mapping[StartMode, tuple[str, ...]]] = {
+    StartMode.AWAIT: (),
+    StartMode.DETACH: ("key",),
+    StartMode.SCHEDULE: ("cron", "tz", "name", "overlap", "catch_up"),
+}
+
+
+def _constant_of(unit: Unit, call: Invocation, name: str, frame: Frame, kind: type[T]) -> T | None:
+    """The constant of a keyword, where it is given."""
+    value = next((arg.value for arg in call.args if arg.keyword == name), None)
+    return None if value is None or value.text == "None" else constant(unit, value, frame, kind, f"`{name}`")
 
 
 def _bad_child(unit: Unit, target: ChildTarget, call: Invocation, mode: StartMode) -> None:
@@ -116,9 +138,11 @@ def custom_effect(
     for arg in custom.args[1:]:
         if arg.keyword == "into":
             into = type_of(unit, arg.value)
+        elif arg.star:
+            config.update(literal_names(unit, arg, place, call.span) or {})
         elif arg.keyword is not None:
             config[arg.keyword] = _config(unit, arg.value, place, call.span)
-    options = read_options(unit, tuple(callee.options), STEP_OPTIONS, "a step type", place.frame)
+    options = read_options(unit, tuple(callee.options), SERVICE_OPTIONS, "a step type", place.frame)
     function = _function(config)
     positional, keywords = call_arguments(unit, call.args, place, call.span)
     args = {("state" if value == e.Name("state") else str(index)): value for index, value in enumerate(positional)}
@@ -128,14 +152,10 @@ def custom_effect(
         args=MappingProxyType({**args, **keywords}),
         config=MappingProxyType(config),
         into=into,
-        queue=options.queue,
-        retry=options.retry,
-        timeout_us=options.timeout_us,
-        compensation=options.compensation,
-        input_model=options.input_model,
     )
     base = name.value.lower() if function is None else re.split(r"[:.]", function)[-1]
     automate = options.automate_next
+    action = with_options(action, options)
     return made(unit, base, action, call.span, place, given=given, wanted=wanted, name=options.name, automate=automate)
 
 
@@ -151,8 +171,12 @@ def _function(config: dict[str, Expr]) -> str | None:
 
 def _positional(custom: Invocation) -> int:
     """How many arguments a well-formed `call` has: one by position, the rest by name without stars."""
-    by_name = sum(1 for arg in custom.args[1:] if arg.keyword is not None and not arg.star)
+    by_name = sum(1 for arg in custom.args[1:] if arg.keyword is not None or _is_written_out(arg))
     return by_name + 1
+
+
+def _is_written_out(arg: Argument) -> bool:
+    return arg.star == "**" and arg.value.text.startswith("{")
 
 
 def _config(unit: Unit, value: Value, place: Place, statement: Span) -> Expr:

@@ -91,7 +91,7 @@ def lower_if(
         default = unit.block(Block((rest,), rest.span), place, after)
     else:
         default = () if statement.orelse is None else unit.block(statement.orelse, place, after)
-    return (*before, Choose(node, tuple(arms), default, statement.span, automate))
+    return (*before, Choose(node, tuple(arms), default, statement.span, automate, given.injected))
 
 
 def _bodies(unit: Unit, statement: Branching, place: Place, after: After) -> Pieces:
@@ -133,7 +133,8 @@ def lower_match(
         label = given if given.first else Given()
         before.append(assign_piece(unit, variable, subject, statement.subject.span, place, label))
         subject = variable
-    return (*before, _cases(unit, statement, subject, node, automate, place, after))
+    choose = _cases(unit, statement, subject, node, automate, place, after)
+    return (*before, replace(choose, injected=given.injected))
 
 
 def _cases(

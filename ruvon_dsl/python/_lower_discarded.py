@@ -41,7 +41,8 @@ def node_given(unit: Unit, statement: Statement, place: Place) -> Given | None:
     automate = (
         constant(unit, found["automate_next"], frame, bool, "`automate_next`") if "automate_next" in found else None
     )
-    return Given(name, limit, automate, statement.span)
+    injected = constant(unit, found["injected"], frame, bool, "`injected`") if "injected" in found else None
+    return Given(name, limit, automate, statement.span, injected=bool(injected))
 
 
 def lower_discarded(unit: Unit, statement: Discarded, place: Place, given: Given) -> Pieces:

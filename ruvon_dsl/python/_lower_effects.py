@@ -48,15 +48,27 @@ def lower_effect(unit: Unit, awaiting: Awaiting, place: Place, *, given: Given, 
             return None
         case None:
             return step_effect(unit, callee, value, place, given=given, wanted=wanted)
+        case name if name in ONE_NODE:
+            return waiting_effect(unit, name, callee, value, place, given=given, wanted=wanted)
+        case name if callee.options or callee.method is not None:
+            _optionless(unit, name, value)
+            return None
         case "gather":
             return gather_effect(unit, value, place, given=given, wanted=wanted)
         case "first_of":
             return first_of_effect(unit, value, place, given=given, wanted=wanted)
-        case name if name in ONE_NODE:
-            return waiting_effect(unit, name, value, place, given=given, wanted=wanted)
         case name:
             _misused(unit, name, value)
             return None
+
+
+def _optionless(unit: Unit, name: str, call: Invocation) -> None:
+    unit.findings.error(
+        codes.AWAITED,
+        f"`{name}` has no `.with_` and no other methods",
+        call.span,
+        help=f'name it on the line before, `node("Name")`; its options are keywords of the call: `{name}(..., timeout=...)`',
+    )
 
 
 def _misused(unit: Unit, name: str, call: Invocation) -> None:

@@ -11,6 +11,7 @@ from ruvon_dsl.python._context import After, Given, Place, Unit
 from ruvon_dsl.python._lower_branches import branch_place
 from ruvon_dsl.python._lower_choice import decision_id, step_of
 from ruvon_dsl.python._lower_effects import lower_effect
+from ruvon_dsl.python._lower_items import counted, unbracketed
 from ruvon_dsl.python._lower_values import lower_value, read_expression
 from ruvon_dsl.python._naming import variable_of
 from ruvon_dsl.python._pieces import Attempt, Choose, Leave, Pieces, Stages, Step, Turns
@@ -64,11 +65,11 @@ def lower_for(unit: Unit, statement: ForLoop, place: Place, after: After, given:
             help="loop over a name and assign it in the body",
         )
         item = None
-    if item is not None:
-        item = _renamed(item, place)
+    item = e.Name("_") if item is None else _renamed(item, place)
+    over, index, item = counted(over, item)
     body = unit.block(statement.body, place.in_turn())
     orelse = () if statement.orelse is None else unit.block(statement.orelse, place, after)
-    action = Loop(over=over, item=item or e.Name("_"), body=_EMPTY, max_iterations=given.max_iterations)
+    action = Loop(over=over, item=item, index=index, body=_EMPTY, max_iterations=given.max_iterations)
     automate = unit.automation(place, given.automate_next)
     return (Turns(node, action, body, orelse, statement.span, automate, breaks(body)),)
 
@@ -77,7 +78,7 @@ def _is_names(target: Expr) -> bool:
     match target:
         case e.Name(id=name):
             return name != "state"
-        case e.Tuple(items=items):
+        case e.Tuple(items=items) | e.List(items=items):
             return bool(items) and all(_is_names(item) for item in items)
         case _:
             return False
@@ -89,6 +90,8 @@ def _renamed(target: Expr, place: Place) -> Expr:
             return e.Name(place.frame.rename.get(name, name), span)
         case e.Tuple(items=items, span=span):
             return e.Tuple(tuple(_renamed(item, place) for item in items), span)
+        case e.List(items=items, span=span):
+            return e.List(tuple(_renamed(item, place) for item in items), span)
         case _:
             return target
 
@@ -150,14 +153,17 @@ def collecting_loop(
     target = _renamed(target, inner)
     tests = tuple(lower_value(unit, test, inner.frame, each.span) for test in clause.tests)
     if tests:
+        target, index = unbracketed(target), None
         over = e.Comprehension("list", target, (e.Clause(target, over, tests),), clause.over.span)
+    else:
+        over, index, target = counted(over, target)
     effect = lower_effect(unit, element, inner, given=Given(), wanted=None)
     if effect is None:
         return None
     body = (Step(effect.id, effect.action, effect.span, None),)
     output = e.Name(variable_of(node, "result"), each.span) if wanted is None or wanted is RESULT else wanted
     limit = given.max_iterations
-    action = Loop(over=over, item=target, body=_EMPTY, collect=True, output=output, max_iterations=limit)
+    action = Loop(over=over, item=target, index=index, body=_EMPTY, collect=True, output=output, max_iterations=limit)
     automate = unit.automation(place, given.automate_next)
     return (Turns(node, action, body, (), each.span, automate, leaves=False),), output
 
@@ -171,7 +177,7 @@ def _all_names(target: Expr) -> list[str]:
     match target:
         case e.Name(id=name):
             return [name]
-        case e.Tuple(items=items):
+        case e.Tuple(items=items) | e.List(items=items):
             return [name for item in items for name in _all_names(item)]
         case _:
             return []

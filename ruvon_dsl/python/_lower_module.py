@@ -1,5 +1,6 @@
 """One `@workflow` function to a definition: its header, its body, and the checks that need the whole function."""
 
+import ast
 from collections.abc import Iterator
 from dataclasses import replace
 from types import MappingProxyType
@@ -26,7 +27,18 @@ from ruvon_dsl.python._parse_values import read_value
 from ruvon_dsl.python._pieces import graph_of
 from ruvon_dsl.python._scopes import invocations, statements_of, values_of
 from ruvon_dsl.python._source import Source
-from ruvon_dsl.python._surface import Block, Discarded, Dotted, FlowLoop, Function, Invocation, Text, Value
+from ruvon_dsl.python._surface import (
+    Block,
+    Discarded,
+    Dotted,
+    FlowLoop,
+    Function,
+    Invocation,
+    Passing,
+    Statement,
+    Text,
+    Value,
+)
 
 __all__ = ["lower_workflow"]
 
@@ -227,16 +239,24 @@ def _given_names(unit: Unit, body: Block) -> Iterator[str]:
 
 
 def _names_in(unit: Unit, body: Block) -> Iterator[tuple[str, Span]]:
+    heads: set[Span] = set()
     for statement in statements_of(body):
         if isinstance(statement, Function):
             yield from _names_in(unit, statement.body)
         if isinstance(statement, FlowLoop):
             yield from ((label, span) for label, _, span in statement.stages)
+            heads.update(item.span for _, stage, _ in statement.stages if (item := _head(stage)) is not None)
         for value in values_of(statement):
             for call in invocations(value):
-                found = _name_of(unit, call, whole=isinstance(statement, Discarded) and statement.value is call)
-                if found is not None:
+                whole = isinstance(statement, Discarded) and statement.value is call
+                found = _name_of(unit, call, whole=whole)
+                if found is not None and not (whole and statement.span in heads):
                     yield found
+
+
+def _head(stage: Block) -> Statement | None:
+    """The first statement of a stage: a `node(...)` there only gives options to the node that the stage names."""
+    return next((item for item in stage.statements if not isinstance(item, Passing | Function)), None)
 
 
 def _name_of(unit: Unit, call: Invocation, *, whole: bool) -> tuple[str, Span] | None:
@@ -253,10 +273,12 @@ def _name_of(unit: Unit, call: Invocation, *, whole: bool) -> tuple[str, Span] |
 
 def _literal(value: Value | None) -> tuple[str, Span] | None:
     text = value.text if isinstance(value, Text) else ""
-    if len(text) < 2 or text[0] not in "\"'" or text[-1] != text[0] or text[0] in text[1:-1] or "\\" in text:
+    try:
+        found = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
         return None
     assert isinstance(value, Text)  # noqa: S101 - its text is not empty
-    return text[1:-1], value.span
+    return (found, value.span) if isinstance(found, str) else None
 
 
 def _check_branches(unit: Unit, frame: Frame) -> None:

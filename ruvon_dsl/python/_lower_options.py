@@ -1,19 +1,22 @@
 """Options at call sites: `.with_(...)`, `retry=`, `timeout=`; all constants, because they are part of the definition."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Final, TypeVar, final
 
 from ruvon.authoring._declarations import CompensationDeclaration
-from ruvon.authoring._retry import Retry
-from ruvon.ir._nodes import Compensation, RetryPolicy, TypePath, TypeText
+from ruvon.authoring._retry import Retry, RetryArgumentError
+from ruvon.ir._nodes import Call, Compensation, Merge, MergeConflict, MergeStrategy, RetryPolicy, TypePath, TypeText
+from ruvon.ir._paths import canonical_path
 from ruvon.ir._spans import Span
 from ruvon.ir.expr import _nodes as e
 from ruvon.ir.expr._nodes import Expr
 from ruvon_dsl._link import (
     Missing,
     PlainFunctionTarget,
+    PureTarget,
     StepTarget,
     compensation_of,
     describe,
@@ -26,7 +29,17 @@ from ruvon_dsl.python._lower_types import class_of, type_of
 from ruvon_dsl.python._lower_values import NOTHING, lower_value, read_expression
 from ruvon_dsl.python._surface import Argument, Dotted, Invocation, Text, Value
 
-__all__ = ["Options", "constant", "read_options", "read_retry", "read_timeout"]
+__all__ = [
+    "MERGING",
+    "Options",
+    "constant",
+    "read_merge",
+    "read_options",
+    "read_retry",
+    "read_texts",
+    "read_timeout",
+    "with_options",
+]
 
 T = TypeVar("T", str, bool, int, float)
 
@@ -38,9 +51,18 @@ _NAMES: Final = (
     "compensate",
     "automate_next",
     "input_model",
+    "required_input",
+    "queue_timeout",
+    "deadline",
+    "merge",
+    "conflict",
+    "merge_function",
+    "into",
     "version",
     "data_region",
 )
+MERGING: Final = frozenset({"merge", "conflict", "merge_function"})
+"""The options that `read_merge` reads."""
 
 
 @final
@@ -57,6 +79,11 @@ class Options:
     compensation: Compensation | None = None
     automate_next: bool | None = None
     input_model: TypeText | None = None
+    required_input: tuple[str, ...] = ()
+    queue_timeout_us: int | None = None
+    deadline_us: int | None = None
+    merge: Merge = field(default_factory=Merge)
+    into: TypeText | None = None
     version: str | None = None
     data_region: Expr | None = None
 
@@ -77,6 +104,27 @@ def read_options(unit: Unit, args: tuple[Argument, ...], allowed: frozenset[str]
     return options
 
 
+def with_options(call: Call, options: Options) -> Call:
+    """The call with what its site gives; everything else stays as its function declares it."""
+    given = {_FIELDS[name] for name in options.given & _FIELDS.keys()}
+    return replace(call, **{name: getattr(options, name) for name in given})
+
+
+_FIELDS: Final = {
+    "retry": "retry",
+    "timeout": "timeout_us",
+    "queue": "queue",
+    "queue_timeout": "queue_timeout_us",
+    "deadline": "deadline_us",
+    "compensate": "compensation",
+    "input_model": "input_model",
+    "required_input": "required_input",
+    "into": "into",
+    **dict.fromkeys(MERGING, "merge"),
+}
+"""The fields of a CALL by the options that set them."""
+
+
 def _set(unit: Unit, options: Options, name: str, value: Value, frame: Frame) -> None:
     match name:
         case "name":
@@ -86,6 +134,10 @@ def _set(unit: Unit, options: Options, name: str, value: Value, frame: Frame) ->
             options.retry = read_retry(unit, value, frame)
         case "timeout":
             options.timeout_us = read_timeout(unit, value, frame)
+        case "queue_timeout":
+            options.queue_timeout_us = read_timeout(unit, value, frame, what="`queue_timeout`")
+        case "deadline":
+            options.deadline_us = read_timeout(unit, value, frame, what="`deadline`")
         case "queue":
             options.queue = constant(unit, value, frame, str, "`queue`", optional=True)
         case "compensate":
@@ -94,6 +146,12 @@ def _set(unit: Unit, options: Options, name: str, value: Value, frame: Frame) ->
             options.automate_next = constant(unit, value, frame, bool, "`automate_next`")
         case "input_model":
             options.input_model = None if value.text == "None" else type_of(unit, value)
+        case "into":
+            options.into = None if value.text == "None" else type_of(unit, value)
+        case "required_input":
+            options.required_input = read_texts(unit, value, frame, "`required_input`")
+        case "merge" | "conflict" | "merge_function":
+            options.merge = read_merge(unit, options.merge, name, value, frame, codes.CALL_OPTION)
         case "version":
             options.version = constant(unit, value, frame, str, "`version`", optional=True)
         case _:
@@ -140,6 +198,46 @@ def read_timeout(unit: Unit, value: Value, frame: Frame, *, what: str = "a timeo
             return None
 
 
+def read_texts(unit: Unit, value: Value, frame: Frame, what: str) -> tuple[str, ...]:
+    """A tuple of constant texts."""
+    found = lower_value(unit, value, frame, value.span)
+    items = found.items if isinstance(found, e.Tuple | e.List) else ()
+    texts = tuple(item.value for item in items if isinstance(item, e.Const) and isinstance(item.value, str))
+    if found is not NOTHING and (not isinstance(found, e.Tuple | e.List) or len(texts) != len(items)):
+        _not_constant(unit, value, what, "a tuple of constant texts")
+    return texts
+
+
+def read_merge(unit: Unit, merge: Merge, name: str, value: Value, frame: Frame, code: str) -> Merge:
+    """The merge rules with one of `MERGING` changed."""
+    if name == "merge_function":
+        return replace(merge, function=_merge_function(unit, value, frame))
+    word = value.parts[-1] if isinstance(value, Dotted) else ""
+    if name == "merge" and word in MergeStrategy.__members__:
+        return replace(merge, strategy=MergeStrategy[word])
+    word = "PREFER_EXISTING" if word == "PREFER_OLD" else word
+    if name == "conflict" and word in MergeConflict.__members__:
+        return replace(merge, conflict=MergeConflict[word])
+    kind = "MergeStrategy" if name == "merge" else "MergeConflictBehavior"
+    known = MergeStrategy if name == "merge" else MergeConflict
+    unit.findings.error(
+        code,
+        f"`{name}` is not `{value.text}`",
+        value.span,
+        help=f"write one of {', '.join(f'`{kind}.{item}`' for item in known.__members__)}",
+    )
+    return merge
+
+
+def _merge_function(unit: Unit, value: Value, frame: Frame) -> TypePath | None:
+    if value.text == "None":
+        return None
+    path = _function_path(unit, value, frame) if isinstance(value, Dotted) else None
+    if path is None:
+        _not_constant(unit, value, "the merge function", "a function of a module, by its name")
+    return path
+
+
 def _not_constant(unit: Unit, value: Value, what: str, wanted: str) -> None:
     if unit.lookup is None:
         return  # without an import a module constant cannot be seen
@@ -177,19 +275,23 @@ def _written_retry(unit: Unit, call: Invocation, frame: Frame) -> RetryPolicy | 
     given: dict[str, Value] = {}
     for arg in call.args:
         if arg.keyword is None or arg.keyword not in known:
+            near = get_close_matches(arg.keyword or "", known, 1)
+            takes = f"it takes {', '.join(f'`{name}`' for name in sorted(known))}, by name"
             unit.findings.error(
                 codes.CALL_OPTION,
                 f"`Retry` has no option `{arg.keyword or arg.value.text}`",
                 arg.span,
-                help=f"it takes {', '.join(f'`{name}`' for name in sorted(known))}, by name",
+                help=f"did you mean `{near[0]}`? {takes}" if near else takes,
             )
             return None
         given[arg.keyword] = arg.value
     policy = _policy(unit, given, frame)
     try:
         Retry(max_attempts=policy.max_attempts, backoff=policy.backoff, jitter=policy.jitter)
-    except ValueError as error:
-        unit.findings.error(codes.CALL_OPTION, f"the retry policy is not possible: {error}", call.span)
+    except RetryArgumentError as error:
+        span = given[error.argument].span if error.argument in given else call.span
+        message = f"the retry policy is not possible: `{error.argument}` is `{error.value}`"
+        unit.findings.error(codes.CALL_OPTION, message, span, help=f"give {error.accepted}")
         return None
     return policy
 
@@ -218,10 +320,18 @@ def _policy(unit: Unit, given: Mapping[str, Value], frame: Frame) -> RetryPolicy
 
 def _classes(unit: Unit, value: Value) -> tuple[TypePath, ...]:
     expr = read_expression(unit, value.text, value.span)
-    items = expr.items if isinstance(expr, e.Tuple | e.List) else (expr,)
+    if expr is not None and not isinstance(expr, e.Tuple):
+        unit.findings.error(
+            codes.NOT_CONSTANT,
+            f"the errors are `{' '.join(value.text.split())}`, which is not a tuple of exception classes",
+            value.span,
+            help=f"write `({value.text},)`" if _dotted(expr) else "write a tuple such as `(TimeoutError,)`",
+        )
+        return ()
+    items = () if expr is None else expr.items
     found: list[TypePath] = []
     for item in items:
-        name = None if item is None else _dotted(item)
+        name = _dotted(item)
         path = None if name is None else class_of(unit, name)
         if name is None:
             _not_constant(unit, value, "the list of errors", "a tuple of exception classes")
@@ -290,4 +400,6 @@ def _function_path(unit: Unit, value: Value, frame: Frame) -> TypePath | None:
     if isinstance(declared, CompensationDeclaration):
         return declared.path
     target = None if found is Missing else describe(found)
-    return target.path if isinstance(target, StepTarget | PlainFunctionTarget) else None
+    if isinstance(target, StepTarget | PlainFunctionTarget | PureTarget):
+        return target.path
+    return canonical_path(found) if callable(found) and not isinstance(found, type) else None

@@ -12,19 +12,20 @@ from ruvon.ir._nodes import (
     Join,
     Merge,
     MergeConflict,
-    MergeStrategy,
     OnFailure,
     Parallel,
 )
 from ruvon.ir._verify import single_effect
 from ruvon.ir.expr import _nodes as e
 from ruvon.ir.expr import names as names_of
+from ruvon.ir.expr import substitute
 from ruvon.ir.expr._nodes import Expr
 from ruvon_dsl.python import _codes as codes
 from ruvon_dsl.python._callees import RESULT, Effect, Wanted
 from ruvon_dsl.python._context import BranchFunction, Given, Place, Unit
 from ruvon_dsl.python._lower_branches import branch_graph, branch_place, effect_graph, named_branch
-from ruvon_dsl.python._lower_options import constant, read_timeout
+from ruvon_dsl.python._lower_items import counted, unbracketed
+from ruvon_dsl.python._lower_options import MERGING, constant, read_merge, read_timeout
 from ruvon_dsl.python._lower_values import lower_value, read_expression
 from ruvon_dsl.python._lower_waits import ruvon_arguments
 from ruvon_dsl.python._naming import variable_of
@@ -32,7 +33,8 @@ from ruvon_dsl.python._surface import Argument, Awaiting, Dotted, Each, Invocati
 
 __all__ = ["first_of_effect", "gather_effect"]
 
-_OPTIONS: Final = ("limit", "batch_size", "on_failure", "partial", "tolerate", "merge", "conflict", "timeout")
+_RACE_OPTIONS: Final = ("merge", "conflict", "merge_function", "timeout")
+_OPTIONS: Final = ("limit", "batch_size", "on_failure", "partial", "tolerate", *_RACE_OPTIONS)
 
 
 @final
@@ -52,7 +54,7 @@ def gather_effect(unit: Unit, call: Invocation, place: Place, *, given: Given, w
     """The PARALLEL node of a `gather`."""
     node = _settle(unit, "gather", given)
     each = [arg for arg in call.args if arg.keyword is None]
-    settings = _settings(unit, [arg for arg in call.args if arg.keyword is not None], place, wanted)
+    settings = _settings(unit, [arg for arg in call.args if arg.keyword is not None], place)
     first = each[0] if each else None
     if first is None:
         _bad_argument(unit, call, "`gather` runs at least one branch")
@@ -100,7 +102,7 @@ def _bad_argument(unit: Unit, value: Value | Invocation, message: str) -> None:
 # --- options ----------------------------------------------------------------------------------------------------------
 
 
-def _settings(unit: Unit, args: Sequence[Argument], place: Place, wanted: Wanted) -> _Settings:
+def _settings(unit: Unit, args: Sequence[Argument], place: Place) -> _Settings:
     settings = _Settings()
     for arg in args:
         name, value = arg.keyword or "", arg.value
@@ -115,14 +117,21 @@ def _settings(unit: Unit, args: Sequence[Argument], place: Place, wanted: Wanted
             case "partial":
                 settings.collect = constant(unit, value, place.frame, bool, "`partial`") or settings.collect
             case "on_failure":
-                _on_failure(unit, settings, arg, place, wanted)
-            case "merge" | "conflict":
-                settings.merge = _merge(unit, settings.merge, name, value)
-            case "timeout":
-                settings.timeout_us = read_timeout(unit, value, place.frame)
+                _on_failure(unit, settings, arg, place)
             case _:
-                _unknown_option(unit, arg)
+                _common(unit, "gather", settings, arg, place)
     return settings
+
+
+def _common(unit: Unit, what: str, settings: _Settings, arg: Argument, place: Place) -> None:
+    """Read an option that `gather` and `first_of` have."""
+    name, value = arg.keyword or "", arg.value
+    if name == "timeout":
+        settings.timeout_us = read_timeout(unit, value, place.frame)
+    elif name in MERGING:
+        settings.merge = read_merge(unit, settings.merge, name, value, place.frame, codes.GATHER_OPTION)
+    else:
+        _unknown_option(unit, what, arg)
 
 
 def _optional(unit: Unit, value: Value, place: Place) -> Expr | None:
@@ -130,51 +139,26 @@ def _optional(unit: Unit, value: Value, place: Place) -> Expr | None:
     return None if found == e.Const(None) else found
 
 
-def _unknown_option(unit: Unit, arg: Argument) -> None:
-    extra = ""
-    if arg.keyword == "return_exceptions":
+def _unknown_option(unit: Unit, what: str, arg: Argument) -> None:
+    extra, known = "", _RACE_OPTIONS if what == "first_of" else _OPTIONS
+    if arg.keyword == "return_exceptions" and what == "gather":
         extra = "; `partial=True` gives a `Batch` with the results and the failures"
     unit.findings.error(
         codes.GATHER_OPTION,
-        f"`gather` has no option `{arg.keyword}`",
+        f"`{what}` has no option `{arg.keyword}`",
         arg.span,
-        help=f"it takes {', '.join(f'`{name}`' for name in _OPTIONS)}{extra}",
+        help=f"it takes {', '.join(f'`{name}`' for name in known)}{extra}",
     )
 
 
-def _on_failure(unit: Unit, settings: _Settings, arg: Argument, place: Place, wanted: Wanted) -> None:
+def _on_failure(unit: Unit, settings: _Settings, arg: Argument, place: Place) -> None:
     mode = constant(unit, arg.value, place.frame, str, "`on_failure`")
-    if mode == "collect" and wanted is None:
+    if mode == "collect":
         settings.collect = True
-    elif mode == "collect":
-        unit.findings.error(
-            codes.GATHER_OPTION,
-            'the results of `on_failure="collect"` would mix values and errors in one list',
-            arg.span,
-            help="write `partial=True`: it gives a `Batch` with `ok` and `failed`",
-        )
     elif mode not in {"cancel", None}:
         unit.findings.error(
             codes.GATHER_OPTION, f"`on_failure` is not `{mode}`", arg.span, help='it is "cancel" or "collect"'
         )
-
-
-def _merge(unit: Unit, merge: Merge, name: str, value: Value) -> Merge:
-    word = value.parts[-1] if isinstance(value, Dotted) else ""
-    if name == "merge" and word in MergeStrategy.__members__:
-        return replace(merge, strategy=MergeStrategy[word])
-    word = "PREFER_EXISTING" if word == "PREFER_OLD" else word
-    if name == "conflict" and word in MergeConflict.__members__:
-        return replace(merge, conflict=MergeConflict[word])
-    kind = "MergeStrategy" if name == "merge" else "MergeConflictBehavior"
-    known = MergeStrategy if name == "merge" else MergeConflict
-    unit.findings.error(
-        codes.GATHER_OPTION,
-        f"`{name}` is not `{value.text}`",
-        value.span,
-        help=f"write one of {', '.join(f'`{kind}.{item}`' for item in known.__members__)}",
-    )
-    return merge
 
 
 # --- static branches --------------------------------------------------------------------------------------------------
@@ -192,6 +176,9 @@ def _static(unit: Unit, each: Sequence[Argument], place: Place, settings: _Setti
         if made is None:
             continue
         label, name, graph = made
+        own = None if order is None else _own_label(unit, order, place)
+        if own is not None:
+            label = name = own
         aliases.setdefault(_numbered(aliases, name), label)
         if order is not None:
             waits.append((len(branches), order))
@@ -239,16 +226,23 @@ def _after(unit: Unit, value: Value) -> tuple[Invocation | None, Invocation | No
         return None, None
     if isinstance(value.function, Dotted) and unit.names.ruvon(value.function.parts) == "after":
         work = value.args[0].value if value.args else None
-        if isinstance(work, Invocation) and len(value.args) > 1:
+        names = [arg.keyword for arg in value.args[1:]]
+        if isinstance(work, Invocation) and names and names.count("label") == sum(name is not None for name in names):
             return work, value
         unit.findings.error(
             codes.AFTER,
-            "`after` takes a call and the labels it waits for",
+            "`after` takes a call, the labels it waits for, and a `label` of its own",
             value.span,
             help='write `after(d(state), "a", "b")`',
         )
         return None, value
     return value, None
+
+
+def _own_label(unit: Unit, order: Invocation, place: Place) -> str | None:
+    """The label that `after(..., label=)` gives to its branch."""
+    value = next((arg.value for arg in order.args if arg.keyword == "label"), None)
+    return None if value is None else constant(unit, value, place.frame, str, "the label")
 
 
 def _check_eager(unit: Unit, order: Invocation, branch: Branch, place: Place) -> None:
@@ -276,6 +270,8 @@ def _after_labels(
     """The labels of the branches that an `after` names: as they stand in the graph, or as `.local` numbers them."""
     found: list[str] = []
     for arg in order.args[1:]:
+        if arg.keyword is not None:
+            continue
         name = constant(unit, arg.value, place.frame, str, "the label")
         if name is None:
             continue
@@ -311,7 +307,7 @@ def _branch(unit: Unit, work: Invocation, place: Place) -> tuple[str, str, Graph
     """Label, function name and graph of one branch."""
     function = named_branch(work, place)
     if function is not None:
-        graph = branch_graph(unit, function, work, place, mapped=False)
+        graph = branch_graph(unit, function, work, place)
         return function.function.name, function.function.name, graph
     awaiting = Awaiting(work, work.text, work.span)
     return effect_graph(unit, awaiting, branch_place(place, {}))
@@ -338,44 +334,39 @@ def _mapped(unit: Unit, each: Each, place: Place, settings: _Settings) -> Parall
     if function is None:
         made = effect_graph(unit, Awaiting(element, element.text, element.span), inner)
         graph = None if made is None else made[2]
-        item, source = target, _filtered(target, target, over, tests)
+        item, passed = target, target
     else:
-        graph = branch_graph(unit, function, element, place, mapped=True)
-        item, source = _lent(unit, function, element, inner, target, over, tests)
+        graph = branch_graph(unit, function, element, place, mapped=tuple(names))
+        item, passed = _lent(unit, function, element, inner, target)
     if graph is None:
         return None
-    return replace(_parallel((), settings), over=source, item=item, body=graph)
+    index: str | None = None
+    if tests or passed != target:
+        clause_ = e.Clause(unbracketed(target), over, tests)
+        over = e.Comprehension("list", unbracketed(passed), (clause_,), over.span)
+    else:
+        over, index, item = counted(over, item)
+    return replace(_parallel((), settings), over=over, index=index, item=unbracketed(item), body=graph)
 
 
-def _lent(
-    unit: Unit,
-    branch: BranchFunction,
-    call: Invocation,
-    inner: Place,
-    target: Expr,
-    over: Expr,
-    tests: tuple[Expr, ...],
-) -> tuple[Expr, Expr]:
-    """A nested function lends its parameter as the item: the list holds what is passed to it."""
+def _lent(unit: Unit, branch: BranchFunction, call: Invocation, inner: Place, target: Expr) -> tuple[Expr, Expr]:
+    """A nested function lends its parameters as the item: the list holds what is passed to it."""
     parameters = branch.function.parameters
     if not parameters or not call.args:
-        return target, _filtered(target, target, over, tests)
-    passed = lower_value(unit, call.args[0].value, inner.frame, call.span)
-    item = e.Name(parameters[0].name, parameters[0].span)
-    return item, _filtered(passed, target, over, tests)
-
-
-def _filtered(element: Expr, target: Expr, over: Expr, tests: tuple[Expr, ...]) -> Expr:
-    if not tests and element == target:
-        return over
-    return e.Comprehension("list", element, (e.Clause(target, over, tests),), over.span)
+        return target, target
+    if len(parameters) == 1:
+        passed = lower_value(unit, call.args[0].value, inner.frame, call.span)
+        return e.Name(parameters[0].name, parameters[0].span), passed
+    pairs = zip(parameters, call.args, strict=False)
+    own = {arg.value.text: e.Name(parameter.name, parameter.span) for parameter, arg in pairs}
+    return substitute(target, own), target
 
 
 def _names(target: Expr) -> list[e.Name]:
     match target:
         case e.Name():
             return [target]
-        case e.Tuple(items=items):
+        case e.Tuple(items=items) | e.List(items=items):
             return [name for item in items for name in _names(item)]
         case _:
             return []
@@ -388,27 +379,36 @@ def first_of_effect(unit: Unit, call: Invocation, place: Place, *, given: Given,
     """The PARALLEL node of a race."""
     node = _settle(unit, "first_of", given)
     branches: list[Branch] = []
+    settings = _Settings()
     for arg in call.args:
-        if arg.keyword is not None or arg.star or not isinstance(arg.value, Invocation):
+        if arg.keyword is not None:
+            _common(unit, "first_of", settings, arg, place)
+            continue
+        if arg.star or not isinstance(arg.value, Invocation):
             _bad_race(unit, arg)
             continue
         made = _racer(unit, arg.value, place)
         if made is not None:
             branches.append(made)
-    if len(call.args) < 2:
+    if sum(arg.keyword is None for arg in call.args) < 2:
         unit.findings.error(
             codes.RACE, "`first_of` needs at least two branches", call.span, help="await the one branch itself"
         )
     if not branches:
         return None
-    action = Parallel(branches=_relabelled(unit, branches, call), join=Join.FIRST)
+    action = Parallel(
+        branches=_relabelled(unit, branches, call),
+        join=Join.FIRST,
+        merge=settings.merge,
+        timeout_us=settings.timeout_us,
+    )
     return _finished(unit, node, action, call, place, given, wanted)
 
 
 def _bad_race(unit: Unit, arg: Argument) -> None:
     unit.findings.error(
         codes.RACE,
-        f"`{arg.star}{arg.keyword + '=' if arg.keyword else ''}{_short(arg.value)}` is no branch of `first_of`",
+        f"`{arg.star}{_short(arg.value)}` is no branch of `first_of`",
         arg.span,
         help=(
             "give calls of `receive`, `sleep`, `human`, workflows or nested `async def` functions; "
@@ -426,8 +426,19 @@ def _racer(unit: Unit, work: Invocation, place: Place) -> Branch | None:
         label = constant(unit, found["label"], place.frame, str, "the name of a branch")
         made = _branch(unit, inner, place)
         return None if made is None or label is None else Branch(label=label, graph=made[2], won=True)
-    made = _branch(unit, work, place)
-    return None if made is None else Branch(label=made[0], graph=made[2])
+    call, order = _after(unit, work)
+    made = None if call is None else _branch(unit, call, place)
+    if made is None:
+        return None
+    if order is not None and any(arg.keyword is None for arg in order.args[1:]):
+        unit.findings.error(
+            codes.AFTER,
+            "the branches of `first_of` begin together",
+            order.span,
+            help="give `after` only a `label=` here",
+        )
+    own = None if order is None else _own_label(unit, order, place)
+    return Branch(label=own or made[0], graph=made[2])
 
 
 def _relabelled(unit: Unit, branches: list[Branch], call: Invocation) -> tuple[Branch, ...]:

@@ -3,10 +3,11 @@
 from ruvon.ir._nodes import END, Decision, Return, TypePath
 from ruvon_dsl.python import _codes as codes
 from ruvon_dsl.python._context import NOWHERE, RETURNS, After, Given, Place, Unit
+from ruvon_dsl.python._lower_flow import stretch
 from ruvon_dsl.python._lower_types import class_of
 from ruvon_dsl.python._pieces import Attempt, Catching, Piece, Pieces, Step, Stop, falls
 from ruvon_dsl.python._scopes import does_something
-from ruvon_dsl.python._surface import Block, Catch, Dotted, Entering, Invocation, Trying
+from ruvon_dsl.python._surface import Block, Catch, Dotted, Entering, Invocation, Statement, Trying
 
 __all__ = ["lower_saga", "lower_try"]
 
@@ -35,10 +36,10 @@ def lower_try(unit: Unit, statement: Trying, place: Place, after: After, given: 
     at_end = place.follows(after) == "end"
     joins = has_else and at_end and place.past == NOWHERE
     behind: After = "node" if joins else after
-    tail = after == "end" and not has_final
     body_past = "node" if has_else else place.beyond(behind)
-    body = unit.block(statement.body, place.in_try(body_past, tail=tail and not has_else))
-    handler = place.in_try(place.beyond(behind), handler=True, tail=tail)
+    inner = place.in_try(body_past, behind="nothing" if not has_else else stretch(_statements(statement.orelse), place))
+    body = unit.block(statement.body, inner)
+    handler = place.in_try(place.beyond(behind), handler=True, behind="jumps" if has_else else "nothing")
     returns = has_else and at_end and place.past == RETURNS
     catches = tuple(_catch(unit, item, handler, ends=returns) for item in statement.catches)
     orelse = unit.block(statement.orelse, place, behind) if statement.orelse is not None and has_else else ()
@@ -49,6 +50,10 @@ def lower_try(unit: Unit, statement: Trying, place: Place, after: After, given: 
         return (attempt,)
     join = Decision(routes=(), default=END)
     return (attempt, Step(unit.ids.derive("if"), join, statement.span, unit.automation(place)))
+
+
+def _statements(block: Block | None) -> tuple[Statement, ...]:
+    return () if block is None else block.statements
 
 
 def _nested(statement: Trying) -> Trying:
@@ -103,6 +108,6 @@ def lower_saga(unit: Unit, statement: Entering, place: Place, after: After, give
             help="do the work of the context in a step, or use try/finally with steps",
             reason="what a context manager holds in memory is gone after a crash",
         )
-    body = unit.block(statement.body, place.in_try(place.beyond(after), tail=after == "end"))
+    body = unit.block(statement.body, place.in_try(place.beyond(after)))
     automate = unit.automation(place, given.automate_next)
     return (Attempt(node, body, (), (), None, True, statement.span, automate),)

@@ -17,6 +17,7 @@ from ruvon_dsl._link import ClassTarget, Missing, MissingType, describe
 from ruvon_dsl.python import _codes as codes
 from ruvon_dsl.python._context import Unit
 from ruvon_dsl.python._lower_values import read_expression
+from ruvon_dsl.python._near import near_class
 from ruvon_dsl.python._surface import Dotted, Text, Value
 
 __all__ = ["class_of", "text_of_annotation", "type_of"]
@@ -46,11 +47,14 @@ def text_of_annotation(unit: Unit, annotation: Text | Dotted | None) -> TypeText
 
 
 def _unknown(unit: Unit, text: str, span: Span) -> TypeText:
+    near = near_class(unit, text)
     unit.findings.error(
         codes.ANNOTATION,
         f"`{' '.join(text.split())}` is not a type that can be resolved here",
         span,
-        help="import the class at the top of the module, not only for type checking",
+        help="import the class at the top of the module, not only for type checking"
+        if near is None
+        else f"did you mean `{near}`?",
     )
     return _ABSENT
 

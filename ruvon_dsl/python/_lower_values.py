@@ -7,6 +7,7 @@ from ruvon.ir._diagnostics import Diagnostic
 from ruvon.ir._spans import Span
 from ruvon.ir.expr import ExpressionError, dotted, impure_calls, parse, substitute, walk
 from ruvon.ir.expr import _nodes as e
+from ruvon.ir.expr._language import DEFINITION_PATHS
 from ruvon.ir.expr._nodes import Expr
 from ruvon_dsl._link import BlockTarget, ChildTarget, Missing, StepTarget, bind_names, describe
 from ruvon_dsl.python import _codes as codes
@@ -84,6 +85,8 @@ _EFFECT_MODULES: Final = frozenset(
         "uuid",
     ]
 )
+_VALUES: Final = frozenset(path.replace(":", ".") for path in DEFINITION_PATHS)
+"""What the expression language itself has: `uuid.UUID` is a value, whatever else its module does."""
 _EFFECT_BUILTINS: Final = frozenset(["breakpoint", "compile", "eval", "exec", "exit", "input", "open", "print", "quit"])
 
 
@@ -120,9 +123,10 @@ def bind(unit: Unit, expr: Expr, frame: Frame) -> Expr:
     """Outside names of a parsed expression to what they stand for."""
     if frame.rename:
         expr = substitute(expr, {old: e.Name(new) for old, new in frame.rename.items()})
-    bound, found = bind_names(
-        _plain_names(unit, expr, frame), bound={*frame.names(), *frame.rename.values(), *_RECORDED}, lookup=unit.lookup
-    )
+    plain = _plain_names(unit, expr, frame)
+    read = {part.id for part in walk(plain) if isinstance(part, e.Name)}  # not all names of a long body
+    known = {name for name in read if frame.has(name)}
+    bound, found = bind_names(plain, bound={*known, *frame.rename.values(), *_RECORDED}, lookup=unit.lookup)
     unit.findings.add(*found)
     return NOTHING if found else bound
 
@@ -285,6 +289,8 @@ def effect_of(unit: Unit, parts: tuple[str, ...]) -> str | None:
         return parts[0] if builtin else None
     if full in EFFECT_ADVICE:
         return full
+    if full in _VALUES:
+        return None
     return full if full.partition(".")[0] in _EFFECT_MODULES and "." in full else None
 
 

@@ -1,7 +1,7 @@
 """The awaited functions of Ruvon that are one node: waits (`human`, `receive`, `sleep`) and built-in step types."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final, final
 
@@ -10,9 +10,17 @@ from ruvon.ir.expr import _nodes as e
 from ruvon.ir.expr._nodes import Expr
 from ruvon_dsl._link import CONFIG_TYPES, Missing, PlainFunctionTarget, StepTarget, describe
 from ruvon_dsl.python import _codes as codes
-from ruvon_dsl.python._callees import Effect, Wanted, made
+from ruvon_dsl.python._callees import (
+    SERVICE_OPTIONS,
+    WAIT_OPTIONS,
+    Callee,
+    Effect,
+    Wanted,
+    check_method,
+    made,
+)
 from ruvon_dsl.python._context import Given, Place, Unit
-from ruvon_dsl.python._lower_options import read_retry, read_timeout
+from ruvon_dsl.python._lower_options import constant, read_options, read_retry, read_texts, read_timeout, with_options
 from ruvon_dsl.python._lower_types import type_of
 from ruvon_dsl.python._lower_values import lower_value
 from ruvon_dsl.python._surface import Dotted, Invocation, Value
@@ -45,7 +53,6 @@ _SHAPES: Final[Mapping[str, _Shape]] = {
             *("form", "show", "role", "assignee", "timeout", "default", "ask", "answer"),
             *("ask_args", "answer_args", "required_input", "answer_to"),
         ),
-        ("form",),
     ),
     "receive": _Shape(("model",), ("key", "timeout", "default")),
     "sleep": _Shape(("duration",)),
@@ -54,10 +61,11 @@ _SHAPES: Final[Mapping[str, _Shape]] = {
     "infer": _service("AI_INFERENCE", ("model", "data"), ("data",)),
     "wasm": _service("WASM", ("module", "data"), ("data",)),
     "named": _Shape(("label", "work")),
-    "node": _Shape(("name",), ("max_iterations", "automate_next")),
+    "node": _Shape(("name",), ("max_iterations", "automate_next", "injected")),
     "flow": _Shape(("entry",)),
 }
-ONE_NODE: Final = frozenset({"human", "receive", "sleep", "sleep_until", "http", "infer", "wasm"})
+_SERVICES: Final = frozenset({"http", "infer", "wasm"})
+ONE_NODE: Final = frozenset({"human", "receive", "sleep", "sleep_until"}) | _SERVICES
 """The functions that this module lowers."""
 
 
@@ -90,9 +98,12 @@ def ruvon_arguments(unit: Unit, name: str, call: Invocation) -> dict[str, Value]
 
 
 def waiting_effect(
-    unit: Unit, name: str, call: Invocation, place: Place, *, given: Given, wanted: Wanted
+    unit: Unit, name: str, callee: Callee, call: Invocation, place: Place, *, given: Given, wanted: Wanted
 ) -> Effect | None:
     """The node of one of `ONE_NODE`."""
+    check_method(unit, callee, call, (), "a function of ruvon")
+    allowed = SERVICE_OPTIONS if name in _SERVICES else WAIT_OPTIONS
+    options = read_options(unit, tuple(callee.options), allowed, f"`{name}`", place.frame)
     found = ruvon_arguments(unit, name, call)
     if found is None:
         return None
@@ -103,8 +114,7 @@ def waiting_effect(
             base, action = "human", _human(unit, values)
         case "receive":
             source = SignalSource(model=type_of(unit, found["model"]), key=values.get("key"))
-            limit, otherwise = values.get("timeout"), values.get("default")
-            base, action = "receive", Wait(source=source, timeout=limit, on_timeout=otherwise)
+            base, action = "receive", Wait(source=source, timeout=values.get("timeout"), on_timeout=values.default())
         case "sleep" | "sleep_until":
             timer = TimerSource(duration=values.get("duration"), until=values.get("until"))
             base, action = "sleep", Wait(source=timer)
@@ -114,7 +124,12 @@ def waiting_effect(
             base, action = "infer", _call("AI_INFERENCE", values)
         case _:
             base, action = "wasm", _call("WASM", values)
-    return made(unit, base, action, call.span, place, given=given, wanted=wanted)
+    if isinstance(action, Call):
+        action = with_options(action, options)
+    else:
+        action = replace(action, compensation=options.compensation, merge=options.merge)
+    automate = options.automate_next
+    return made(unit, base, action, call.span, place, given=given, wanted=wanted, name=options.name, automate=automate)
 
 
 @final
@@ -133,6 +148,11 @@ class _Values:
         if value is None or value.text == "None":
             return None
         return lower_value(self.unit, value, self.place.frame, self.call.span)
+
+    def default(self) -> Expr | None:
+        """What a wait takes after its timeout, which may be None; None where it is not given."""
+        value = self.found.get("default")
+        return None if value is None else lower_value(self.unit, value, self.place.frame, self.call.span)
 
 
 def _call(kind: str, values: _Values) -> Call:
@@ -161,10 +181,10 @@ def _human(unit: Unit, values: _Values) -> Wait:
         ask_args=_arguments(values, "ask_args", ask),
         answer=None if answer is None else answer.path,
         answer_args=_arguments(values, "answer_args", answer),
-        required_input=_texts(values, "required_input"),
-        answer_to=(_texts(values, "answer_to") or ("self",))[0],
+        required_input=_required(values),
+        answer_to=_answer_to(values),
     )
-    return Wait(source=source, timeout=values.get("timeout"), on_timeout=values.get("default"))
+    return Wait(source=source, timeout=values.get("timeout"), on_timeout=values.default())
 
 
 def _arguments(values: _Values, name: str, called: "_Called | None") -> Mapping[str, Expr]:
@@ -185,18 +205,17 @@ def _arguments(values: _Values, name: str, called: "_Called | None") -> Mapping[
     return MappingProxyType(found)
 
 
-def _texts(values: _Values, name: str) -> tuple[str, ...]:
-    """A constant text, or a tuple of them; nothing where the argument is not given."""
-    match values.get(name):
-        case None:
-            return ()
-        case e.Const(value=str(text)):
-            return (text,)
-        case e.Tuple(items=items) if all(isinstance(item, e.Const) for item in items):
-            return tuple(str(item.value) for item in items if isinstance(item, e.Const))
-        case _:
-            _wrong(values, name, "write the texts themselves")
-            return ()
+def _required(values: _Values) -> tuple[str, ...]:
+    value = values.found.get("required_input")
+    return () if value is None else read_texts(values.unit, value, values.place.frame, "`required_input`")
+
+
+def _answer_to(values: _Values) -> str:
+    value = values.found.get("answer_to")
+    word = "self" if value is None else constant(values.unit, value, values.place.frame, str, "`answer_to`")
+    if word not in {"self", "next", None}:
+        _wrong(values, "answer_to", 'write "self" or "next"')
+    return "next" if word == "next" else "self"
 
 
 def _wrong(values: _Values, name: str, help_: str) -> None:

@@ -16,6 +16,8 @@ class NodeNames:
     def __init__(self, given: Iterable[str]) -> None:
         self._given: set[str] = set(given)
         self._taken: set[str] = {*RESERVED_TARGETS, *self._given}
+        self._next: dict[str, int] = {}
+        """By base the number to try next: ids are never given back, so the numbers before it are taken for good."""
 
     def use(self, name: str) -> str:
         """A name the author gave; one that is taken already (which is reported elsewhere) gets a number."""
@@ -26,11 +28,12 @@ class NodeNames:
 
     def derive(self, base: str) -> str:
         """The base, or the base with the first free number behind it."""
-        name = base
-        number = 2
+        number = self._next.get(base, 1)
+        name = base if number == 1 else f"{base}_{number}"
         while name in self._taken:
-            name = f"{base}_{number}"
             number += 1
+            name = f"{base}_{number}"
+        self._next[base] = number
         self._taken.add(name)
         return name
 

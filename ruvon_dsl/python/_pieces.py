@@ -46,6 +46,7 @@ __all__ = [
     "Stop",
     "Turns",
     "falls",
+    "goes_on",
     "graph_of",
     "is_effect",
 ]
@@ -93,6 +94,7 @@ class Choose:
     default: "Pieces"
     span: Span
     automate: bool | None
+    injected: bool = False
 
 
 @final
@@ -143,8 +145,8 @@ class Stages:
     entry: str
     stages: tuple[tuple[str, "Pieces"], ...]
     span: Span
-    exit: str = ""
-    """For an inlined block: the label of the edge to behind it, which its `return` takes."""
+    exit: str
+    """The label of the edge to behind the flow, which `go(END)` takes, or of an inlined block its `return`."""
 
 
 Piece: TypeAlias = Step | Stop | Leave | Choose | Turns | Attempt | Stages
@@ -159,6 +161,21 @@ def is_effect(piece: Piece) -> bool:
 def falls(pieces: Pieces) -> bool:
     """Whether control can come to the end of the pieces."""
     return all(_falls(piece) for piece in pieces)
+
+
+def goes_on(piece: Piece) -> bool:
+    """Whether the graph has an edge from the piece to what follows it, be it that nothing ever takes it."""
+    match piece:
+        case Stop() | Leave() | Step(action=Call(type="RESTART")):
+            return False
+        case Choose(arms=arms, default=default):
+            return any(not body or goes_on(body[-1]) for body in (default, *(body for _, body in arms)))
+        case Stages(stages=stages, exit=out):
+            return any(not body or goes_on(body[-1]) or _ends_flow(body, out) for _, body in stages)
+        case Step() | Turns() | Attempt():
+            return True
+        case _:
+            assert_never(piece)
 
 
 def _falls(piece: Piece) -> bool:
@@ -194,19 +211,21 @@ def _attempt_falls(piece: Attempt) -> bool:
 
 
 def _ends_flow(body: Pieces, out: str) -> bool:
-    """Whether a stage can end its flow (or block): it falls off, or goes to END (or to the block's exit)."""
+    """Whether a stage can end its flow (or block): it falls off, or goes to the exit."""
     return falls(body) or any(_goes_out(piece, out) for piece in body)
 
 
 def _goes_out(piece: Piece, out: str) -> bool:
     match piece:
-        case Leave(target=target, stage=stage):
-            return target == out if out else target == END and not stage
+        case Leave(target=target):
+            return target == out
         case Choose(arms=arms, default=default):
             return any(_goes_out(item, out) for body in (*(body for _, body in arms), default) for item in body)
         case Attempt():
             parts = (piece.body, piece.orelse, *(catch.body for catch in piece.catches))
             return any(_goes_out(item, out) for part in parts for item in part)
+        case Turns(orelse=orelse):
+            return any(_goes_out(item, out) for item in orelse)
         case Stages(stages=stages):
             return any(_goes_out(item, out) for _, body in stages for item in body)
         case _:
@@ -259,7 +278,8 @@ class _Wiring:
                 routes = tuple(
                     Route(condition=condition, target=self.block(body, follow)) for condition, body in piece.arms
                 )
-                action = Decision(routes=routes, default=self.block(piece.default, follow))
+                default = self.block(piece.default, follow)
+                action = Decision(routes=routes, default=default, injected=piece.injected)
                 return self._add(piece.id, action, None, piece.span, piece.automate)
             case Turns():
                 return self._turns(piece, follow)
@@ -297,7 +317,7 @@ class _Wiring:
 
     def _flow(self, piece: Stages, follow: Target) -> Target:
         """Stages refer to each other, so entries come first: a stage's label is the id of its first node."""
-        entries: dict[str, Target] = {piece.exit: follow} if piece.exit else {}
+        entries: dict[str, Target] = {piece.exit: follow}
         bodies = dict(piece.stages)
         for label, body in piece.stages:
             entries[label] = _stage_entry(label, body, bodies, {**self.stages, **entries}, follow)

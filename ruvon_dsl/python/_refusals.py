@@ -8,6 +8,7 @@ from ruvon_dsl.python import _codes as codes
 from ruvon_dsl.python._context import Unit
 from ruvon_dsl.python._findings import edit_fix
 from ruvon_dsl.python._lower_values import effect_of, import_edit, report_effect
+from ruvon_dsl.python._near import near_work
 from ruvon_dsl.python._surface import Dotted, Invocation
 
 __all__ = ["refuse_await"]
@@ -27,7 +28,8 @@ def refuse_await(unit: Unit, base: Dotted, span: Span, what: str, call: Invocati
     if "function" in what:
         help_ = f"mark `{name}` with @step, or leave the `await` out if it is @pure"
     elif "not defined" in what:
-        help_ = "import it, or correct its name"
+        near = near_work(unit, name)
+        help_ = "import it, or correct its name" if near is None else f"did you mean `{near}`?"
     elif "class" in what:
         help_ = f"write `{name}(...)` without `await`"
     unit.findings.error(

@@ -9,7 +9,7 @@ from ruvon_dsl.yaml._codes import CODES
 from ruvon_dsl.yaml._files import is_registry_text, is_workflow_text, lower_file
 from ruvon_dsl.yaml._json_schema import json_schema
 from ruvon_dsl.yaml._registry import Registry, RegistryEntry, load_registry
-from ruvon_dsl.yaml._registry_check import registry_findings
+from ruvon_dsl.yaml._registry_check import outside_finding, registry_findings
 from ruvon_dsl.yaml._steps import StepTypes
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "json_schema",
     "load_registry",
     "lower_file",
+    "outside_finding",
     "registry_findings",
 ]

@@ -1,8 +1,6 @@
-"""LOOP, TRY and PARALLEL: the three actions that hold graphs of their own."""
+"""TRY and PARALLEL, which hold graphs of their own as LOOP (`_loops`) does."""
 
-import re
 from dataclasses import replace
-from typing import Final
 
 from ruvon.ir._nodes import (
     END,
@@ -11,7 +9,6 @@ from ruvon.ir._nodes import (
     Graph,
     Handler,
     Join,
-    Loop,
     Node,
     OnFailure,
     Parallel,
@@ -20,141 +17,18 @@ from ruvon.ir._nodes import (
     Try,
 )
 from ruvon.ir._spans import Span
-from ruvon.ir._verify import single_effect
 from ruvon.ir.expr import _nodes as e
 from ruvon.ir.expr._nodes import Expr
 from ruvon_dsl.yaml import _codes as codes
 from ruvon_dsl.yaml._check import Fields
 from ruvon_dsl.yaml._context import FileContext
 from ruvon_dsl.yaml._graphs import Lowerer, Place, Scope
+from ruvon_dsl.yaml._loops import iteration, names_of
 from ruvon_dsl.yaml._stretches import hoist_output
 from ruvon_dsl.yaml._tree import Block, BranchItem, HandlerItem, Item
 from ruvon_dsl.yaml._values import MappingNode, ScalarNode, YamlNode
 
-__all__ = ["DEFAULT_TURNS", "item_names", "lower_loop", "lower_parallel", "lower_try"]
-
-DEFAULT_TURNS: Final = 1_000
-"""Turns of a WHILE without `max_iterations`."""
-_IN: Final = re.compile(r"\s+in\s+")
-
-
-# --- LOOP -------------------------------------------------------------------------------------------------------------
-
-
-def lower_loop(low: Lowerer, item: Item, following: Target, place: Place) -> tuple[Loop, Target]:
-    """A LOOP and what follows its last turn: the `else` part, where there is one."""
-    context, fields = low.context, item.fields
-    target, over = _iteration(context, fields)
-    condition = fields.node("while_condition")
-    mode = fields.choice("mode")
-    contradicts = mode is not None and (mode == "WHILE") == (over is not None)
-    if (over is None) == (condition is None) or contradicts:
-        message = f"`{item.id}` needs either `iterate_over` (ITERATE) or `while_condition` (WHILE)"
-        context.found.error(codes.KEY_CLASH, message, item.span, "keep one of them")
-    following_turns = following
-    on_break: Target | None = None
-    if "else" in item.blocks:
-        following_turns = low.steps(item.blocks["else"], Place(place.scope, following))
-        on_break = following if following_turns != following else None
-    body = low.graph(item.blocks.get("loop_body", Block([], item.span)), "loop", place.scope, supplies=_names(target))
-    output = context.output(fields)
-    if output is not None:
-        _check_collects(context, item, body)
-    loop = Loop(
-        over=over,
-        item=target if over is not None else None,
-        index=fields.text("index_var_name"),
-        condition=context.exprs.bare(condition) if over is None and isinstance(condition, ScalarNode) else None,
-        body=_without_output(body) if output is not None else body,
-        max_iterations=_turns(fields, counted=over is None),
-        on_break=on_break,
-        collect=output is not None,
-        output=output,
-    )
-    return loop, following_turns
-
-
-def _turns(fields: Fields, *, counted: bool) -> int | None:
-    if fields.is_off("max_iterations"):
-        return None
-    return fields.count("max_iterations") or (DEFAULT_TURNS if counted else None)
-
-
-def _check_collects(context: FileContext, item: Item, body: Graph) -> None:
-    if single_effect(body) is None:
-        context.found.error(
-            codes.BAD_OUTPUT,
-            f"`{item.id}` collects the results of its turns, so its body is exactly one step that gives one",
-            item.fields.span_of("output"),
-            "collect in the body instead: `append: {found: =value}`",
-        )
-
-
-def _without_output(body: Graph) -> Graph:
-    """The body of a collecting loop: the turn's result goes to the list, not to a variable of its own."""
-    return hoist_output(body)[0]
-
-
-def _iteration(context: FileContext, fields: Fields) -> tuple[Expr, Expr | None]:
-    """The target of the item and the list, from `iterate_over` and `item_var_name` or from `for: x in xs`."""
-    over = fields.node("iterate_over")
-    name = fields.node("item_var_name")
-    if isinstance(name, ScalarNode) and over is None and (found := _IN.search(name.text)):
-        over = replace(
-            name,
-            text=name.text[found.end() :],
-            source=_shifted(name, found.end()),
-            span=name.at(found.end(), len(name.text)),
-        )
-        name = replace(name, text=name.text[: found.start()])
-    target: Expr = e.Name("item")
-    if isinstance(name, ScalarNode):
-        target = context.exprs.target(name) or target
-        if not _is_item(target):
-            context.found.error(
-                codes.BAD_NAME,
-                f"`{name.text}` is no name for an item",
-                name.span,
-                "write a name, or several separated by commas",
-            )
-    return target, context.exprs.bare(over) if isinstance(over, ScalarNode) else None
-
-
-def _shifted(node: ScalarNode, offset: int) -> tuple[str, ...]:
-    """The lines of the file for the rest of a plain scalar of one line; nothing for other scalars."""
-    if len(node.source) != 1 or not node.plain:
-        return ()
-    return (node.source[0][offset:],)
-
-
-def _is_item(target: Expr) -> bool:
-    match target:
-        case e.Name():
-            return True
-        case e.Tuple(items=items):
-            return all(_is_item(part) for part in items)
-        case _:
-            return False
-
-
-def _names(target: Expr) -> frozenset[str]:
-    match target:
-        case e.Name(id=name):
-            return frozenset({name})
-        case e.Tuple(items=items):
-            return frozenset(name for part in items for name in _names(part))
-        case _:
-            return frozenset()
-
-
-def item_names(fields: Fields) -> frozenset[str]:
-    """The names that a loop or mapped PARALLEL binds, read from the text alone."""
-    text = fields.text("item_var_name") or "item"
-    words = _IN.split(text)[0].replace("(", " ").replace(")", " ").split(",")
-    index = fields.text("index_var_name")
-    return frozenset(word.strip() for word in words if word.strip().isidentifier()) | (
-        {index} if index else frozenset[str]()
-    )
+__all__ = ["lower_parallel", "lower_try"]
 
 
 # --- TRY --------------------------------------------------------------------------------------------------------------
@@ -329,7 +203,7 @@ def _check_branches(
 
 def _mapped(low: Lowerer, item: Item, scope: Scope, output: Expr | None) -> Parallel:
     context, fields = low.context, item.fields
-    target, over = _iteration(context, fields)
+    target, over = iteration(context, fields)
     if item.branches:
         context.found.error(
             codes.KEY_CLASH,
@@ -367,7 +241,7 @@ def _mapped_body(low: Lowerer, item: Item, scope: Scope, target: Expr) -> Graph:
         return Graph(entry=END, nodes={})
     if names[0] == "task_function" and isinstance(target, e.Name):
         item.blocks[names[0]].items[0].passes = target.id
-    return _kept_inside(context, item, low.graph(item.blocks[names[0]], "branch", scope, supplies=_names(target)))
+    return _kept_inside(context, item, low.graph(item.blocks[names[0]], "branch", scope, supplies=names_of(target)))
 
 
 def _kept_inside(context: FileContext, item: Item, graph: Graph) -> Graph:
@@ -378,7 +252,7 @@ def _kept_inside(context: FileContext, item: Item, graph: Graph) -> Graph:
     bare, output = hoist_output(graph)
     if output is None:
         return graph
-    if _is_item(output):
+    if isinstance(output, e.Name | e.Tuple):
         message = f"the `output` inside `{item.id}` is a variable of each branch alone, which nothing can read"
         help_ = "give the step around it the `output`: the list of all results"
         context.found.error(codes.BAD_OUTPUT, message, _source(bare, item), help_)

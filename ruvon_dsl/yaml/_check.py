@@ -7,12 +7,12 @@ a look at the node (expressions, targets, steps) are read later from the node it
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final, assert_never, final
+from typing import Final, final
 
 from ruvon.ir._diagnostics import Edit, Fix, Related
 from ruvon.ir._spans import Span
 from ruvon_dsl.yaml import _codes as codes
-from ruvon_dsl.yaml._durations import duration_us
+from ruvon_dsl.yaml._durations import SPELLINGS, duration_us
 from ruvon_dsl.yaml._findings import Findings, listed
 from ruvon_dsl.yaml._keys import Key, Kind, Table
 from ruvon_dsl.yaml._values import Entry, MappingNode, ScalarNode, SequenceNode, YamlNode, kind_of
@@ -125,9 +125,9 @@ def check_fields(node: MappingNode, table: Table, found: Findings) -> Fields:
         if key.required and not any(node.get(spelling) for spelling in key.spellings):
             found.error(
                 codes.MISSING_KEY,
-                f"{table.name} needs `{key.name}`",
+                f"{table.name} needs `{_shown(key, table)}`",
                 _head(node),
-                f"add `{key.name}`: {_lower(key.doc)}",
+                f"add `{_shown(key, table)}:{_SAMPLES.get(key.kind, '')}`, {_lower(key.doc)}",
             )
         elif key.required and key.name in entries and is_null(entries[key.name].value) and key.kind is not Kind.STEPS:
             found.error(
@@ -147,8 +147,9 @@ def _lower(doc: str) -> str:
 def _unknown(entry: Entry, table: Table, found: Findings) -> None:
     name = entry.key.text
     fix = None
-    if name in table.elsewhere:
-        found.error(codes.UNKNOWN_KEY, f"{table.name} has no key `{name}`", entry.key.span, table.elsewhere[name])
+    elsewhere = table.elsewhere.get(name) or _ELSEWHERE.get(name)
+    if elsewhere is not None:
+        found.error(codes.UNKNOWN_KEY, f"{table.name} has no key `{name}`", entry.key.span, elsewhere)
         return
     hint = found.closest(name, list(table.by_spelling()))
     if hint:
@@ -186,13 +187,60 @@ def _fits(entry: Entry, key: Key, found: Findings) -> bool:
     expected = _expected(node, key)
     if expected is None:
         return True
+    help_, fix = _instead(node, key)
     found.error(
         codes.DURATION if key.kind in {Kind.DURATION, Kind.MILLISECONDS} else codes.WRONG_KIND,
         f"`{entry.key.text}` is {kind_of(node)}, not {expected}",
         node.span,
-        _lower(key.doc),
+        f"{help_}; {_lower(key.doc)}" if help_ else _lower(key.doc),
+        fix=fix,
     )
     return False
+
+
+def _instead(node: YamlNode, key: Key) -> tuple[str, Fix | None]:
+    """What to write in place of a value of the wrong kind, and the edit where only one thing can be meant."""
+    word = node.text.lower() if isinstance(node, ScalarNode) else ""
+    match key.kind:
+        case Kind.BOOL:
+            meant = "true" if word in _YES else "false" if word in _NO else None
+            if meant is None:
+                return "write `true` or `false`", None
+            return f"write `{meant}`", Fix(f"write `{meant}`", (Edit(node.span, meant),))
+        case Kind.COUNT:
+            return "write digits, such as `3`", None
+        case Kind.DURATION:
+            return f"write {SPELLINGS}", None
+        case Kind.TEXT | Kind.TEXTS if _is_truth(node):
+            return f'quote it if it is meant, `"{word}"`', None
+        case _:
+            return "", None
+
+
+_YES: Final = frozenset({"yes", "on", "y", "true", "1"})
+_NO: Final = frozenset({"no", "off", "n", "false", "0"})
+_INDEX: Final = (
+    "`index` names the counter of a `for`, a LOOP with `iterate_over` or a PARALLEL over a list: move it there"
+)
+_ELSEWHERE: Final[Mapping[str, str]] = MappingProxyType(dict.fromkeys(("index", "index_var", "index_var_name"), _INDEX))
+"""Keys of one construct that people write on another."""
+_SAMPLES: Final[Mapping[Kind, str]] = MappingProxyType(
+    {
+        Kind.PATH: " module:function",
+        Kind.TYPE: " module:Class",
+        Kind.CONDITION: " state.amount > 0",
+        Kind.STEPS: " [{function: module:function}]",
+    }
+)
+
+
+def _shown(key: Key, table: Table) -> str:
+    """The spelling that goes with the rest of the step: `do` in a short form."""
+    return "do" if key.name == "loop_body" and table.name in {"a for", "a while"} else key.name
+
+
+def _is_truth(node: YamlNode) -> bool:
+    return isinstance(node, ScalarNode) and isinstance(node.value, bool)
 
 
 def _expected(node: YamlNode, key: Key) -> str | None:
@@ -215,15 +263,9 @@ def _single_handler(node: YamlNode, key: Key) -> bool:
 
 
 def _expected_texts(node: YamlNode) -> str | None:
-    match node:
-        case ScalarNode():
-            return None
-        case SequenceNode(items=items) if all(isinstance(item, ScalarNode) for item in items):
-            return None
-        case SequenceNode() | MappingNode():
-            return "a text or a list of texts"
-        case _:
-            assert_never(node)
+    items = node.items if isinstance(node, SequenceNode) else (node,)
+    fine = all(isinstance(item, ScalarNode) and not _is_truth(item) for item in items)
+    return None if fine else "a text or a list of texts"
 
 
 _SCALAR_WORDS: Final[Mapping[Kind, str]] = MappingProxyType(
@@ -236,7 +278,7 @@ _SCALAR_WORDS: Final[Mapping[Kind, str]] = MappingProxyType(
         Kind.STEP_NAME: "the name of a step",
         Kind.BOOL: "true or false",
         Kind.COUNT: "a whole number",
-        Kind.DURATION: "a duration such as `30s`, `6h` or `1h30m`",
+        Kind.DURATION: "a duration",
         Kind.MILLISECONDS: "a number of milliseconds",
         Kind.CHOICE: "one of its words",
         Kind.TARGET: "a variable, a state field, or {name, type}",
@@ -262,6 +304,8 @@ def _expected_scalar(node: ScalarNode, key: Key) -> str | None:
             return None if fine else f"one of {listed(key.choices)}"
         case Kind.NAME:
             return None if node.text.isidentifier() else "a name (letters, digits and underscores)"
+        case Kind.TEXT | Kind.PATH | Kind.TYPE | Kind.STEP_NAME if isinstance(value, bool):
+            return _SCALAR_WORDS[key.kind]
         case _:
             return None if key.kind in _SCALARS or key.kind is Kind.NOTHING else "one value"
 

@@ -40,4 +40,5 @@ EDGE_IN_STRETCH: Final = "RV0833"
 INTO_STRETCH: Final = "RV0834"
 EMPTY_STEPS: Final = "RV0840"
 CANNOT_BE_OFFERED: Final = "RV0841"
+SHADOWS_FIELD: Final = "RV0842"
 SECRET_VARIABLE: Final = "RV0601"  # noqa: S105 - a code, not a password

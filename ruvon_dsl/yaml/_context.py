@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import final
 
-from ruvon.ir._diagnostics import Related
+from ruvon.ir._diagnostics import Edit, Fix, Related
 from ruvon.ir._nodes import RESERVED_TARGETS, RetryPolicy
 from ruvon.ir._paths import ImportRoots
+from ruvon.ir._spans import Span
+from ruvon.ir.expr import _nodes as e
 from ruvon.ir.expr._nodes import Expr
 from ruvon_dsl._draft import SourceText
 from ruvon_dsl._link import (
@@ -29,7 +31,7 @@ from ruvon_dsl.yaml._lookup import Names
 from ruvon_dsl.yaml._options import OptionReader
 from ruvon_dsl.yaml._tree import Item
 from ruvon_dsl.yaml._typing import TypeReader
-from ruvon_dsl.yaml._values import ScalarNode
+from ruvon_dsl.yaml._values import ScalarNode, YamlNode
 
 __all__ = ["Callee", "Defaults", "FileContext"]
 
@@ -75,6 +77,8 @@ class FileContext:
     takes: dict[str, object] = field(default_factory=dict[str, object])
     """What the children of START nodes take, where it is known."""
     related: dict[str, Related] = field(default_factory=dict[str, Related])
+    shadowing: dict[str, list[Span]] = field(default_factory=dict[str, list[Span]])
+    """Variables with the name of a field of the state, and where they are set."""
 
     @classmethod
     def create(cls, source: SourceText, roots: ImportRoots, found: Findings, *, opaque: bool) -> "FileContext":
@@ -101,7 +105,29 @@ class FileContext:
         keyed = entry is not None and entry.key.text == "output_key"
         if keyed and isinstance(node, ScalarNode) and node.text in expected_of(self.state).fields:
             node = replace(node, text=f"state.{node.text}", source=())
-        return self.exprs.target(node)
+        return self.noted(node, self.exprs.target(node))
+
+    def noted(self, node: YamlNode | None, target: Expr | None) -> Expr | None:
+        """Remember where a variable is set that has the name of a field of the state."""
+        if isinstance(node, ScalarNode) and isinstance(target, e.Name):
+            name = target.id
+            if name not in self.exprs.declared and name in expected_of(self.state).fields:
+                self.shadowing.setdefault(name, []).append(node.span)
+        return target
+
+    def report_shadowing(self) -> None:
+        """Warn of variables with the name of a state field that nothing reads: the field was meant."""
+        for name, spans in self.shadowing.items():
+            if name in self.exprs.read:
+                continue
+            word = f"state.{name}"
+            self.found.warning(
+                codes.SHADOWS_FIELD,
+                f"`{name}` is a new variable that nothing reads; the field of the state is `{word}`",
+                spans[0],
+                f"write `{word}`, or give the variable another name",
+                fix=Fix(f"write `{word}`", tuple(Edit(span, word) for span in spans)),
+            )
 
     def callee(self, node: ScalarNode) -> Callee | None:
         """The step or function that a path names; None (reported) for anything else, or in opaque mode."""

@@ -9,12 +9,12 @@ from ruvon.ir._paths import ImportRoots
 from ruvon_dsl._draft import Draft, SourceText
 from ruvon_dsl._link import Missing
 from ruvon_dsl.yaml import _codes as codes
-from ruvon_dsl.yaml._blocks import item_names
 from ruvon_dsl.yaml._check import Fields, check_fields
 from ruvon_dsl.yaml._context import Defaults, FileContext
 from ruvon_dsl.yaml._findings import Findings
 from ruvon_dsl.yaml._keys_common import OUTPUT
 from ruvon_dsl.yaml._keys_header import DEFAULTS, WORKFLOW
+from ruvon_dsl.yaml._loops import item_names
 from ruvon_dsl.yaml._lower import Lowering, implicit_ids
 from ruvon_dsl.yaml._naming import assign_ids
 from ruvon_dsl.yaml._steps import StepParser, StepTypes
@@ -65,6 +65,7 @@ class DocumentLowering:
         self._header(fields, context)
         block = self._steps(fields, context)
         definition = _definition(fields, context, self._graph(block, context))
+        context.report_shadowing()
         span = fields.span_of("workflow_type") if "workflow_type" in fields else None
         return Draft(
             definition,
@@ -125,7 +126,8 @@ class DocumentLowering:
 
     def _steps(self, fields: Fields, context: FileContext) -> Block:
         entry = fields.entry("steps")
-        parser = StepParser(context.found, self._step_types)
+        names = context.names
+        parser = StepParser(context.found, self._step_types or (None if names.opaque else names.step_type))
         block = Block([], fields.span) if entry is None else parser.block(entry)
         if entry is not None and isinstance(entry.value, ScalarNode) and not context.found.failed:
             context.found.error(

@@ -1,4 +1,4 @@
-"""Durations as authors write them: `6h`, `1h30m`, `250ms`, ISO 8601 (`PT6H`), or seconds as a number.
+"""Durations as authors write them: `6h`, `1h30m`, `2 days`, ISO 8601 (`PT6H`), or seconds as a number.
 
 The graph holds whole microseconds. A calendar month or year has no length, so ISO durations that name them are no
 durations here.
@@ -10,7 +10,10 @@ from typing import Final
 
 from ruvon_dsl.yaml._values import ScalarNode
 
-__all__ = ["MAX_DURATION_US", "duration_us", "parse_duration"]
+__all__ = ["MAX_DURATION_US", "SPELLINGS", "duration_us", "parse_duration"]
+
+SPELLINGS: Final = "`30s`, `6h`, `1h30m`, `2 days`, `PT6H` or a number of seconds"
+"""What a message names where a text is no duration."""
 
 MAX_DURATION_US: Final = 999_999_999 * 86_400 * 1_000_000
 """The longest timedelta of Python."""
@@ -24,8 +27,19 @@ _UNITS: Final = {
     "ms": 1_000,
     "us": 1,
 }
-_SHORT: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:w|d|h|min|ms|us|m|s) ?)+")
-_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(w|d|h|min|ms|us|m|s)")
+_WORDS: Final = {
+    "week": "w",
+    "day": "d",
+    "hour": "h",
+    "minute": "m",
+    "second": "s",
+    "millisecond": "ms",
+    "microsecond": "us",
+}
+"""Units written out, singular."""
+_UNIT: Final = rf"(?:{'|'.join(_WORDS)})s?|w|d|h|min|ms|us|m|s"
+_SHORT: Final = re.compile(rf"(?:\d+(?:\.\d+)? ?(?:{_UNIT})(?:(?: |(?=\d))|$))+")
+_PART: Final = re.compile(rf"(\d+(?:\.\d+)?) ?({_UNIT})")
 _ISO: Final = re.compile(
     r"P(?=[\dT])(?:(?P<w>\d+(?:\.\d+)?)W)?(?:(?P<d>\d+(?:\.\d+)?)D)?"
     r"(?:T(?=\d)(?:(?P<h>\d+(?:\.\d+)?)H)?(?:(?P<m>\d+(?:\.\d+)?)M)?(?:(?P<s>\d+(?:\.\d+)?)S)?)?"
@@ -43,18 +57,22 @@ def duration_us(node: ScalarNode) -> int | None:
 
 
 def parse_duration(text: str) -> int | None:
-    """The microseconds of a text such as `1h30m`, `PT6H` or `90`; None where it is no duration."""
+    """The microseconds of a text such as `1h30m`, `2 days`, `PT6H` or `90`; None where it is no duration."""
     stripped = text.strip()
     if len(stripped) > 100 or not stripped.isascii():
         return None
     if re.fullmatch(r"\d+(\.\d+)?", stripped):
         return _bounded(Decimal(stripped) * 1_000_000)
     if _SHORT.fullmatch(stripped):
-        return _bounded(sum((Decimal(amount) * _UNITS[unit] for amount, unit in _PART.findall(stripped)), Decimal(0)))
+        return _bounded(sum((Decimal(amount) * _size(unit) for amount, unit in _PART.findall(stripped)), Decimal(0)))
     if iso := _ISO.fullmatch(stripped):
         parts = ((Decimal(iso[unit] or 0), _UNITS[unit]) for unit in "wdhms")
         return _bounded(sum((amount * size for amount, size in parts), Decimal(0)))
     return None
+
+
+def _size(unit: str) -> int:
+    return _UNITS[_WORDS.get(unit.removesuffix("s"), unit)]
 
 
 def _exact(text: str) -> Decimal:

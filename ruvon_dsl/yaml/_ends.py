@@ -1,6 +1,6 @@
 """ASSIGN, RETURN and FAIL."""
 
-from ruvon.ir._nodes import Assign, Fail, Return, Target
+from ruvon.ir._nodes import Assign, AssignOperation, Fail, Return, Target
 from ruvon.ir.expr import _nodes as e
 from ruvon.ir.expr._nodes import Expr
 from ruvon_dsl._link import Missing
@@ -17,6 +17,8 @@ def lower_assigns(context: FileContext, item: Item, following: Target, scope: Sc
     """One ASSIGN node for each assignment of the step, in order."""
     for number, part in reversed(list(enumerate(item.assigns))):
         target = context.exprs.target(part.target) or e.Name("_")
+        if part.operation is AssignOperation.SET:
+            context.noted(part.target, target)
         expected = context.exprs.type_of_target(target, context.state) if part.operation.value == "set" else Missing
         value = context.exprs.value(part.value, expected)
         following = scope.add(

@@ -9,16 +9,19 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final, final
 
+from ruvon.ir._diagnostics import Edit, Fix
 from ruvon.ir.expr import ExpressionError, parse
 from ruvon.ir.expr import _nodes as e
 from ruvon.ir.expr._canonical import format_string
 from ruvon.ir.expr._language import FUNCTION_NAMES
 from ruvon.ir.expr._nodes import Expr
-from ruvon.ir.expr._walk import is_target
+from ruvon.ir.expr._walk import is_target, names
 from ruvon_dsl._link import Missing, bind_names
 from ruvon_dsl.yaml import _codes as codes
+from ruvon_dsl.yaml._durations import SPELLINGS
 from ruvon_dsl.yaml._expected import Expected, coerce, expected_of
 from ruvon_dsl.yaml._findings import Findings
 from ruvon_dsl.yaml._lookup import Names
@@ -29,6 +32,7 @@ __all__ = ["Expressions", "WrittenTarget"]
 
 _OPEN, _CLOSE = "{{", "}}"
 _LOOKS_BOUND: Final = re.compile(r"state(\.[A-Za-z_]\w*)+")
+_WORD: Final = re.compile(r"[A-Za-z_]\w*")
 _MAX_PARTS: Final = 200
 
 
@@ -56,6 +60,8 @@ class Expressions:
         """Every variable of the file; whether one is set where it is read is the linker's question."""
         self.declared: dict[str, WrittenType] = {}
         """Types of variables."""
+        self.read: set[str] = set()
+        """Every name that a value or condition of the file reads, templates included."""
         self._file = file
         self._names = names
         self._types = types
@@ -89,14 +95,10 @@ class Expressions:
         start = text.index(_OPEN) + 2
         end = text.rindex(_CLOSE)
         inner = text[start:end]
-        if self._try(node, start, end) is None:
+        parsed = self._try(node, start, end)
+        if parsed is None:
             return None if _OPEN in inner or _is_jinja(inner) else self._expression(node, start, end)
-        expr = self._expression(node, start, end)
-        return (
-            e.Call(e.Name("template", node.span), (e.Const(text, node.span),), (), node.span)
-            if self._filters(expr)
-            else expr
-        )
+        return self._template(node) if self._filters(parsed) else self.bind(parsed)
 
     def _expression(self, node: ScalarNode, start: int, end: int) -> Expr:
         """Parse and bind a stretch of a scalar; findings point into the file."""
@@ -129,9 +131,17 @@ class Expressions:
 
     def bind(self, expr: Expr) -> Expr:
         """Replace outside names by what they mean."""
+        self.read |= names(expr)
+        return self._bound(expr)
+
+    def _bound(self, expr: Expr) -> Expr:
         bound, found = bind_names(expr, bound=self.bound, lookup=None if self._names.opaque else self._names)
         self._found.extend(found)
         return bound
+
+    def _template(self, node: ScalarNode) -> Expr:
+        self.read.update(_WORD.findall(node.text))
+        return e.Call(e.Name("template", node.span), (e.Const(node.text, node.span),), (), node.span)
 
     def _filters(self, expr: Expr) -> bool:
         """Whether `a | b` is Jinja's filter: `b` is no value that the file knows."""
@@ -179,6 +189,9 @@ class Expressions:
         return e.Const(value, node.span)
 
     def _refused(self, node: ScalarNode, wanted: Expected) -> None:
+        if wanted.kind is timedelta:
+            self._found.error(codes.DURATION, f"{kind_of(node)} is no duration", node.span, f"write {SPELLINGS}")
+            return
         is_expression = isinstance(node.value, str) and self._try(node, 0, len(node.text)) is not None
         hint = f"did you mean `={node.text}`?" if is_expression else f"write a {wanted.words}, or `=` and an expression"
         what = f"text `{node.text}`" if isinstance(node.value, str) else kind_of(node)
@@ -236,7 +249,7 @@ class Expressions:
         """Text with `{{ }}` in it: an f-string, or a template where a part is not in our grammar."""
         parts = self._parts(node)
         if parts is None:
-            return e.Call(e.Name("template", node.span), (e.Const(node.text, node.span),), (), node.span)
+            return self._template(node)
         return format_string([part if isinstance(part, str) else e.FormatPart(part) for part in parts], node.span)
 
     def _parts(self, node: ScalarNode) -> list[str | Expr] | None:
@@ -290,12 +303,24 @@ class Expressions:
     def _target(self, node: ScalarNode, declared: WrittenType | None) -> Expr | None:
         parsed = self._try(node, 0, len(node.text))
         if parsed is None or not is_target(parsed) or parsed == e.Name("state"):
-            self._bad_target(node, f"`{node.text}`")
+            if not self._marked_target(node):
+                self._bad_target(node, f"`{node.text}`")
             return None
         self._check_names(node, parsed)
         if declared is not None and isinstance(parsed, e.Name):
             self.declared[parsed.id] = declared
-        return self.bind(parsed)
+        return self._bound(parsed) if isinstance(parsed, e.Name | e.Tuple) else self.bind(parsed)
+
+    def _marked_target(self, node: ScalarNode) -> bool:
+        """Report a target with the `=` of a value before it."""
+        inner = self._try(node, 1, len(node.text)) if node.text.startswith("=") else None
+        if inner is None or not is_target(inner) or inner == e.Name("state"):
+            return False
+        word = node.text[1:].strip()
+        fix = Fix(f"write `{word}`", (Edit(node.span, word),))
+        message = f"`{node.text}` is a value, and here stands the name that a value is bound to"
+        self._found.error(codes.BAD_OUTPUT, message, node.span, f"write `{word}` without the `=`", fix=fix)
+        return True
 
     def _check_names(self, node: ScalarNode, target: Expr) -> None:
         """Report variables that an expression could not read, because their name is a function's."""

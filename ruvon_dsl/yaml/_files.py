@@ -48,7 +48,7 @@ def lower_file(
         roots: The packages and folders that it may take code from.
         opaque: Import nothing; functions and types stay as they are written.
         step_types: The registered custom step types: a name to the names of its fields, or None for an unknown name.
-            Without it a name in capitals that resembles no built-in type is taken for a custom type.
+            Without it those whose class a module of the file holds are known, and every other type is a finding.
         environment: The variables for `${NAME}`; the process's environment where it is None.
 
     Returns:

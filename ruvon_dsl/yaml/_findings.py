@@ -55,11 +55,9 @@ class Findings:
         """Report a mistake that stops the definition."""
         self.add(Diagnostic(code=code, message=message, span=span, help=help_, reason=reason, related=related, fix=fix))
 
-    def warning(self, code: str, message: str, span: Span, help_: str = "", *, reason: str = "") -> None:
+    def warning(self, code: str, message: str, span: Span, help_: str = "", *, fix: Fix | None = None) -> None:
         """Report what is probably a mistake."""
-        self.add(
-            Diagnostic(code=code, message=message, span=span, help=help_, reason=reason, severity=Severity.WARNING)
-        )
+        self.add(Diagnostic(code=code, message=message, span=span, help=help_, fix=fix, severity=Severity.WARNING))
 
     @property
     def failed(self) -> bool:

@@ -42,7 +42,7 @@ _HTTP_FIELDS: Final = (
     Key(
         "max_bytes",
         Kind.VALUE,
-        "Longest body of the answer in bytes; a longer one is an error.",
+        "Longest body of the answer in bytes; a longer one is an error (default 10,000,000).",
         ("max_response_bytes",),
     ),
 )
@@ -75,7 +75,7 @@ _INFER: Final = _CALL.extended(
         Key("preprocessing_params", Kind.VALUE, "Its parameters by name."),
         Key("postprocessing", Kind.VALUE, "Name of the transformation of the model's answer."),
         Key("postprocessing_params", Kind.VALUE, "Its parameters by name."),
-        Key("threshold", Kind.VALUE, "Value of the answer from which the result is positive."),
+        Key("threshold", Kind.VALUE, "Value of the answer from which its `positive` is true."),
         Key("threshold_key", Kind.VALUE, "Key of the answer that is compared with the threshold."),
         _FALLBACK,
         _DEFAULT,
@@ -103,7 +103,7 @@ _WASM: Final = _CALL.extended(
         Key(
             "module",
             Kind.VALUE,
-            "The module: its name, or the SHA-256 of its bytes.",
+            "The module: the SHA-256 of its bytes, `NAME#sha256=DIGITS`, or a name that the runtime pins.",
             ("wasm_hash", "wasm_module"),
             required=True,
         ),

@@ -10,12 +10,15 @@ from collections.abc import Collection, Iterator, Mapping
 from types import FunctionType
 from typing import Final, final
 
+from ruvon.ir._diagnostics import Edit, Fix
 from ruvon.ir._errors import RuvonError
-from ruvon.ir._paths import ImportRoots, canonical_path, split_path
+from ruvon.ir._paths import ImportRefusedError, ImportRoots, canonical_path, split_path
 from ruvon.ir.expr._language import DEFINITION_PATHS
+from ruvon.models import WorkflowStep
 from ruvon_dsl._link import ChildTarget, Missing, ModuleLookup, PlainFunctionTarget, Target, describe, plain_function
 from ruvon_dsl.yaml import _codes as codes
 from ruvon_dsl.yaml._findings import Findings
+from ruvon_dsl.yaml._near import is_there, near_path
 from ruvon_dsl.yaml._values import ScalarNode
 
 __all__ = ["Names"]
@@ -60,7 +63,7 @@ class Names:
         try:
             self._modules.append(ModuleLookup(self._roots.load_module(node.text)))
         except RuvonError as error:
-            self._found.error(codes.NAME_NOT_FOUND, str(error), node.span)
+            self._not_loaded(error, node.text, node)
             self.lost = True
 
     def add_use(self, name: str, node: ScalarNode) -> None:
@@ -126,8 +129,18 @@ class Names:
             return self._roots.load(path)
         except RuvonError as error:
             self.reported.add(self.written(path))
-            self._found.error(codes.NAME_NOT_FOUND, str(error), node.span)
+            self._not_loaded(error, path, node)
             return Missing
+
+    def _not_loaded(self, error: RuvonError, path: str, node: ScalarNode) -> None:
+        """Report a module or path that is not there; a near one that is there is offered."""
+        near = near_path(path, self._roots)
+        if near is None:
+            message, help_ = _explained(error, path)
+            self._found.error(codes.NAME_NOT_FOUND, message, node.span, help_)
+            return
+        fix = Fix(f"write `{near}`", (Edit(node.span, near),)) if path == node.text else None
+        self._found.error(codes.NAME_NOT_FOUND, f"there is no `{path}`", node.span, f"did you mean `{near}`?", fix=fix)
 
     def target(self, node: ScalarNode) -> Target | None:
         """What a path or short name is to the compiler; None where it cannot be found (reported) or in opaque mode."""
@@ -154,6 +167,19 @@ class Names:
             module, name = split_path(path)
             return f"{module}:{name}"
         return f"{self.module_names[0]}:{path}" if self.module_names else path
+
+    def step_type(self, name: str) -> tuple[str, ...] | None:
+        """The fields of a custom step type whose class the file's modules hold or `uses` names; None for another name.
+
+        This is what a file checked by itself knows; whether the type is registered is the builder's question.
+        """
+        values = [module(word) for module in self._modules for word in module.names()]
+        for value in (*values, *self._uses.values()):
+            if isinstance(value, type) and issubclass(value, WorkflowStep):
+                declared = value.model_fields["type"]
+                if declared.default == name:
+                    return tuple(value.model_fields)
+        return None
 
     def child(self, name: str) -> ChildTarget | None:
         """The workflow of this type (or short name) that the file's modules declare or import."""
@@ -182,6 +208,15 @@ class Names:
             return self._roots.load(name)
         except RuvonError:
             return Missing
+
+
+def _explained(error: RuvonError, path: str) -> tuple[str, str]:
+    if not isinstance(error, ImportRefusedError):
+        return str(error), ""
+    top = path.replace(":", ".").partition(".")[0]
+    if is_there(top):
+        return error.problem, error.remedy
+    return f"there is no module `{top}`", f"correct `{path}`, or {error.remedy}"
 
 
 def _walk(value: object, rest: str) -> object:

@@ -12,12 +12,13 @@ from ruvon.ir._nodes import END, Action, Decision, Display, Graph, Handler, Node
 from ruvon.ir.expr import _nodes as e
 from ruvon.ir.expr._nodes import Expr
 from ruvon_dsl.yaml import _codes as codes
-from ruvon_dsl.yaml._blocks import lower_loop, lower_parallel, lower_try
+from ruvon_dsl.yaml._blocks import lower_parallel, lower_try
 from ruvon_dsl.yaml._calls import lower_call, lower_restart
 from ruvon_dsl.yaml._context import FileContext
 from ruvon_dsl.yaml._dependencies import Plan, has_dependencies, plan
 from ruvon_dsl.yaml._ends import lower_assigns, lower_fail, lower_return
 from ruvon_dsl.yaml._graphs import Place, Scope, ScopeKind, joined_lists, loop_exit, own_items
+from ruvon_dsl.yaml._loops import lower_loop
 from ruvon_dsl.yaml._naming import known_name
 from ruvon_dsl.yaml._services import lower_http, lower_model_call
 from ruvon_dsl.yaml._starts import lower_start
@@ -147,7 +148,7 @@ class Lowering:
             for arm in item.arms
         )
         default = join if item.default is None else self._exit(item.default, join, place)
-        if not routes and item.default is None:
+        if not routes and item.default is None and not item.short:  # an `if` without `then` was reported
             message = f"`{item.id}` decides nothing: it has no routes"
             self._context.found.error(codes.MISSING_KEY, message, item.span, "add `routes:`, or another `type:`")
         action = Decision(routes=routes, default=default, injected=item.fields.flag("injected") or False)

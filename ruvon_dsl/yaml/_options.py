@@ -72,7 +72,7 @@ class OptionReader:
         if isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most:
             return float(value)
         bounds = f"a number from {least:g} to {most:g}" if name == "jitter" else "a number above 0"
-        self._found.error(codes.WRONG_KIND, f"`{name}` is {kind_of(node)}, not {bounds}", node.span)
+        self._found.error(codes.WRONG_KIND, f"`{name}` is {kind_of(node)}, not {bounds}", node.span, f"write {bounds}")
         return otherwise
 
     def classes(self, fields: Fields, name: str) -> tuple[str, ...]:

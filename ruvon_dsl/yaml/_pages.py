@@ -114,14 +114,16 @@ _TEXTS: Final[Mapping[str, CodeInfo]] = {
     ),
     "RV0813": _page(
         "an unknown step type",
-        "`type` names a built-in step type or one that is registered with the builder. Register custom types before "
-        "the file is loaded.",
+        "`type` names a built-in step type or one of your own. The class of a custom type stands in a module of "
+        "`module:`, where checks of the file find it, and is registered with `builder.register_step_type(Class)`, so "
+        "that it can run.",
         _steps("- name: Pause", "  type: SLEEEP", "  duration: 5s"),
         _steps("- name: Pause", "  type: SLEEP", "  duration: 5s"),
     ),
     "RV0814": _page(
         "not a duration",
-        "A duration is `30s`, `6h`, `1h30m`, `5d`, ISO 8601 (`PT6H`), or a number of seconds. A limit is longer than 0.",
+        "A duration is `30s`, `6h`, `1h30m`, `2 days`, ISO 8601 (`PT6H`), or a number of seconds. A limit is longer "
+        "than 0.",
         _steps("- name: All", "  type: PARALLEL", "  timeout: soon", "  branches: {one: [{return: 1}]}"),
         _steps("- name: All", "  type: PARALLEL", "  timeout: 30s", "  branches: {one: [{return: 1}]}"),
     ),
@@ -281,6 +283,13 @@ _TEXTS: Final[Mapping[str, CodeInfo]] = {
         "that it needs installed.",
         "workflows:\n  - {type: Order, config_file: nowhere/order.yaml}\n",
         "workflows: []\n",
+    ),
+    "RV0842": _page(
+        "a variable with the name of a state field",
+        "A plain name on the left of an assignment is a variable of the run, also where the state has a field of this "
+        "name. Nothing reads the variable, so the field was meant: it is `state.note`.",
+        _steps("- set: {description: checked}", head="initial_state_model: ruvon.models:WorkflowStep\n"),
+        _steps("- set: {state.description: checked}", head="initial_state_model: ruvon.models:WorkflowStep\n"),
     ),
     "RV0601": _page(
         "a secret in the definition",

@@ -17,14 +17,18 @@ from ruvon_dsl._draft import SourceText
 from ruvon_dsl.yaml import _codes as codes
 from ruvon_dsl.yaml._registry import RegistryEntry, load_registry
 
-__all__ = ["is_installed", "registry_findings"]
+__all__ = ["is_installed", "outside_finding", "registry_findings"]
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _NO_MODEL: Final = "dict[str, object]"
 
 
 def registry_findings(
-    source: SourceText, folder: Path, definitions_of: Callable[[Path], Sequence[Definition]]
+    source: SourceText,
+    folder: Path,
+    definitions_of: Callable[[Path], Sequence[Definition]],
+    *,
+    allowed: Sequence[Path] = (),
 ) -> list[Diagnostic]:
     """Everything about a registry file: its own mistakes, and entries that cannot be offered.
 
@@ -32,13 +36,30 @@ def registry_findings(
         source: The registry's name and text.
         folder: Where its `config_file`s are looked up.
         definitions_of: What a workflow file defines, by its shape alone; nothing where it cannot be read.
+        allowed: The folders that files may lie in besides the registry's own.
     """
     registry = load_registry(source)
     found = list(registry.diagnostics)
     for entry in registry.entries:
-        if entry.enabled:
+        outside = outside_finding(entry, folder, allowed)
+        if outside is not None:
+            found.append(outside)
+        elif entry.enabled:
             found += [*_file_findings(entry, folder / entry.config_file, definitions_of), *_package_findings(entry)]
     return found
+
+
+def outside_finding(entry: RegistryEntry, folder: Path, allowed: Sequence[Path]) -> Diagnostic | None:
+    """What is wrong where the file of an offered entry lies outside of the registry's folder and the allowed ones.
+
+    Links are followed: a registry may not lead to files that its folder only seems to hold.
+    """
+    place = (folder / entry.config_file).resolve()
+    if not entry.enabled or any(place.is_relative_to(item.resolve()) for item in (folder, *allowed)):
+        return None
+    message = f"`{entry.type}`: `{entry.config_file}` lies outside of the registry's folder"
+    help_ = "move the file below it, or allow its folder as an import root"
+    return _finding(entry, "config_file", message, help_)
 
 
 def _file_findings(

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Final, TypeAlias, final
 
+from ruvon.ir._diagnostics import Edit, Fix
 from ruvon.ir._nodes import AssignOperation
 from ruvon.ir._spans import Span
 from ruvon_dsl.yaml import _codes as codes
@@ -16,6 +17,7 @@ from ruvon_dsl.yaml._keys_common import ELIF, HANDLER, ROUTE, RULE, RULES
 from ruvon_dsl.yaml._keys_flow import BRANCH, FLOW_TABLES, SHORT_TABLES, TASK_KEYS
 from ruvon_dsl.yaml._keys_steps import CUSTOM, EFFECT_TABLES
 from ruvon_dsl.yaml._tree import Arm, AssignPart, Block, BranchItem, Exit, HandlerItem, Item, Jump, RuleItem
+from ruvon_dsl.yaml._type_names import INSTEAD, OTHER_NAMES, REGISTER
 from ruvon_dsl.yaml._values import Entry, MappingNode, ScalarNode, SequenceNode, YamlNode, kind_of
 
 __all__ = ["STEP_TABLES", "StepParser", "StepTypes"]
@@ -40,27 +42,6 @@ _SHORT_KINDS: Final = {
     "break": "BREAK",
     "continue": "CONTINUE",
 }
-_OTHER_NAMES: Final = {
-    "HUMAN_INPUT": "HUMAN_IN_LOOP",
-    "SUBWORKFLOW": "SUB_WORKFLOW",
-    "WAIT": "SLEEP",
-    "SIGNAL": "RECEIVE",
-    "FOR": "LOOP",
-    "WHILE": "LOOP",
-    "IF": "DECISION",
-}
-_INSTEAD: Final = {
-    "HUMAN_APPROVAL": "write `type: HUMAN_IN_LOOP` with `task`, `form`, `show`, `role` and, for `timeout_hours` and "
-    "`on_timeout`, `timeout` and `on_timeout`; a step before it tells the people of `approvers` or `channels`",
-    "AUDIT_EMIT": "every step is in the audit log already; for an event of your own write `type: STANDARD` with a "
-    "function that sends it",
-    "COMPLIANCE_CHECK": "write the rules as conditions: `type: DECISION` with `routes`, or a `@pure` function",
-    "AI_LLM_INFERENCE": "write `type: AI_INFERENCE` with `model`, `data: {system: .., prompt: ..}`, `max_tokens` and "
-    "`output_model` for the answer's shape",
-    "EDGE_MODEL_CALL": "write `type: AI_INFERENCE` with `model`, `data: {prompt: ..}`, `max_tokens` and `output_model`",
-    "WORKFLOW_BUILDER_META": "where a file comes from stands under `metadata:` at its top; it is no step",
-}
-"""Types of an earlier implementation that are no types here, and how to say the same."""
 _OPERATIONS: Final = {
     "set": AssignOperation.SET,
     "append": AssignOperation.APPEND,
@@ -85,7 +66,7 @@ class StepParser:
 
     Args:
         found: Where findings go.
-        step_types: The registered custom types.
+        step_types: The registered custom types; None where nothing may be imported to know them.
     """
 
     def __init__(self, found: Findings, step_types: StepTypes | None) -> None:
@@ -161,23 +142,25 @@ class StepParser:
         known = self._registered(node.text)
         if known is not None:
             return node.text, self._custom_table(node.text, known, task=task), False
-        hint = _INSTEAD.get(upper) or self._found.closest(
-            _OTHER_NAMES.get(upper, node.text),
-            list(STEP_TABLES),
-            f"the built-in types are {listed(STEP_TABLES)}; register a custom type before the file is loaded",
-        )
-        self._found.error(codes.UNKNOWN_TYPE, f"there is no step type `{node.text}`", node.span, hint)
+        self._unknown_type(node)
         return None, _EMPTY, False
+
+    def _unknown_type(self, node: ScalarNode) -> None:
+        upper = node.text.upper()
+        near = self._found.closest(OTHER_NAMES.get(upper, node.text), list(STEP_TABLES))
+        word = near.split("`")[1] if near else ""
+        fix = Fix(f"write `{word}`", (Edit(node.span, word),)) if word and upper not in INSTEAD else None
+        help_ = INSTEAD.get(upper) or f"{near or f'the built-in types are {listed(STEP_TABLES)}'} {REGISTER}"
+        self._found.error(codes.UNKNOWN_TYPE, f"there is no step type `{node.text}`", node.span, help_, fix=fix)
 
     def _registered(self, name: str) -> tuple[str, ...] | None:
         """The fields of a custom type, or None for an unknown one.
 
-        Where nobody says which types are registered (a file checked by itself), a name in capitals that resembles no
-        built-in type is taken for one; the engine refuses it when it is not.
+        Where nothing is imported, a name in capitals that resembles no built-in type may be one.
         """
         if self._step_types is not None:
             return self._step_types(name)
-        resembles = name in _OTHER_NAMES or name in _INSTEAD or get_close_matches(name, STEP_TABLES, 1, 0.75)
+        resembles = name in OTHER_NAMES or name in INSTEAD or get_close_matches(name, STEP_TABLES, 1, 0.75)
         return () if _CUSTOM_NAME.fullmatch(name) and not resembles else None
 
     def _custom_table(self, name: str, known: tuple[str, ...], *, task: bool) -> Table:

@@ -12,7 +12,7 @@ from ruvon import DeclarationError
 from ruvon.ir import CodeInfo, Diagnostic, IRError, load, require_valid
 from ruvon.ir.expr import ExpressionError, check, expect, parse
 from ruvon.ir.expr._examples import EXAMPLE_ENV
-from ruvon_dsl import compile_source
+from ruvon_dsl import compile_function, compile_source
 from ruvon_dsl._compile import Kind
 from ruvon_dsl.diagnostics import catalogue
 
@@ -62,6 +62,8 @@ def findings_of(code: str, info: CodeInfo, text: str) -> Found:
             return Found("example.py", text, _declaration(text))
         case "definition":
             return Found("example.json", text, _definition(text))
+        case "script":
+            return Found("example.py", text, _script(text))
         case _:
             assert_never(info.language)
 
@@ -93,6 +95,22 @@ def _declaration(text: str) -> Sequence[Diagnostic]:
     finally:
         del sys.modules[name], linecache.cache[file]
     return ()
+
+
+def _script(text: str) -> Sequence[Diagnostic]:
+    """Run a file as Python does, and compile its workflow; one that begins with the name of a module is imported."""
+    name, file = "__main__" if not text.startswith("# ") else "example_script", "example.py"
+    module, before = ModuleType(name), sys.modules.get(name)
+    module.__file__ = file
+    sys.modules[name] = module
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+    try:
+        exec(compile(text, file, "exec"), module.__dict__)  # noqa: S102 - pages of our own
+        return compile_function(module.__dict__["flow"]).diagnostics
+    finally:
+        del sys.modules[name], linecache.cache[file]
+        if before is not None:
+            sys.modules[name] = before
 
 
 def _definition(text: str) -> Sequence[Diagnostic]:

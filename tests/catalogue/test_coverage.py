@@ -49,11 +49,29 @@ def test_every_table_of_codes_is_in_the_catalogue() -> None:
 
 
 def test_a_page_reads_as_text() -> None:
-    """`explain` gives title, explanation and both programs; a code may be typed in lower case."""
+    """`explain` begins with the failing program; a code may be typed in lower case."""
     text = explain("rv0204")
     info = catalogue()["RV0204"]
-    assert text.startswith(f"RV0204: {info.title}\n\n{info.explanation}\n\nGets it:\n\n    ")
-    assert "\n\nDoes not:\n\n    " in text
+    assert text.startswith(f"RV0204: {info.title}\n\nGets it:\n\n    # imports, and the definitions of Order, charge\n")
+    assert f"\n\n{info.explanation}\n\nDoes not:\n\n    " in text
+    assert "class Order" not in text
+    assert "await charge(state)" in text
+
+
+def test_a_page_shows_what_the_programs_differ_in() -> None:
+    """Every page shows a line that only the failing program has, in its first part, and one mended in its last."""
+    for code, info in catalogue().items():
+        first, _, last = explain(code).partition("\nDoes not:\n")
+        bad, good = info.bad.splitlines(), info.good.splitlines()
+        wrong = [line for line in bad if line not in good]
+        right = [line for line in good if line not in bad]
+        assert not wrong or any(f"    {line}".rstrip() in first for line in wrong), code
+        assert not right or any(f"    {line}".rstrip() in last for line in right), code
+
+
+def test_no_page_is_longer_than_a_screen_or_two() -> None:
+    """What both programs begin with is left out, and a very long one is cut."""
+    assert [code for code in catalogue() if explain(code).count("\n") > 75] == []
 
 
 def test_a_mistyped_code_is_answered_with_near_ones() -> None:

@@ -91,6 +91,22 @@ def test_ctrl_c_leaves_a_workflow_that_goes_on(shell: Command, place: Path) -> N
     assert [(row["status"], row["current_step"]) for row in listed] == [("ACTIVE", "long")]
 
 
+def test_processes_that_begin_with_one_database_at_once(shell: Command, place: Path) -> None:
+    """Several processes that find no database create it once, and each keeps its run in it."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    arguments = [*RUVON, "run", str(FLOWS), "--workflow", "Greet", "-d", '{"name": "Ada"}', "--json"]
+    processes = [
+        subprocess.Popen(arguments, cwd=place, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    done = [process.communicate(timeout=60) for process in processes]
+
+    assert [process.returncode for process in processes] == [0, 0, 0], done
+    ids = {json.loads(out)["workflow_id"] for out, _ in done}
+    assert {row["workflow_id"] for row in shell("list", "--json").json} == ids
+    assert len(ids) == 3
+
+
 def test_a_busy_workflow_is_left_alone_but_can_be_cancelled(shell: Command, place: Path) -> None:
     """While one process drives a workflow, `resume` in another is refused and `cancel` ends it there."""
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -105,7 +121,7 @@ def test_a_busy_workflow_is_left_alone_but_can_be_cancelled(shell: Command, plac
         out, _ = process.communicate(timeout=60)
 
     assert busy.code == 1
-    assert "driven by somebody else" in busy.err
+    assert "driven by another process" in busy.err
     assert json.loads(out)["status"] == "CANCELLED"
 
 

@@ -1,6 +1,5 @@
 """What came of a run, in a form that two roads can be compared by: exact types, order, errors with their chain, calls."""
 
-import re
 from dataclasses import dataclass, field, is_dataclass, replace
 from enum import Enum
 from typing import Any
@@ -76,9 +75,6 @@ def differences(left: Outcome, right: Outcome, *, repeats: bool = False) -> list
     if repeats:
         left, right = (replace(item, undone=_once(item.undone)) for item in (left, right))
     pairs = [(name, getattr(left, name), getattr(right, name)) for name in names]
-    if left.end == right.end == "failed":
-        # Where nothing catches an error the engine stops at once, so that an operator can retry; awaited children go on.
-        pairs = [(name, *map(_own, (one, two))) if name == "calls" else (name, one, two) for name, one, two in pairs]
     return [_difference(name, one, two) for name, one, two in pairs if one != two]
 
 
@@ -88,11 +84,6 @@ def _more(one: list[Any], two: list[Any]) -> list[Any]:
 
 def _once(undone: list[str]) -> list[str]:
     return [item for number, item in enumerate(undone) if number == 0 or undone[number - 1] != item]
-
-
-def _own(calls: list[list[str]]) -> list[list[str]]:
-    """Without the sequences of children, whose tags have a dot."""
-    return [item for item in calls if not re.search(r"c\d+\.\w", item[0])]
 
 
 def _difference(name: str, one: Any, two: Any) -> str:

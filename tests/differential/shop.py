@@ -185,15 +185,39 @@ async def branch_b(state: State, context: StepContext, tag: str, n: int) -> int:
 
 
 @step
+async def mark(state: State, context: StepContext, tag: str, n: int) -> int:
+    """Changes one key of a dict, and sometimes a field of a model; for branches whose join is DEEP."""
+    return await OUTSIDE.get().perform("mark", state=state, context=context, tag=tag, n=n)
+
+
+@step
+async def told(context: StepContext, tag: str, error: Exception) -> int:
+    """Is given an error that a handler has caught."""
+    return await OUTSIDE.get().perform("told", context=context, tag=tag, error=error)
+
+
+def combine(results: list[object]) -> dict[str, object]:
+    """Merges what branches gave, instead of what they wrote."""
+    return {"c": len(results), "name": f"{len(results)} results"}
+
+
+@step
 async def book(context: StepContext, tag: str, n: int) -> Receipt:
     """Can be undone."""
     return await OUTSIDE.get().perform("book", context=context, tag=tag, n=n)
+
+
+def stuck(tag: str) -> None:
+    """Some compensations fail, always."""
+    if Random(f"{OUTSIDE.get().seed}:undo:{tag}").random() < 0.08:
+        raise OSError(f"{tag} cannot be undone")
 
 
 @compensate(book)
 def unbook(receipt: Receipt, tag: str, n: int) -> None:
     """Undo `book`."""
     OUTSIDE.get().undo("unbook", receipt=receipt, tag=tag, n=n)
+    stuck(tag)
 
 
 @step(timeout=timedelta(seconds=4))
@@ -208,6 +232,7 @@ async def refund(state: State, context: StepContext, receipt: Receipt | None, ta
     OUTSIDE.get().undo("refund", receipt=receipt, tag=tag, n=n, seen=state.n)
     state.n += 1
     state.notes.append(f"refund {tag}")
+    stuck(tag)
 
 
 @workflow("Sub")
@@ -224,14 +249,14 @@ async def sub(state: Job) -> int:
 
 FAKES = (
     "val", "quick", "flaky", "slow", "couple", "table", "money", "change", "patch", "patch_dict", "stray", "whole", "branch_a",
-    "branch_b", "book", "charge",
+    "branch_b", "book", "charge", "mark", "told",
 )  # fmt: skip
 INSTANT = frozenset({"quick", "patch_dict"})
 
 
 def behave(outside: Outside, name: str, given: Mapping[str, Any]) -> Reply:
     """What a call does: by its tag and the seed it works, fails, fails for some arguments or at first, or is late."""
-    tag, n = given["tag"], given.get("n", 0)
+    tag, n = given["tag"], given.get("n", len(str(given.get("error", ""))))
     attempt = given["context"].attempt
     mood = Random(f"{outside.seed}:{tag}").random()
     changed = _change(name, given.get("state"), tag, n)
@@ -277,6 +302,10 @@ def _change(name: str, state: Any, tag: str, n: int) -> Any:
             state.inner.x += 1
         case "charge":
             state.total += n
+        case "mark":
+            state.prices[tag] = n
+            if n % 3 == 0:
+                state.inner.x += n
         case _:
             pass
     return None

@@ -24,7 +24,7 @@ HEAD = """from datetime import timedelta
 from ruvon import *
 from tests.differential.shop import (
     Approval, Busy, Declined, Inner, Job, Note, Receipt, Rejected, State, Stop, book, branch_a, branch_b, change, charge,
-    couple, double, flaky, money, patch, patch_dict, quick, slow, stray, sub, table, val, whole,
+    combine, couple, double, flaky, mark, money, patch, patch_dict, quick, slow, stray, sub, table, told, val, whole,
 )
 
 
@@ -108,6 +108,8 @@ class _Place:
     """The name of the error of the handler around."""
     in_handler: bool = False
     returns: bool = True
+    deep: bool = False
+    """In a branch whose join is DEEP."""
 
     def inner(self, **changes: Any) -> "_Place":
         return replace(self, ints=list(self.ints), lists=[], **changes)
@@ -191,9 +193,11 @@ class _Maker:
                     self.trying,
                     self.collect,
                 ]
-                kinds += [self.gather, self.mapped, self.race, self.saga]
+                kinds += [self.gather, self.mapped, self.race, self.saga, self.flow]
             if depth:
                 kinds += [self.leave]
+            if place.handler is not None:
+                kinds += [self.tell]
             if place.final:
                 kinds = [self.call, self.assign, self.state_call, self.undoable]
             found = self.pick(*kinds)(place, depth)
@@ -270,7 +274,15 @@ class _Maker:
             'state.name = f"{state.name}!"[-6:]', 'state.inner = Inner(x=state.inner.x + 1, tags=["t"])', f'state.pair = ({number}, "p")',
         )),)]  # fmt: skip
 
+    def tell(self, place: _Place, depth: int) -> Block:
+        name = self.new("v")
+        made = (f"{name} = await told({self.tag()}, {place.handler})",)
+        place.ints.append(name)
+        return [made]
+
     def state_call(self, place: _Place, depth: int) -> Block:
+        if place.deep and self.odds(0.7):
+            return [(f"await mark(state, {self.tag()}, {self.number(place)})",)]
         if place.branch:
             if place.branch in "ab":
                 return [(f"await branch_{place.branch}(state, {self.tag()}, {self.number(place)})",)]
@@ -436,6 +448,29 @@ class _Maker:
             ]
         return [scope]
 
+    def flow(self, place: _Place, depth: int) -> Block:
+        """Three stages, the second of which may lead back."""
+        if place.branch or place.final or place.in_handler:
+            return self.call(place, depth)
+        turns, at = self.new("turns"), self.new("at")
+        first, second, third = (self.new("stage") for _ in range(3))
+
+        def stage(*last: Statement) -> Block:
+            inside = place.inner(loop=False, returns=False)
+            inside.ints.append(turns)
+            named = self.assign(inside, depth)  # the first node has the stage's name, which CPython's errors do not know
+            return [*named, *self.call(inside, depth), *last]
+
+        def go(left: str, right: str, condition: str) -> Statement:
+            return (f"if {condition}:", [(f'{at}.go("{left}")',)], "else:", [(f'{at}.go("{right}")',)])
+
+        cases: Block = [
+            (f'case "{first}":', stage((f"{turns} += 1",), go(second, third, self.condition(place)))),
+            (f'case "{second}":', stage(go(first, third, f"{turns} < 3"))),
+            (f'case "{third}":', stage()),
+        ]
+        return [(f"{turns} = 0",), (f'async for {at} in flow("{first}"):', [(f"match {at}.step:", cases)])]
+
     # Concurrency
 
     def collect(self, place: _Place, depth: int) -> Block:
@@ -452,17 +487,22 @@ class _Maker:
         made: Block = []
         works: list[str] = []
         free = ["a", "b", "c"] if not place.branch else []
+        deep = not place.branch and self.odds(0.3)
+        named: list[str] = []
         for _ in range(self.rng.randint(2, 3)):
             if free and self.odds(0.55):
                 name = self.new("branch")
-                inner = place.inner(branch=free.pop(0), loop=False, handler=None, in_handler=False, returns=True)
+                inner = place.inner(
+                    branch=free.pop(0), loop=False, handler=None, in_handler=False, returns=True, deep=deep
+                )
                 if self.odds(0.2):
                     inner = replace(inner, branch="a")
                 body = [(f"await val({self.tag()}, {self.number(inner)})",), *self.inner(inner, depth)]
                 if not _ends(body):
                     body = [*body, (f"return {self.number(inner)}",)]
                 made.append((f"async def {name}() -> int:", body))
-                works.append(f"{name}()")
+                works.append(f'after({name}(), "{self.pick(*named)}")' if named and self.odds(0.4) else f"{name}()")
+                named.append(name)
             else:
                 works.append(f"val({self.tag()}, {self.number(place)})")
         options = self.pick(
@@ -472,7 +512,10 @@ class _Maker:
             ", limit=2",
             ", conflict=MergeConflictBehavior.PREFER_NEW",
             ", conflict=MergeConflictBehavior.PREFER_EXISTING",
+            ", merge_function=combine" if not place.branch else "",
         )
+        if deep and "merge_function" not in options:
+            options += ", merge=MergeStrategy.DEEP"
         if self.odds(0.2):
             name = self.new("batch")
             made.append((f"{name} = await gather({', '.join(works)}, partial=True{options})",))
@@ -548,6 +591,9 @@ class _Maker:
             made.append((f"async def {name}() -> int:", body))
             works.append(f"{name}()")
             cases.append((f"case int() as {won}:", []))
+        elif self.odds(0.4):  # against a timer only: a message that lies there decides before the child has begun
+            works = [f"sleep({span})", f"sub(Job(n={self.number(place)}, tag={self.tag()}))"]
+            cases = [("case Elapsed():", [(f"{won} = 1",)]), (f"case int() as {won}:", [])]
         made.append((f"match await first_of({', '.join(works)}):", cases))
         place.ints.append(won)
         return made
@@ -592,11 +638,20 @@ def _breaks(part: object) -> bool:
     return part == "break"
 
 
+def _waits(part: object) -> bool:
+    """Whether something comes from outside that a second life of the instance would be given again."""
+    if isinstance(part, list | tuple):
+        return any(map(_waits, part))
+    return any(word in str(part) for word in ("receive(", "human(", "first_of(", "new_id()", "random()"))
+
+
 def program(seed: int) -> tuple[Block, str]:
     """A workflow's body and its decorator's options."""
     maker = _Maker(seed)
     place = _Place()
     block = maker.block(place, maker.rng.randint(2, 7), 0)
+    if not _ends(block) and maker.odds(0.2) and not _waits(block):
+        block.append(("if state.c < 2:", [("state.c += 1",), ("generated.restart(state)",)]))
     if not _ends(block):
         block.append((f"return {maker.number(place)}",))
     return block, maker.pick("", ", saga=True", ", saga=True", ", strict_results=False")

@@ -75,7 +75,7 @@ def _scripted(path: str, found: object) -> Function:
         outside.noted(name, plain, given.get("context"))
         return await outside.script.perform(name, given)
 
-    return replace(described, call=call) if OUTSIDE.get().script is not None else described
+    return replace(described, call=call, is_async=True) if OUTSIDE.get().script is not None else described
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
 """Generated programs of every construct, linked, printed in both forms, compiled and linked again (law 2)."""
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, given, settings
 
 from ruvon_dsl import compile_source
 from ruvon_dsl.printing import to_python, to_yaml
@@ -15,8 +15,7 @@ SETTINGS = settings(
 
 
 @pytest.mark.campaign
-@pytest.mark.xfail(strict=False, reason="names of waits inside a race are lost in Python; see docs/status.md")
-@settings(SETTINGS, phases=[Phase.generate])
+@SETTINGS
 @given(programs())
 def test_a_program_comes_back_from_python(program: Program) -> None:
     """A definition printed as Python has its digest again."""

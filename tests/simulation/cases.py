@@ -69,7 +69,7 @@ def builder() -> WorkflowBuilder:
     """Knows every reference workflow."""
     made = WorkflowBuilder(plugins=False, import_roots=["tests"])
     made.register(
-        *(item for item in vars(flows).values() if hasattr(item, "__ruvon_workflow__") and item is not flows.restarted)
+        *(item for item in vars(flows).values() if hasattr(item, "__ruvon_workflow__"))
     )
     return made
 

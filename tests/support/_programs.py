@@ -29,6 +29,8 @@ from ruvon.ir import (
     ImportRoots,
     Join,
     Loop,
+    Merge,
+    MergeConflict,
     Node,
     Parallel,
     RetryPolicy,
@@ -174,7 +176,7 @@ class _Builder:
     def _pick(self, *items: Any) -> Any:
         return self._draw(st.sampled_from(items))
 
-    def _id(self, action: object, before: Statement | None, *, odd: bool = True) -> str:
+    def _id(self, action: object, before: Statement | None) -> str:
         base = base_name(Node(id="?", action=action))  # type: ignore[arg-type]
         follows = before is not None and isinstance(before, Single | Repeat | Split | Trial)
         if (
@@ -183,7 +185,7 @@ class _Builder:
             and isinstance(before.node.action, Call | Wait | Start | Loop | Parallel | Try)
         ):
             base = f"{before.node.id}.route"
-        if odd and self._draw(st.integers(0, 11)) == 0:
+        if self._draw(st.integers(0, 11)) == 0:
             base = self._pick(*_NAMES)
         name, number = base, 1
         while name in self._ids:
@@ -194,10 +196,6 @@ class _Builder:
 
     def _node(self, action: Any, before: Statement | None = None) -> Node:
         return Node(id=self._id(action, before), action=action)
-
-    def _plain(self, action: Any) -> Node:
-        """A node whose name is derived: a wait among branches has no place for a name."""
-        return Node(id=self._id(action, None, odd=False), action=action)
 
     def _fresh(self, kind: str, frame: _Frame) -> Name:
         known = [name for name in frame.names[kind] if name not in frame.outside]
@@ -562,14 +560,16 @@ class _Builder:
     def _race(self, frame: _Frame, depth: int, before: Statement | None) -> Block:
         self._count += 1
         output = Name(f"won{self._count}")
-        race = self._node(Parallel(branches=(), join=Join.FIRST, output=output))
+        merge = Merge(conflict=self._pick(MergeConflict.RAISE_ERROR, MergeConflict.PREFER_NEW))
+        race = self._node(Parallel(branches=(), join=Join.FIRST, output=output, merge=merge))
         sources = [
             SignalSource(model=NOTE),
             SignalSource(model=f"{SHOP}Stop"),
             TimerSource(duration=parse("timedelta(hours=1)")),
         ]
-        waits = [self._plain(Wait(source=source)) for source in sources[: self._draw(st.integers(2, 3))]]
-        branches = tuple(Branch(label=wait.id, graph=_EMPTY) for wait in waits)
+        waits = [self._node(Wait(source=source)) for source in sources[: self._draw(st.integers(2, 3))]]
+        own = self._pick("", "", " part")
+        branches = tuple(Branch(label=f"{wait.id}{own}", graph=_EMPTY) for wait in waits)
         split = Split(
             replace(race, action=replace(race.action, branches=branches)), tuple((Single(wait),) for wait in waits)
         )

@@ -21,7 +21,7 @@ from zlib import crc32
 from ruvon.authoring import Reply, Signal, World, WorldInputMissing, run_local
 from ruvon.authoring._work import CURRENT_DRIVER
 from ruvon.builder import WorkflowBuilder
-from ruvon.engine import InvalidInputError, NotWaitingForInputError
+from ruvon.engine import InvalidInputError, NotWaitingForInputError, ProgramCache
 from ruvon.engine._answers import encode_signal, find_answered
 from ruvon.implementations.persistence.memory import MemoryPersistenceProvider
 from ruvon.ir import Definition
@@ -86,6 +86,8 @@ class Outside:
     committed: set[Any] = field(default_factory=set[Any])
     repeated: list[str] = field(default_factory=list[str])
     late: bool = False
+    life: int = 0
+    """How often the workflow has restarted."""
     script: Any = None
     """What steps do instead of `behave`, where a test has its own."""
 
@@ -134,7 +136,7 @@ class Outside:
 
         def run(**given: Any) -> Reply:
             driver: Any = CURRENT_DRIVER.get()
-            self.note(driver.branch, name, given, given["context"].attempt)
+            self.note((self.life, driver.branch), name, given, given["context"].attempt)
             return self.reply(name, given)
 
         return run
@@ -291,9 +293,22 @@ class Store:
             self._outside.due[name] = self._kept.get(name, -1)
         raise Lost
 
+    def _forget(self, workflow_id: str) -> None:
+        """A new life of an instance repeats nothing of the one before."""
+        outside = self._outside
+        outside.life += 1
+        for key in [key for key in outside.calls if key[0] == workflow_id]:
+            outside.calls[(outside.life, *key)] = outside.calls.pop(key)
+        for known in (self._outside.begun, self._outside.committed):
+            known.difference_update([item for item in known if item[0] == workflow_id])
+        for item in [item for item in self._outside.due if item[0] == workflow_id]:
+            del self._outside.due[item]
+
     def _note(self, transition: Transition) -> None:
         self._kept = {name: self._outside.due.get(name, -1) for name in ("ids", "randoms")}
         for entry in transition.entries:
+            if entry.kind == "restart":
+                self._forget(str(transition.workflow_id))
             if entry.kind in ("step", "error", "retry"):
                 self._outside.committed.add((str(transition.workflow_id), entry.activation, entry.attempt))
 
@@ -439,8 +454,13 @@ def local_run(workflow: Any, initial: Any, outside: Outside) -> Outcome:
 
     async def run() -> Any:
         token = OUTSIDE.set(outside)
+        world = outside.world()
         try:
-            return await run_local(workflow, initial.model_copy(deep=True), outside.world())
+            found = await run_local(workflow, initial.model_copy(deep=True), world)
+            while found.restarted is not None:
+                outside.life += 1
+                found = await run_local(workflow, found.restarted, world)
+            return found
         finally:
             OUTSIDE.reset(token)
 
@@ -486,8 +506,7 @@ def engine_run(
     With `share` compiled programs are kept for the next run of the same definition.
     """
     if not share:
-        for known in _SHARED:
-            known.clear()
+        _forget_programs()
     return asyncio.run(_engine_run(definitions, initial, outside, make_store or memory(), lose))
 
 
@@ -552,16 +571,19 @@ async def _life(
     return workflow
 
 
-_SHARED: tuple[dict[Any, Any], dict[Any, Any], dict[Any, Any]] = ({}, {}, {})
+_SHARED = ProgramCache()
+
+
+def _forget_programs() -> None:
+    for known in (_SHARED.by_digest, _SHARED.by_definition, _SHARED.texts):
+        known.clear()
 
 
 def _share_programs(builder: WorkflowBuilder) -> None:
     """Compiled programs hold nothing of an instance; to build them anew for each of thousands of runs takes too long."""
-    if len(_SHARED[0]) > 200:
-        for known in _SHARED:
-            known.clear()
-    engine = builder.engine()
-    engine._programs, engine._by_definition, engine._texts = _SHARED
+    if len(_SHARED.by_digest) > 200:
+        _forget_programs()
+    builder.engine()._programs = _SHARED
 
 
 def _outcome(workflow: Any, outside: Outside, store: Store) -> Outcome:

@@ -349,6 +349,14 @@ async def approval(state: Doc) -> str:
     return verdict.reason
 
 
+@workflow("AskedAgain")
+async def asked_again(state: Doc) -> None:
+    verdict = await human("again", form=Verdict)
+    state.tags.append(verdict.reason)
+    if len(state.tags) < 3:
+        asked_again.restart(state)
+
+
 @workflow("ApprovalTimeout")
 async def approval_timeout(state: Doc) -> str:
     try:

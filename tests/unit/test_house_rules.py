@@ -25,6 +25,9 @@ HEAVY = (
     "asyncpg",
     "rich",
     "httpx",
+    "wasmtime",
+    "onnxruntime",
+    "numpy",
 )
 CLOCK_FREE = (
     "ruvon/engine",

@@ -21,7 +21,9 @@ from ruvon.authoring._local._world import Published
 from ruvon.authoring._retry import Retry
 from ruvon.authoring._work import CURRENT_DRIVER
 from ruvon.ir.values import copy_value
-from ruvon.models import ContextUnavailableError, TimedOut, WorkflowDirective, as_result_mapping
+from ruvon.models import BodyCancelledError, ContextUnavailableError, TimedOut, WorkflowDirective, as_result_mapping
+from ruvon.models._bodies import is_async, refuse_awaitable
+from ruvon.models._hints import is_outcome_unknown
 from ruvon.providers._clock import duration_us
 
 __all__ = ["Attempt", "Services", "play", "run_function", "with_retries"]
@@ -115,14 +117,14 @@ async def with_retries(
         except WorkflowDirective:
             raise
         except Exception as error:
-            history.unknown = history.unknown or isinstance(error, TimedOut)
+            history.unknown = history.unknown or is_outcome_unknown(error)
             if (
                 (strand.cancel_asked and not strand.cancel_given)
                 or policy is None
                 or not policy.repeats(error, history.number)
             ):
                 raise
-            delay = policy.delay_after(history.number, driver.world.random() if policy.jitter else 0.5)
+            delay = policy.delay_after(history.number, driver.world.random() if policy.jitter else 0.5, error)
         finally:
             strand.busy -= 1
         driver.world.slept.append(delay)
@@ -143,6 +145,8 @@ async def play(driver: LocalDriver, reply: Reply, what: str, limit: timedelta | 
         await driver.run.scheduler.sleep_us(driver.strand, duration_us(takes))
     if late:
         raise TimedOut(what, limit)
+    if isinstance(reply.error, asyncio.CancelledError):
+        raise BodyCancelledError(what)
     if reply.error is not None:
         raise reply.error
     return reply.value
@@ -159,9 +163,14 @@ async def run_function(
     context = contextvars.copy_context()
     context.run(CURRENT_DRIVER.set, None)
     args, kwargs = _spread(function, given)
-    value = context.run(function, *args, **kwargs)
+    try:
+        value = context.run(function, *args, **kwargs)
+    except asyncio.CancelledError:
+        raise BodyCancelledError(what) from None
     if not inspect.isawaitable(value):
         return value
+    if not is_async(function):
+        raise refuse_awaitable(what, value)
     task = asyncio.get_running_loop().create_task(_awaited(value), context=context)
     driver.strand.task = task
     try:
@@ -170,6 +179,8 @@ async def run_function(
             task.cancel()
             await asyncio.wait({task})
             raise TimedOut(what, limit)
+        if task.cancelled() and not task.cancelling():
+            raise BodyCancelledError(what)
         return task.result()
     finally:
         driver.strand.task = None

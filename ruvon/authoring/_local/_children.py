@@ -82,6 +82,7 @@ async def _awaited(driver: LocalDriver, child: LocalRun) -> Any:
     """Let the child's strand run to its end, within the timeout."""
     scheduler, parent = driver.run.scheduler, driver.strand
     strand = child.main()
+    strand.is_child = True
     late: list[bool] = []
 
     def expire() -> None:

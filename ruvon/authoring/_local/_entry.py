@@ -1,5 +1,6 @@
 """The entrances: `.local` of a workflow, `.local` of a step, and `run_local` for comparing runs."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast, final
@@ -82,10 +83,10 @@ def _world(world: World | None) -> World:
 
 def local_workflow(declaration: WorkflowDeclaration, state: Any, world: World | None) -> Work[Any]:
     """Run a body, write the final state back into the object that was passed, and give the result or raise the error."""
-    return _local_workflow(declaration, state, _world(world))
+    return _local_workflow(declaration, state, _world(world), own=world is not None)
 
 
-async def _local_workflow(declaration: WorkflowDeclaration, state: Any, world: World) -> Any:
+async def _local_workflow(declaration: WorkflowDeclaration, state: Any, world: World, *, own: bool) -> Any:
     if declaration.function is None:
         raise TypeError(
             f"`{declaration.workflow_type}` is an external workflow: its body is not here. "
@@ -97,7 +98,18 @@ async def _local_workflow(declaration: WorkflowDeclaration, state: Any, world: W
         raise Restarted(declaration.workflow_type, outcome.restarted)
     if outcome.error is not None:
         raise outcome.error
+    if own:  # an enclosing world may hold answers for runs that follow
+        _warn_of_unused(world)
     return outcome.result
+
+
+def _warn_of_unused(world: World) -> None:
+    """Say which answers were not asked for: most often their task is misspelt."""
+    left = [f"{len(values)} for `{task}`" for task, values in world.answers.items() if values]
+    if left:
+        asked = ", ".join(f"`{task}`" for task in dict.fromkeys(task for task, _ in world.shown)) or "nothing"
+        message = f"answers of the World were not used: {', '.join(left)}; the run asked for {asked}"
+        warnings.warn(message, UserWarning, stacklevel=2)
 
 
 def _write_back(state: Any, final: Any) -> None:

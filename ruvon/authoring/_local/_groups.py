@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
-from ruvon.authoring._local._join import BranchWrites, join
+from ruvon.authoring._local._join import BranchWrites, join, merge_by
 from ruvon.authoring._local._layers import Layer, Table
 from ruvon.authoring._local._run import LocalDriver, checked_cancel
 from ruvon.authoring._local._scheduler import Aborted, Park, Strand
+from ruvon.authoring._options import CallOptions
 from ruvon.authoring._work import (
     AfterRequest,
     ChildRequest,
@@ -56,11 +57,13 @@ class Branch:
     strand: Strand | None = None
     layer: Layer | None = None
     start: Table = field(default_factory=dict[str, bytes])
+    lost: BaseException | None = None
+    """The error of a branch that it comes after, because of which it never starts."""
 
     @property
     def done(self) -> bool:
-        """Whether it was started and has ended."""
-        return self.strand is not None and self.strand.done
+        """Whether it was started and has ended, or never will be."""
+        return self.lost is not None or (self.strand is not None and self.strand.done)
 
     @property
     def running(self) -> bool:
@@ -88,17 +91,20 @@ def labels_of(works: Sequence[Work[Any]], *, indexed: bool) -> list[str]:
 
 def _label(work: Work[Any]) -> str:
     request: Request | None = work.request if isinstance(work, Pending) else None
+    options: object = getattr(request, "options", None)
+    if isinstance(options, CallOptions) and options.get("name") is not None:
+        return str(options.get("name"))
     match request:
         case None:
             return str(getattr(work, "__name__", "branch"))
-        case AfterRequest(work=inner):
-            return _label(inner)
+        case AfterRequest(work=inner, label=label):
+            return _label(inner) if label is None else label
         case NamedRequest(name=name):
             return name
         case StepRequest(declaration=declaration) | CustomRequest(declaration=declaration):
             return declaration.name
         case ChildRequest(declaration=child):
-            return child.workflow_type
+            return child.step_name or child.workflow_type
         case HumanRequest(task=task):
             return task
         case _:
@@ -178,15 +184,26 @@ class _Gather:
     def _start_ready(self) -> None:
         if self.stopping or self.driver.strand.cancel_asked:
             return
+        while any(self._gives_up(branch) for branch in self.branches):
+            continue
         while self.barrier < len(self.branches) and all(branch.done for branch in self.branches[: self.barrier]):
             self.barrier += self.options.batch_size or 1
         room = (self.options.limit or len(self.branches)) - sum(branch.running for branch in self.branches)
         for branch in self.branches[: self.barrier]:
             if room <= 0:
                 return
-            if branch.strand is None and all(self.by_label[label].ok for label in branch.after):
+            if branch.strand is None and not branch.done and all(self.by_label[label].ok for label in branch.after):
                 self._start(branch)
                 room -= 1
+
+    def _gives_up(self, branch: Branch) -> bool:
+        """Whether a branch is found to come after one that failed: it fails with that."""
+        failed = [self.by_label[label] for label in branch.after if self.by_label[label] in self.failures]
+        if not failed or branch.done or branch.strand is not None:
+            return False
+        branch.lost = _error_of(failed[0])
+        self.failures.append(branch)
+        return True
 
     def _start(self, branch: Branch) -> None:
         layer = self.driver.layer.fork()
@@ -238,10 +255,7 @@ class _Gather:
         if options.merge_function is None:
             join(layer, [self._writes(branch) for branch in good], options.merge, options.conflict)
         else:
-            merged = options.merge_function(
-                [copy_value(item.strand.result) for item in good if item.strand is not None]
-            )
-            layer.write(layer.form.apply(None, layer.table, merged).changed)
+            merge_by(layer, options.merge_function, [item.strand.result for item in good if item.strand is not None])
         self.driver.run.form.show(self.driver.run.body, layer)
         return self._results(good)
 
@@ -265,7 +279,7 @@ def _after(work: Work[Any]) -> tuple[str, ...]:
 
 def _error_of(branch: Branch) -> BaseException:
     """The error of a branch; one that never started failed with what it came after."""
-    error = branch.strand.error if branch.strand is not None else None
+    error = branch.strand.error if branch.strand is not None else branch.lost
     return error if error is not None else RuntimeError(f"the branch `{branch.label}` was not started")
 
 

@@ -6,17 +6,17 @@ written by two branches of which neither comes after the other is a conflict, al
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast, final
-
-from pydantic import BaseModel
+from typing import Any, TypeAlias, final
 
 from ruvon.authoring._local._layers import Layer, Table
-from ruvon.ir.values import same
+from ruvon.authoring._parallel import MergeFunction
+from ruvon.ir.values import copy_value
+from ruvon.ir.values._changes import Path, changed_parts, with_changes
 from ruvon.models import MergeConflictBehavior, MergeConflictError, MergeStrategy
 
-__all__ = ["BranchWrites", "join", "write_set"]
+__all__ = ["BranchWrites", "join", "merge_by", "write_set"]
 
-Path: TypeAlias = tuple[Any, ...]
+Change: TypeAlias = tuple[Path, object]
 
 
 @final
@@ -47,15 +47,22 @@ def join(
     writers: dict[Path, BranchWrites] = {}
     merged = target.fork()
     for branch in branches:
-        for path, value in _writes(branch, strategy):
-            other = _clash(writers, path, branch)
-            if other is not None and conflict is MergeConflictBehavior.RAISE_ERROR:
-                raise MergeConflictError(".".join(map(str, path)), (other.label, branch.label))
-            if other is not None and conflict is MergeConflictBehavior.PREFER_EXISTING:
-                continue
-            writers[path] = branch
-            _apply(merged, branch, path, value)
+        for name, changes in _writes(branch, strategy):
+            kept = [change for change in changes if not _loses(writers, (name, *change[0]), branch, conflict)]
+            writers.update(((name, *path), branch) for path, _ in kept)
+            if kept:
+                _apply(merged, branch, name, kept)
     target.write(write_set(target.table, merged.table))
+
+
+def _loses(
+    writers: Mapping[Path, BranchWrites], path: Path, branch: BranchWrites, conflict: MergeConflictBehavior
+) -> bool:
+    """Whether what another branch wrote at a path stays."""
+    other = _clash(writers, path, branch)
+    if other is not None and conflict is MergeConflictBehavior.RAISE_ERROR:
+        raise MergeConflictError(".".join(map(str, path)), (other.label, branch.label))
+    return other is not None and conflict is MergeConflictBehavior.PREFER_EXISTING
 
 
 def _clash(writers: Mapping[Path, BranchWrites], path: Path, branch: BranchWrites) -> BranchWrites | None:
@@ -66,56 +73,31 @@ def _clash(writers: Mapping[Path, BranchWrites], path: Path, branch: BranchWrite
     return None
 
 
-def _writes(branch: BranchWrites, strategy: MergeStrategy) -> Iterator[tuple[Path, Any]]:
+def merge_by(target: Layer, function: MergeFunction, results: Sequence[Any]) -> None:
+    """Merge what the author's function makes of the results of branches."""
+    merged = function([copy_value(result) for result in results])
+    target.write(target.form.apply(None, target.table, merged).changed)
+
+
+def _writes(branch: BranchWrites, strategy: MergeStrategy) -> Iterator[tuple[str, list[Change]]]:
+    """The fields that a branch wrote, and what changed in each; SHALLOW writes a field as a whole."""
     form = branch.layer.form
     changed = write_set(branch.start, branch.layer.table)
-    if strategy is MergeStrategy.SHALLOW:
-        for name in changed:
-            yield (name,), None
-        return
     old, new = form.values(branch.start), form.values(branch.layer.table)
     for name in changed:
-        if name in old:
-            yield from _leaves((name,), old[name], new[name])
+        if strategy is MergeStrategy.SHALLOW or name not in old:
+            yield name, [((), new[name])]
         else:
-            yield (name,), new[name]
+            yield name, list(changed_parts(old[name], new[name]))
 
 
-def _leaves(path: Path, old: Any, new: Any) -> Iterator[tuple[Path, Any]]:
-    """The paths below `path` whose values differ."""
-    if same(old, new):
-        return
-    before, after = _parts(old), _parts(new)
-    if before is None or after is None or type(old) is not type(new):
-        yield path, new
-        return
-    for key, value in after.items():
-        if key in before:
-            yield from _leaves((*path, key), before[key], value)
-        else:
-            yield (*path, key), value
-
-
-def _parts(value: Any) -> Mapping[Any, Any] | None:
-    if isinstance(value, BaseModel):
-        return value.__dict__
-    return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType]
-
-
-def _apply(target: Layer, branch: BranchWrites, path: Path, value: Any) -> None:
-    name = cast("str", path[0])
-    if len(path) == 1:
+def _apply(target: Layer, branch: BranchWrites, name: str, changes: list[Change]) -> None:
+    if changes == [((), changes[0][1])]:
         target.write({name: branch.layer.table[name]})
         return
-    whole = target.form.values(target.table)[name]
-    inner: Any = whole
-    for key in path[1:-1]:
-        inner = _inside(inner)[key]
-    _inside(inner)[path[-1]] = value
-    target.write(target.form.apply(None, target.table, {name: whole}).changed)
-
-
-def _inside(value: Any) -> dict[Any, Any]:
-    """What a dict or a model holds, to be changed in place."""
-    found: dict[Any, Any] = vars(value) if isinstance(value, BaseModel) else value
-    return found
+    new = target.form.values(branch.layer.table)[name]
+    try:
+        value = with_changes(target.form.values(target.table).get(name), changes)
+    except LookupError:  # another branch replaced what this one changed a part of
+        value = new
+    target.write(target.form.apply(None, target.table, {name: value}).changed)

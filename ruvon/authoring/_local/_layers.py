@@ -20,7 +20,7 @@ from ruvon.ir.types import class_kind
 from ruvon.ir.values import ClassTable, class_table, codec_for
 from ruvon.ir.values._classes import rebuild_model
 from ruvon.ir.values._state import Merge, StateCodec
-from ruvon.ir.values._table import VIEW_OF
+from ruvon.ir.values._table import VIEW_OF, text_key
 
 __all__ = ["DictForm", "Layer", "ModelForm", "StateForm", "Table", "classes_of", "form_of"]
 
@@ -242,6 +242,7 @@ class _BodyDict(dict[str, Any]):
     """The body's dict: its content is exchanged before each slice, and what is written goes to the layer."""
 
     _layer: Layer
+    __ruvon_view_of__ = dict
 
     def use(self, layer: Layer) -> None:
         """Show another layer."""
@@ -250,7 +251,7 @@ class _BodyDict(dict[str, Any]):
         super().update(layer.values)
 
     def __setitem__(self, key: str, value: Any) -> None:
-        self._layer.assign(key, value)
+        self._layer.assign(text_key(key), value)
         super().__setitem__(key, self._layer.values[key])
 
     def update(self, *args: Any, **kwargs: Any) -> None:

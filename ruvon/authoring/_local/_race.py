@@ -9,9 +9,10 @@ from collections.abc import Generator
 from typing import Any, final
 
 from ruvon.authoring._local._groups import Branch, labels_of, start_branch
-from ruvon.authoring._local._join import write_set
+from ruvon.authoring._local._join import merge_by, write_set
 from ruvon.authoring._local._run import LocalDriver, checked_cancel
 from ruvon.authoring._local._scheduler import Aborted, Park
+from ruvon.authoring._parallel import MergeFunction
 from ruvon.authoring._work import (
     CURRENT_DRIVER,
     AfterRequest,
@@ -27,7 +28,8 @@ from ruvon.authoring._work import (
     describe,
 )
 from ruvon.ir._errors import RuvonError
-from ruvon.models import Won
+from ruvon.models import TimedOut, Won
+from ruvon.providers._clock import duration_us
 
 __all__ = ["RaceBranchError", "Shared", "perform_first", "perform_named"]
 
@@ -59,58 +61,106 @@ def _check(work: Work[Any], works: tuple[Work[Any], ...]) -> None:
             return
 
 
+@final
+class _Race:
+    """One `first_of` while it runs."""
+
+    def __init__(self, driver: LocalDriver, request: FirstRequest) -> None:
+        self.driver, self.options = driver, request.options
+        labels = labels_of(request.works, indexed=False)
+        self.branches = [Branch(index, labels[index], work) for index, work in enumerate(request.works)]
+        self.path = driver.group("first_of")
+        self.winner: Branch | None = None
+        self.late = False
+
+    async def run(self) -> None:
+        """Start all branches, and wait until the race is decided and all have ended."""
+        scheduler, timeout = self.driver.run.scheduler, self.options.timeout
+        due = self.driver.world.now_us + duration_us(timeout) if timeout is not None else None
+        timer = scheduler.at(due, self._expire) if due is not None else None
+        for branch in self.branches:
+            self._start(branch)
+        scheduler.decide_later(self._decide)
+        try:
+            while any(branch.running for branch in self.branches):
+                await Park("a race")
+        finally:
+            scheduler.forget_decision(self._decide)
+            if timer is not None:
+                timer.cancelled = True
+            if self.winner is not None or self.late:
+                self._lose()
+            self.driver.strand.adopt([branch.strand for branch in self.branches if branch.strand is not None])
+
+    def _start(self, branch: Branch) -> None:
+        strand = start_branch(self.driver, branch, f"{self.path}[{branch.label}]", self.driver.layer.fork())
+        strand.on_end = self._ended
+
+    def _ended(self) -> None:
+        if self.winner is not None or self.late or self.driver.strand.cancel_asked:
+            self.driver.run.scheduler.wake(self.driver.strand)
+
+    def _decide(self) -> bool:
+        if self.winner is None and not self.late:
+            self.winner = next((branch for branch in self.branches if branch.done), None)
+            if self.winner is None:
+                return False
+            self._cancel()
+        return True
+
+    def _expire(self) -> None:
+        self.late = True
+        self._cancel()
+
+    def _cancel(self) -> None:
+        """End the branches that have not won."""
+        for branch in self.branches:
+            if branch is not self.winner and branch.strand is not None:
+                self.driver.run.scheduler.cancel(branch.strand, hard=True)
+        self.driver.run.scheduler.wake(self.driver.strand)
+
+    def _lose(self) -> None:
+        """Lay back what the branches took that have not won."""
+        for branch in self.branches:
+            if branch is not self.winner and branch.strand is not None:
+                branch.strand.lose()
+
+    def finish(self) -> Any:
+        """The winner's value, what it wrote merged; or the error.
+
+        Raises:
+            TimedOut: nothing won in time.
+        """
+        checked_cancel(self.driver.strand)
+        if self.late:
+            raise TimedOut("first_of")
+        if self.winner is None:
+            self._decide()
+            self._lose()
+        assert self.winner is not None  # noqa: S101 - all branches have ended
+        return _taken(self.driver, self.winner, self.options.merge_function)
+
+
 async def perform_first(driver: LocalDriver, request: FirstRequest) -> Any:
     """Run a `first_of`."""
     for work in request.works:
         _check(work, request.works)
-    scheduler, parent = driver.run.scheduler, driver.strand
-    labels = labels_of(request.works, indexed=False)
-    branches = [Branch(index, labels[index], work) for index, work in enumerate(request.works)]
-    path = driver.group("first_of")
-    winner: list[Branch] = []
-
-    def decide() -> bool:
-        ended = next((branch for branch in branches if branch.done), None)
-        if ended is None or winner:
-            return bool(winner)
-        winner.append(ended)
-        for other in branches:
-            if other is not ended and other.strand is not None:
-                scheduler.cancel(other.strand, hard=True)
-        scheduler.wake(parent)
-        return True
-
-    for branch in branches:
-        strand = start_branch(driver, branch, f"{path}[{branch.label}]", driver.layer.fork())
-        strand.on_end = lambda: scheduler.wake(parent) if winner or parent.cancel_asked else None
-    scheduler.decide_later(decide)
-    try:
-        while any(branch.running for branch in branches):
-            await Park("a race")
-    finally:
-        scheduler.forget_decision(decide)
-        ended = [branch.strand for branch in branches if branch.strand is not None]
-        for branch in branches:
-            if branch.strand is not None and winner and branch is not winner[0]:
-                branch.strand.lose()
-        parent.adopt(ended)
-    checked_cancel(parent)
-    if not winner:
-        decide()
-        for branch in branches:
-            if branch.strand is not None and branch is not winner[0]:
-                branch.strand.lose()
-    return _taken(driver, winner[0])
+    race = _Race(driver, request)
+    await race.run()
+    return race.finish()
 
 
-def _taken(driver: LocalDriver, winner: Branch) -> Any:
+def _taken(driver: LocalDriver, winner: Branch, merge_function: MergeFunction | None = None) -> Any:
     """The winner's value, its writes merged; or its error."""
     strand, layer = winner.strand, winner.layer
     assert strand is not None  # noqa: S101 - the winner ran
     assert layer is not None  # noqa: S101
     if strand.error is not None:
         raise strand.error
-    driver.layer.write(write_set(winner.start, layer.table))
+    if merge_function is None:
+        driver.layer.write(write_set(winner.start, layer.table))
+    else:
+        merge_by(driver.layer, merge_function, [strand.result])
     driver.run.form.show(driver.run.body, driver.layer)
     return strand.result
 

@@ -20,7 +20,7 @@ from ruvon.authoring._local._world import Called, World, WorldInputMissing
 from ruvon.authoring._work import Request, Work, describe
 from ruvon.ir._errors import RuvonError
 from ruvon.ir.values import copy_value, validate
-from ruvon.models import SagaWorkflowException
+from ruvon.models import CompensationFailedError, SagaWorkflowException
 
 __all__ = [
     "EndlessRunError",
@@ -132,6 +132,8 @@ class LocalRun:
     """The prefix of its branches: empty for the outermost run."""
     entries: list[Entry] = field(default_factory=list[Entry])
     counter: Counter[str] = field(default_factory=Counter[str])
+    undone_not: list[str] = field(default_factory=list[str])
+    """Steps whose compensation failed."""
 
     @classmethod
     def begin(
@@ -188,6 +190,8 @@ async def _execute(driver: "LocalDriver") -> Any:
         driver.layer.settle()  # what the body changed in place before the error happened, whatever came after it
         if run.declaration.saga or isinstance(error, SagaWorkflowException):
             await run.hands.roll_back(driver, run.entries)
+        if run.undone_not and isinstance(error, Exception):
+            raise CompensationFailedError(run.undone_not) from error
         raise
 
 

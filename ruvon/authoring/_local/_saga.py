@@ -17,8 +17,9 @@ from ruvon.authoring._local._world import Compensated
 from ruvon.authoring._options import CallOptions
 from ruvon.ir.values import copy_value
 from ruvon.models import StepContext
+from ruvon.models._recorded import copy_argument
 
-__all__ = ["record_undo", "roll_back"]
+__all__ = ["record_attempted", "record_undo", "roll_back"]
 
 
 def record_undo(driver: LocalDriver, options: CallOptions, name: str, activation: str, args: Mapping[str, Any]) -> None:
@@ -30,6 +31,16 @@ def record_undo(driver: LocalDriver, options: CallOptions, name: str, activation
     driver.run.record(Entry(name, activation, declared, args, copy_value(driver.previous), driver.scopes))
 
 
+def record_attempted(
+    driver: LocalDriver, options: CallOptions, name: str, activation: str, args: Mapping[str, Any]
+) -> None:
+    """Keep a failed call whose effect may have happened, where its compensation wants to know of those."""
+    compensate = options.get("compensate")
+    declared = described(compensate) if compensate is not None else None
+    if declared is not None and declared.attempted:
+        driver.run.record(Entry(name, activation, declared, args, None, driver.scopes))
+
+
 async def roll_back(driver: LocalDriver, entries: Sequence[Entry]) -> None:
     """Undo entries, last completed first; each at most once."""
     for entry in reversed(list(entries)):
@@ -38,6 +49,8 @@ async def roll_back(driver: LocalDriver, entries: Sequence[Entry]) -> None:
         entry.undone = True
         if entry.child is not None:
             await _roll_back_child(driver, entry.child)
+            if entry.child.undone_not:
+                driver.run.undone_not.append(entry.step)
         elif entry.compensation is not None:
             await _undo(driver, entry, entry.compensation)
 
@@ -61,6 +74,7 @@ async def _undo(driver: LocalDriver, entry: Entry, compensation: CompensationDec
         changed, services = await with_retries(driver, compensation.retry, Attempt(), once)
     except Exception as exc:  # noqa: BLE001 - recorded below: the rest must still be undone
         error = exc
+        driver.run.undone_not.append(entry.step)
     else:
         driver.layer.write(changed)
         driver.run.form.show(driver.run.body, driver.layer)
@@ -73,9 +87,9 @@ async def _attempt(
 ) -> Table:
     run = driver.run
     context = StepContext(run.workflow_id, entry.step, services, attempt=number, step_result=copy_value(entry.result))
-    given: dict[str, Any] = {item.name: copy_value(entry.args[item.name]) for item in _given(entry, compensation)}
+    given: dict[str, Any] = {item.name: copy_argument(entry.args[item.name]) for item in _given(entry, compensation)}
     if any(item.kind == "rest" for item in compensation.parameters):
-        given = {**{name: copy_value(value) for name, value in entry.args.items()}, **given}
+        given = {**{name: copy_argument(value) for name, value in entry.args.items()}, **given}
     if compensation.result_parameter is not None:
         given[compensation.result_parameter] = copy_value(entry.result)
     state: Any = None

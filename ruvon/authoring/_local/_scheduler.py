@@ -85,6 +85,7 @@ class Strand:
         "driver",
         "enter",
         "error",
+        "is_child",
         "on_end",
         "on_lose",
         "parked",
@@ -104,6 +105,8 @@ class Strand:
         self.cancel_given = False
         self.children: list[Strand] = []
         self.done = False
+        self.is_child = False
+        """It is the body of a child: a cancel is sent to it and ends its running step, whoever cancels."""
         self.result: Any = None
         self.error: BaseException | None = None
         self.on_end: Callable[[], None] | None = None
@@ -162,6 +165,7 @@ class Scheduler:
         if strand.done:
             return
         strand.cancel_asked = True
+        hard = hard or strand.is_child
         living = [child for child in strand.children if not child.done]
         for child in living:
             self.cancel(child, hard=hard)

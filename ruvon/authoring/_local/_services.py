@@ -1,22 +1,23 @@
 """HTTP, inference and WebAssembly in a local run: nothing leaves the process, the world replies."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
 from ruvon.authoring._local._attempts import Attempt, play, with_retries
 from ruvon.authoring._local._run import LocalDriver, missing
-from ruvon.authoring._local._saga import record_undo
+from ruvon.authoring._local._saga import record_attempted, record_undo
 from ruvon.authoring._local._scheduler import YIELD
 from ruvon.authoring._local._script import NOTHING, Script, reply_of
 from ruvon.authoring._retry import Retry
 from ruvon.authoring._work import HttpRequest, InferRequest, WasmRequest
 from ruvon.ir.values import copy_value, validate
-from ruvon.models import HttpError, HttpResponse
+from ruvon.models import HttpResponse
+from ruvon.models._http import judge_answer, value_of_answer
+from ruvon.providers._clock import microseconds_of
 
 __all__ = ["perform_http", "perform_infer", "perform_wasm"]
 
-_FIRST_ERROR = 400
 _DICT = dict[str, object]
 
 
@@ -26,43 +27,22 @@ async def perform_http(driver: LocalDriver, request: HttpRequest) -> Any:
     args = {"method": request.method, "url": request.url, "json": copy_value(request.json)}
     offered = {**args, "headers": dict(request.headers)}
 
+    asked = (request.method, request.url)
+
     def finish(value: Any) -> Any:
         if not isinstance(value, HttpResponse):
-            return value if request.into is None else validate(request.into, value, "the result of http")
-        _refuse(request, value)
-        if not request.includes and request.into is None:
             return value
-        found = {part: _part(value, part) for part in request.includes} if request.includes else value.json
-        return found if request.into is None else validate(request.into, found, "the result of http")
+        now_us = microseconds_of(driver.world.now)
+        judge_answer(value, *asked, expect=request.expect, max_bytes=request.max_bytes, now_us=now_us)
+        return value_of_answer(value, *asked, includes=request.includes, typed=request.into is not None)
+
+    def fit(value: Any) -> Any:
+        return value if request.into is None else validate(request.into, value, "the result of http")
 
     remedy = f"World(http={{{names[0]!r}: ...}})"
     return await _asked(
-        driver, request, driver.world.http, names, args, offered, remedy, request.timeout, request.retry, finish
+        driver, request, driver.world.http, names, args, offered, remedy, request.timeout, request.retry, finish, fit
     )
-
-
-def _refuse(request: HttpRequest, answer: HttpResponse) -> None:
-    """Raise what the engine would raise about an answer."""
-    asked = f"{request.method} {request.url}"
-    if answer.status >= _FIRST_ERROR and answer.status not in request.expect:
-        raise HttpError(answer.status, f"{asked} was answered with status {answer.status}", answer.text)
-    if request.max_bytes is not None and len(answer.text.encode()) > request.max_bytes:
-        raise HttpError(answer.status, f"{asked} was answered with more than max_bytes={request.max_bytes}", "")
-
-
-def _part(answer: HttpResponse, part: str) -> object:
-    match part:
-        case "status":
-            return answer.status
-        case "headers":
-            return dict(answer.headers)
-        case "text":
-            return answer.text
-        case _:
-            try:
-                return answer.json
-            except ValueError:  # no JSON: the text is the body
-                return answer.text
 
 
 async def perform_infer(driver: LocalDriver, request: InferRequest) -> Any:
@@ -119,8 +99,12 @@ async def _asked(
     limit: timedelta | None,
     policy: Retry | None,
     finish: Any,
+    fit: Callable[[Any], Any] | None = None,
 ) -> Any:
-    """Record the call, and give the scripted reply, retries included."""
+    """Record the call, and give the scripted reply, retries included.
+
+    What `finish` raises about a reply fails the attempt; a result that `fit` refuses fails the step, as in the engine.
+    """
     kind = {HttpRequest: "http", InferRequest: "infer", WasmRequest: "wasm"}[type(request)]
     kind = request.options.get("name") or kind
     activation = driver.activation(kind)
@@ -137,6 +121,13 @@ async def _asked(
             raise missing(request, remedy)
         return finish(await play(driver, reply_of(entry, offered), kind, limit))
 
-    driver.previous = copy_value(await with_retries(driver, policy, Attempt(), once))
+    history = Attempt()
+    try:
+        result = await with_retries(driver, policy, history, once)
+        driver.previous = copy_value(result if fit is None else fit(result))
+    except BaseException:
+        if history.unknown and (isinstance(request, HttpRequest) or not _falls_back(request)):
+            record_attempted(driver, request.options, kind, activation, args)
+        raise
     record_undo(driver, request.options, kind, activation, args)
     return copy_value(driver.previous)

@@ -28,6 +28,7 @@ from ruvon.models import (
     WorkflowJumpDirective,
 )
 from ruvon.models import SagaWorkflowException as SagaError
+from ruvon.models._recorded import copy_argument
 
 __all__ = ["LocalDirectiveError", "bound_call", "perform_custom", "perform_step", "run_step", "wants_dict"]
 
@@ -71,9 +72,9 @@ async def run_step(
     """Run an activation of a step to its end: attempts, merge, record."""
     run, strand = driver.run, driver.strand
     on_state = declaration.takes_state and bound.get("state") is run.body
-    args = {name: copy_value(value) for name, value in bound.items() if name != "state" or not on_state}
+    args = {name: copy_argument(value) for name, value in bound.items() if name != "state" or not on_state}
     activation = driver.activation(declaration.name)
-    driver.note(declaration.name, activation, {name: copy_value(value) for name, value in args.items()})
+    driver.note(declaration.name, activation, {name: copy_argument(value) for name, value in args.items()})
     history = Attempt()
     progress: Mapping[str, Any] | None = None
 
@@ -119,7 +120,7 @@ async def _attempt(
     context: StepContext,
     services: Services,
 ) -> _Done:
-    given = {name: copy_value(value) for name, value in args.items()}
+    given = {name: copy_argument(value) for name, value in args.items()}
     state: Any = None
     if on_state:
         state = driver.run.form.argument(driver.layer.table, as_dict=wants_dict(declaration))

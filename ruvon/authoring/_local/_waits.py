@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel
 
@@ -13,12 +13,16 @@ from ruvon.authoring._local._saga import record_undo
 from ruvon.authoring._local._scheduler import Park
 from ruvon.authoring._local._script import reply_of
 from ruvon.authoring._local._steps import run_step
+from ruvon.authoring._options import UNSET, CallOptions
 from ruvon.authoring._work import HumanRequest, ReceiveRequest, SleepRequest, describe
 from ruvon.ir.values import InvalidField, InvalidValueError, copy_value, validate
 from ruvon.models import Elapsed, TimedOut
 from ruvon.providers._clock import duration_us, microseconds_of
 
 __all__ = ["perform_human", "perform_receive", "perform_sleep"]
+
+
+R = TypeVar("R")
 
 
 async def perform_sleep(driver: LocalDriver, request: SleepRequest) -> Elapsed:
@@ -28,7 +32,14 @@ async def perform_sleep(driver: LocalDriver, request: SleepRequest) -> Elapsed:
     else:
         wait_us = duration_us(request.duration or timedelta(0))
     await driver.run.scheduler.sleep_us(driver.strand, wait_us)
-    return Elapsed()
+    return _completed(driver, request.options, "sleep", Elapsed())
+
+
+def _completed(driver: LocalDriver, options: CallOptions, name: str, value: R) -> R:
+    """Keep the result of a wait, and its compensation where `with_` gave one."""
+    driver.previous = copy_value(value)
+    record_undo(driver, options, options.get("name") or name, driver.activation(name), {})
+    return cast("R", copy_value(value))
 
 
 async def perform_receive(driver: LocalDriver, request: ReceiveRequest) -> Any:
@@ -44,11 +55,11 @@ async def perform_receive(driver: LocalDriver, request: ReceiveRequest) -> Any:
         message = mailbox.take(request.model, request.key, driver.world.now_us)
         if message is not None:
             driver.strand.on_lose.append(partial(mailbox.put_back, message))
-            return copy_value(message.signal.event)
+            return _completed(driver, request.options, "receive", message.signal.event)
         if deadline is not None and driver.world.now_us >= deadline:
-            if request.default is not None:
-                return copy_value(request.default)
-            raise TimedOut("receive")
+            if request.default is not UNSET:
+                return _completed(driver, request.options, "receive", request.default)
+            raise TimedOut(request.options.get("name") or "receive")
         await _park(driver, deadline, (describe(request)[0], remedy))
 
 
@@ -86,16 +97,18 @@ async def perform_human(driver: LocalDriver, request: HumanRequest) -> Any:
     while True:
         answer = await _next_answer(driver, request, deadline)
         if answer is None:
-            return _late(request)
+            return _completed(driver, request.options, request.task, _late(request))
         try:
             value = validate(request.form, _complete(request, answer[0]), request.task)
             break
         except InvalidValueError:
             world.refused.append((request.task, answer[0]))
-    if request.answer is not None:
-        bound = _for_function(driver, request.answer, {**_fields(value), **request.answer_args})
-        await run_step(driver, request.answer, bound, validated_input=copy_value(value))
-    record_undo(driver, request.options, request.task, driver.activation(request.task), {})
+    if request.answer is None:
+        return _completed(driver, request.options, request.task, value)
+    bound = _for_function(driver, request.answer, {**_fields(value), **request.answer_args})
+    await run_step(driver, request.answer, bound, validated_input=copy_value(value))
+    name = request.options.get("name") or request.task
+    record_undo(driver, request.options, name, driver.activation(name), {})
     return copy_value(value)
 
 
@@ -109,7 +122,7 @@ def _complete(request: HumanRequest, answer: Any) -> Any:
 
 
 def _late(request: HumanRequest) -> Any:
-    if request.default is None:
+    if request.default is UNSET:
         raise TimedOut(request.options.get("name") or "human")
     return copy_value(request.default)
 

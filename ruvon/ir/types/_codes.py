@@ -112,7 +112,7 @@ CODES: Final[Mapping[str, CodeInfo]] = MappingProxyType(
         EXCEPTION: _page(
             "an exception as a value",
             "An exception carries a traceback and live objects. Store what you need of it: its text, or a model with its "
-            "code and message.",
+            "code and message. An error that `except` caught may be given to a step, which gets a copy of it.",
             "failure: ValueError | None = None",
             "failure: str | None = None",
         ),

@@ -71,7 +71,9 @@ _copiers: dict[type, _Copier] = {
 def _learn(cls: type) -> _Copier:
     author_cls: type = getattr(cls, VIEW_OF, cls)
     kind = class_kind(author_cls)
-    if kind == "model":
+    if author_cls in _copiers:
+        copier = _copiers[author_cls]
+    elif kind == "model":
         copier = _model_copier(cast("type[pydantic.BaseModel]", author_cls))
     elif kind == "dataclass":
         copier = _dataclass_copier(author_cls)

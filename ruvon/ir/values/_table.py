@@ -9,7 +9,7 @@ from typing import Final, final
 
 from ruvon.ir.types import class_kind, class_path, reachable_classes
 
-__all__ = ["VIEW_OF", "ClassTable", "class_table"]
+__all__ = ["VIEW_OF", "ClassTable", "class_table", "text_key"]
 
 VIEW_OF: Final = "__ruvon_view_of__"
 """Set on the private subclass behind a state view: the author's class that it stands for."""
@@ -73,3 +73,14 @@ def _subclasses(cls: type) -> Iterator[type]:
     for sub in found:
         if VIEW_OF not in vars(sub) and class_kind(sub) == class_kind(cls):
             yield sub
+
+
+def text_key(key: object) -> str:
+    """A key of a state that is a dict.
+
+    Raises:
+        TypeError: it is no text.
+    """
+    if not isinstance(key, str):
+        raise TypeError(f"the keys of a state are texts, and {key!r} is of the type {type(key).__name__}")
+    return key

@@ -38,7 +38,7 @@ async def calls(state: Order) -> None:
     await nothing(1)
     await state.number
     await value(3)
-    await human("x")
+    await human()
     await human("x", form=Approval, colour="red")
     await gather()
     await gather(state.lines, price(1))

@@ -70,8 +70,13 @@ async def bad(state: Order) -> Verdict:
     await kyc(state)  # expect-error: mypy=arg-type pyright=reportArgumentType
     (await kyc(Other())).level  # expect-error: mypy=attr-defined pyright=reportAttributeAccessIssue
     await release(1, "x")  # expect-error: mypy=operator pyright=reportCallIssue
-    await human("approve", form=Verdict, role=3)  # expect-error: mypy=arg-type pyright=reportArgumentType
-    await human("approve")  # expect-error: mypy=call-arg pyright=reportCallIssue
+    await human("approve", form=Verdict, role=3)  # expect-error: mypy=call-overload pyright=reportArgumentType
+    (await human("approve")).approved  # expect-error: mypy=attr-defined pyright=reportAttributeAccessIssue
+    await human("approve", default=3)  # expect-error: mypy=call-overload pyright=reportArgumentType
+    await receive.with_(queue="net")(Other)  # expect-error: mypy=call-arg pyright=reportCallIssue
+    await kyc()  # expect-error: mypy=call-arg pyright=reportCallIssue
+    await kyc.spawn(key="k")  # expect-error: mypy=call-arg pyright=reportCallIssue
+    await first_of(receive(Other), receive(Verdict), limit=1)  # expect-error: mypy=call-overload pyright=reportCallIssue
     (await human("a", form=Verdict, default=Other())).approved  # expect-error: mypy=attr-defined pyright=reportAttributeAccessIssue
     await sleep(5)  # expect-error: mypy=arg-type pyright=reportArgumentType
     await http("GET", "https://x", includes=("cookies",))  # expect-error: mypy=call-overload pyright=reportArgumentType

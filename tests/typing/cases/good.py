@@ -145,7 +145,14 @@ async def both(n: int) -> tuple[str, float]:
 
 
 kyc = external_workflow("KYC", takes=Note, gives=Verdict)
+mail = external_workflow("Mail")
+audit = external_workflow("Audit", takes=Note)
+score = external_workflow("Score", gives=Verdict)
 by_path = step_ref("shop.steps:f")
+
+
+def summed(results: list[Any]) -> dict[str, object]:
+    return {"items": results}
 
 
 @workflow("Everything", version="1.0.0", saga=True, history=1000, commit="iteration", cron="0 2 * * *", tz="Europe/Rome")
@@ -214,6 +221,23 @@ async def everything(state: Order) -> Verdict:
     assert_type(await infer("m", {"a": 1}, runtime="onnx", preprocessing="scale"), dict[str, object])
     assert_type(await wasm("m", into=Verdict, state_mapping={"a": "b"}, fallback_on_error="skip"), Verdict | None)
 
+    named_wait = receive.with_(name="Wait for it", automate_next=False, compensate=unplain)
+    assert_type(await named_wait(Note, timeout=timedelta(days=1)), Note)
+    waited: Note | None = await receive(Note, timeout=timedelta(days=1), default=None)
+    del waited
+    assert_type(await http.with_(name="Ask", queue="net", deadline=timedelta(1))("GET", "https://x", into=Note), Note)
+    assert_type(await human("approve", required_input=("ok",)), dict[str, object])
+    asked = await human.with_(name="Ask a person")("approve", default={"ok": True}, ask=mark, answer_to="next")
+    assert_type(asked, dict[str, object])
+    raced = first_of(after(receive(Note), label="lead"), sleep(timedelta(1)), merge_function=summed, timeout=timedelta(2))
+    assert_type(await raced, Note | Elapsed)
+    grouped = gather(after(mark(state), label="first"), after(plain(1), "first"), merge_function=summed)
+    assert_type(await grouped, tuple[None, str])
+    assert_type(await slow.with_(deadline=timedelta(1), merge=MergeStrategy.DEEP, required_input=("n",))(2), float)
+
+    node("Look closer", injected=True)
+    if state.status == "odd":
+        await mark(state)
     node("Approve", max_iterations=3)
     while True:
         at = flow("Ask")
@@ -235,6 +259,11 @@ async def everything(state: Order) -> Verdict:
 
     assert_type(await kyc(Note(text="x")), Verdict)
     assert_type(await kyc.spawn(Note(text="x"), key="k"), str)
+    assert_type(await mail(), object)
+    assert_type(await mail.with_(merge_function=summed)({"to": "x"}), object)
+    assert_type(await mail.schedule(cron="0 9 * * *", overlap="skip", catch_up=1), str)
+    assert_type(await audit(Note(text="x")), object)
+    assert_type(await score(), Verdict)
     assert_type(await kyc.with_(version="2").schedule(Note(text="x"), cron="0 9 * * *"), str)
     if state.status == "old":
         everything.restart(state)

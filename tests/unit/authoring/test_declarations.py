@@ -217,10 +217,27 @@ def test_a_reference_is_imported_when_it_is_used() -> None:
         _ = step_ref("nonsense")(1)
 
 
-@pytest.mark.parametrize("wrong", [{"max_attempts": 0}, {"delay": timedelta(-1)}, {"backoff": 0.0}, {"jitter": 1.5}])
-def test_a_retry_policy_checks_its_numbers(wrong: dict[str, Any]) -> None:
-    """A policy that cannot be kept is refused where it is written."""
-    with pytest.raises(ValueError, match=r"max_attempts|negative|backoff"):
+@pytest.mark.parametrize(
+    ("wrong", "accepted"),
+    [
+        ({"max_attempts": 0}, "a whole number of at least 1"),
+        ({"max_attempts": "3"}, "a whole number of at least 1"),
+        ({"max_attempts": True}, "a whole number of at least 1"),
+        ({"delay": timedelta(-1)}, "a timedelta that is not negative"),
+        ({"delay": 5}, "a timedelta"),
+        ({"max_delay": 5}, "a timedelta"),
+        ({"backoff": 0.0}, "a number above 0"),
+        ({"backoff": float("inf")}, "a number above 0"),
+        ({"jitter": 1.5}, "a number from 0 to 1"),
+        ({"on": ValueError}, "a tuple of exception classes"),
+        ({"on": [ValueError]}, "a tuple of exception classes"),
+        ({"never": ("ValueError",)}, "a tuple of exception classes"),
+    ],
+)
+def test_a_retry_policy_checks_its_arguments(wrong: dict[str, Any], accepted: str) -> None:
+    """A policy that cannot be kept is refused where it is written, with the argument and what it takes."""
+    (argument,) = wrong
+    with pytest.raises(ValueError, match=rf"`{argument}` of Retry is .*; give {accepted}"):
         Retry(**wrong)
 
 

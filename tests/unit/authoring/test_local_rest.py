@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from ruvon import HttpError, HttpResponse, InTurn, Offline, Restarted, World, WorldInputMissing, run_local
+from ruvon import HttpError, HttpResponse, InTurn, Restarted, World, WorldInputMissing, run_local
 from tests.unit.authoring import flows as f
 from tests.unit.authoring.support import ran, result_of
 
@@ -132,7 +132,7 @@ def test_a_body_is_read_as_json_into_the_model() -> None:
 
 def test_http_is_retried() -> None:
     """A policy at the call repeats what failed."""
-    world = World(http={"https://api.example/answer": InTurn(Offline("api.example"), {"ok": True})})
+    world = World(http={"https://api.example/answer": InTurn(ConnectionError("down"), {"ok": True})})
     assert result_of(f.http_retry, f.Job(), world) is True
     assert len(world.slept) == 1
 
@@ -140,7 +140,7 @@ def test_http_is_retried() -> None:
 def test_calls_and_waits_take_options() -> None:
     """Names, retries, defaults, required keys and compensations of one use."""
     world = World(
-        http={"https://api.example/answer": InTurn(Offline("x"), {"ok": True})},
+        http={"https://api.example/answer": InTurn(ConnectionError("down"), {"ok": True})},
         answers={"approve": [{"ok": False}, {"ok": False, "why": "so"}]},
         steps={f.item: f.Declined(code=4), "undo_reserve": None},
     )

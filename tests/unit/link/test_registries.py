@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from ruvon.builder import WorkflowBuilder
+from ruvon.ir import DefinitionError, ImportRoots
 from ruvon_dsl import check_file, compile_file, compile_source
 from ruvon_dsl.yaml._registry_check import is_installed
 
@@ -60,6 +62,35 @@ def test_a_type_that_is_registered_twice(tmp_path: Path) -> None:
 def test_an_entry_that_is_not_offered_is_left_alone(tmp_path: Path) -> None:
     """`enabled: false` needs neither file nor packages."""
     assert said(tmp_path, "  - {type: X, config_file: x.yaml, requires: [no_such_package], enabled: false}\n") == []
+
+
+@pytest.mark.parametrize("file", ["../secret.yaml", "sub/../../secret.yaml", "link.yaml", "{absolute}"])
+def test_a_file_outside_of_the_registrys_folder(tmp_path: Path, file: str) -> None:
+    """Neither `..` nor a link nor an absolute path leads out of the folder; the file is not read, nor registered."""
+    secret, folder = tmp_path / "secret.yaml", tmp_path / "flows"
+    secret.write_text(ORDER)
+    folder.mkdir()
+    (folder / "link.yaml").symlink_to(secret)
+    name = file.format(absolute=secret)
+
+    found = said(folder, f"  - {{type: Order, config_file: {name}}}\n")
+    assert found == [("RV0841", "error", f"`Order`: `{name}` lies outside of the registry's folder")]
+    (folder / "registry.yaml").rename(folder / "workflow_registry.yaml")
+    with pytest.raises(DefinitionError, match="outside of the registry's folder"):
+        WorkflowBuilder().register(folder)
+
+
+def test_a_file_in_an_allowed_folder(tmp_path: Path) -> None:
+    """Where the folder of the file is an import root, a registry may name it."""
+    (tmp_path / "flows").mkdir()
+    (tmp_path / "order.yaml").write_text("workflow_type: Order\nsteps: []\n")
+    (tmp_path / "flows" / "workflow_registry.yaml").write_text("workflows: [{type: Order, file: ../order.yaml}]\n")
+    roots = ImportRoots(folders=[tmp_path])
+    builder = WorkflowBuilder(import_roots=roots)
+    builder.register(tmp_path / "flows")
+
+    assert compile_file(tmp_path / "flows" / "workflow_registry.yaml", roots=roots).diagnostics == ()
+    assert builder.registered_types() == ["Order"]
 
 
 def test_a_registry_that_lists_itself(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from textwrap import indent
 
 import pytest
 
+from ruvon_dsl import compile_source
 from ruvon_dsl._draft import SourceText
 from ruvon_dsl.python import lower_module
 
@@ -75,3 +76,60 @@ def test_a_change_that_is_seen_is_refused(body: str) -> None:
 def test_a_change_that_nobody_sees_is_accepted(body: str) -> None:
     """Each program means one thing."""
     assert codes(body) == []
+
+
+# --- what the refusal of a change through another name says --------------------------------------------------------------
+
+OTHER_NAME = """\
+from pydantic import BaseModel
+
+from ruvon import workflow
+
+
+class Order(BaseModel):
+    bookings: list[str] = []
+    tags: dict[str, str] = {}
+
+
+@workflow("W")
+async def w(state: Order) -> None:
+    LINES
+"""
+
+
+@pytest.mark.parametrize(
+    ("lines", "rewrite"),
+    [
+        ("b = state.bookings; b.append('x')", "`b` is another name of `state.bookings`: write `state.bookings.append('x')`"),
+        ("b = state.bookings; b += ['x']", "`b` is another name of `state.bookings`: write `state.bookings += ['x']`"),
+        ("t = state.tags; t['k'] = 'v'", "`t` is another name of `state.tags`: write `state.tags['k'] = ...`"),
+        ("t = state.tags; t.update(k='v')", "`t` is another name of `state.tags`: write `state.tags.update(k='v')`"),
+        (
+            "s = state.bookings; s.sort()",
+            "`s` is another name of `state.bookings`: write `state.bookings = sorted(state.bookings)`",
+        ),
+        (
+            "b = state.bookings; c = b; c.append('x')",
+            "`c` is another name of `state.bookings`: write `state.bookings.append('x')`",
+        ),
+        ("b = ['a']; c = b; c.append('x')", "`c` is another name of `b`: write `b.append('x')`"),
+        ("b = state.bookings[1:]; b.append('x')", "write `b = [*b, 'x']`"),
+        ("b = state.bookings; b = state.bookings; b.append('x')", "write `b = [*b, 'x']`"),
+        ("t = {**state.tags} if state.tags else state.tags; t['k'] = 'v'", "write `t = {**t, 'k': value}` for a dict"),
+    ],
+)  # fmt: skip
+def test_a_change_through_another_name_says_what_to_write(lines: str, rewrite: str) -> None:
+    """Where the name only stands for a path of the state, or a list made here, the help is the line to write."""
+    text = OTHER_NAME.replace("LINES", "\n    ".join(lines.split("; ")))
+    helps = [item.help for item in compile_source(text, module="other_name").diagnostics if item.code == "RV0301"]
+
+    assert helps == [rewrite]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["state.bookings.append('x')", "state.bookings += ['x']", "state.tags['k'] = 'v'", "state.tags.update(k='v')"],
+)
+def test_the_rewrites_compile(line: str) -> None:
+    """What the helps say to write is accepted."""
+    assert compile_source(OTHER_NAME.replace("LINES", line), module="other_name").ok

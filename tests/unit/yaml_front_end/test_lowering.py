@@ -12,7 +12,7 @@ from ruvon.ir.expr import _nodes as e
 from ruvon_dsl._draft import SourceText
 from ruvon_dsl.yaml import is_workflow_text, load_registry, lower_file
 from tests.support.golden import GOLDEN
-from tests.unit.yaml_front_end.surroundings import lower
+from tests.unit.yaml_front_end.surroundings import STEPS, lower
 
 HEAD = "workflow_type: Example\nmodule: yaml_shop\ninitial_state_model: Order\n"
 
@@ -110,14 +110,24 @@ def test_unknown_custom_type_gets_a_suggestion() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "known"), [("RETRYABLE", True), ("SLEEEP", False), ("HUMAN_APPROVAL", False), ("retryable", False)]
+    ("name", "known"), [("RETRYABLE", True), ("SLEEEP", False), ("HUMAN", False), ("retryable", False)]
 )
-def test_custom_type_without_registry(name: str, known: bool) -> None:
-    """Where nobody says what is registered, a name in capitals that resembles no built-in type is a custom type."""
+def test_custom_type_where_nothing_is_imported(name: str, known: bool) -> None:
+    """Without imports nobody says what is registered: a name in capitals that resembles no known word is a custom type."""
     text = f"workflow_type: Example\nsteps:\n  - {{name: A, type: {name}}}\n"
-    (draft,) = lower_file(SourceText("f.yaml", text), roots=ImportRoots(), environment={})
+    (draft,) = lower_file(SourceText("f.yaml", text), roots=ImportRoots(), environment={}, opaque=True)
 
     assert [item.code for item in draft.diagnostics] == ([] if known else ["RV0813"])
+
+
+@pytest.mark.parametrize(("header", "found"), [("module: yaml_shop", []), ("module: yaml_more", ["RV0813"])])
+def test_custom_type_without_registry(header: str, found: list[str]) -> None:
+    """A file checked by itself knows the custom types whose classes its modules hold, and no others."""
+    text = f"workflow_type: Example\n{header}\nsteps:\n  - {{name: A, type: STAMP, ink: red}}\n"
+    (draft,) = lower_file(SourceText("f.yaml", text), roots=ImportRoots(folders=[STEPS]), environment={})
+
+    assert [item.code for item in draft.diagnostics] == found
+    assert all("register_step_type" in item.help for item in draft.diagnostics)
 
 
 def test_custom_type_fields_are_config() -> None:

@@ -7,6 +7,7 @@ from enum import Enum
 from pydantic import BaseModel
 
 from ruvon import Retry, StepContext, compensate, external_workflow, step
+from ruvon.models import WorkflowStep
 
 
 class Color(Enum):
@@ -14,6 +15,13 @@ class Color(Enum):
 
     RED = "red"
     BLUE = "blue"
+
+
+class Stamp(WorkflowStep):
+    """A custom step type."""
+
+    type: str = "STAMP"
+    ink: str = "black"
 
 
 class Item(BaseModel):

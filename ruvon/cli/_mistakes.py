@@ -1,0 +1,41 @@
+"""Errors of the engine and the stores in the words of the command line: what to type, not what to call."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ruvon.ir import RuvonError
+
+__all__ = ["in_commands"]
+
+
+def in_commands(exc: "RuvonError") -> str:
+    """The sentence of an error, with commands in place of calls of the Python interface."""
+    from ruvon import engine  # noqa: PLC0415
+    from ruvon.providers import persistence  # noqa: PLC0415
+
+    match exc:
+        case engine.WorkflowFinishedError(workflow_id=run, status=status) if status.startswith("FAILED"):
+            return f"the run {run} has ended ({status}); bring it back with `ruvon retry {run}`, or start a new one"
+        case engine.WorkflowFinishedError(workflow_id=run, status=status):
+            return f"the run {run} has ended ({status}); start a new one with `ruvon run`"
+        case engine.NotWaitingForInputError(workflow_id=run, status=status, step=step):
+            at = f" at `{step}`" if step else ""
+            return (
+                f"the run {run} does not wait for input (it is {status}{at}); "
+                f"let it go on without -i: `ruvon resume {run} --auto`"
+            )
+        case engine.UnknownStepTypeError(step=step, step_type=name):
+            return (
+                f"the step `{step}` is of the type {name}, which is none of the built-in ones; the command line runs "
+                "those, and types of your own run in a program that registers them"
+            )
+        case engine.UnknownWorkflowTypeError():
+            return f"{exc}; --workflows PATH makes more types known"
+        case persistence.DuplicateIdempotencyKeyError():
+            return f"{str(exc).partition(';')[0]}; see `ruvon list`, or give another --key"
+        case persistence.WorkflowNotFoundError(workflow_id=run):
+            return f"there is no run {run} in this database; see `ruvon list`, or name another database with --db"
+        case persistence.WorkflowBusyError(workflow_id=run):
+            return f"the run {run} is being driven by another process; wait for it, or see `ruvon logs {run} --follow`"
+        case _:
+            return str(exc)

@@ -1,0 +1,98 @@
+"""`crash_test` and `assert_crash_safe`: the crash explorer in one call."""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from ruvon.builder import WorkflowBuilder
+from ruvon.ir import ImportRoots
+from ruvon.testing._errors import HarnessError
+from ruvon.testing._explore import CrashExplorer
+from ruvon.testing._outside import OutsideWorld
+from ruvon.testing._report import CrashReport
+from ruvon.testing._scenario import Scenario
+from ruvon.testing._schedule import Schedule
+from ruvon.testing._script import Script
+from ruvon.testing._stores import MemoryStores, SQLiteStores
+from ruvon.testing._words import describe
+
+__all__ = ["assert_crash_safe", "crash_test"]
+
+
+def crash_test(
+    workflow: object,
+    data: object = None,
+    *,
+    script: Script | None = None,
+    probes: Mapping[str, Callable[[], object]] | None = None,
+    reset: Callable[[], object] | None = None,
+    also: Iterable[object] = (),
+    resources: Iterable[object] = (),
+    import_roots: ImportRoots | Iterable[str | Path] = (),
+    seeds: int = 20,
+    pairs: int = 10,
+    folder: Path | None = None,
+    replay: str | None = None,
+    builder: WorkflowBuilder | None = None,
+) -> CrashReport:
+    """Crash a workflow at every point, restart it, and compare its end with that of a run without faults.
+
+    The steps really run, many times. What they keep in variables of their modules is put back before each run and
+    compared after it.
+
+    Args:
+        workflow: a `@workflow` function, or the name of a type that `builder` knows.
+        data: its initial data, or a function that makes it.
+        script: what people and senders do.
+        probes: by name, functions that answer with what must come out the same, such as the charges of a fake bank.
+        reset: called before each run, to empty what the probes look at.
+        also: further workflows that it starts.
+        resources: objects that steps ask for with `context.get`.
+        import_roots: packages and folders that definitions may take code from.
+        seeds: runs under random schedules, beside one for each single fault.
+        pairs: at most so many runs that die a second time while they recover.
+        folder: keep the runs' state in SQLite files there; in memory where none is given.
+        replay: run this one schedule only, as a report printed it.
+        builder: a builder of the test's own, instead of `also`, `resources` and `import_roots`.
+    """
+    made = builder or WorkflowBuilder(resources=resources, import_roots=import_roots, plugins=False)
+    name = _registered(made, workflow, also)
+    definitions = [made.get_definition(item) for item in made.registered_types()]
+    for definition in definitions:  # imports the modules of the functions, so that their variables can be watched
+        made.engine().program_for(definition.workflow_type, definition.workflow_version)
+    scenario = Scenario(
+        made,
+        name,
+        data,
+        script=script,
+        outside=OutsideWorld(definitions, probes, reset),
+        make_stores=MemoryStores if folder is None else lambda: SQLiteStores(folder),
+    )
+    explorer = CrashExplorer(scenario, torn=folder is not None)
+    if replay is not None:
+        return explorer.replay(Schedule.parse(replay))
+    return explorer.explore(seeds=seeds, pairs=pairs)
+
+
+def _registered(builder: WorkflowBuilder, workflow: object, also: Iterable[object]) -> str:
+    builder.register(*also)
+    declared = getattr(workflow, "__ruvon_workflow__", None)
+    if declared is not None:
+        builder.register(workflow)
+        name: object = declared.workflow_type
+    else:
+        name = workflow
+    if not isinstance(name, str):
+        raise HarnessError("crash_test() takes a @workflow function or the name of a registered type")
+    return name
+
+
+def assert_crash_safe(workflow: object, data: object = None, **options: object) -> CrashReport:
+    """`crash_test` as an assertion; a failing one prints the whole report.
+
+    Raises:
+        AssertionError: some run did not end as it should.
+    """
+    report = crash_test(workflow, data, **options)  # type: ignore[arg-type]
+    if not report.ok:
+        raise AssertionError("\n".join(describe(report)))
+    return report

@@ -1,0 +1,83 @@
+"""Section 8.4: one answer to one wait, however many send one at the same time."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ruvon.engine import NotWaitingForInputError
+from ruvon.implementations.persistence.memory import MemoryPersistenceProvider
+from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
+from tests.support.engine_world import JumpingClock, make_builder
+
+STORES = ("memory", "sqlite")
+
+
+async def opened(kind: str, path: Path, clock: JumpingClock) -> Any:
+    """A builder on a store of this kind."""
+    store: Any = MemoryPersistenceProvider(clock) if kind == "memory" else SQLitePersistenceProvider(path / "answers.db")
+    builder = make_builder(store, clock=clock)
+    await builder.initialize()
+    return builder
+
+
+@pytest.mark.parametrize("kind", STORES)
+def test_one_of_four_answers_is_taken(kind: str, tmp_path: Path, clock: JumpingClock) -> None:
+    """The others are told that nothing waits for them; nobody believes that a lost answer counted."""
+
+    async def scenario() -> tuple[Any, list[Any]]:
+        builder = await opened(kind, tmp_path, clock)
+        run = await builder.create_workflow("Approval", {})
+        await run.run()
+        handles = [await builder.load_workflow(run.id) for _ in range(4)]
+        answers = [
+            handle.answer({"approved": True, "reason": str(number)}) for number, handle in enumerate(handles)
+        ]
+        found = await asyncio.gather(*answers, return_exceptions=True)
+        run = await builder.load_workflow(run.id)
+        await builder.close()
+        return run, found
+
+    run, found = asyncio.run(scenario())
+    taken = [number for number, item in enumerate(found) if item is None]
+    assert len(taken) == 1
+    assert [type(item) for item in found if item is not None] == [NotWaitingForInputError] * 3
+    assert run.status == "COMPLETED"
+    assert run.result.endswith(str(taken[0]))
+
+
+@pytest.mark.parametrize("kind", STORES)
+def test_every_turn_of_a_restarting_workflow_takes_its_answer(kind: str, tmp_path: Path, clock: JumpingClock) -> None:
+    """The same wait of the next life of an instance is another wait."""
+
+    async def scenario() -> list[str]:
+        builder = await opened(kind, tmp_path, clock)
+        run = await builder.create_workflow("AskedAgain", {})
+        await run.run()
+        for number in range(3):
+            await run.answer({"approved": True, "reason": str(number)})
+        state: list[str] = run.state.tags
+        await builder.close()
+        return state
+
+    assert asyncio.run(scenario()) == ["0", "1", "2"]
+
+
+def test_an_answer_in_the_inbox_comes_before_input(clock: JumpingClock) -> None:
+    """`next_step` with input does not overtake an answer that was accepted before it."""
+
+    async def scenario() -> Any:
+        builder = make_builder(clock=clock)
+        run = await builder.create_workflow("Approval", {})
+        await run.run()
+        other = await builder.load_workflow(run.id)
+        hold = await builder.persistence.hold(other._run.record.workflow_id)
+        await other.answer({"approved": True, "reason": "first"})  # lies in the inbox: somebody else drives
+        await hold.release()
+        with pytest.raises(NotWaitingForInputError):
+            await run.next_step({"approved": True, "reason": "second"})
+        await run.next_step()
+        return run
+
+    assert asyncio.run(scenario()).result.endswith("first")

@@ -1,0 +1,163 @@
+"""Cached definitions and values that files alone do not decide."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from ruvon_dsl import compile_file, require
+from ruvon_dsl._cache import forget
+from ruvon_dsl._taken import taken_from
+
+HEAD = """\
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from enum import Enum
+from os import environ
+
+from pydantic import BaseModel
+
+from ruvon import Retry, compensate, external_workflow, step, workflow
+
+
+class Order(BaseModel):
+    number: int = 0
+
+
+"""
+FLOW = """\
+{before}
+
+@step{options}
+async def ship(number: int) -> int:
+    return number
+
+
+@workflow("Shipping")
+async def shipping(state: Order) -> int:
+    return await ship({value})
+"""
+
+
+def program(*, before: str = "", options: str = "", value: str = "state.number") -> str:
+    """A module with one workflow."""
+    return HEAD + FLOW.format(before=before, options=options, value=value)
+
+
+FROM_OUTSIDE = {
+    "constant": program(before='LIMIT = int(os.environ["TAKEN_X"])', value="LIMIT"),
+    "by-a-name": program(before='_TEXT = environ.get("TAKEN_X", "0")\nLIMIT = int(_TEXT)', value="LIMIT"),
+    "in-a-branch": program(before='LIMIT = 1\nif environ["TAKEN_X"] == "2":\n    LIMIT = 2', value="LIMIT"),
+    "own-function": program(
+        before='def limit() -> int:\n    return int(environ["TAKEN_X"])\n\n\nLIMIT = limit()', value="LIMIT"
+    ),
+    "frozen-class": program(
+        before='@dataclass(frozen=True)\nclass Rules:\n    limit: int\n\n\nRULES = Rules(int(environ["TAKEN_X"]))',
+        value="RULES.limit",
+    ),
+    "timeout": program(options='(timeout=timedelta(seconds=int(environ["TAKEN_X"])))'),
+    "retry": program(
+        before='RETRY = Retry(max_attempts=int(environ["TAKEN_X"]) + 1)', options="(retry=RETRY)"
+    ),
+    "queue": program(options='(queue=environ["TAKEN_X"])'),
+}  # fmt: skip
+WRITTEN_OUT = {
+    "literal": program(before="LIMIT = 3", value="LIMIT"),
+    "computed": program(before="_DAY = 24\nLIMIT = 7 * _DAY + len('abc')", value="LIMIT"),
+    "decimal": program(before="LIMIT = Decimal('3')", value="int(LIMIT)"),
+    "enum": program(before="class Limit(Enum):\n    LOW = 3\n", value="Limit.LOW.value"),
+    "options": program(options="(timeout=timedelta(seconds=3), retry=Retry(max_attempts=2), name='Ship it')"),
+}
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test has its own cache folder and leaves `sys.path` as it was."""
+    monkeypatch.setenv("RUVON_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(sys, "path", [*sys.path])
+
+
+def compiled(path: Path, *modules: str) -> bytes | None:
+    """The digest that a new process would compile."""
+    forget()
+    for name in (path.stem, *modules):
+        sys.modules.pop(name, None)
+    return require(compile_file(path))[0].digest
+
+
+@pytest.mark.parametrize("name", FROM_OUTSIDE)
+def test_a_value_from_outside_is_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A constant or an option that the environment decides makes another definition when that changes."""
+    path = tmp_path / f"taken_{name.replace('-', '_')}.py"
+    path.write_text(FROM_OUTSIDE[name])
+    found: list[bytes | None] = []
+    for value in ("1", "2", "2"):
+        monkeypatch.setenv("TAKEN_X", value)
+        found.append(compiled(path))
+
+    assert found[0] != found[1] == found[2]
+
+
+def test_an_unchanged_value_from_outside_is_not_compiled_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The module is imported to compare, and the definition comes from the cache."""
+    monkeypatch.setenv("TAKEN_X", "1")
+    path = tmp_path / "taken_again.py"
+    path.write_text(FROM_OUTSIDE["constant"])
+    compiled(path)
+    (entry,) = sorted((tmp_path / "cache").rglob("*.json"))
+    before = entry.stat().st_mtime_ns
+    compiled(path)
+
+    assert entry.stat().st_mtime_ns == before
+    assert path.stem in sys.modules
+
+
+@pytest.mark.parametrize("name", WRITTEN_OUT)
+def test_what_is_written_out_needs_no_import(tmp_path: Path, name: str) -> None:
+    """Where the text decides every value, a cached definition is taken without running the author's code."""
+    path = tmp_path / f"written_{name}.py"
+    path.write_text(WRITTEN_OUT[name])
+    first = compiled(path)
+
+    assert compiled(path) == first
+    assert path.stem not in sys.modules
+
+
+def test_a_value_of_another_module_is_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A constant may come through an import from a module that asks the environment."""
+    (tmp_path / "taken_limits.py").write_text('import os\n\nLIMIT = int(os.environ["TAKEN_X"])\nFIXED = 3\n')
+    asking, fixed = tmp_path / "taken_asking.py", tmp_path / "taken_fixed.py"
+    asking.write_text(program(before="from taken_limits import LIMIT", value="LIMIT"))
+    fixed.write_text(program(before="import taken_limits", value="taken_limits.FIXED"))
+    found: list[bytes | None] = []
+    for value in ("1", "2"):
+        monkeypatch.setenv("TAKEN_X", value)
+        found.append(compiled(asking, "taken_limits"))
+    first = compiled(fixed, "taken_limits")
+
+    assert found[0] != found[1]
+    assert compiled(fixed, "taken_limits") == first
+    assert "taken_limits" not in sys.modules
+
+
+def test_a_step_that_yaml_names_is_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Options of a step, and a constant of `module:`, also where the workflow is YAML."""
+    (tmp_path / "taken_steps.py").write_text(program(options='(timeout=timedelta(seconds=int(environ["TAKEN_X"])))'))
+    path = tmp_path / "flow.yaml"
+    path.write_text(
+        "workflow_type: W\nworkflow_version: '1'\nmodule: taken_steps\ninitial_state_model: Order\n"
+        "automate_next: true\nsteps:\n  - name: A\n    function: ship\n    inputs: {number: =state.number}\n"
+    )
+    found: list[bytes | None] = []
+    for value in ("1", "2"):
+        monkeypatch.setenv("TAKEN_X", value)
+        found.append(compiled(path, "taken_steps"))
+
+    assert found[0] != found[1]
+
+
+def test_a_module_that_is_gone_takes_nothing() -> None:
+    """A name of a module that is not loaded any more cannot be compared, and is not."""
+    assert taken_from({("no_such_module", "LIMIT")}, ()) == ()
