@@ -10,7 +10,7 @@ and leaves the old one alone.
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast, final
+from typing import TYPE_CHECKING, Any, Final, cast, final
 from uuid import UUID
 
 import orjson
@@ -23,7 +23,7 @@ from ruvon.engine._load import loaded_at
 from ruvon.engine._position import encode_position
 from ruvon.engine._run import Run
 from ruvon.engine._scope import StoredScopes
-from ruvon.engine._undo import open_entries
+from ruvon.engine._undo import open_entries, still_open
 from ruvon.ir._errors import RuvonError
 from ruvon.ir.values import InvalidValueError
 from ruvon.models import WorkflowStatus
@@ -31,6 +31,10 @@ from ruvon.providers import HistoryForgottenError, InstanceRecord, LogEntry, Tra
 
 if TYPE_CHECKING:
     from ruvon.engine._engine import Engine
+
+_NO_STEP: Final = ("compensate", "repair", "rewind", "advance")
+_UNDOING: Final = ":compensate"
+"""What the activations of compensations end with, those of their failed attempts included."""
 
 __all__ = ["Point", "RepairPlan", "begin_rewind", "find_point", "forked", "place_rewound", "planned_rewind"]
 
@@ -47,6 +51,8 @@ class Point:
     after: int
     """The last log entry that came before it; what is later is undone."""
     position: bytes
+    at_us: int = 0
+    """When the instance came to stand there."""
 
 
 @final
@@ -83,7 +89,7 @@ async def find_point(run: Run, to: str | int) -> Point:
     before = [item for item in log if item.seq < entry.seq]
     for item in reversed(before):
         if item.position:
-            return Point(entry.seq, entry.node, entry.activation, item.seq, item.position)
+            return Point(entry.seq, entry.node, entry.activation, item.seq, item.position, item.at_us)
     if log and log[0].seq > 1:
         raise RepairError(run.id, f"its history before `{entry.activation}` is not kept any more")
     if before and all(not item.position for item in log):
@@ -93,7 +99,7 @@ async def find_point(run: Run, to: str | int) -> Point:
 
 
 def _found(run: Run, log: Sequence[LogEntry], to: str | int) -> LogEntry:
-    steps = [item for item in log if item.node and item.kind not in ("compensate", "repair", "advance")]
+    steps = [item for item in log if item.node and item.kind not in _NO_STEP and not item.activation.endswith(_UNDOING)]
     if isinstance(to, int):
         fitting = [item for item in steps if item.seq == to]
     else:
@@ -119,6 +125,7 @@ async def planned_rewind(run: Run, to: str | int, state: Mapping[str, object] | 
     """What a rewind would do."""
     point = await find_point(run, to)
     there = await _standing_at(run, point, state)
+    await _lost_marks(run, point)
     log = await run.services.store.read_log(run.record.workflow_id, after=point.after)
     entries = await open_entries(run, point.after)
     undoable = {item.seq for item in entries}
@@ -148,18 +155,57 @@ async def _standing_at(run: Run, point: Point, state: Mapping[str, object] | Non
     there.epoch = run.epoch + 1
     there.last_seq = run.last_seq
     there.token = run.token
-    _start_children_anew(there)
+    _wait_anew(there, run.now_us() - point.at_us)
     if state:
         _edit(there, state)
     return there
 
 
-def _start_children_anew(there: Run) -> None:
-    """A child that was awaited there has had its end since; its START is entered again."""
+def _wait_anew(there: Run, gone_us: int) -> None:
+    """Nobody who was waited for there will come again by himself.
+
+    Children and queued work are begun anew. People and senders are asked anew, and have the time that was left then;
+    so has a PARALLEL with a timeout. A timer keeps its moment.
+    """
     for strand in list(there.waiting.values()):
-        if strand.wait is not None and strand.wait.kind is WaitKind.CHILD:
-            there.waiting.pop(strand.wait.activation)
+        wait = strand.wait
+        if wait is None:
+            continue
+        wait.since_us += gone_us if wait.since_us else 0
+        if wait.kind in (WaitKind.CHILD, WaitKind.TASK):
+            there.waiting.pop(wait.activation)
             strand.wait = None
+        elif wait.kind in (WaitKind.HUMAN, WaitKind.INPUT, WaitKind.SIGNAL):
+            wait.revision = there.record.revision
+            wait.due_us = wait.due_us + gone_us if wait.due_us is not None else None
+    for strand in there.strands():
+        strand.since_us += gone_us if strand.since_us else 0
+    for _, fork in there.forks.values():
+        fork.due_us = fork.due_us + gone_us if fork.due_us else fork.due_us
+
+
+async def _lost_marks(run: Run, point: Point) -> list[int]:
+    """The saga entries that stand at the point, and that the log has closed since though what they did still stands.
+
+    Raises:
+        RepairError: something that came before the point was undone since, so going on there would build on nothing.
+    """
+    found = await run.services.store.read_log(run.record.workflow_id, saga=True)
+    now = {item.seq for item in still_open(found)}
+    closed = [item for item in still_open([item for item in found if item.seq <= point.after]) if item.seq not in now]
+    compensated = {
+        orjson.loads(item.saga or b"{}").get("undo")
+        for item in found
+        if item.kind == "compensate" and item.error is None
+    }
+    gone = [item for item in closed if item.seq in compensated]
+    if gone:
+        last, first = gone[-1].activation, gone[0].activation
+        raise RepairError(
+            run.id,
+            f"`{last}`, on which `{point.activation}` builds, was undone since; rewind to `{first}` or something earlier",
+        )
+    return [item.seq for item in closed]
 
 
 def _edit(there: Run, state: Mapping[str, object]) -> None:
@@ -191,9 +237,12 @@ async def begin_rewind(
         raise RepairError(run.id, "its parent has taken its end already; rewind the parent")
     point = await find_point(run, to)
     await _standing_at(run, point, state)  # what does not fit is found before anything is undone
+    reopened = await _lost_marks(run, point)
     leaving = Exit(ExitKind.REWIND, orjson.dumps({"state": _encoded(run, state)}), target=str(point.seq), reason=note)
     _stop_everything(run)
-    run.log("repair", point.node, point.activation, note=f"rewind{note}")
+    entry = run.log("repair", point.node, point.activation, note=f"rewind{note}")
+    entry.activation = point.activation
+    entry.saga = orjson.dumps({"reopen": reopened}) if reopened else None
     if compensate and await open_entries(run, point.after):
         run.root.frames[:] = [UndoFrame(point.after, "", leaving)]
         run.moved = True
@@ -209,8 +258,11 @@ def _stop_everything(run: Run) -> None:
     """Nothing of where the instance stands goes on; awaited children are told to end."""
     payload = orjson.dumps({"reason": "the parent was rewound", "compensate": True})
     for strand in run.waiting.values():
-        if strand.wait is not None and strand.wait.kind is WaitKind.CHILD and strand.wait.key is not None:
-            run.out.sent.append(cancel_entry(run, strand.wait.key, payload))
+        wait = strand.wait
+        if wait is not None and wait.kind is WaitKind.CHILD and wait.key is not None:
+            run.out.sent.append(cancel_entry(run, wait.key, payload))
+        if wait is not None and wait.kind is WaitKind.TASK and wait.key is not None:
+            run.out.tasks_done.append(wait.key)
     for scope in [scope for name, scope in run.scopes.items() if name]:
         run.drop_scope(scope)
     root = run.root
@@ -241,7 +293,10 @@ async def place_rewound(run: Run, leaving: Exit) -> None:
     transition.snapshot = snapshot_of(there)
     await run.services.store.commit(transition)
     committed(there, transition)
+    run.told.update(message.workflow_id for message in transition.sent)
     run.restarted = True
+    if there.notices is not None:
+        await there.notices.send()
 
 
 # Forking

@@ -8,7 +8,7 @@ beside the `UndoFrame`. A compensation that fails for good is recorded and shown
 import asyncio
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast, final
 from uuid import UUID
@@ -30,7 +30,7 @@ from ruvon.providers import InboxEntry, InboxKind, LogEntry
 if TYPE_CHECKING:
     from ruvon.engine._run import Run
 
-__all__ = ["Compensator", "Undo", "open_entries", "place_of", "saga_bytes", "undone_by_hand"]
+__all__ = ["Compensator", "Undo", "open_entries", "place_of", "saga_bytes", "still_open", "undone_by_hand"]
 
 _EPOCH: Final = re.compile(r"e\d+:")
 
@@ -57,7 +57,11 @@ def saga_bytes(arguments: dict[str, bytes], *, attempted: bool = False, child: s
 
 async def open_entries(run: "Run", after: int) -> list[LogEntry]:
     """The saga entries later than a log entry that nobody has undone yet, in order of completion."""
-    found = await run.services.store.read_log(run.record.workflow_id, after=after, saga=True)
+    return still_open(await run.services.store.read_log(run.record.workflow_id, after=after, saga=True))
+
+
+def still_open(found: Sequence[LogEntry]) -> list[LogEntry]:
+    """Those of the saga entries of a stretch of the log that nothing in the stretch has undone."""
     closed: set[int] = set()
     undoable: list[LogEntry] = []
     for item in found:

@@ -264,7 +264,8 @@ def lower_augmented(unit: Unit, statement: Augmented, place: Place, given: Given
         if isinstance(value, e.List | e.Comprehension):
             added = " ".join(statement.value.text.split())
             origin = origin_of(name, place.frame)
-            rewrite = f"write `{name} = [*{name}, *{added}]`"
+            items = added[1:-1] if isinstance(value, e.List) else f"*{added}"
+            rewrite = f"write `{name} = [*{name}, {items}]`"
             if origin is not None:
                 rewrite = _by_origin(name, origin, f"{origin} += {added}")
             report_in_place(unit, f"`{name} +=` grows a list in place", e.Name(name), statement.span, place, rewrite)

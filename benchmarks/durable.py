@@ -1,0 +1,122 @@
+"""Durable steps a second: 64 workflows at once on SQLite with `synchronous=FULL`, and one at a time.
+
+    python benchmarks/durable.py [--steps N]
+
+Three yardsticks in the same run: asyncio waiters that write the same rows, keys and indexes through the same grouped
+writer without an engine; one such waiter; and a bare `sqlite3` loop that commits each step. Wall-clock time, because the
+flushes are part of the work.
+"""
+
+import argparse
+import asyncio
+import sqlite3
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.engine import chain
+from benchmarks.persistence import BARE, POSITION, creation, instance, step
+from benchmarks.table import Row, Table, show
+from ruvon.builder import WorkflowBuilder
+from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
+
+AT_ONCE = 64
+PROMISED = 30_000
+
+
+async def engine_rate(path: Path, kind: str, workflows: int, steps: int) -> float:
+    """Steps a second through the engine."""
+    store = SQLitePersistenceProvider(path)
+    builder = WorkflowBuilder(persistence_provider=store, plugins=False, import_roots=["benchmarks"])
+    made = chain(kind, steps)
+    builder.register(made)
+    await builder.initialize()
+    handles = [await builder.create_workflow(made.workflow_type, {}) for _ in range(workflows)]
+    begin = time.perf_counter()
+    await asyncio.gather(*(handle.run() for handle in handles))
+    took = time.perf_counter() - begin
+    await builder.close()
+    return workflows * steps / took
+
+
+async def writer_rate(path: Path, waiters: int, steps: int) -> float:
+    """The same rows by waiters without an engine."""
+    store = SQLitePersistenceProvider(path)
+    await store.initialize()
+    records = [instance(number) for number in range(waiters)]
+    await store.commit(creation(records))
+
+    async def drive(record: Any) -> None:
+        for number in range(1, steps + 1):
+            await store.commit(step(record, number))
+
+    begin = time.perf_counter()
+    await asyncio.gather(*(drive(record) for record in records))
+    took = time.perf_counter() - begin
+    await store.close()
+    return waiters * steps / took
+
+
+def loop_rate(path: Path, steps: int) -> float:
+    """A bare loop: one UPDATE and one INSERT, and a commit, for each step."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.executescript(BARE)
+    connection.execute("INSERT INTO instances (key) VALUES (1)")
+    begin = time.perf_counter()
+    for number in range(steps):
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(
+            "UPDATE instances SET revision = ?, transition_id = ?, position = ?, last_seq = ?, log_head = ?, updated_us = ?"
+            " WHERE key = 1",
+            (number, number.to_bytes(14, "big"), POSITION, number, number, number),
+        )
+        connection.execute(
+            "INSERT INTO log VALUES (?, 1, ?, ?, 'step', 'step', 'step', ?, ?, ?)",
+            (number + 1, number, number, number, b'{"":{"s":{"n":1}}}', b"1"),
+        )
+        connection.execute("COMMIT")
+    took = time.perf_counter() - begin
+    connection.close()
+    return steps / took
+
+
+def measure(steps: int) -> Table:
+    """Measure everything and print the table."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        grouped = max(asyncio.run(writer_rate(folder / f"grouped{i}.db", AT_ONCE, steps)) for i in range(2))
+        alone = max(asyncio.run(writer_rate(folder / f"alone{i}.db", 1, steps * 4)) for i in range(2))
+        loop = max(loop_rate(folder / f"loop{i}.db", steps * 4) for i in range(2))
+        noop = max(asyncio.run(engine_rate(folder / f"noop{i}.db", "noop", AT_ONCE, steps)) for i in range(2))
+        state = max(asyncio.run(engine_rate(folder / f"state{i}.db", "state", AT_ONCE, steps)) for i in range(2))
+        single = max(asyncio.run(engine_rate(folder / f"single{i}.db", "noop", 1, steps * 4)) for i in range(2))
+        rows = [
+            Row("bare sqlite3 loop, one at a time", loop, "steps/s", "itself", loop, more=True),
+            Row(
+                f"grouped writer without an engine, {AT_ONCE} at once",
+                grouped,
+                "steps/s",
+                "the bare loop",
+                loop,
+                more=True,
+            ),
+            Row("grouped writer without an engine, one at a time", alone, "steps/s", "the bare loop", loop, more=True),
+            Row(f"engine, {AT_ONCE} at once, no-op", noop, "steps/s", "the writer", grouped, PROMISED, more=True),
+            Row(f"engine, {AT_ONCE} at once, state", state, "steps/s", "the writer", grouped, more=True),
+            Row("engine, one at a time", single, "steps/s", "the lone writer", alone, 0.6 * alone, more=True),
+        ]
+    return show("Durable steps on SQLite, synchronous=FULL", rows)
+
+
+def main() -> Table:
+    """Measure as the whole run does."""
+    return measure(200)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=200)
+    measure(parser.parse_args().steps)
