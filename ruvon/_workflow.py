@@ -294,18 +294,22 @@ class Workflow:
         run = await self._engine.rewind(self._record.workflow_id, to, state=state, compensate=compensate, note=note)
         self._see(run)
 
-    async def fork(self, to: str | int, *, state: Mapping[str, object] | None = None) -> "Workflow":
+    async def fork(
+        self, to: str | int, *, state: Mapping[str, object] | None = None, actor: str = "", reason: str = ""
+    ) -> "Workflow":
         """A new workflow that stands where this one stood before a recorded activation; this one is left alone.
 
         Args:
             to: an activation, the name of a step (its newest execution), or the number of a log entry.
             state: fields to go on with in place of those that it had then.
+            actor: who asks; kept in the metadata of the new one.
+            reason: why; kept in the metadata of the new one.
 
         Raises:
             RepairError: nothing like that is recorded.
             InvalidInputError: the edited state does not fit.
         """
-        record = await self._engine.fork(self._record.workflow_id, to, state=state)
+        record = await self._engine.fork(self._record.workflow_id, to, state=state, actor=actor, reason=reason)
         return Workflow(self._engine, await self._engine.load(record))
 
     async def retry_compensation(self, *, actor: str = "", reason: str = "") -> StepResult:

@@ -4,11 +4,13 @@ Nothing here raises for bad input: what is wrong with a text, a file or an impor
 into a `DefinitionError` for callers that want one.
 """
 
+import gc
 import hashlib
 import inspect
 import linecache
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -267,10 +269,30 @@ class _Importer:
             return None
 
 
+@contextmanager
+def _without_collector() -> Generator[None]:
+    """Stop the collector of cycles for a while: compiling makes many objects and hardly any garbage among them."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def _compiled(
     source: SourceText, kind: Kind, roots: RecordingRoots, workflow: str | None, place: _Place
 ) -> CompileResult:
     """Lower and link one text."""
+    with _without_collector():
+        return _compiled_now(source, kind, roots, workflow, place)
+
+
+def _compiled_now(
+    source: SourceText, kind: Kind, roots: RecordingRoots, workflow: str | None, place: _Place
+) -> CompileResult:
     opaque = place.opaque
     if _is_registry(source, kind):
         return _registry(source, roots)

@@ -7,6 +7,7 @@ import orjson
 from ruvon.engine._error_records import record_error
 from ruvon.engine._errors import CompensationFailedError
 from ruvon.engine._frames import Exit, WaitState
+from ruvon.engine._history_limit import forget_before, keep_previous
 from ruvon.engine._position import encode_position
 from ruvon.engine._run import Outgoing, Run
 from ruvon.engine._status import WAITS_FOR_PERSON, current_step, status_of
@@ -54,7 +55,8 @@ def build_transition(run: Run) -> Transition:
         _add_end(run, transition, status)
     if status is not run.status or over:
         _tell_parent(run, status, out, transition)
-    _add_snapshot(run, transition, over)
+    transition.forget_before = forget_before(run)
+    _add_snapshot(run, transition, over or transition.forget_before > 0)
     if out.is_used():
         run.out = Outgoing()
         _add_outgoing(transition, out)
@@ -152,11 +154,13 @@ def _send(run: Run, out: Outgoing, to: UUID, kind: InboxKind, payload: bytes, de
     out.sent.append(InboxEntry(to, kind, name, payload, run.id, dedup, run.services.clock.now_us()))
 
 
-def _add_snapshot(run: Run, transition: Transition, over: bool) -> None:
+def _add_snapshot(run: Run, transition: Transition, wanted: bool) -> None:
     run.deltas += len(transition.entries)
     for entry in transition.entries:
         run.delta_bytes += len(entry.delta)
-    if over or (run.deltas >= _DELTAS and run.delta_bytes >= len(run.record.snapshot)):
+    if wanted or (run.deltas >= _DELTAS and run.delta_bytes >= len(run.record.snapshot)):
+        if run.program.definition.history is not None:
+            keep_previous(run)
         transition.snapshot = snapshot_of(run)
         run.deltas = run.delta_bytes = 0
 

@@ -216,7 +216,7 @@ class Drive:
                     break
                 if run.dirty:
                     run.close_entry()
-                if (run.pending or run.moved) and run.commits_now():
+                if (run.pending or run.moved) and run.commits_now(strand):
                     await self.settle()
                 if self._must_stop(strand):
                     break

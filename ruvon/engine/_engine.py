@@ -304,6 +304,8 @@ class Engine:
             await Drive(run, patient=False).settle()
         finally:
             await hold.release()
+        for target in run.told:
+            await self.poke(target)
         return run
 
     async def rewind(
@@ -342,7 +344,13 @@ class Engine:
         return run
 
     async def fork(
-        self, workflow_id: UUID, to: str | int, *, state: Mapping[str, object] | None = None
+        self,
+        workflow_id: UUID,
+        to: str | int,
+        *,
+        state: Mapping[str, object] | None = None,
+        actor: str = "",
+        reason: str = "",
     ) -> InstanceRecord:
         """Make a new instance that stands where an old one stood before an activation; nothing of it runs yet.
 
@@ -351,7 +359,8 @@ class Engine:
             InvalidInputError: the edited state does not fit.
         """
         run = await self.load(await self.store.load_instance(workflow_id))
-        record, transition = await forked(self, run, to, self.ids.new_id(), state)
+        said = {"forked_by": actor, "forked_why": reason}
+        record, transition = await forked(self, run, to, self.ids.new_id(), state, said)
         await self.store.commit(transition)
         return await self.store.load_instance(record.workflow_id)
 

@@ -1,6 +1,7 @@
 """Loading: from a row, a snapshot and the deltas after it to a run, exactly as it was."""
 
 from ruvon.engine._frames import GraphFrame
+from ruvon.engine._history_limit import previous_name
 from ruvon.engine._position import decode_position, load_branches
 from ruvon.engine._program import Program
 from ruvon.engine._run import Run, Services
@@ -54,5 +55,9 @@ async def _load_previous(run: Run) -> None:
         for frame in strand.frames:
             if isinstance(frame, GraphFrame) and frame.previous:
                 found = await run.services.store.read_log(run.record.workflow_id, after=frame.previous - 1, limit=1)
-                if found and found[0].seq == frame.previous and found[0].result is not None:
-                    run.previous[frame.previous] = found[0].result
+                if found and found[0].seq == frame.previous:
+                    result = found[0].result
+                else:  # forgotten; the numbers of a fork begin anew, so what was kept comes second
+                    result = run.root.scope.bytes_of(previous_name(frame.previous))
+                if result is not None:
+                    run.previous[frame.previous] = result

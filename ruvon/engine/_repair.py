@@ -4,12 +4,13 @@ import orjson
 
 from ruvon.engine._error_records import ErrorRecord
 from ruvon.engine._errors import RepairError
-from ruvon.engine._frames import BodyFrame, Exit, ExitKind, GraphFrame, Strand, UndoFrame
+from ruvon.engine._frames import BodyFrame, Exit, ExitKind, GraphFrame, Strand, UndoFrame, WaitKind, WaitState
+from ruvon.engine._inbox import cancel_entry
 from ruvon.engine._machine import unwind
 from ruvon.engine._run import Run
 from ruvon.models import WorkflowStatus
 
-__all__ = ["audit_note", "jump", "retry", "retry_compensation", "undo_completed"]
+__all__ = ["audit_note", "jump", "retry", "retry_compensation", "stop_awaited", "undo_completed"]
 
 
 def audit_note(actor: str, reason: str) -> str:
@@ -80,6 +81,17 @@ async def retry_compensation(run: Run, note: str) -> None:
     run.moved = True
 
 
+def stop_awaited(run: Run, wait: WaitState, reason: str) -> None:
+    """Nobody waits for the child or the queued work any more: the child is told to end, the work is not done."""
+    if wait.key is None:
+        return
+    if wait.kind is WaitKind.CHILD:
+        payload = orjson.dumps({"reason": reason, "compensate": True})
+        run.out.sent.append(cancel_entry(run, wait.key, payload))
+    if wait.kind is WaitKind.TASK:
+        run.out.tasks_done.append(wait.key)
+
+
 def restart_at(run: Run, step: str) -> None:
     """Stand at a node of the outermost graph, with every frame above dropped."""
     if step not in run.program.body.ops:
@@ -117,6 +129,7 @@ def jump(run: Run, step: str, note: str = "") -> None:
     root: Strand = run.root
     run.log("repair", step, "", note=f"jump{note}")
     if root.wait is not None:
+        stop_awaited(run, root.wait, "the parent went elsewhere")
         run.waiting.pop(root.wait.activation, None)
         root.wait = None
     if any(not isinstance(frame, GraphFrame) for frame in root.frames):

@@ -17,10 +17,10 @@ import orjson
 
 from ruvon.engine._commit import build_transition, committed, snapshot_of
 from ruvon.engine._errors import InvalidInputError, RepairError
-from ruvon.engine._frames import Exit, ExitKind, GraphFrame, TryFrame, UndoFrame, WaitKind
-from ruvon.engine._inbox import cancel_entry
+from ruvon.engine._frames import Exit, ExitKind, ForkFrame, GraphFrame, TryFrame, UndoFrame, WaitKind
 from ruvon.engine._load import loaded_at
 from ruvon.engine._position import encode_position
+from ruvon.engine._repair import stop_awaited
 from ruvon.engine._run import Run
 from ruvon.engine._scope import StoredScopes
 from ruvon.engine._undo import open_entries, still_open
@@ -151,13 +151,16 @@ async def _standing_at(run: Run, point: Point, state: Mapping[str, object] | Non
         if entry.seq > point.after:
             break
         stored.apply(entry.delta)
+    if state:
+        _edit(run, stored, state)
     there = await loaded_at(run.services, replace(run.record), run.program, point.position, stored)
     there.epoch = run.epoch + 1
     there.last_seq = run.last_seq
     there.token = run.token
     _wait_anew(there, run.now_us() - point.at_us)
-    if state:
-        _edit(there, state)
+    for strand in list(there.strands()):
+        if isinstance(strand.top, ForkFrame):  # its other branches are not in the position, and make it ACTIVE
+            strand.top.op.begin(there, strand, strand.top)
     return there
 
 
@@ -208,15 +211,18 @@ async def _lost_marks(run: Run, point: Point) -> list[int]:
     return [item.seq for item in closed]
 
 
-def _edit(there: Run, state: Mapping[str, object]) -> None:
-    scope = there.root.scope
+def _edit(run: Run, stored: StoredScopes, state: Mapping[str, object]) -> None:
+    """Put edits into the stored state, before branches begin from it, and over what branches wrote of the same fields."""
+    fields, _ = stored.trees.setdefault("", ({}, {}))
     try:
-        writes = there.program.types.state.apply(None, scope.fields, state, "the edited state", True)
+        writes = run.program.types.state.apply(None, fields, state, "the edited state", True)
     except InvalidValueError as exc:
         raise InvalidInputError("state", [f"`{item.path}` {item.reason}" for item in exc.fields]) from None
     except RuvonError as exc:
         raise InvalidInputError("state", [str(exc)]) from None
-    scope.write_state(writes)
+    fields.update(writes)
+    for own, _ in stored.trees.values():
+        own.update({name: data for name, data in writes.items() if name in own})
 
 
 # Rewinding
@@ -256,13 +262,9 @@ def _encoded(run: Run, state: Mapping[str, object] | None) -> object:
 
 def _stop_everything(run: Run) -> None:
     """Nothing of where the instance stands goes on; awaited children are told to end."""
-    payload = orjson.dumps({"reason": "the parent was rewound", "compensate": True})
     for strand in run.waiting.values():
-        wait = strand.wait
-        if wait is not None and wait.kind is WaitKind.CHILD and wait.key is not None:
-            run.out.sent.append(cancel_entry(run, wait.key, payload))
-        if wait is not None and wait.kind is WaitKind.TASK and wait.key is not None:
-            run.out.tasks_done.append(wait.key)
+        if strand.wait is not None:
+            stop_awaited(run, strand.wait, "the parent was rewound")
     for scope in [scope for name, scope in run.scopes.items() if name]:
         run.drop_scope(scope)
     root = run.root
@@ -279,8 +281,9 @@ async def place_rewound(run: Run, leaving: Exit) -> None:
     """Stand at the activation, in one transition; the drive of the run so far is over."""
     point = await find_point(run, int(leaving.target or 0))
     tree = orjson.loads(leaving.value or b"{}").get("state")
-    state = run.program.types.dynamic.decode(orjson.dumps(tree)) if tree is not None else None
-    there = await _standing_at(run, point, cast("Mapping[str, object] | None", state))
+    decoded = run.program.types.dynamic.decode(orjson.dumps(tree)) if tree is not None else None
+    state = cast("Mapping[str, object] | None", decoded)
+    there = await _standing_at(run, point, state)
     there.out = run.out
     there.pending = run.pending
     dropped = [point.after, run.last_seq + 1]
@@ -288,7 +291,8 @@ async def place_rewound(run: Run, leaving: Exit) -> None:
         "rewind", point.node, point.activation, saga=orjson.dumps({"forget": dropped}), note=leaving.reason
     )
     entry.activation = point.activation
-    there.moved = True
+    fields = there.root.scope.fields
+    there.root.scope.write_state({name: fields[name] for name in state or {} if name in fields})
     transition = build_transition(there)
     transition.snapshot = snapshot_of(there)
     await run.services.store.commit(transition)
@@ -303,11 +307,16 @@ async def place_rewound(run: Run, leaving: Exit) -> None:
 
 
 async def forked(
-    engine: "Engine", run: Run, to: str | int, workflow_id: UUID, state: Mapping[str, object] | None
+    engine: "Engine",
+    run: Run,
+    to: str | int,
+    workflow_id: UUID,
+    state: Mapping[str, object] | None,
+    said: Mapping[str, str],
 ) -> tuple[InstanceRecord, Transition]:
     """The row of a new instance that stands where the old one stood before an activation.
 
-    It has a log of its own, so what the old one did is not undone by it.
+    It has a log of its own, so what the old one did is not undone by it. What was `said` goes into its metadata.
     """
     point = await find_point(run, to)
     there = await _standing_at(run, point, state)
@@ -321,6 +330,7 @@ async def forked(
                 frame.mark = 0
     now = engine.clock.now_us()
     old = run.record
+    origin = {"forked_from": str(old.workflow_id), "forked_at": point.activation}
     record = replace(
         old,
         workflow_id=workflow_id,
@@ -336,7 +346,7 @@ async def forked(
         error=None,
         created_us=now,
         updated_us=now,
-        metadata={**old.metadata, "forked_from": str(old.workflow_id), "forked_at": point.activation},
+        metadata={**old.metadata, **origin, **{name: text for name, text in said.items() if text}},
     )
     there.record = record
     there.id = str(workflow_id)

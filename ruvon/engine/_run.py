@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from ruvon.engine._error_records import ErrorRecord, record_error
 from ruvon.engine._errors import DefinitionDriftError, ProgramError
-from ruvon.engine._frames import BodyFrame, Exit, ForkFrame, Frame, LoopFrame, Strand
+from ruvon.engine._frames import BodyFrame, Exit, ForkFrame, LoopFrame, Strand, UndoFrame
 from ruvon.engine._interceptors import Intercept
 from ruvon.engine._program import Op, Program
 from ruvon.engine._scope import Scope, StoredScopes
@@ -55,6 +55,8 @@ _UNCATCHABLE: Final = (
     ProgramError,
     WorkflowDirective,
 )
+_MOST_PENDING: Final = 1_000
+"""Log entries that a turn of `commit="iteration"` keeps in memory; a turn with more of them is committed in parts."""
 
 
 class Services(Protocol):
@@ -299,12 +301,14 @@ class Run:
         entry.delta = delta
         self.current = None
 
-    def commits_now(self) -> bool:
-        """Whether what happened is to be committed before the next effect."""
+    def commits_now(self, strand: Strand | None = None) -> bool:
+        """Whether what happened is to be committed before the next effect, which is one of `strand`."""
         if self.commit_each or self.turn_ended or self.out.created or self.out.sent:
             self.turn_ended = False
             return True
-        return len(self.body_loops()) == 0
+        if len(self.pending) >= _MOST_PENDING or self.outermost_loop() is None:
+            return True
+        return strand is not None and isinstance(strand.frames[-1], UndoFrame)  # it reads the stored log
 
     def resume(self, strand: Strand) -> None:
         """Put a strand on the ready list, if there is anything for it to do."""
@@ -319,9 +323,9 @@ class Run:
             return None
         return self.fatal.error.step
 
-    def body_loops(self) -> "list[Frame]":
-        """The LOOP frames of the body that are open."""
-        return [frame for frame in self.root.frames if isinstance(frame, LoopFrame)]
+    def outermost_loop(self) -> LoopFrame | None:
+        """The outermost LOOP that the body is in."""
+        return next((frame for frame in self.root.frames if isinstance(frame, LoopFrame)), None)
 
     # Errors
 

@@ -57,7 +57,9 @@ def saga_bytes(arguments: dict[str, bytes], *, attempted: bool = False, child: s
 
 async def open_entries(run: "Run", after: int) -> list[LogEntry]:
     """The saga entries later than a log entry that nobody has undone yet, in order of completion."""
-    return still_open(await run.services.store.read_log(run.record.workflow_id, after=after, saga=True))
+    stored = await run.services.store.read_log(run.record.workflow_id, after=after, saga=True)
+    pending = [item for item in run.pending if item.saga is not None and item.seq > after]
+    return still_open([*stored, *pending])
 
 
 def still_open(found: Sequence[LogEntry]) -> list[LogEntry]:

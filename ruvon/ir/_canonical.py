@@ -45,7 +45,8 @@ KINDS: Final[Mapping[str, type]] = {
     "human": nodes.HumanSource,
 }
 _KIND_OF: Mapping[type, str] = {cls: kind for kind, cls in KINDS.items()}
-_EXPR_CLASSES: tuple[type, ...] = typing.get_args(Expr)
+_EXPR_CLASSES: Final[frozenset[type]] = frozenset(typing.get_args(Expr))
+_LEAVES: Final[frozenset[type]] = frozenset({str, int, bool, float, type(None)})
 _CONTRACTS: Final = Mapping[str, nodes.Contract]
 _UNIONS: Final[Mapping[object, tuple[type, ...]]] = {
     nodes.Action: typing.get_args(nodes.Action),
@@ -72,11 +73,14 @@ def digest(definition: Definition) -> bytes:
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, _EXPR_CLASSES):
+    cls = type(value)
+    if cls in _LEAVES:
+        return value
+    if cls in _EXPR_CLASSES:
         return print_expr(cast("Expr", value))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        tree: dict[str, object] = {"kind": _KIND_OF[type(value)]} if type(value) in _KIND_OF else {}
-        for name, is_float in _digested_fields(type(value)).items():
+        tree: dict[str, object] = {"kind": _KIND_OF[cls]} if cls in _KIND_OF else {}
+        for name, is_float in _digested_fields(cls).items():
             item = getattr(value, name)
             tree[name] = float(item) if is_float else _plain(item)
         return tree

@@ -4,7 +4,6 @@ from typing import Any, cast, final
 
 from ruvon.engine import (
     ENTERED,
-    BodyFrame,
     Chunks,
     Compiler,
     GraphFrame,
@@ -82,7 +81,7 @@ class LoopStep(LoopOp):
 
     def turn(self, run: Run, strand: Strand, frame: LoopFrame) -> None:
         """The next turn, or the end."""
-        if isinstance(strand.frames[0], BodyFrame) and strand.frames[1] is frame:
+        if not run.commit_each and frame is run.outermost_loop():
             run.turn_ended = True
         self._begin(run, strand, frame, frame.index + 1)
 

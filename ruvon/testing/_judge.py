@@ -1,11 +1,12 @@
 """What a run under faults did that it must not do."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import final
 
 from ruvon.testing._outcome import Outcome
+from ruvon.testing._process import BodyName
 from ruvon.testing._schedule import Point, Schedule
 
 __all__ = ["Finding", "FindingKind", "judge"]
@@ -46,9 +47,13 @@ class Finding:
     schedule: Schedule
     where: tuple[str, ...]
     """What the faults hit, in words."""
-    steps: tuple[str, ...]
-    """The steps that ran again in this run."""
+    steps: tuple[BodyName, ...]
+    """The steps and compensations that it is put down to."""
     what: str
+    cause: str = ""
+    """What one of those steps did otherwise than before, where that was seen."""
+    times: int = 1
+    """In how many runs it was found."""
 
 
 def judge(expected: Outcome, found: Outcome, schedule: Schedule, *, strict: bool = True) -> list[Finding]:
@@ -60,14 +65,14 @@ def judge(expected: Outcome, found: Outcome, schedule: Schedule, *, strict: bool
         schedule: what went wrong in it.
         strict: hold the ends against each other; without it only what must hold whatever the clock says.
     """
-    again = tuple(dict.fromkeys(step for _, step in found.repeats()))
+    again = tuple(found.repeats())
     where = tuple(_words(point, schedule) for point in found.ledger.points if schedule.at(point.life, point.number))
     told: list[tuple[FindingKind, str]] = []
     if found.stuck and not expected.stuck:
         told.append((FindingKind.STUCK, "the run did not come to its end"))
     if found.raised:
         told.append((FindingKind.RAISED, f"driving it raised {found.raised}"))
-    told += [(FindingKind.LOST, line) for line in _lost(found)]
+    told += [(FindingKind.LOST, line) for line in [*_lost(found), *_lost_events(found)]]
     told += [(FindingKind.REPEATED, line) for line in _repeated(found)]
     told += [
         (
@@ -82,7 +87,19 @@ def judge(expected: Outcome, found: Outcome, schedule: Schedule, *, strict: bool
         outside = expected.compared_outside(found)
         kind = FindingKind.NOT_IDEMPOTENT if again else FindingKind.DIVERGED
         told += [(kind, line) for line in outside]
-    return [Finding(kind, schedule, where, again, line) for kind, line in told]
+    findings = [Finding(kind, schedule, where, again, line) for kind, line in told]
+    return [_explained(item, expected, found) if item.kind is FindingKind.DIVERGED else item for item in findings]
+
+
+def _explained(finding: Finding, expected: Outcome, found: Outcome) -> Finding:
+    """Put a divergence down to the step that came to something else when it ran again, or in this run at all."""
+    fickle = found.fickle()
+    if fickle:
+        return replace(finding, steps=tuple(fickle), cause=next(iter(fickle.values())))
+    other = expected.fickle(found)
+    if other and not set(other) & set(finding.steps):
+        return replace(finding, kind=FindingKind.UNSTEADY, steps=tuple(other), cause=next(iter(other.values())))
+    return finding
 
 
 def _words(point: Point, schedule: Schedule) -> str:
@@ -108,6 +125,13 @@ def _lost(found: Outcome) -> list[str]:
             told.append(f"the log of `{outcome.workflow_type}` has gaps: {numbers}")
         told += _recorded_twice(outcome.workflow_type, outcome.entries)
     return told
+
+
+def _lost_events(found: Outcome) -> list[str]:
+    """Committed events that the outbox does not have."""
+    missing = Counter((item.topic, item.payload) for item in found.ledger.published)
+    missing.subtract((item.topic, item.payload) for item in found.outbox)
+    return [f"the event `{topic}` was committed and is not in the outbox" for (topic, _), n in missing.items() if n > 0]
 
 
 def _recorded_twice(workflow_type: str, entries: list[tuple[int, str, str]]) -> list[str]:

@@ -1,16 +1,27 @@
 """How a run ended: every instance of it, the outside world, the order of steps, and what ran how often."""
 
+import asyncio
+import re
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import Any, Final, cast, final
+
+import orjson
 
 from ruvon.engine import Engine
 from ruvon.models import WorkflowStatus
-from ruvon.providers import LogEntry
-from ruvon.testing._process import Ledger
+from ruvon.providers import LogEntry, OutboxRecord
+from ruvon.testing._process import Body, BodyName, Ledger
 from ruvon.testing._shapes import differences, shape
 
-__all__ = ["InstanceOutcome", "Outcome", "instance_outcome"]
+__all__ = ["InstanceOutcome", "Outcome", "events_of", "instance_outcome"]
+
+_CHANCE: Final = re.compile(
+    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?"
+)
+"""Ids and moments, as an event's JSON writes them."""
+_ANYWHERE: Final = "?"
 
 
 @final
@@ -36,6 +47,10 @@ class Outcome:
 
     instances: dict[str, InstanceOutcome] = field(default_factory=dict[str, InstanceOutcome])
     outside: dict[str, object] = field(default_factory=dict[str, object])
+    events: dict[tuple[str, str], list[object]] = field(default_factory=dict[tuple[str, str], list[object]])
+    """The outbox: by instance and sequence (body, loop turn, branch), what was published, in order."""
+    outbox: Sequence[OutboxRecord] = ()
+    """The outbox as it is."""
     ledger: Ledger = field(default_factory=Ledger)
     stuck: bool = False
     """It did not come to an end within the limits of the run."""
@@ -56,6 +71,7 @@ class Outcome:
             told += differences(f"{name} result", mine.result, theirs.result)
             told += differences(f"{name} error", mine.error, theirs.error)
             told += _orders(name, mine.steps, theirs.steps)
+        told += self._compared_events(other)
         told += [
             f"`{item.workflow_type}` was started once too often"
             for key, item in other.instances.items()
@@ -71,13 +87,83 @@ class Outcome:
             for line in differences(name, expected, other.outside.get(name))
         ]
 
-    def repeats(self) -> Counter[tuple[str, str]]:
-        """How often bodies ran again for one attempt, by workflow type and step."""
-        runs = Counter((body.workflow_type, body.step, body.key) for body in self.ledger.bodies)
-        again: Counter[tuple[str, str]] = Counter()
-        for (workflow_type, step, _), count in runs.items():
-            again[workflow_type, step] += count - 1
+    def _compared_events(self, other: "Outcome") -> Iterator[str]:
+        for key in dict.fromkeys([*self.events, *other.events]):
+            instance = self.instances.get(key[0]) or other.instances.get(key[0])
+            name = f"`{instance.workflow_type}`" if instance is not None else "nobody"
+            yield from differences(f"what {name} published", self._events_at(key), other._events_at(key))
+
+    def _events_at(self, key: tuple[str, str]) -> object:
+        return ("list", self.events.get(key, []))
+
+    def repeats(self) -> Counter[BodyName]:
+        """How often bodies ran again for one attempt."""
+        again: Counter[BodyName] = Counter()
+        for bodies in self.runs_of_bodies().values():
+            again[bodies[0].name] += len(bodies) - 1
         return +again
+
+    def runs_of_bodies(self) -> dict[tuple[str, str, int], list[Body]]:
+        """Every run of each attempt, in order."""
+        found: dict[tuple[str, str, int], list[Body]] = {}
+        for body in self.ledger.bodies:
+            found.setdefault(body.key, []).append(body)
+        return found
+
+    def fickle(self, other: "Outcome | None" = None, *, exact: bool = False) -> dict[BodyName, str]:
+        """Bodies that came to something else than in another run, or than the first time: the first of them, in words.
+
+        Args:
+            other: the other run; where none is given, each body is held against its own first run.
+            exact: ids and moments count too.
+        """
+        mine = self.runs_of_bodies()
+        theirs = other.runs_of_bodies() if other is not None else mine
+        found: dict[BodyName, str] = {}
+        for key, bodies in mine.items():
+            first, again = bodies[0], theirs.get(key, bodies[:1])[-1]
+            if _broken_off(first) or _broken_off(again) or first.name in found:
+                continue
+            told = differences("it", _made(first, exact=exact), _made(again, exact=exact))
+            if told:
+                found[first.name] = told[0]
+                if other is not None:
+                    break  # whatever came later may follow from it
+        return found
+
+
+def _broken_off(body: Body) -> bool:
+    return isinstance(body.error, asyncio.CancelledError)
+
+
+def _made(body: Body, *, exact: bool) -> object:
+    """What a body came to: its result and what it did to its state, or its error."""
+    if body.error is not None:
+        return ("made", {"error": shape(body.error, exact=exact)})
+    return ("made", {"result": shape(body.value, exact=exact), "state": shape(body.state, exact=exact)})
+
+
+def events_of(records: Iterable[OutboxRecord]) -> dict[tuple[str, str], list[object]]:
+    """The outbox, by instance and sequence; events that do not say where they come from are put in a fixed order."""
+    found: dict[tuple[str, str], list[object]] = {}
+    for event in records:
+        place = event.key.rpartition("/")[0] if event.key else _ANYWHERE
+        payload = shape(_without_chance(orjson.loads(event.payload)))
+        found.setdefault((str(event.workflow_id), place), []).append((event.topic, payload))
+    return {key: sorted(events, key=repr) if key[1] == _ANYWHERE else events for key, events in found.items()}
+
+
+def _without_chance(tree: object) -> object:
+    """JSON without what a repeated step rightly draws anew."""
+    match tree:
+        case str():
+            return _CHANCE.sub("any", tree)
+        case list():
+            return [_without_chance(item) for item in cast("list[object]", tree)]
+        case dict():
+            return {name: _without_chance(item) for name, item in cast("dict[str, object]", tree).items()}
+        case _:
+            return tree
 
 
 def _orders(name: str, mine: dict[str, list[str]], theirs: dict[str, list[str]]) -> list[str]:
@@ -113,8 +199,6 @@ async def instance_outcome(engine: Engine, workflow_id: Any) -> InstanceOutcome:
 
 
 def _error(data: bytes) -> object:
-    import orjson  # noqa: PLC0415 - only where there is one
-
     tree = orjson.loads(data)
     return (str(tree.get("path", tree.get("type", "cancelled"))), str(tree.get("message", tree.get("cancelled", ""))))
 

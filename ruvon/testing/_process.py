@@ -8,14 +8,14 @@ remember (what was committed, which bodies ran how often) is kept in a `Ledger` 
 import asyncio
 import inspect
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
-from typing import Any, Final, final
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple, final
 from uuid import UUID
 
 from ruvon.engine import StepCall
-from ruvon.providers import Hold, InboxEntry, PersistenceError, PersistenceProvider, Transition
+from ruvon.providers import Hold, InboxEntry, OutboxRecord, PersistenceError, PersistenceProvider, Transition
 from ruvon.testing._ids import SeededIds
 from ruvon.testing._loop import VirtualLoop
 from ruvon.testing._schedule import FaultKind, Point, PointKind, Schedule
@@ -24,7 +24,13 @@ from ruvon.testing._stores import SQLiteStores, Stores
 _OUTCOMES: Final = frozenset({"step", "error", "retry", "compensate", "cancelled"})
 """Kinds of log entries that say how an attempt ended."""
 
-__all__ = ["Body", "InjectedFaultError", "Ledger", "Process", "ProcessDied", "ProcessStore"]
+_SLOW_S: Final = 0.5
+"""How long a body that is slow to answer takes; what runs beside it is done by then, unless it waits."""
+_LATE_S: Final = 3.0
+_TIMES_S: Final = (0.0, 0.0, 0.001, 0.002, 0.005)
+_LATENESS_S: Final = (0.0, 0.0, 0.25, _LATE_S)
+
+__all__ = ["Body", "BodyName", "InjectedFaultError", "Ledger", "Process", "ProcessDied", "ProcessStore"]
 
 
 class ProcessDied(BaseException):
@@ -33,6 +39,17 @@ class ProcessDied(BaseException):
 
 class InjectedFaultError(PersistenceError):
     """The store failed because the schedule says so."""
+
+
+class BodyName(NamedTuple):
+    """What a body is called: a step of a workflow, or its compensation."""
+
+    workflow_type: str
+    step: str
+    compensates: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.step} (compensation)" if self.compensates else self.step
 
 
 @final
@@ -47,8 +64,12 @@ class Body:
     activation: str
     attempt: int
     compensates: bool
+    point: int = 0
+    """The number of its point in its life."""
     value: object = None
     """What it returned, where it did."""
+    state: object = None
+    """The step's own copy of the state, where it takes it."""
     error: BaseException | None = None
     used_key: bool = False
     """It read `context.idempotency_key`."""
@@ -62,6 +83,11 @@ class Body:
         """What is recorded at most once."""
         return self.workflow_id, self.activation, self.attempt
 
+    @property
+    def name(self) -> BodyName:
+        """What people call it."""
+        return BodyName(self.workflow_type, self.step, self.compensates)
+
 
 @final
 class Ledger:
@@ -74,6 +100,12 @@ class Ledger:
         """By instance, the log entries of every commit that was written: number, kind, activation."""
         self.done: set[tuple[str, str, int]] = set()
         """Attempts whose outcome is committed."""
+        self.published: list[OutboxRecord] = []
+        """Events of every commit that was written."""
+        self.delivered: set[tuple[UUID, str]] = set()
+        """Messages that are in the store, by instance and the sender's key."""
+        self.echoes: list[InboxEntry] = []
+        """Messages that will be delivered once more."""
         self.commits = 0
 
     def note(self, transition: Transition) -> None:
@@ -87,6 +119,8 @@ class Ledger:
             known.append((entry.seq, entry.kind, entry.activation))
             if entry.kind in _OUTCOMES:
                 self.done.add((key, entry.activation, entry.attempt))
+        for event in transition.outbox:
+            self.published.append(replace(event, workflow_id=event.workflow_id or transition.workflow_id))
 
 
 @dataclass(slots=True)
@@ -126,11 +160,11 @@ class Process:
         self.ids.reset(self.mark)
         raise ProcessDied
 
-    def delay_s(self, what: str) -> float:
+    def delay_s(self, what: str, among: Sequence[float] = _TIMES_S) -> float:
         """How long something takes in this run, the same in every life."""
         if self.schedule.seed is None:
             return 0.0
-        return random.Random(f"{self.schedule.seed}/{what}").choice((0.0, 0.0, 0.001, 0.002, 0.005))  # noqa: S311
+        return random.Random(f"{self.schedule.seed}/{what}").choice(among)  # noqa: S311 - repeatable on purpose
 
     # Bodies
 
@@ -143,7 +177,8 @@ class Process:
         before = self._ended.pop((call.workflow_id, call.activation.rpartition("/")[0]), None)
         if before is not None and before.key != body.key and before.key not in self.ledger.done:
             body.ran_ahead_of = before.activation if call.workflow_type not in self.lenient else ""
-        fault = self.reach(PointKind.BODY, f"`{call.step}`")
+        body.point, body.state = self._reached, call.state
+        fault = self.reach(PointKind.BODY, f"`{body.name}`")
         if fault is FaultKind.DIE_BEFORE:
             self.die()
         self.ledger.bodies.append(body)
@@ -155,6 +190,8 @@ class Process:
         if inspect.isawaitable(made):
             return self._awaited(call, body, made, fault)
         body.value = made
+        if fault is FaultKind.DIE_LATE:
+            return self._die_late()
         self._end(call, body, None, fault)
         return made
 
@@ -168,8 +205,14 @@ class Process:
                 made.close()  # it may not have begun
             self._end(call, body, exc, fault)
             raise
+        if fault is FaultKind.DIE_LATE:
+            await self._die_late()
         self._end(call, body, None, fault)
         return body.value
+
+    async def _die_late(self) -> None:
+        await asyncio.sleep(_SLOW_S)
+        self.die()
 
     def _end(self, call: StepCall, body: Body, error: BaseException | None, fault: FaultKind | None) -> None:
         body.error = error
@@ -232,14 +275,19 @@ class ProcessStore:
         fault = process.reach(PointKind.MESSAGE, f"the {entry.kind.value} for `{entry.name}`")
         if fault is FaultKind.DIE_BEFORE:
             process.die()
-        if fault is FaultKind.LATE:
-            await asyncio.sleep(3.0)
+        key = (entry.workflow_id, entry.dedup or "")
+        late = 0.0 if key in process.ledger.delivered else process.delay_s(f"message/{key[1]}", _LATENESS_S)
+        if late or fault is FaultKind.LATE:
+            await asyncio.sleep(late or _LATE_S)
         with process.loop.outside() if not process.dead else nullcontext():
             if process.dead:
                 raise ProcessDied
             made = await self.inner.append_inbox(entry)
             if fault is FaultKind.TWICE:
                 await self.inner.append_inbox(entry)
+        process.ledger.delivered.add(key)
+        if fault is FaultKind.ECHO:
+            process.ledger.echoes.append(entry)
         if fault is FaultKind.DIE_AFTER:
             process.die()
         return made

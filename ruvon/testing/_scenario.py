@@ -24,7 +24,7 @@ from ruvon.testing._driving import can_go_on, rows_of
 from ruvon.testing._errors import ScriptError
 from ruvon.testing._ids import SeededIds
 from ruvon.testing._loop import DEFAULT_START, VirtualClock, VirtualLoop, run_virtual
-from ruvon.testing._outcome import Outcome, instance_outcome
+from ruvon.testing._outcome import Outcome, events_of, instance_outcome
 from ruvon.testing._outside import OutsideWorld
 from ruvon.testing._process import InjectedFaultError, Process, ProcessDied, ProcessStore
 from ruvon.testing._schedule import Schedule
@@ -34,6 +34,7 @@ from ruvon.testing._stores import MemoryStores, Stores
 __all__ = ["Scenario"]
 
 _MAX_LIVES: Final = 20
+_MANY_EVENTS: Final = 10_000
 _KEY: Final = "simulated"
 _ROOT: Final = UUID("00000000-0000-4000-8000-000000000001")
 
@@ -153,6 +154,8 @@ class _Simulation:
     async def _look(self, engine: Engine, inner: PersistenceProvider) -> None:
         for row in await rows_of(inner):
             self._outcome.instances[str(row.workflow_id)] = await instance_outcome(engine, row.workflow_id)
+        self._outcome.outbox = await inner.read_outbox(limit=_MANY_EVENTS)
+        self._outcome.events = events_of(self._outcome.outbox)
         self._outcome.outside = self._scenario.outside.look()
 
     # Driving
@@ -190,6 +193,10 @@ class _Simulation:
             if await self._world.act(engine, rows, root, now):
                 return True
         except InjectedFaultError:
+            return True
+        if self._outcome.ledger.echoes:
+            with self._loop.outside():
+                await inner.append_inbox(self._outcome.ledger.echoes.pop())
             return True
         moments = [row.due_us for row in rows if row.due_us is not None and not _ended(row)]
         moments += self._world.moments(now)

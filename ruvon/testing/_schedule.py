@@ -28,6 +28,8 @@ class FaultKind(StrEnum):
     """The process dies before the commit is written, the body runs, or the message is stored."""
     DIE_AFTER = "die-after"
     """The process dies when it is done, before anybody hears of it."""
+    DIE_LATE = "die-late"
+    """The body is done, but slow to say so; the process dies when everything beside it has gone on without it."""
     TORN = "torn"
     """The process dies while the commit is being written; the file ends somewhere inside it (SQLite)."""
     ERROR_BEFORE = "error-before"
@@ -36,6 +38,8 @@ class FaultKind(StrEnum):
     """The store fails, though it has written everything: an ambiguous commit."""
     TWICE = "twice"
     """The message is delivered twice."""
+    ECHO = "echo"
+    """The message is delivered once more, when whoever waited for it has long gone on."""
     LATE = "late"
     """The message arrives later than it was sent."""
 
@@ -48,8 +52,14 @@ FAULTS_AT: Final[dict[PointKind, tuple[FaultKind, ...]]] = {
         FaultKind.ERROR_BEFORE,
         FaultKind.ERROR_AFTER,
     ),
-    PointKind.BODY: (FaultKind.DIE_BEFORE, FaultKind.DIE_AFTER),
-    PointKind.MESSAGE: (FaultKind.DIE_BEFORE, FaultKind.DIE_AFTER, FaultKind.TWICE, FaultKind.LATE),
+    PointKind.BODY: (FaultKind.DIE_BEFORE, FaultKind.DIE_AFTER, FaultKind.DIE_LATE),
+    PointKind.MESSAGE: (
+        FaultKind.DIE_BEFORE,
+        FaultKind.DIE_AFTER,
+        FaultKind.TWICE,
+        FaultKind.ECHO,
+        FaultKind.LATE,
+    ),
 }
 """What can go wrong at which points."""
 
@@ -103,7 +113,7 @@ class Schedule:
 
     faults: tuple[Fault, ...] = ()
     seed: int | None = None
-    """Draws how long bodies and the store take; without it everything takes no time."""
+    """Draws how long bodies, commits and messages take; without it everything takes no time."""
     skew_us: int = 0
     """The wall clock is wrong by so much from the first fault on."""
 

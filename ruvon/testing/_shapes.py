@@ -19,35 +19,45 @@ _DEEP: Final = 40
 _MANY: Final = 5
 
 
-def shape(value: object, depth: int = 0) -> object:
-    """A value as nested tuples, lists and texts."""
+def shape(value: object, depth: int = 0, *, exact: bool = False) -> object:
+    """A value as nested tuples, lists and texts.
+
+    Args:
+        value: any value.
+        depth: how deep inside another one it lies.
+        exact: moments and UUIDs as they are.
+    """
     kind = getattr(type(value), "__ruvon_view_of__", type(value)).__qualname__
     if depth > _DEEP:
         return (kind, "...")
+
+    def inner(value: object) -> object:
+        return shape(value, depth + 1, exact=exact)
+
     match value:
         case None | bool() | int() | float() | str() | bytes():
             return value if type(value) in _PLAIN else (kind, value)
         case datetime() | date() | time() | UUID():
-            return (kind, "any")
+            return (kind, str(value) if exact else "any")
         case Enum():
             return (kind, value.name)
         case BaseModel():
             extra: Mapping[str, object] = value.__pydantic_extra__ or {}
-            return (kind, {name: shape(item, depth + 1) for name, item in {**value.__dict__, **extra}.items()})
+            return (kind, {name: inner(item) for name, item in {**value.__dict__, **extra}.items()})
         case Mapping():
             items = cast("Mapping[object, object]", value).items()
-            return (kind, {_key(key): shape(item, depth + 1) for key, item in items})
+            return (kind, {_key(key): inner(item) for key, item in items})
         case list() | tuple():
-            return (kind, [shape(item, depth + 1) for item in cast("list[object]", value)])
+            return (kind, [inner(item) for item in cast("list[object]", value)])
         case set() | frozenset():
-            return (kind, sorted((shape(item, depth + 1) for item in cast("set[object]", value)), key=repr))
+            return (kind, sorted((inner(item) for item in cast("set[object]", value)), key=repr))
         case BaseException():
             return (kind, str(value))
         case _ if is_dataclass(value):
-            return (kind, {item.name: shape(getattr(value, item.name), depth + 1) for item in fields(value)})
+            return (kind, {item.name: inner(getattr(value, item.name)) for item in fields(value)})
         case _:
             inside = getattr(value, "__dict__", None)
-            return (kind, {name: shape(item, depth + 1) for name, item in inside.items()} if inside else kind)
+            return (kind, {name: inner(item) for name, item in inside.items()} if inside else kind)
 
 
 _PLAIN: Final = (type(None), bool, int, float, str, bytes)

@@ -61,9 +61,11 @@ class Certainty:
         """`and` is true when all parts are; it is never false when no part can be, each behind those before it."""
         decisive = op == "or"
         verdicts: list[bool] = []
-        for value in values:
+        last = len(values) - 1
+        for position, value in enumerate(values):
             verdicts.append(self.impossible(value, env, wanted=wanted))
-            env = self._shown(value, env, not decisive)
+            if position < last:
+                env = self._shown(value, env, not decisive)
         return all(verdicts) if wanted is decisive else any(verdicts)
 
     def _always_instance(self, value: Expr, kinds: Expr, env: Env) -> bool:

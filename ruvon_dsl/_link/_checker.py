@@ -6,11 +6,12 @@ and adds what only control flow needs: whether a condition can be true, or false
 
 import typing
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Never, final
 
 from ruvon.ir._diagnostics import Diagnostic
 from ruvon.ir._errors import RuvonError
-from ruvon.ir.expr import FUNCTION_NAMES, Checked, TypeEnv, check, dotted, expect, fits, free_names
+from ruvon.ir.expr import FUNCTION_NAMES, Checked, TypeEnv, check, dotted, expect, fits, names
 from ruvon.ir.expr import _nodes as e
 from ruvon.ir.expr._nodes import Expr
 from ruvon.ir.expr._types import UNKNOWN, finite_values, item_of
@@ -40,8 +41,14 @@ class Checker:
         self._resolver = resolver
         self._answers: dict[tuple[int, bool], list[tuple[TypeEnv, Checked]]] = {}
         """What was asked before: the data flow and the checks ask the same of the same facts. Answers hold their tree."""
+        self._sound: dict[tuple[Expr, bool], list[tuple[TypeEnv, Checked]]] = {}
+        """Answers without findings by what was asked, wherever it stands."""
         self._asked: dict[tuple[int, int, bool], tuple[Env, Checked]] = {}
         """The same by the very fact, which is held so that no other can take its place."""
+        self._narrowed: dict[tuple[int, int], tuple[Env, Env | None, Env | None]] = {}
+        """Facts behind conditions, which the data flow and the checks both ask for."""
+        self._behind: dict[tuple[int, int, bool], tuple[Env, Env]] = {}
+        """Facts behind parts of conditions, by part and fact."""
         self._free: dict[int, tuple[Expr, frozenset[str]]] = {}
 
     # --- types --------------------------------------------------------------------------------------------------------
@@ -61,9 +68,18 @@ class Checker:
         for before, answer in known:
             if _same(before, types):
                 return answer
-        answer = check(expr, types, condition=condition, narrow=condition)
+        answer = self._again(expr, types, condition) or check(expr, types, condition=condition, narrow=condition)
         known.append((types, answer))
+        if not answer.diagnostics:
+            self._sound.setdefault((expr, condition), []).append((types, answer))
         return answer
+
+    def _again(self, expr: Expr, types: TypeEnv, condition: bool) -> Checked | None:
+        """The answer for an equal expression somewhere else, where nothing was wrong with it."""
+        for before, answer in self._sound.get((expr, condition), ()):
+            if _same(before, types):
+                return replace(answer, expr=expr)
+        return None
 
     def type_of(self, expr: Expr, env: Env) -> object:
         """The type of an expression's value; `Any` where nobody knows."""
@@ -110,6 +126,12 @@ class Checker:
         """The facts where the condition is true and where it is false; None where it never is."""
         if self._resolver.opaque:
             return env, env
+        known = self._narrowed.get((id(condition), id(env)))
+        if known is None:
+            known = self._narrowed[id(condition), id(env)] = (env, *self._narrow(condition, env))
+        return known[1:]
+
+    def _narrow(self, condition: Expr, env: Env) -> tuple[Env | None, Env | None]:
         checked = self.checked(condition, env, condition=True)
         certain = Certainty(lambda part, point: self.checked(part, point).type, self._shown, self._load)
         true = None if certain.impossible(condition, env, wanted=True) else env.narrow(checked.narrowing_true)
@@ -117,8 +139,13 @@ class Checker:
         return true, false
 
     def _shown(self, condition: Expr, env: Env, wanted: bool) -> Env:
-        checked = self.checked(condition, env, condition=True)
-        return env.narrow(checked.narrowing_true if wanted else checked.narrowing_false)
+        """The fact behind a part; the same fact for the same question, so that what is asked of it is asked once."""
+        known = self._behind.get((id(condition), id(env), wanted))
+        if known is None:
+            checked = self.checked(condition, env, condition=True)
+            shown = env.narrow(checked.narrowing_true if wanted else checked.narrowing_false)
+            known = self._behind[id(condition), id(env), wanted] = (env, shown)
+        return known[1]
 
     # --- findings -----------------------------------------------------------------------------------------------------
 
@@ -163,7 +190,7 @@ class Checker:
     def _names_in(self, expr: Expr) -> frozenset[str]:
         known = self._free.get(id(expr))
         if known is None:
-            known = self._free[id(expr)] = (expr, frozenset(name.id for name in free_names(expr)))
+            known = self._free[id(expr)] = (expr, names(expr))
         return known[1]
 
     def _load(self, path: str) -> object:

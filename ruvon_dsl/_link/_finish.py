@@ -7,6 +7,7 @@ sorted order.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Never
 
@@ -31,6 +32,7 @@ from ruvon.ir._nodes import (
 from ruvon.ir._spans import Span
 from ruvon.ir.expr import refs
 from ruvon.ir.types import UnresolvedTypeError, type_table
+from ruvon.ir.types._shape import is_plain_class
 from ruvon_dsl._link._bindings import all_variables
 from ruvon_dsl._link._codes import UNRESOLVED
 from ruvon_dsl._link._describe import describe
@@ -235,8 +237,22 @@ def _schemas(texts: Iterable[str], annotations: Mapping[str, object]) -> dict[st
     schemas: dict[str, Mapping[str, object]] = {}
     for text in texts:
         annotation: Any = annotations[text]
-        try:
-            schemas[text] = TypeAdapter[Any](annotation).json_schema()
-        except PydanticUserError:
-            continue  # a type that JSON Schema cannot say: editors do without, the engine never reads schemas
+        whole = is_plain_class(annotation) and getattr(annotation, "__pydantic_complete__", False) is True
+        schema = _model_schema(annotation) if whole else _schema(annotation)
+        if schema is not None:
+            schemas[text] = schema
     return schemas
+
+
+@lru_cache(maxsize=256)
+def _model_schema(model: type) -> Mapping[str, object] | None:
+    """The schema of a complete model, which does not change any more; many definitions share one state."""
+    return _schema(model)
+
+
+def _schema(annotation: Any) -> Mapping[str, object] | None:
+    """The JSON Schema of a type; None where it cannot say it: editors do without, the engine never reads schemas."""
+    try:
+        return TypeAdapter[Any](annotation).json_schema()
+    except PydanticUserError:
+        return None

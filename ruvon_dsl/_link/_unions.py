@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Final, Literal, Never, Union, cast
 
 from ruvon.ir.types import UnresolvedTypeError, type_text, unwrap
-from ruvon.ir.types._shape import literal_values, parameters_of, union_members
+from ruvon.ir.types._shape import is_plain_class, literal_values, parameters_of, union_members
 
 __all__ = ["members_of", "text_of", "union_of", "without_literals"]
 
@@ -18,8 +18,8 @@ _CONTAINERS: Final[tuple[object, ...]] = (list, tuple, set, frozenset, dict)
 
 def members_of(type_: object) -> tuple[object, ...]:
     """The members of a union, or the type itself."""
-    if type_ is Any:
-        return (Any,)
+    if type_ is Any or is_plain_class(type_):
+        return (type_,)
     try:
         return union_members(unwrap(type_))
     except UnresolvedTypeError:

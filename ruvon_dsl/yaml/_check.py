@@ -15,6 +15,7 @@ from ruvon_dsl.yaml import _codes as codes
 from ruvon_dsl.yaml._durations import SPELLINGS, duration_us
 from ruvon_dsl.yaml._findings import Findings, listed
 from ruvon_dsl.yaml._keys import Key, Kind, Table
+from ruvon_dsl.yaml._scalars import NOTHING
 from ruvon_dsl.yaml._values import Entry, MappingNode, ScalarNode, SequenceNode, YamlNode, kind_of
 
 __all__ = ["Fields", "check_fields", "is_null", "texts_of"]
@@ -91,7 +92,7 @@ class Fields:
 
 def is_null(node: YamlNode) -> bool:
     """Whether the node is `null` (or nothing at all)."""
-    return isinstance(node, ScalarNode) and node.value is None
+    return isinstance(node, ScalarNode) and node.plain and node.text in NOTHING
 
 
 def texts_of(node: YamlNode) -> list[ScalarNode]:

@@ -260,7 +260,7 @@ class Expressions:
             end = text.find(_CLOSE, start)
             while end >= 0 and text[end + 2 : end + 3] == "}":
                 end += 1
-            if end < 0 or _is_jinja(text[start + 2 : end]) or self._try(node, start + 2, end) is None:
+            if end < 0 or _is_jinja(text[start + 2 : end]):
                 return None
             expr = self._expression_quietly(node, start + 2, end)
             if expr is None:
@@ -270,7 +270,7 @@ class Expressions:
         return [*parts, text[at:]]
 
     def _expression_quietly(self, node: ScalarNode, start: int, end: int) -> Expr | None:
-        """The bound expression, or None where it is a Jinja filter."""
+        """The bound expression, or None where it is none of ours or a Jinja filter."""
         parsed = self._try(node, start, end)
         return None if parsed is None or self._filters(parsed) else self.bind(parsed)
 

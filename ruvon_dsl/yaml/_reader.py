@@ -12,7 +12,7 @@ from typing import Any, Final, NoReturn, final
 import yaml
 
 from ruvon.ir._diagnostics import Diagnostic, Related
-from ruvon.ir._spans import Span
+from ruvon.ir._spans import Position, Span
 from ruvon_dsl._draft import SourceText
 from ruvon_dsl.yaml import _codes as codes
 from ruvon_dsl.yaml._values import Entry, MappingNode, ScalarNode, SequenceNode, YamlNode
@@ -205,7 +205,8 @@ class _Reader:
 
     def _span(self, event: Any) -> Span:
         start, end = event.start_mark, event.end_mark
-        return Span.at(self._source.file, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+        first = Position(start.line + 1, start.column + 1)
+        return Span(self._source.file, first, Position(end.line + 1, end.column + 1))
 
 
 def _trimmed(span: Span, text: str, style: str | None) -> Span:

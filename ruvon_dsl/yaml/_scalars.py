@@ -8,11 +8,12 @@ import math
 import re
 from typing import Final, TypeAlias
 
-__all__ = ["ScalarValue", "resolve"]
+__all__ = ["NOTHING", "ScalarValue", "resolve"]
 
 ScalarValue: TypeAlias = str | int | float | bool | None
 
-_NOTHING: Final = frozenset({"", "~", "null", "Null", "NULL"})
+NOTHING: Final = frozenset({"", "~", "null", "Null", "NULL"})
+"""Plain texts that mean nothing."""
 _TRUE: Final = frozenset({"true", "True", "TRUE"})
 _FALSE: Final = frozenset({"false", "False", "FALSE"})
 _INT: Final = re.compile(r"[-+]?[0-9]+")
@@ -26,7 +27,7 @@ _MAX_DIGITS: Final = 4_000
 
 def resolve(text: str) -> ScalarValue:
     """The value of a plain scalar: nothing, a truth value, a number, or the text itself."""
-    if text in _NOTHING:
+    if text in NOTHING:
         return None
     if text in _TRUE or text in _FALSE:
         return text in _TRUE

@@ -34,6 +34,11 @@ class ScalarNode:
         """What the scalar means under the core schema of YAML 1.2; quoted texts are always texts."""
         return resolve(self.text) if self.plain else self.text
 
+    @property
+    def _is_whole(self) -> bool:
+        """Whether the text stands in one line of the file, as it is."""
+        return self.plain and len(self.source) == 1 and self.source[0].startswith(self.text) and "\n" not in self.text
+
     def lines(self, offset: int = 0, text: str | None = None) -> dict[int, tuple[int, int]]:
         """Where each line of a part begins in the file: line of the part, from 1, to line and column.
 
@@ -41,6 +46,8 @@ class ScalarNode:
             offset: Where the part begins in the text.
             text: The part, as it is or unfolded; the rest of the text where it is None.
         """
+        if self._is_whole and offset < len(self.text):  # the usual scalar, whose characters need not be listed
+            return {1: (self.span.start.line, self.span.start.column + offset)}
         places = self.found or self._places()
         found = {1: places[min(offset, len(places) - 1)]} if places else {}
         row = 1

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -20,7 +20,7 @@ from ruvon.providers import (
 )
 from tests.contract.records import DIGEST, create, creation, instance, step
 
-PARENT = uuid4()
+PARENT = UUID("6f2c3a52-6a0e-4d7b-9a55-0d7f4a1c2b33")
 OTHER_DIGEST = bytes(32)
 
 FILTERS = [

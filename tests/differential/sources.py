@@ -458,7 +458,7 @@ class _Maker:
         def stage(*last: Statement) -> Block:
             inside = place.inner(loop=False, returns=False)
             inside.ints.append(turns)
-            named = self.assign(inside, depth)  # the first node has the stage's name, which CPython's errors do not know
+            named = self.assign(inside, depth)  # the first node has the stage's name, which no error is to show
             return [*named, *self.call(inside, depth), *last]
 
         def go(left: str, right: str, condition: str) -> Statement:

@@ -41,6 +41,7 @@ __all__ = [
     "local_outcome",
     "local_run",
     "shape",
+    "watched",
 ]
 
 OUTSIDE: ContextVar["Outside"] = ContextVar("outside")
@@ -189,7 +190,7 @@ class Outside:
 
 
 @contextmanager
-def _watched() -> Iterator[None]:
+def watched() -> Iterator[None]:
     """While this is open, bodies know which activation they are."""
     original = Attempt.perform
 
@@ -520,7 +521,7 @@ async def _engine_run(
     token = OUTSIDE.set(outside)
     clock = outside.clock = Clock()
     try:
-        with _watched():
+        with watched():
             store = Store(make_store(), clock, outside, lose)
             try:
                 workflow = await _life(definitions, initial, outside, store, created=None)

@@ -1,5 +1,6 @@
 """A process, its store and the people around it, on a virtual clock: a workflow is run, repaired, and run on."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from ruvon._workflow import Workflow
 from ruvon.builder import WorkflowBuilder
 from ruvon.engine._answers import encode_signal, find_answered
 from ruvon.engine._errors import InvalidInputError
+from ruvon.engine._undo import place_of
 from ruvon.models import WorkflowStatus
 from ruvon.providers import InboxEntry, InboxKind, InstanceRecord, LogEntry, duration_us
 from ruvon.testing import MemoryStores, Schedule, Script, Stores
@@ -90,6 +92,10 @@ class World:
     async def reborn(self) -> None:
         """The process dies, and another one opens what it stored."""
         self.process.dead = True
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
         for hold in self.process.holds:
             await hold.release()
         with self.loop.outside():
@@ -122,11 +128,15 @@ class World:
 
     async def rewind(self, workflow_id: UUID, to: str | int, **options: Any) -> None:
         """Rewind, with people who begin anew at what they did since."""
+        await (await self.handle(workflow_id)).rewind(to, **options)
+        await self.act_anew(workflow_id, to)
+
+    async def act_anew(self, workflow_id: UUID, to: str | int) -> None:
+        """After a rewind people begin anew at what they did since."""
         log = await self.log(workflow_id)
-        target = next((item.seq for item in log if to in (item.seq, item.activation, item.node)), 0)
-        workflow = await self.handle(workflow_id)
-        await workflow.rewind(to, **options)
-        self.begin_acts(self._signals_before(workflow, log, target))
+        place = next(place_of(item.activation) for item in log if to in (item.seq, item.activation, item.node))
+        first = next(item.seq for item in log if place_of(item.activation) == place)
+        self.begin_acts(self._signals_before(await self.handle(workflow_id), log, first))
 
     def _signals_before(self, workflow: Workflow, log: Sequence[LogEntry], seq: int) -> int:
         ops = workflow._run.program.ops
@@ -185,9 +195,7 @@ class World:
                 name, data = encode_signal(await self.engine.load(row), signal.message, signal.payload)
             except InvalidInputError:
                 continue
-            entry = InboxEntry(
-                row.workflow_id, InboxKind.SIGNAL, name, data, signal.key, None, self.clock.now_us()
-            )
+            entry = InboxEntry(row.workflow_id, InboxKind.SIGNAL, name, data, signal.key, None, self.clock.now_us())
             await self.inner.append_inbox(entry)
             return True
         return bool(self.to_send)
@@ -203,9 +211,7 @@ class World:
         run = await self.engine.load(row)
         found, checked = find_answered(run, given[-1], step=None, wait_id=key[1])
         data = run.program.types.dynamic.encode(checked, "the answer")
-        entry = InboxEntry(
-            row.workflow_id, InboxKind.ANSWER, found.activation, data, dedup=found.answer_key, at_us=now
-        )
+        entry = InboxEntry(row.workflow_id, InboxKind.ANSWER, found.activation, data, dedup=found.answer_key, at_us=now)
         if not await self.inner.append_inbox(entry):
             raise AssertionError(f"the answer to {key[1]} is refused as one that was given before")
         del self.asked[key]
@@ -214,5 +220,3 @@ class World:
 
 def _ended(row: InstanceRecord) -> bool:
     return WorkflowStatus(row.status).is_terminal
-
-

@@ -150,7 +150,7 @@ class _Gather:
             ready = [branch for branch in waiting if started.issuperset(branch.after)]
             if not ready:
                 for branch in self.branches:
-                    branch.work.close()
+                    _give_up(branch.work)
                 lost = next(name for branch in waiting for name in branch.after if name not in started)
                 raise Aborted(BranchLabelError(lost, list(self.by_label)))
             started.update(branch.label for branch in ready)
@@ -173,7 +173,7 @@ class _Gather:
             strand.adopt([branch.strand for branch in self.branches if branch.strand is not None])
             for branch in self.branches:
                 if branch.strand is None:
-                    branch.work.close()
+                    _give_up(branch.work)
 
     def _expire(self) -> None:
         self.late = self.stopping = True
@@ -270,6 +270,13 @@ class _Gather:
             return Batch(list(values.values()), failed)
         each = list(values.values())
         return each if self.options.listed else tuple(each)
+
+
+def _give_up(work: Work[Any]) -> None:
+    """Close work that was never started, and what it is wrapped around."""
+    work.close()
+    if isinstance(work, Pending) and isinstance(work.request, AfterRequest):
+        _give_up(work.request.work)
 
 
 def _after(work: Work[Any]) -> tuple[str, ...]:

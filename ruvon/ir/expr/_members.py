@@ -49,7 +49,7 @@ def attribute_of(member: object, name: str) -> Found:
     if base is type:
         return _class_attribute(member, name)
     for kind, names in DATA_ATTRIBUTES.items():
-        if issubclass(base, kind) and name in names and kind is not BaseException:
+        if name in names and kind is not BaseException and issubclass(base, kind):
             return Found(_DATA_TYPES.get((kind, name), int))
     if isinstance(base, EnumMeta):
         return _enum_attribute(member, cast("type[Enum]", base), name)

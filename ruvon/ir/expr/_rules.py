@@ -22,7 +22,10 @@ from ruvon.ir.expr._language import (
 )
 from ruvon.ir.expr._nodes import (
     Attribute,
+    Binary,
+    Boolean,
     Call,
+    Compare,
     Comprehension,
     Const,
     DictComprehension,
@@ -87,6 +90,10 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f"did you mean `{close[0]}`?" if close else ""
 
 
+_PLAIN: Final[frozenset[type]] = frozenset({Const, Name, Ref, Attribute, Subscript, Binary, Boolean, Compare})
+"""Kinds whose parts all stand where the whole stands: nearly every one."""
+
+
 @final
 class _Rules:
     def __init__(self, allowed: frozenset[str] | None, linked: bool) -> None:
@@ -111,6 +118,11 @@ class _Rules:
                 self._call(expr, bound)
             case _:
                 pass
+        if type(expr) in _PLAIN:
+            for part in children(expr):
+                self.place(part, expr)
+                self.visit(part, bound)
+            return
         for part, inner in self._parts(expr, bound):
             self.place(part, expr)
             self.visit(part, inner)

@@ -11,6 +11,7 @@ import tokenize
 import unicodedata
 import warnings
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, final
 
 from ruvon.ir._diagnostics import Diagnostic
@@ -28,6 +29,8 @@ _LINE_END: Final = re.compile("\r\n|\r|\n")
 _FORM: Final = "write one Python expression, such as `state.amount > 0`"
 _SMALL: Final = MAX_DEPTH - 10
 """Characters of a text that cannot be too deep or too large: a level of the tree takes one at least."""
+_SHORT: Final = 200
+"""Characters of a text whose tree is worth remembering."""
 _WORD: Final = re.compile(r"[^\W\d]\w*")
 
 
@@ -193,7 +196,8 @@ def _parse(source: Source) -> _Reading:
     indent = start - source.index(rows + 1, 0)
     body = text[start:].rstrip(" \t\n\r\f")
     try:
-        return _Reading(source, _python(body), rows, indent)
+        tree = _known(body) if len(body) <= _SHORT else _python(body)
+        return _Reading(source, tree, rows, indent)
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         if isinstance(error, SyntaxError) and _LINE_END.search(body) and _balanced(body):
             return _parse_folded(source, body, rows, indent)
@@ -212,6 +216,12 @@ def _parse_folded(source: Source, body: str, rows: int, indent: int) -> _Reading
         tree.col_offset = 1
         tree.end_lineno, tree.end_col_offset = tree.elts[-1].end_lineno, tree.elts[-1].end_col_offset
     return _Reading(source, tree, rows, indent - 1)
+
+
+@lru_cache(maxsize=2048)
+def _known(text: str) -> ast.expr:
+    """Nobody changes such a tree; files that are compiled together repeat their expressions."""
+    return _python(text)
 
 
 def _python(text: str) -> ast.expr:

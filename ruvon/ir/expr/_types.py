@@ -10,11 +10,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Final, Literal, Union, cast
 from uuid import UUID
 
 from ruvon.ir.types._fields import ClassField, class_fields, class_kind
-from ruvon.ir.types._shape import UnresolvedTypeError, literal_values, parameters_of, union_members, unwrap
+from ruvon.ir.types._shape import (
+    UnresolvedTypeError,
+    is_plain_class,
+    literal_values,
+    parameters_of,
+    union_members,
+    unwrap,
+)
 
 __all__ = [
     "FAMILIES",
@@ -59,6 +67,8 @@ FAMILIES: Final[Mapping[type, str]] = types.MappingProxyType(
 
 def members(annotation: object) -> tuple[object, ...]:
     """The members of a type, without wrappings; a plain type is its only member, `(object,)` is unknown."""
+    if is_plain_class(annotation):
+        return (annotation,)
     try:
         return union_members(unwrap(annotation))
     except UnresolvedTypeError:
@@ -132,8 +142,15 @@ def finite_values(annotation: object) -> frozenset[tuple[type, object]] | None:
     return frozenset(found)
 
 
+@lru_cache(maxsize=1024)
+def _complete_fields(model: type) -> Mapping[str, ClassField]:
+    return types.MappingProxyType({field.name: field for field in class_fields(model)})
+
+
 def fields_of(member: object) -> Mapping[str, ClassField] | None:
     """The fields of an author's class by name, or None where they cannot be known."""
+    if getattr(member, "__pydantic_complete__", False) is True and isinstance(member, type):
+        return _complete_fields(member)
     try:
         return {field.name: field for field in class_fields(member)}
     except (UnresolvedTypeError, NameError, TypeError):

@@ -5,7 +5,7 @@ iterable is evaluated outside, as in Python.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import assert_never
+from typing import Final, assert_never
 
 from ruvon.ir._diagnostics import Diagnostic
 from ruvon.ir._spans import Span
@@ -59,8 +59,14 @@ __all__ = [
 ]
 
 
+_LEAVES: Final[frozenset[type]] = frozenset({Const, Name, Ref})
+_SCOPED: Final[frozenset[type]] = frozenset({Call, Comprehension, DictComprehension})
+
+
 def children(expr: Expr) -> tuple[Expr, ...]:
     """The direct parts of an expression, in the order of evaluation."""
+    if type(expr) in _LEAVES:
+        return ()
     match expr:
         case Const() | Name() | Ref():
             return ()
@@ -106,11 +112,14 @@ def _format_children(parts: tuple[str | FormatPart, ...]) -> Iterator[Expr]:
 
 def walk(expr: Expr) -> Iterator[Expr]:
     """The expression and all its parts, outer before inner, left to right."""
+    found: list[Expr] = []
     pending = [expr]
     while pending:
         node = pending.pop()
-        yield node
-        pending.extend(reversed(children(node)))
+        found.append(node)
+        if type(node) not in _LEAVES:
+            pending.extend(reversed(children(node)))
+    return iter(found)
 
 
 def rebuild(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
@@ -321,7 +330,14 @@ def class_names(expr: Expr) -> bool:
 
 def names(expr: Expr) -> frozenset[str]:
     """The variables an expression reads: free names without comprehension variables and called functions."""
-    return frozenset(node.id for node in free_names(expr))
+    parts = list(walk(expr))
+    if any(type(part) in _SCOPED or (isinstance(part, Attribute) and _is_of_class(part)) for part in parts):
+        return frozenset(node.id for node in free_names(expr))
+    return frozenset(part.id for part in parts if isinstance(part, Name))
+
+
+def _is_of_class(expr: Attribute) -> bool:
+    return isinstance(expr.value, Name) and expr.value.id in CLASS_ATTRIBUTES
 
 
 def refs(expr: Expr) -> frozenset[str]:

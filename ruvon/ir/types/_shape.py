@@ -29,6 +29,7 @@ from ruvon.ir._errors import RuvonError
 __all__ = [
     "UnresolvedTypeError",
     "arguments_of",
+    "is_plain_class",
     "is_union",
     "literal_values",
     "parameters_of",
@@ -49,6 +50,9 @@ _STAND_INS: Final[Mapping[str, object]] = {
     "pydantic.networks:EmailStr": str,
 }
 """Pydantic's classes that only validate: their values are of these types. By path, so that nothing is imported."""
+
+
+_PLAIN: Final[frozenset[object]] = frozenset({object, bool, int, float, str, bytes, list, dict, tuple, set, frozenset})
 
 
 class UnresolvedTypeError(RuvonError):
@@ -87,6 +91,8 @@ def unwrap(annotation: object, substitution: Mapping[object, object] | None = No
 def is_plain_class(annotation: object) -> bool:
     """Whether an annotation is a class that stands for itself, which is by far the most frequent one."""
     # not `isinstance`: a generic such as `list[int]` claims to be a class
+    if annotation.__class__ is type and annotation in _PLAIN:
+        return True
     if not issubclass(type(annotation), type) or annotation is Any or annotation is types.NoneType:
         return False
     return not annotation.__module__.startswith("pydantic.")

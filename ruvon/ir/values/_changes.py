@@ -3,8 +3,8 @@
 Dicts and models are looked into key by key; anything else, lists and dataclasses too, changes as a whole.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, TypeAlias, cast, final
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, TypeAlias, final
 
 from pydantic import BaseModel
 
@@ -66,10 +66,10 @@ def with_changes(value: object, changes: Iterable[tuple[Path, object]]) -> objec
     return made
 
 
-def _parts(value: object) -> Mapping[Any, Any] | None:
+def _parts(value: object) -> dict[Any, Any] | None:
     if isinstance(value, BaseModel):
-        return value.__dict__
-    return cast("dict[Any, Any]", value) if isinstance(value, dict) else None
+        return vars(value)
+    return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType]
 
 
 def _same_extra(old: object, new: object) -> bool:
@@ -81,4 +81,4 @@ def _inside(value: object, path: Path) -> dict[Any, Any]:
     found = _parts(value)
     if found is None:
         raise LookupError(path)
-    return cast("dict[Any, Any]", found)
+    return found

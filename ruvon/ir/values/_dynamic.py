@@ -153,8 +153,8 @@ class Dynamic:
     def _learn(self, cls: type, value: object) -> Encode:
         author_cls: type = getattr(cls, VIEW_OF, cls)
         if author_cls is dict:
-            handler = self._encoders[cls] = self._encode_dict
-            return handler
+            self._encoders[cls] = self._encode_dict
+            return self._encode_dict
         if class_kind(author_cls) not in {"model", "dataclass", "enum"}:
             raise RefusedError(value)
         if not self._table.holds(author_cls):

@@ -16,7 +16,9 @@ STORES = ("memory", "sqlite")
 
 async def opened(kind: str, path: Path, clock: JumpingClock) -> Any:
     """A builder on a store of this kind."""
-    store: Any = MemoryPersistenceProvider(clock) if kind == "memory" else SQLitePersistenceProvider(path / "answers.db")
+    store: Any = (
+        MemoryPersistenceProvider(clock) if kind == "memory" else SQLitePersistenceProvider(path / "answers.db")
+    )
     builder = make_builder(store, clock=clock)
     await builder.initialize()
     return builder
@@ -31,9 +33,7 @@ def test_one_of_four_answers_is_taken(kind: str, tmp_path: Path, clock: JumpingC
         run = await builder.create_workflow("Approval", {})
         await run.run()
         handles = [await builder.load_workflow(run.id) for _ in range(4)]
-        answers = [
-            handle.answer({"approved": True, "reason": str(number)}) for number, handle in enumerate(handles)
-        ]
+        answers = [handle.answer({"approved": True, "reason": str(number)}) for number, handle in enumerate(handles)]
         found = await asyncio.gather(*answers, return_exceptions=True)
         run = await builder.load_workflow(run.id)
         await builder.close()
