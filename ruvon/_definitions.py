@@ -10,8 +10,10 @@ import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import CodeType
 from typing import Any, Final, cast, final
 
+from ruvon._registrations import Registration
 from ruvon.engine import UnknownWorkflowTypeError
 from ruvon.ir._canonical import load
 from ruvon.ir._diagnostics import Diagnostic
@@ -51,6 +53,9 @@ class DefinitionRegistry:
         self._expected: dict[str, Path] = {}
         """Files whose type is known without compiling them, from a registry file."""
         self._objects: list[object] = []
+        self._registered: dict[str, Registration] = {}
+        self._paths: dict[str, str] = {}
+        """Where the Python workflows of files are, which say by their decorators when they are started."""
         self.plugins: dict[str, PluginInfo] = {}
 
     # Registering
@@ -72,10 +77,14 @@ class DefinitionRegistry:
             raise TypeError(f"{workflow!r} is no workflow: decorate the function with @workflow")
         home = declared.function.__module__ if declared.function is not None else "ruvon"
         self.roots.allow_package(home)
+        self._registered[declared.workflow_type] = Registration.of_declaration(declared)
         if getattr(getattr(sys.modules.get(home), "__spec__", None), "_initializing", False):
             self._objects.append(workflow)  # names below it are not there yet
         else:
             self._compile_object(workflow)
+            for child in _named_workflows(declared.function):
+                if child.__ruvon_workflow__.workflow_type not in self._registered:
+                    self.add_object(child)
 
     def add_file(self, path: Path) -> None:
         """Register a `.py`, `.yaml`, `.yml` or `.json` (IR) file."""
@@ -120,6 +129,7 @@ class DefinitionRegistry:
                 file = path.parent / entry.config_file
                 self.add_file(file)
                 self._expected[entry.type] = file
+                self._registered[entry.type] = Registration.of_entry(entry)
 
     def add_plugins(self) -> None:
         """Register every installed plugin (entry points of the group `ruvon.plugins`); a broken one is logged."""
@@ -161,6 +171,26 @@ class DefinitionRegistry:
         """All registered types; compiles what was not compiled yet."""
         self._compile_for(None)
         return sorted(self._newest)
+
+    def registration(self, workflow_type: str) -> Registration:
+        """When a type is started by itself, and how long its ended runs are kept; as its registry file or decorator says.
+
+        Raises:
+            UnknownWorkflowTypeError: there is no such type.
+        """
+        self.find(workflow_type, None)
+        known = self._registered.get(workflow_type)
+        if known is None or known == Registration():
+            path = self._paths.get(workflow_type)
+            declared: Any = getattr(self.load(path), "__ruvon_workflow__", None) if path is not None else None
+            known = Registration.of_declaration(declared) if declared is not None else known or Registration()
+            self._registered[workflow_type] = known
+        return known
+
+    def schedule_policy(self, workflow_type: str, /) -> tuple[str, int]:
+        """`overlap` and `catch_up` of a type's registration."""
+        found = self.registration(workflow_type)
+        return found.overlap, found.catch_up
 
     def load(self, path: str, /) -> object:
         """The object at a path, imported once."""
@@ -210,6 +240,8 @@ class DefinitionRegistry:
         for item in require(compile_file(path, roots=self.roots, step_types=step_types)):
             if not self._is_newer(item.definition):
                 self.add(item.definition)
+                if item.path is not None:
+                    self._paths[item.definition.workflow_type] = item.path
 
     def _is_newer(self, definition: Definition) -> bool:
         """Whether a version of this type is registered already that was given later."""
@@ -232,6 +264,26 @@ class DefinitionRegistry:
         return found
 
 
+def _named_workflows(function: Any) -> Iterator[Any]:
+    """The Python workflows whose names a body uses: what it may start."""
+    if function is None:
+        return
+    pending = [function.__code__]
+    while pending:
+        code = pending.pop()
+        for name in code.co_names:
+            found = function.__globals__.get(name)
+            declared = getattr(found, "__ruvon_workflow__", None)
+            if declared is not None and declared.function is not None:
+                yield found
+        pending.extend(item for item in code.co_consts if isinstance(item, CodeType))
+
+
+_MARKS: Final = {".py": "@workflow", ".json": '"ir_version"'}
+"""What a file of a kind holds if it defines a workflow; others of its kind are steps, models or data."""
+
+
 def _may_define(path: Path) -> bool:
     """Whether a file of a folder may hold a workflow; a Python file of steps or models alone is none of our business."""
-    return path.suffix != ".py" or "@workflow" in path.read_text(encoding="utf-8", errors="replace")
+    mark = _MARKS.get(path.suffix)
+    return mark is None or mark in path.read_text(encoding="utf-8", errors="replace")

@@ -10,7 +10,20 @@ from typing import Any, ClassVar, Literal, final
 from uuid import UUID
 
 from ruvon._bridge import run_coroutine_sync
+from ruvon._bulk import (
+    BulkAction,
+    BulkCancel,
+    BulkItem,
+    BulkPurge,
+    BulkReport,
+    BulkRetry,
+    BulkRewind,
+    BulkSignal,
+    run_bulk,
+)
 from ruvon._definitions import DefinitionRegistry
+from ruvon._registrations import Registration
+from ruvon._schedules import Schedules
 from ruvon._workflow import Workflow
 from ruvon.engine import Engine, ProgramCache, StepInterceptor
 from ruvon.implementations.egress import HttpEgress
@@ -29,6 +42,7 @@ from ruvon.providers import (
     ExecutionProvider,
     IdSource,
     InferenceProvider,
+    InstanceFilter,
     PersistenceProvider,
     SystemClock,
     SystemIds,
@@ -38,7 +52,17 @@ from ruvon.providers import (
 )
 from ruvon.steps import compile_node
 
-__all__ = ["WorkflowBuilder"]
+__all__ = [
+    "BulkAction",
+    "BulkCancel",
+    "BulkItem",
+    "BulkPurge",
+    "BulkReport",
+    "BulkRetry",
+    "BulkRewind",
+    "BulkSignal",
+    "WorkflowBuilder",
+]
 
 
 @final
@@ -163,6 +187,23 @@ class WorkflowBuilder:
     def plugins(self) -> Mapping[str, Mapping[str, Any]]:
         """What installed plugins say about themselves, by name."""
         return self._registry.plugins
+
+    def registration(self, workflow_type: str) -> Registration:
+        """When a type is started by itself, and how long its ended runs are kept.
+
+        Raises:
+            UnknownWorkflowTypeError: there is no such type.
+        """
+        return self._registry.registration(workflow_type)
+
+    @property
+    def schedules(self) -> Schedules:
+        """The schedules in the builder's store."""
+        return Schedules(self.engine(), self.registered_types, self.registration)
+
+    async def sync_schedules(self) -> Sequence[str]:
+        """Make the declared schedules what `@workflow(cron=...)` and the registry files say; the names that changed."""
+        return await self.schedules.sync()
 
     def engine(
         self,
@@ -316,6 +357,36 @@ class WorkflowBuilder:
         return await self.persistence.list_workflows(
             status=status, workflow_type=workflow_type, owner_id=owner_id, limit=limit, offset=offset
         )
+
+    async def bulk(
+        self,
+        wanted: InstanceFilter,
+        action: BulkAction,
+        *,
+        dry_run: bool = False,
+        limit: int | None = None,
+        concurrency: int = 8,
+        actor: str = "",
+        reason: str = "",
+        on_item: Callable[[BulkItem], None] | None = None,
+    ) -> BulkReport:
+        """Do one thing with every instance that fits, newest first; one that fails stops no other.
+
+        Args:
+            wanted: which instances.
+            action: what is done: `BulkCancel`, `BulkRetry`, `BulkSignal`, `BulkRewind` or `BulkPurge`.
+            dry_run: only say what would happen to each, and what would be compensated.
+            limit: at most so many instances.
+            concurrency: so many at once.
+            actor: who asks; kept in the histories.
+            reason: why; kept in the histories.
+            on_item: told of each instance as soon as it is done.
+        """
+        said = (actor, reason)
+        return await run_bulk(
+            self.engine(), self.persistence, wanted, action,
+            dry_run=dry_run, limit=limit, concurrency=concurrency, note=said, told=on_item,
+        )  # fmt: skip
 
     async def initialize(self) -> None:
         """Open the store."""

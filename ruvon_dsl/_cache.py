@@ -12,6 +12,7 @@ import os
 import re
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -154,13 +155,19 @@ def _compiler() -> str:
     """A text that changes with Python, with Ruvon's version and with any file of the compiler."""
     library = Path(ruvon.__file__ or "").parent
     folders = [Path(__file__).parent, library / "ir", library / "models", library / "authoring"]
-    facts = [
-        f"{file.name}:{stat.st_size}:{stat.st_mtime_ns}"
-        for folder in folders
-        for file in sorted(folder.rglob("*.py"))
-        for stat in (file.stat(),)
-    ]
+    facts = sorted(fact for folder in folders for fact in _sources(str(folder)))
     return hashlib.sha256("\n".join([sys.version, *facts]).encode()).hexdigest()
+
+
+def _sources(folder: str) -> Iterator[str]:
+    """Path, size and time of every source file below a folder; `scandir`, because each new process pays for this."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(".py"):
+                stat = entry.stat()
+                yield f"{entry.path}:{stat.st_size}:{stat.st_mtime_ns}"
+            elif entry.is_dir() and entry.name != "__pycache__":
+                yield from _sources(entry.path)
 
 
 def _bytes(entry: Entry) -> bytes:

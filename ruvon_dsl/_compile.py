@@ -238,7 +238,8 @@ def _compile_path(
     key = CacheKey.of(source, workflow=workflow, options=options)
     kept = cache and not place.opaque and place.step_types is None and not _is_registry(source, _kind_of(where))
     store = DefinitionCache.default() if kept else None
-    known = None if store is None else store.load(key, _Importer(where, source, allowed, place.home).module)
+    with _without_collector():
+        known = None if store is None else store.load(key, _Importer(where, source, allowed, place.home).module)
     if known is not None:
         return _restored(known)
     with asked_names() as asked:

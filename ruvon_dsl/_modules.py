@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final, final
 
+from ruvon.authoring._arguments import DecoratorArgumentError
 from ruvon.authoring._retry import Retry, RetryArgumentError
 from ruvon.ir._diagnostics import Diagnostic
 from ruvon.ir._errors import DefinitionError
@@ -164,6 +165,8 @@ def _import_findings(error: BaseException, source: SourceText, label: str) -> li
             help_ = "mend the syntax"
         case RetryArgumentError():
             help_ = f"give {error.accepted}"
+        case DecoratorArgumentError():
+            help_ = error.accepted
         case TypeError() if str(error).startswith("Retry.__init__()"):
             help_ = f"`Retry` takes, each by name: {', '.join(f'`{item.name}`' for item in fields(Retry))}"
         case _:
@@ -171,6 +174,8 @@ def _import_findings(error: BaseException, source: SourceText, label: str) -> li
     text = f"{name}: {str(error).strip() or name}"
     if isinstance(error, RetryArgumentError):
         text = f"`{error.argument}` of `Retry` is {error.value!r}"
+    elif isinstance(error, DecoratorArgumentError):
+        text = error.problem
     return [Diagnostic(code=IMPORT_FAILED, message=f"the module cannot be imported: {text}", span=span, help=help_)]
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final, get_origin
 from pydantic import BaseModel
 
 from ruvon.authoring._declarations import Parameter, parameters_of, path_of
+from ruvon.cron import InvalidScheduleError, Plan
 from ruvon.ir._diagnostics import Diagnostic
 from ruvon.ir._errors import DefinitionError
 from ruvon.ir._spans import Position, Span
@@ -21,6 +22,7 @@ from ruvon.ir._spans import Position, Span
 __all__ = [
     "DeclarationError",
     "check_compensation",
+    "check_cron",
     "check_pure",
     "check_step",
     "check_workflow",
@@ -110,6 +112,22 @@ def check_workflow(function: Callable[..., Any]) -> None:
             f"put the other inputs into the state's class: `async def {name}(state: Order) -> Result:`",
         )
     _check_state(function, parameters)
+
+
+def check_cron(function: Callable[..., Any], cron: str | None, timezone: str) -> None:
+    """Check when a workflow is to be started.
+
+    Raises:
+        DeclarationError: no moments follow from it.
+    """
+    if cron is None:
+        return
+    try:
+        Plan(cron, timezone)
+    except InvalidScheduleError as exc:
+        message, _, remedy = str(exc).partition("; ")
+        reason = "it says when the workflow is started, and no moment follows from it"
+        raise DeclarationError("RV0251", function, message, reason, remedy) from None
 
 
 def check_pure(function: Callable[..., Any]) -> None:

@@ -233,4 +233,18 @@ def double(n: int) -> int:
     return n * 2
 """,
     ),
+    "RV0251": _page(
+        "a cron that is none",
+        "`cron=` and `tz=` of `@workflow` say when it is started: five fields (minute, hour, day of the month, month, day "
+        "of the week), and the name of a time zone.",
+        "workflow",
+        """@workflow("Shop", cron="9am on weekdays", tz="Europe/Rome")
+async def shop(state: Order) -> int:
+    return state.total
+""",
+        """@workflow("Shop", cron="0 9 * * MON-FRI", tz="Europe/Rome")
+async def shop(state: Order) -> int:
+    return state.total
+""",
+    ),
 }

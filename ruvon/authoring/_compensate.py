@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import update_wrapper
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, cast, final, overload
 
+from ruvon.authoring._arguments import require_step
 from ruvon.authoring._checks import check_compensation, place_of
 from ruvon.authoring._declarations import CompensationDeclaration, Parameter, StepDeclaration, parameters_of, path_of
 from ruvon.authoring._retry import Retry
@@ -223,7 +224,9 @@ def compensate(step: Step[Any, Any], /, *, retry: Retry | None = None, attempted
 
     Raises:
         DeclarationError: the function lies in another module, or its parameters cannot be given.
+        TypeError: what is given is no step.
     """
+    require_step(step, isinstance(cast("object", step), Step))
     of = cast("Step[..., Any]", step)
     if of.__ruvon_step__.takes_state:
         return _UndoState[Any, ..., Any](of, retry, attempted)

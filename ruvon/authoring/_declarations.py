@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 CommitText = Literal["step", "iteration"]
-OverlapText = Literal["skip", "queue", "allow"]
+OverlapText = Literal["skip", "buffer_one", "allow", "cancel_running"]
 
 
 @final
@@ -129,6 +129,8 @@ class WorkflowDeclaration:
     tz: str = "UTC"
     overlap: OverlapText = "skip"
     catch_up: int = 1
+    retention: timedelta | None = None
+    """How long ended runs are kept; None keeps them for ever."""
     history: int | None = None
     commit: CommitText = "step"
     data_region: str | None = None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, P
 
 from pydantic import BaseModel
 
+from ruvon.authoring._arguments import require_step_options
 from ruvon.authoring._checks import check_step, place_of
 from ruvon.authoring._declarations import CompensationDeclaration, StepDeclaration, path_of
 from ruvon.authoring._options import UNSET, Unset
@@ -219,9 +220,11 @@ class StepMaker:
 
         Raises:
             DeclarationError: the function cannot be a step.
+            TypeError: there is no such option, or its value does not fit.
         """
         if not fn:
             return StepMaker({**self._options, **options})
+        require_step_options(fn[0], self._options)
         return step_from_function(fn[0], **self._options)
 
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar, cast, overload
 
-from ruvon.authoring._checks import check_workflow, place_of
+from ruvon.authoring._checks import check_cron, check_workflow, place_of
 from ruvon.authoring._declarations import (
     CommitText,
     OverlapText,
@@ -211,6 +211,7 @@ def workflow(
     tz: str = "UTC",
     overlap: OverlapText = "skip",
     catch_up: int = 1,
+    retention: timedelta | None = None,
     history: int | None = None,
     commit: CommitText = "step",
 ) -> Callable[[Callable[[S], Work[R]]], Workflow[S, R]]:
@@ -226,6 +227,7 @@ def workflow(
         tz: the time zone of `cron`.
         overlap: what a start does while the last one still runs.
         catch_up: how many missed starts are made up for.
+        retention: how long ended runs are kept; None keeps them for ever.
         history: log rows kept; None keeps all.
         commit: `iteration` commits once per turn of the outermost loop, for loops of devices.
 
@@ -235,6 +237,7 @@ def workflow(
 
     def decorate(function: Callable[[S], Work[R]]) -> Workflow[S, R]:
         check_workflow(function)
+        check_cron(function, cron, tz)
         file, line = place_of(function)
         declaration = WorkflowDeclaration(
             function=function,
@@ -248,6 +251,7 @@ def workflow(
             tz=tz,
             overlap=overlap,
             catch_up=catch_up,
+            retention=retention,
             history=history,
             commit=commit,
             file=file,

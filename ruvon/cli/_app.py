@@ -6,6 +6,7 @@ from typing import Any
 
 import rich_click as click
 
+from ruvon.cli._bulk import bulk
 from ruvon.cli._config import config
 from ruvon.cli._crash import crash_test
 from ruvon.cli._database import db
@@ -14,7 +15,8 @@ from ruvon.cli._interactive import interactive
 from ruvon.cli._observe import logs, metrics
 from ruvon.cli._options import argument, version_option
 from ruvon.cli._output import Exit, fail
-from ruvon.cli._runs import cancel, resume, retry, run_, start
+from ruvon.cli._repair import fork, jump, retry, retry_compensation, rewind, signal
+from ruvon.cli._runs import cancel, resume, run_, start
 from ruvon.cli._show import list_, show
 
 __all__ = ["cli", "run"]
@@ -24,7 +26,11 @@ click.rich_click.MAX_WIDTH = 110
 click.rich_click.COMMAND_GROUPS = {
     "ruvon": [
         {"name": "Definitions", "commands": ["compile", "validate", "convert", "graph", "explain", "schema"]},
-        {"name": "Runs", "commands": ["run", "start", "list", "show", "resume", "retry", "cancel", "interactive"]},
+        {"name": "Runs", "commands": ["run", "start", "list", "show", "resume", "cancel", "interactive"]},
+        {
+            "name": "Repair",
+            "commands": ["retry", "rewind", "fork", "jump", "signal", "retry-compensation", "bulk"],
+        },
         {"name": "Testing", "commands": ["crash-test"]},
         {"name": "Looking on", "commands": ["logs", "metrics"]},
         {"name": "Set-up", "commands": ["config", "db", "completion"]},
@@ -111,8 +117,14 @@ for command in (
     list_,
     show,
     resume,
-    retry,
     cancel,
+    retry,
+    rewind,
+    fork,
+    jump,
+    signal,
+    retry_compensation,
+    bulk,
     interactive,
     crash_test,
     logs,

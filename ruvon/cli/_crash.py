@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
@@ -15,12 +15,12 @@ from ruvon.cli._definitions import require_runnable
 from ruvon.cli._input import data_options, read_data
 from ruvon.cli._options import argument, option
 from ruvon.cli._output import Exit, fail, print_json, secho
-from ruvon.cli._session import Store, code_options
+from ruvon.cli._session import Store, code_options, new_builder, register_types
+from ruvon.cli._targets import import_roots
+from ruvon.cli._unknown import refuse_unknown
 
 if TYPE_CHECKING:
-    from ruvon.builder import WorkflowBuilder
-    from ruvon.ir import Definition
-    from ruvon.testing import CrashReport, Scenario, Script, Stores
+    from ruvon.testing import CrashReport, Script
 
 __all__ = ["crash_test"]
 
@@ -39,6 +39,7 @@ _STORES = click.Choice(["memory", "sqlite"])
 @option(
     "--probe", "probes", multiple=True, metavar="MODULE:FUNCTION", help="A function whose answer must stay the same."
 )
+@option("--reset", metavar="MODULE:FUNCTION", help="A function called before each run, to empty what probes look at.")
 @option("--replay", metavar="SCHEDULE", help="Run one schedule again, as a report printed it.")
 @option(
     "--show-output", is_flag=True, help="Show what the steps print, which happens once for each of hundreds of runs."
@@ -56,6 +57,7 @@ def crash_test(
     pairs: int,
     kept_in: str,
     probes: tuple[str, ...],
+    reset: str | None,
     replay: str | None,
     show_output: bool,
     as_json: bool,
@@ -65,22 +67,37 @@ def crash_test(
     """Crash TARGET at every point, restart it, and compare its end with that of a run without faults.
 
     The steps really run, many times: give them fakes for whatever must not be called. What they keep in variables of
-    their modules is put back before each run and compared after it; --probe compares more.
+    their modules is put back before each run and compared after it; --probe compares more, --reset puts more back.
 
     Example: ruvon crash-test flows/order.py -d @order.json --script '{"answers": {"approve": [{"approved": true}]}}'
     """
-    from ruvon.testing import CrashExplorer, Schedule  # noqa: PLC0415 - the kit loads when it is used
-
     definition, needed = require_runnable(target, store.roots, name)
     store = store.also(needed)
     initial = read_data(data, data_file)
-    with _folder() as folder, _silence(show=show_output):
-        scenario = _scenario(definition, store, initial, _script(script), probes, _stores(kept_in, folder))
-        explorer = CrashExplorer(scenario, torn=kept_in == "sqlite")
-        if replay is not None:
-            report = explorer.replay(Schedule.parse(replay))
-        else:
-            report = _explored(explorer.explore, pairs, seeds, quiet=as_json)
+    refuse_unknown(definition, definition.state, initial, "the initial data")
+    builder = new_builder(store)
+    register_types(builder, store)
+    builder.register(definition)
+    with _folder() as folder, _silence(show=show_output), _progress(quiet=as_json) as progress:
+        from ruvon import testing  # noqa: PLC0415 - the kit loads when it is used
+
+        try:
+            report = testing.crash_test(
+                definition.workflow_type,
+                initial,
+                builder=builder,
+                version=definition.workflow_version,
+                script=_script(script),
+                probes={path: _function("probe", path, store) for path in probes},
+                reset=_function("reset", reset, store) if reset is not None else None,
+                seeds=seeds,
+                pairs=pairs,
+                folder=folder if kept_in == "sqlite" else None,
+                replay=replay,
+                progress=progress,
+            )
+        except (testing.ScheduleError, testing.ScriptError) as exc:
+            fail(str(exc), Exit.USAGE)
     if as_json:
         print_json(report.to_tree())
     else:
@@ -89,9 +106,12 @@ def crash_test(
         raise SystemExit(int(Exit.FAILURE))
 
 
-def _explored(explore: "Callable[..., CrashReport]", pairs: int, seeds: int, *, quiet: bool) -> "CrashReport":
+@contextlib.contextmanager
+def _progress(*, quiet: bool) -> "Generator[Callable[[int, int], None] | None]":
+    """A bar on standard error, where a person looks at it."""
     if quiet or not sys.stderr.isatty():
-        return explore(pairs=pairs, seeds=seeds)
+        yield None
+        return
     with click.progressbar(length=1, label="crashing", file=sys.stderr) as bar:
         shown: Any = bar
 
@@ -99,7 +119,7 @@ def _explored(explore: "Callable[..., CrashReport]", pairs: int, seeds: int, *, 
             shown.length = known
             shown.update(done - shown.pos)
 
-        return explore(pairs=pairs, seeds=seeds, progress=progress)
+        yield progress
 
 
 @contextlib.contextmanager
@@ -128,55 +148,30 @@ def _script(given: str | None) -> "Script":
 
     if given is None:
         return Script()
-    if given.startswith("@"):
-        path = Path(given[1:])
-        if not path.is_file():
-            fail(f"there is no file {path}", Exit.NOT_FOUND)
-        given = path.read_text(encoding="utf-8")
-    return Script.of_json(given)
+    if not given.startswith("@"):
+        return Script.of_json(given)
+    try:
+        text = Path(given[1:]).read_text(encoding="utf-8")
+    except (OSError, ValueError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else str(exc)
+        fail(f"the script {given[1:]} cannot be read: {reason}", Exit.USAGE)
+    return Script.of_json(text)
 
 
-def _stores(kept_in: str, folder: Path) -> "Callable[[], Stores]":
-    from ruvon.testing import MemoryStores, SQLiteStores  # noqa: PLC0415
+def _function(what: str, path: str, store: Store) -> "Callable[[], object]":
+    """The function that an option names; whatever it raises ends the command with a sentence."""
+    found = import_roots(store.roots).load(path)
+    if not callable(found):
+        fail(f"the {what} {path} is no function", Exit.USAGE)
+    function: Callable[[], object] = found
 
-    return MemoryStores if kept_in == "memory" else lambda: SQLiteStores(folder)
+    def call() -> object:
+        try:
+            return function()
+        except Exception as exc:  # noqa: BLE001 - an author's function
+            fail(f"the {what} {path} raised {type(exc).__name__}: {exc}")
 
-
-def _scenario(
-    definition: "Definition",
-    store: Store,
-    initial: object,
-    script: "Script",
-    probes: tuple[str, ...],
-    stores: "Callable[[], Stores]",
-) -> "Scenario":
-    from ruvon.builder import WorkflowBuilder  # noqa: PLC0415
-    from ruvon.cli._targets import import_roots  # noqa: PLC0415
-    from ruvon.testing import OutsideWorld, Scenario  # noqa: PLC0415
-
-    roots = import_roots(store.roots)
-    builder = WorkflowBuilder(import_roots=roots)
-    builder.register(*store.workflows)
-    builder.register(definition)
-    watched = [builder.get_definition(item) for item in builder.registered_types()]
-    _load_all(builder, watched)
-    looks = {path: cast("Callable[[], object]", roots.load(path)) for path in probes}
-    return Scenario(
-        builder,
-        definition.workflow_type,
-        initial,
-        script=script,
-        outside=OutsideWorld(watched, looks),
-        make_stores=stores,
-        version=definition.workflow_version,
-    )
-
-
-def _load_all(builder: "WorkflowBuilder", definitions: "list[Definition]") -> None:
-    """Import the modules of the functions, so that their variables can be watched from the first run on."""
-    engine = builder.engine()
-    for definition in definitions:
-        engine.program_for(definition.workflow_type, definition.workflow_version)
+    return call
 
 
 def _tell(report: "CrashReport") -> None:

@@ -1,4 +1,4 @@
-"""The commands that change runs: run, start, resume, retry, cancel."""
+"""The commands that make runs, drive them and end them: run, start, resume, cancel."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ruvon._workflow import Workflow
     from ruvon.ir import Definition
 
-__all__ = ["cancel", "ended_badly", "finish", "give", "how_to_go_on", "resume", "retry", "run_", "start"]
+__all__ = ["cancel", "drive", "ended_badly", "finish", "give", "how_to_go_on", "resume", "run_", "start"]
 
 _WORKFLOW = option("--workflow", "name", metavar="TYPE", help="Which workflow, where the target holds several.")
 _KEY = option("--key", metavar="KEY", help="Idempotency key: a second start with the same one is refused.")
@@ -234,28 +234,6 @@ async def give(workflow: "Workflow", given: object, step: str | None) -> None:
         await workflow.answer(given, step=waits[0]["step"])
     else:
         await workflow.next_step(given)
-
-
-@click.command()
-@argument("workflow_id", metavar="ID")
-@option("--from-step", metavar="STEP", help="Start again at this step instead of where it failed.")
-@option("--auto", is_flag=True, help="Accepted for scripts: a retried run always goes on by itself.")
-@_JSON
-@code_options
-def retry(workflow_id: str, *, from_step: str | None, auto: bool, as_json: bool, store: Store) -> None:
-    """Bring the failed run ID back, where it failed or at another step, and drive it on.
-
-    Example: ruvon retry 3f2a9c41 --from-step Process_Payment
-    """
-    del auto
-    narrator = Narrator(quiet=as_json)
-
-    async def work() -> Mapping[str, Any]:
-        async with opened(store, observers=[narrator]) as session:
-            workflow = await session.builder.load_workflow(await session.find_id(workflow_id))
-            return await drive(session, workflow, narrator, lambda: workflow.retry(from_step), as_json=as_json)
-
-    ended_badly(await_it(work(), interrupted=lambda: how_to_go_on(narrator, store)))
 
 
 @click.command()

@@ -24,7 +24,17 @@ if TYPE_CHECKING:
     from ruvon.providers import InstanceRecord
     from ruvon.providers.template_engine import TemplateEngine
 
-__all__ = ["MEMORY", "Session", "Store", "await_it", "code_options", "opened", "store_options"]
+__all__ = [
+    "MEMORY",
+    "Session",
+    "Store",
+    "await_it",
+    "code_options",
+    "new_builder",
+    "opened",
+    "register_types",
+    "store_options",
+]
 
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -156,24 +166,30 @@ async def opened(
         memory: a database in memory is enough.
         observers: who is told what happens.
     """
-    from ruvon.builder import WorkflowBuilder  # noqa: PLC0415  # the engine loads only when a command needs it
     from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider  # noqa: PLC0415
 
     path = store.file(memory=memory, create=create)
     provider = SQLitePersistenceProvider(path, durability=durability())
-    builder = WorkflowBuilder(
-        persistence_provider=provider,
-        import_roots=import_roots(store.roots),
-        observers=observers,
-        secrets=_secret,
-        template_engine=_Templates(),
-    )
+    builder = new_builder(store, persistence_provider=provider, observers=observers)
     await builder.initialize()
     try:
-        _register(builder, store)
+        register_types(builder, store)
         yield Session(builder, provider, store)
     finally:
         await builder.close()
+
+
+def new_builder(store: Store, **options: Any) -> "WorkflowBuilder":
+    """A builder with the roots, secrets and templates that every command gives to the workflows it runs.
+
+    Args:
+        store: the options of the command.
+        options: what `WorkflowBuilder` takes beside.
+    """
+    from ruvon.builder import WorkflowBuilder  # noqa: PLC0415  # the engine loads only when a command needs it
+
+    roots = import_roots(store.roots)
+    return WorkflowBuilder(import_roots=roots, secrets=_secret, template_engine=_Templates(), **options)
 
 
 def durability() -> Any:
@@ -199,7 +215,7 @@ def _jinja2() -> "TemplateEngine":
     return Jinja2TemplateEngine()
 
 
-def _register(builder: "WorkflowBuilder", store: Store) -> None:
+def register_types(builder: "WorkflowBuilder", store: Store) -> None:
     """Make workflow types known: the given places, or the workflow folder where it exists."""
     for place in store.workflows:
         if not Path(place).exists():

@@ -18,7 +18,7 @@ from ruvon.engine._state import assign
 from ruvon.engine._undo import saga_bytes
 from ruvon.ir._nodes import Merge
 from ruvon.models import ChildFailed, WorkflowStatus
-from ruvon.providers import LogEntry, Transition, WorkflowBusyError, WorkflowNotFoundError
+from ruvon.providers import LogEntry, ScheduleRecord, Transition, WorkflowBusyError, WorkflowNotFoundError
 
 if TYPE_CHECKING:
     from ruvon.engine._engine import Engine
@@ -87,6 +87,21 @@ class ChildMaker:
         if run.notices is not None:
             run.notices.child_started(str(made), workflow_type)
         return WaitState(WaitKind.CHILD, activation, node, name=workflow_type, key=str(made))
+
+    def schedule(self, run: Run, record: ScheduleRecord, data: object) -> None:
+        """Put a schedule of another workflow into the transition under way.
+
+        Raises:
+            UnknownWorkflowTypeError: there is no such workflow.
+            InvalidInitialDataError: the data does not fit its state.
+        """
+        program = self._engine.program_for(record.workflow_type, record.version)
+        record.data = self._engine.pack_data(program, data)
+        run.out.schedules.append(record)
+
+    def schedule_policy(self, workflow_type: str) -> tuple[str, int]:
+        """`overlap` and `catch_up` of a workflow's declaration."""
+        return self._engine.schedule_policy(workflow_type)
 
     async def drive(self, child: UUID) -> None:
         """Drive a child as far as it goes now."""

@@ -71,6 +71,7 @@ def _add_outgoing(transition: Transition, out: Outgoing) -> None:
     transition.outbox = tuple(out.outbox)
     transition.created = tuple(out.created)
     transition.definitions = tuple(out.definitions)
+    transition.schedules = tuple(out.schedules)
 
 
 def _add_waits(run: Run, transition: Transition) -> None:
@@ -159,8 +160,7 @@ def _add_snapshot(run: Run, transition: Transition, wanted: bool) -> None:
     for entry in transition.entries:
         run.delta_bytes += len(entry.delta)
     if wanted or (run.deltas >= _DELTAS and run.delta_bytes >= len(run.record.snapshot)):
-        if run.program.definition.history is not None:
-            keep_previous(run)
+        keep_previous(run)
         transition.snapshot = snapshot_of(run)
         run.deltas = run.delta_bytes = 0
 

@@ -41,9 +41,12 @@ class RunContext:
 
     def idempotency_key(self) -> str:
         """The key of the activation."""
+        return idempotency_key(self._run.id, self._place())
+
+    def _place(self) -> str:
         run = self._run
         prefix = f"e{run.epoch}:" if run.epoch and not self._activation.startswith(f"e{run.epoch}:") else ""
-        return idempotency_key(run.id, prefix + self._activation)
+        return prefix + self._activation
 
     def previous_step_result(self) -> Mapping[str, Any] | None:
         """The result of the last finished step of the same frame."""
@@ -65,7 +68,9 @@ class RunContext:
     def publish(self, topic: str, event: BaseModel, /) -> None:
         """Put an event into the outbox."""
         payload = orjson.dumps(event.model_dump(mode="json"))
-        self.published.append(OutboxRecord(topic, payload, self._run.now_us()))
+        number = f"#{len(self.published)}" if self.published else ""
+        key = self._place() + number
+        self.published.append(OutboxRecord(topic, payload, self._run.now_us(), key=key))
 
     def now(self) -> datetime:
         """The present moment."""

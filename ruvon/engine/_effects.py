@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ruvon.engine._frames import Strand
     from ruvon.engine._run import Run
 
-__all__ = ["EXPIRED", "Arrival", "Effect", "Expired", "Given", "Message", "Slice"]
+__all__ = ["EXPIRED", "Arrival", "Effect", "Expired", "Given", "Message", "Parked", "Slice"]
 
 
 class Effect(ABC):
@@ -37,6 +37,21 @@ class Slice(Effect):
     async def perform(self, run: "Run") -> None:
         """Yield to the event loop."""
         await run.services.clock.sleep_us(0)
+
+
+@final
+class Parked(Effect):
+    """The node cannot run in this process: commit what there is, then tell whoever drives; the instance stands here."""
+
+    __slots__ = ("_error",)
+
+    def __init__(self, strand: "Strand", error: Exception) -> None:
+        super().__init__(strand)
+        self._error = error
+
+    async def perform(self, run: "Run") -> None:
+        """Raise the error out of the drive."""
+        raise self._error
 
 
 @final

@@ -5,6 +5,7 @@ drives it, and lets it go. Everything about what a step means lies elsewhere.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Protocol, TypeAlias, final
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from ruvon.engine._children import ChildMaker
 from ruvon.engine._commit import snapshot_of
 from ruvon.engine._compile import CompileNode, build_program
 from ruvon.engine._drive import Drive
-from ruvon.engine._errors import InvalidInitialDataError
+from ruvon.engine._errors import InvalidInitialDataError, UnknownWorkflowTypeError
 from ruvon.engine._frames import ForkFrame, Strand, UndoFrame, WaitKind
 from ruvon.engine._inbox import leave_strand
 from ruvon.engine._interceptors import StepInterceptor, chained
@@ -24,8 +25,9 @@ from ruvon.engine._program import Program
 from ruvon.engine._rewind import RepairPlan, begin_rewind, forked, planned_rewind
 from ruvon.engine._run import Run
 from ruvon.engine._scope import Names, StoredScopes
-from ruvon.ir._canonical import digest, dump, load
-from ruvon.ir._nodes import Definition, Merge
+from ruvon.ir._canonical import digest, dump, load, walk_nodes
+from ruvon.ir._errors import RuvonError
+from ruvon.ir._nodes import Definition, Merge, Start
 from ruvon.ir.values import InvalidValueError
 from ruvon.models import WorkflowStatus, WorkflowStep
 from ruvon.providers import (
@@ -63,6 +65,10 @@ class Definitions(Protocol):
         """
         ...
 
+    def schedule_policy(self, workflow_type: str, /) -> tuple[str, int]:
+        """What its declaration says of overlapping and of missed runs: `overlap` and `catch_up`."""
+        ...
+
     def load(self, path: str, /) -> object:
         """The object at a path, inside the allowed import roots."""
         ...
@@ -72,7 +78,7 @@ class Definitions(Protocol):
 class ProgramCache:
     """Programs that were made already; engines over the same definitions and step types may share one."""
 
-    __slots__ = ("by_definition", "by_digest", "texts")
+    __slots__ = ("by_definition", "by_digest", "learnt", "stored", "texts")
 
     def __init__(self) -> None:
         self.by_digest: dict[bytes, Program] = {}
@@ -80,6 +86,10 @@ class ProgramCache:
         """By the identity of the definition, which is kept with it so that the identity stays its own."""
         self.texts: dict[bytes, bytes] = {}
         """The stored text of each definition, by digest."""
+        self.stored: dict[tuple[str, str | None], Definition] = {}
+        """By type and version (None: the newest), definitions that were found in the store only."""
+        self.learnt: set[bytes] = set()
+        """Programs whose children were looked for in the store."""
 
 
 @final
@@ -143,12 +153,50 @@ class Engine:
 
     def program_for(self, workflow_type: str, version: str | None) -> Program:
         """The program of a registered type."""
-        definition = self._definitions.find(workflow_type, version)
+        definition = self._find(workflow_type, version)
         known = self._programs.by_definition.get(id(definition))
         if known is None:
             known = (definition, self._build(definition, digest(definition)))
             self._programs.by_definition[id(definition)] = known
         return known[1]
+
+    def _find(self, workflow_type: str, version: str | None) -> Definition:
+        """A definition as registered, or, where nobody registered the type here, as stored with what starts it."""
+        try:
+            return self._definitions.find(workflow_type, version)
+        except UnknownWorkflowTypeError:
+            found = self._programs.stored.get((workflow_type, version))
+            if found is None:
+                raise
+            return found
+
+    async def _learn_children(self, program: Program) -> None:
+        """Look in the store for the definitions of types that a program starts and nobody has registered here."""
+        if program.digest in self._programs.learnt:
+            return
+        for child, version in _started(program.definition):
+            try:
+                self._definitions.find(child, version)
+            except UnknownWorkflowTypeError:
+                for item in await self.store.list_definitions(child):
+                    definition = load(item.text)
+                    self._programs.stored[child, item.workflow_version] = definition
+                    self._programs.stored[child, None] = definition
+        self._programs.learnt.add(program.digest)
+
+    def _family(self, program: Program) -> tuple[DefinitionRecord, ...]:
+        """The definitions of a program and of everything that it starts, as far as they are known here."""
+        found: dict[bytes, DefinitionRecord] = {}
+        pending = [program]
+        while pending:
+            member = pending.pop()
+            if member.digest in found:
+                continue
+            found[member.digest] = self.definition_record(member)
+            for child, version in _started(member.definition):
+                with suppress(RuvonError):  # what cannot run here is told when it is started
+                    pending.append(self.program_for(child, version))
+        return tuple(found.values())
 
     async def program_of(self, record: InstanceRecord) -> Program:
         """The program of an instance: its own definition, from the store."""
@@ -224,6 +272,24 @@ class Engine:
         record.current_step = program.body.entry if program.body.entry in program.body.ops else None
         return record, self.definition_record(program)
 
+    def schedule_policy(self, workflow_type: str) -> tuple[str, int]:
+        """`overlap` and `catch_up` as a workflow's own declaration has them."""
+        return self._definitions.schedule_policy(workflow_type)
+
+    def pack_data(self, program: Program, data: object) -> bytes:
+        """Initial data for instances that are made later, encoded.
+
+        Raises:
+            InvalidInitialDataError: it does not fit the state's class.
+        """
+        self.new_record(program, UUID(int=0), data)
+        return program.types.dynamic.encode(data, "the initial data")
+
+    def unpack_data(self, program: Program, data: bytes) -> object:
+        """What `pack_data` encoded; nothing becomes what the state's class makes of nothing."""
+        found = program.types.dynamic.decode(data)
+        return {} if found is None else found
+
     def definition_record(self, program: Program) -> DefinitionRecord:
         """A program's definition as stored."""
         text = self._programs.texts.get(program.digest)
@@ -242,7 +308,14 @@ class Engine:
             record.workflow_id, 0, -1, 0, b"", record.status, b"", None, record.created_us, [], 0,
             created=(record,), definitions=(definition,),
         )  # fmt: skip
+        program = self._programs.by_digest.get(record.digest)
+        if program is not None and program.starts:
+            transition.definitions = self._family(program)
         await self.store.commit(transition)
+        await self.announce(record)
+
+    async def announce(self, record: InstanceRecord) -> None:
+        """Tell observers of a new instance."""
         if self.observers.wants("on_workflow_started"):
             program = await self.program_of(record)
             initial = Run(self, record, program)
@@ -397,6 +470,8 @@ class Engine:
         prepare: "Prepare | None",
     ) -> Run:
         run = await self.load(await self.store.load_instance(workflow_id))
+        if run.program.starts:
+            await self._learn_children(run.program)
         run.token = hold.token
         run.by_step = by_step
         run.inbox = list(await self.store.read_inbox(workflow_id))
@@ -431,6 +506,15 @@ class Engine:
             await self.drive(workflow_id)
         except (WorkflowBusyError, WorkflowNotFoundError):
             return
+
+
+def _started(definition: Definition) -> list[tuple[str, str | None]]:
+    """The types, with their pinned versions, that a definition starts."""
+    return [
+        (node.action.child, node.action.version)
+        for node in walk_nodes(definition.graph)
+        if isinstance(node.action, Start)
+    ]
 
 
 def begin(run: Run) -> None:

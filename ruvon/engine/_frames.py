@@ -108,7 +108,7 @@ class WaitState:
     attempt: int = 1
     """RETRY: the attempt to make next."""
     since_us: int = 0
-    """When the activation began; its deadline counts from here."""
+    """RETRY: when the activation began; its deadline counts from here. SIGNAL: when the wait began."""
     child_status: str | None = None
     """CHILD: the last status heard of it, where it waits for a person."""
     show: bytes | None = None

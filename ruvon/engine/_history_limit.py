@@ -36,11 +36,12 @@ def forget_before(run: Run) -> int:
 
 
 def keep_previous(run: Run) -> None:
-    """Put the results that live frames refer to where the snapshot takes them, and drop those that none refers to."""
-    variables = run.root.scope.variables
+    """Drop results that no live frame refers to, and put the others where the snapshot takes them."""
+    frames = [frame for strand in run.strands() for frame in strand.frames if isinstance(frame, GraphFrame)]
+    run.previous = {frame.previous: run.previous[frame.previous] for frame in frames if frame.previous in run.previous}
+    if run.program.definition.history is None:
+        return
+    variables = run.root.scope.variables  # changed without a delta: the snapshot takes its place
     for name in [name for name in variables if name.startswith(_PREVIOUS)]:
         del variables[name]
-    for strand in run.strands():
-        for frame in strand.frames:
-            if isinstance(frame, GraphFrame) and frame.previous in run.previous:
-                variables[previous_name(frame.previous)] = run.previous[frame.previous]
+    variables.update((previous_name(seq), result) for seq, result in run.previous.items())

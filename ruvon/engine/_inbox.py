@@ -25,9 +25,42 @@ def take_inbox(run: Run) -> None:
     progress = True
     while progress and run.inbox and run.root.ended is None and run.fatal is None:
         progress = False
-        for entry in list(run.inbox):
+        for entry in _in_order(run):
             if entry in run.inbox and _take(run, entry):
                 progress = True
+
+
+def _in_order(run: Run) -> list[InboxEntry]:
+    """The inbox as it is taken: signals that lay there when a race began came at one instant, so its branches decide."""
+    races = any(_is_signal(strand) and _races(strand) for strand in run.waiting.values())
+    entries = list(run.inbox)
+    signals = [entry for entry in entries if entry.kind is InboxKind.SIGNAL] if races else []
+    if len(signals) < 2:
+        return entries
+    ordered = iter(sorted(signals, key=lambda entry: _turn(run, entry)))
+    return [next(ordered) if entry.kind is InboxKind.SIGNAL else entry for entry in entries]
+
+
+def _turn(run: Run, entry: InboxEntry) -> tuple[int, int, int]:
+    """When a signal meets who waits for it, the branch of that one, and the signal's place in the inbox."""
+    found = [strand for strand in run.waiting.values() if _fits(strand, entry)]
+    strand = min(found, key=lambda item: item.index, default=None)
+    since = strand.wait.since_us if strand is not None and strand.wait is not None else 0
+    return max(entry.at_us, since), strand.index if strand is not None else 0, entry.seq
+
+
+def _is_signal(strand: Strand) -> bool:
+    return strand.wait is not None and strand.wait.kind is WaitKind.SIGNAL
+
+
+def _fits(strand: Strand, entry: InboxEntry) -> bool:
+    wait = strand.wait
+    return wait is not None and wait.kind is WaitKind.SIGNAL and (wait.name, wait.key) == (entry.name, entry.key)
+
+
+def _races(strand: Strand) -> bool:
+    action = strand.fork.op.node.action if strand.fork is not None else None
+    return isinstance(action, Parallel) and action.join is Join.FIRST
 
 
 def _take(run: Run, entry: InboxEntry) -> bool:
@@ -76,12 +109,7 @@ def _take_signal(run: Run, entry: InboxEntry) -> bool:
     found = [
         strand
         for strand in run.waiting.values()
-        if strand.wait is not None
-        and strand.wait.kind is WaitKind.SIGNAL
-        and strand.wait.name == entry.name
-        and strand.wait.key == entry.key
-        and not _is_stopping(strand)
-        and not _may_have_lost(run, strand)
+        if _fits(strand, entry) and not _is_stopping(strand) and not _may_have_lost(run, strand)
     ]
     if not found:
         return False
@@ -95,9 +123,7 @@ def _may_have_lost(run: Run, strand: Strand) -> bool:
     """Whether another branch of a race around has something to do first: losers consume no message."""
     here: Strand | None = strand
     while here is not None and here.fork is not None:
-        action = here.fork.op.node.action
-        races = isinstance(action, Parallel) and action.join is Join.FIRST
-        if races and any(other is not here and other in run.ready for other in here.fork.branches.values()):
+        if _races(here) and any(other is not here and other in run.ready for other in here.fork.branches.values()):
             return True
         here = here.owner
     return False
@@ -244,14 +270,18 @@ def stop_strand(run: Run, strand: Strand) -> None:
 
 def leave_strand(run: Run, strand: Strand) -> None:
     """Unwind a stopped strand; what its `finally` graphs do still runs."""
-    if any(isinstance(frame, TryFrame) and frame.exit is not None for frame in strand.frames):
-        run.ready.append(strand)  # it is leaving already
+    if any(isinstance(frame, TryFrame) and _is_cancel(frame.exit) for frame in strand.frames):
+        run.ready.append(strand)  # it was cancelled already; what cleans up after an error is cut short, as in Python
         return
     run.moved = True
     _note_unknown(run, strand)
     unwind(run, strand, Exit(ExitKind.CANCEL, reason=run.cancelling or ""))
     if strand.ended is None:
         run.ready.append(strand)
+
+
+def _is_cancel(leaving: Exit | None) -> bool:
+    return leaving is not None and leaving.kind is ExitKind.CANCEL
 
 
 def _note_unknown(run: Run, strand: Strand) -> None:

@@ -8,8 +8,9 @@ the other half: how RETURN, FAIL, BREAK, CONTINUE, jumps and cancellation leave 
 from typing import Final, assert_never
 
 from ruvon.engine._arguments import encode_error
-from ruvon.engine._effects import Arrival, Effect, Slice
+from ruvon.engine._effects import Arrival, Effect, Parked, Slice
 from ruvon.engine._error_records import ErrorRecord
+from ruvon.engine._errors import DefinitionDriftError, ProgramError, UnknownWorkflowTypeError
 from ruvon.engine._frames import (
     BODY,
     FINAL,
@@ -30,6 +31,7 @@ from ruvon.engine._program import ENTERED, WAITS, Op, Outcome
 from ruvon.engine._run import Run
 from ruvon.engine._undo import Undo
 from ruvon.engine._values import NONE
+from ruvon.ir._errors import DefinitionError
 from ruvon.ir._nodes import BREAK, CONTINUE, END, Target
 
 __all__ = [
@@ -46,6 +48,8 @@ __all__ = [
     "unwind",
 ]
 
+_DEPLOYMENT: Final = (UnknownWorkflowTypeError, ProgramError, DefinitionDriftError, DefinitionError)
+"""Errors of what is deployed in this process; the instance waits at the node for a better deployment."""
 _SLICE: Final = 5_000
 """So many pure operations run before what there is is committed and others get a turn."""
 _END_OF_STRAND: Final = Exit(ExitKind.RETURN, NONE)
@@ -85,6 +89,8 @@ def advance(run: Run, strand: Strand) -> Effect | None:
 def _enter(run: Run, strand: Strand, frame: GraphFrame, op: Op) -> Outcome:
     try:
         return op.enter(run, strand, frame)
+    except _DEPLOYMENT as exc:  # what is deployed here does not suffice: nothing that the workflow did is wrong
+        return Parked(strand, exc)
     except Exception as exc:  # whatever a pure operation raises is the node's error
         return fail(run, strand, frame, op.id, exc)
 
@@ -233,7 +239,7 @@ def _stops(run: Run, strand: Strand, frame: Frame, leaving: Exit) -> bool:
     """Whether the exit stops at this frame."""
     match frame:
         case TryFrame():
-            return _stops_at_try(strand, frame, leaving)
+            return _stops_at_try(run, strand, frame, leaving)
         case LoopFrame():
             return _stops_at_loop(run, strand, frame, leaving)
         case BodyFrame():
@@ -263,13 +269,13 @@ def _stops_at_loop(run: Run, strand: Strand, frame: LoopFrame, leaving: Exit) ->
     return True
 
 
-def _stops_at_try(strand: Strand, frame: TryFrame, leaving: Exit) -> bool:
+def _stops_at_try(run: Run, strand: Strand, frame: TryFrame, leaving: Exit) -> bool:
     if _lands(frame, leaving):
         return True
+    if frame.part == BODY and frame.op.saga and _undoes_scope(run, leaving):
+        strand.frames[-1] = UndoFrame(frame.mark, frame.path, leaving)
+        return True
     if leaving.kind is ExitKind.FAIL and leaving.error is not None and frame.part == BODY:
-        if frame.op.saga:
-            strand.frames[-1] = UndoFrame(frame.mark, frame.path, leaving)
-            return True
         for number, handler in enumerate(frame.op.handlers):
             if leaving.error.matches(handler.classes) and not leaving.rollback:
                 frame.enter(number, handler.graph)
@@ -284,6 +290,13 @@ def _stops_at_try(strand: Strand, frame: TryFrame, leaving: Exit) -> bool:
         return True
     _unbind_error(strand, frame)
     return False
+
+
+def _undoes_scope(run: Run, leaving: Exit) -> bool:
+    """Whether what completed in a saga scope is undone: after an error, and where it is cancelled, as in Python."""
+    if leaving.kind is ExitKind.CANCEL:
+        return run.cancelling is None or run.cancel_compensates
+    return leaving.kind is ExitKind.FAIL
 
 
 def _lands(frame: GraphFrame, leaving: Exit) -> bool:
@@ -355,10 +368,18 @@ def is_fatal(run: Run, strand: Strand, leaving: Exit) -> bool:
     while here is not None:
         if any(isinstance(frame, TryFrame) and _intercepts(frame, leaving) for frame in here.frames):
             return False
-        if here.fork is not None and (here.fork.stopping or here.fork.op.absorbs(here.fork)):
-            return False  # where the branches are being stopped already, another failure changes nothing
+        if here.fork is not None and (here.fork.op.absorbs(here.fork) or _waits_for_others(here)):
+            return False
         here = here.owner
-    return True
+    return not any(fork.stopping for _, fork in run.forks.values())  # what is leaving already is not to begin again
+
+
+def _waits_for_others(strand: Strand) -> bool:
+    """Whether a PARALLEL inside a branch fails only when its running branches have ended: another may fail before."""
+    fork, owner = strand.fork, strand.owner
+    if fork is None or owner is None or owner.fork is None:
+        return False
+    return any(other is not strand and other.running for other in fork.branches.values())
 
 
 def _has_final(strand: Strand) -> bool:

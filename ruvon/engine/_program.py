@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, final
 from ruvon.engine._inputs import InputSpec, merge_input
 from ruvon.engine._titles import title_of
 from ruvon.engine._values import Types
-from ruvon.ir._nodes import END, RESERVED_TARGETS, Decision, Definition, Graph, Loop, Node, Target, Try
+from ruvon.ir._nodes import END, RESERVED_TARGETS, Decision, Definition, Graph, Loop, Node, Start, Target, Try
 
 if TYPE_CHECKING:
     from ruvon.engine._effects import Arrival, Effect
@@ -310,7 +310,7 @@ def _inner_graphs(node: Node) -> Iterator[Graph]:
 class Program:
     """A definition that can run in this process; immutable after it is made."""
 
-    __slots__ = ("body", "definition", "digest", "ops", "types")
+    __slots__ = ("body", "definition", "digest", "ops", "starts", "types")
 
     def __init__(self, definition: Definition, digest: bytes, types: Types, body: GraphProgram) -> None:
         self.definition = definition
@@ -319,6 +319,8 @@ class Program:
         self.body = body
         self.ops: dict[str, Op] = {}
         self._index(body)
+        self.starts = any(isinstance(op.node.action, Start) for op in self.ops.values())
+        """It starts other workflows."""
 
     def _index(self, graph: GraphProgram) -> None:
         for op in graph.ops.values():

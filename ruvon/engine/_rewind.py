@@ -288,7 +288,7 @@ async def place_rewound(run: Run, leaving: Exit) -> None:
     there.pending = run.pending
     dropped = [point.after, run.last_seq + 1]
     entry = there.log(
-        "rewind", point.node, point.activation, saga=orjson.dumps({"forget": dropped}), note=leaving.reason
+        "rewind", point.node, point.activation, saga=orjson.dumps({"forget": dropped}), note=leaving.reason.strip()
     )
     entry.activation = point.activation
     fields = there.root.scope.fields

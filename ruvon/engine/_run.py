@@ -36,6 +36,7 @@ from ruvon.providers import (
     LogEntry,
     OutboxRecord,
     PersistenceError,
+    ScheduleRecord,
     TaskRecord,
     WasmRuntime,
     datetime_of,
@@ -99,6 +100,7 @@ class Outgoing:
     outbox: list[OutboxRecord] = field(default_factory=list[OutboxRecord])
     created: list[InstanceRecord] = field(default_factory=list[InstanceRecord])
     definitions: list[DefinitionRecord] = field(default_factory=list[DefinitionRecord])
+    schedules: list[ScheduleRecord] = field(default_factory=list[ScheduleRecord])
 
     def is_used(self) -> bool:
         """Whether there is anything in it."""
@@ -110,6 +112,7 @@ class Outgoing:
             or self.outbox
             or self.created
             or self.definitions
+            or self.schedules
         )
 
 
@@ -182,7 +185,7 @@ class Run:
         """Running strands that are to be cancelled."""
         self.commit_each = self.program.definition.commit is CommitMode.STEP
         self.turn_ended = False
-        """A turn of an outermost loop has ended (`commit="iteration"`)."""
+        """A turn of the outermost loop is about to begin (`commit="iteration"`)."""
         self.notices: Notices | None = self.services.observers.notices(self)
         self.token = b""
         self.restarted = False

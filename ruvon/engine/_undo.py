@@ -147,8 +147,9 @@ class Undo(Effect):
             self._done(run, entry, None)
             return
         view = run.scope_view(strand, plain=compensator.function.plain_state)
+        services = RunContext(run, f"{entry.activation}:compensate", None)
         try:
-            made = await self._call(run, entry, saga, compensator, view)
+            made = await self._call(run, entry, saga, compensator, view, services)
             worked_on = view if compensator.function.takes_state else None
             writes = step_writes(
                 run, strand.scope, worked_on, made, Merge(), entry.node, merges=worked_on is not None, strict=False
@@ -163,9 +164,16 @@ class Undo(Effect):
             return
         self._done(run, entry, None)
         strand.scope.write_state(writes)
+        run.out.outbox.extend(services.published)
 
     async def _call(
-        self, run: "Run", entry: LogEntry, saga: dict[str, Any], compensator: Compensator, view: Any
+        self,
+        run: "Run",
+        entry: LogEntry,
+        saga: dict[str, Any],
+        compensator: Compensator,
+        view: Any,
+        services: RunContext,
     ) -> object:
         function = compensator.function
         dynamic = run.program.types.dynamic
@@ -183,7 +191,7 @@ class Undo(Effect):
             arguments["context"] = StepContext(
                 run.id,
                 entry.node,
-                RunContext(run, f"{entry.activation}:compensate", None),
+                services,
                 attempt=self.strand.attempt,
                 step_result=result,
             )

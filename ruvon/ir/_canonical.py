@@ -14,8 +14,8 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from enum import Enum
-from functools import cache
-from typing import Any, Final, cast
+from functools import cache, lru_cache
+from typing import Any, Final, TypeAlias, cast
 
 import orjson
 
@@ -73,7 +73,7 @@ def digest(definition: Definition) -> bytes:
 
 
 def _plain(value: object) -> object:
-    cls = type(value)
+    cls: type = type(value)
     if cls in _LEAVES:
         return value
     if cls in _EXPR_CLASSES:
@@ -94,9 +94,14 @@ def _plain(value: object) -> object:
 
 
 @cache
+def _hints(cls: type) -> Mapping[str, object]:
+    return typing.get_type_hints(cls)
+
+
+@cache
 def _digested_fields(cls: type) -> Mapping[str, bool]:
     """The fields that are part of the digest, each with whether it is a float (`2` and `2.0` are one value there)."""
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)
     return {field.name: hints[field.name] is float for field in dataclasses.fields(cls) if field.compare}
 
 
@@ -128,20 +133,23 @@ def load(data: bytes | str) -> Definition:
         IRError: the text is not a definition, was made by a later version, or does not have the digest it claims.
     """
     try:
-        tree = _object(orjson.loads(data), "the file")
+        tree = _at("the file", _object, orjson.loads(data))
         if tree.get("format") != FORMAT:
             raise IRError([f'this is not a Ruvon definition: `"format": "{FORMAT}"` is missing'])
-        beside = _object(tree.get("beside") or {}, "beside")
-        definition = from_tree(tree.get("definition"), display=_object(beside.get("display") or {}, "display"))
-        contracts = cast("Mapping[str, nodes.Contract]", _build(_CONTRACTS, beside.get("contracts") or {}, "contracts"))
-        schemas = cast("Mapping[str, Mapping[str, object]]", _object(beside.get("schemas") or {}, "schemas"))
+        beside = _at("beside", _object, tree.get("beside") or {})
+        shown = _at("display", _object, beside.get("display") or {})
+        definition = from_tree(tree.get("definition"), display=shown)
+        contracts = cast(
+            "Mapping[str, nodes.Contract]", _part(_CONTRACTS, beside, "contracts") or types.MappingProxyType({})
+        )
+        schemas = cast("Mapping[str, Mapping[str, object]]", _at("schemas", _object, beside.get("schemas") or {}))
         definition = dataclasses.replace(
             definition,
             contracts=contracts,
             schemas=types.MappingProxyType(schemas),
-            description=_build(str | None, beside.get("description"), "description"),
-            tags=_build(tuple[str, ...], beside.get("tags") or [], "tags"),
-            owner=_build(str | None, beside.get("owner"), "owner"),
+            description=_part(str | None, beside, "description"),
+            tags=_part(tuple[str, ...], beside, "tags") or (),
+            owner=_part(str | None, beside, "owner"),
         )
     except orjson.JSONDecodeError as exc:
         raise IRError([f"this is not JSON: {exc}"]) from None
@@ -166,23 +174,45 @@ def _display(display: Display) -> dict[str, object]:
     return shown
 
 
-def _display_from(tree: dict[str, object], where: str) -> Display:
-    source: tuple[str, int, int, int, int] | None = None
-    if tree.get("source") is not None:
-        source = _build(tuple[str, int, int, int, int], tree["source"], f"{where}.source")
+def _display_from(tree: object) -> Display:
+    items = _object(tree)
+    if items.keys() <= {"source"}:  # nearly every one
+        return Display(source=_at("source", _span_from, items.get("source")))
     return Display(
-        source=Span(source[0], Position(source[1], source[2]), Position(source[3], source[4])) if source else None,
-        description=_build(str | None, tree.get("description"), f"{where}.description"),
-        prompt=_build(str | None, tree.get("prompt"), f"{where}.prompt"),
-        tags=_build(tuple[str, ...], tree.get("tags") or [], f"{where}.tags"),
+        source=_at("source", _span_from, items.get("source")),
+        description=_part(str | None, items, "description"),
+        prompt=_part(str | None, items, "prompt"),
+        tags=_part(tuple[str, ...], items, "tags") or (),
     )
+
+
+def _span_from(tree: object) -> Span | None:
+    match tree:
+        case None:
+            return None
+        case [str(file), int(line), int(column), int(end_line), int(end_column)]:
+            return Span(file, Position(line, column), Position(end_line, end_column))
+        case _:
+            raise _MismatchError("a file and four numbers are expected")
 
 
 # --- tree in ----------------------------------------------------------------------------------------------------------
 
 
 class _MismatchError(Exception):
-    """A tree does not have the shape of a definition; the text says where."""
+    """A tree does not have the shape of a definition; `path` says where, innermost part first."""
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+        self.path: list[str] = []
+        super().__init__(problem)
+
+    def __str__(self) -> str:
+        return f"{''.join(reversed(self.path)).removeprefix('.')}: {self.problem}"
+
+
+_Builder: TypeAlias = Callable[[object], Any]
+"""From a tree to a value."""
 
 
 def from_tree(tree: object, *, display: Mapping[str, object] | None = None) -> Definition:
@@ -192,22 +222,22 @@ def from_tree(tree: object, *, display: Mapping[str, object] | None = None) -> D
         IRError: the tree does not have the shape of a definition.
     """
     try:
-        version = _object(tree, "definition").get("ir_version")
+        version = _at("definition", _object, tree).get("ir_version")
         if isinstance(version, int) and version > nodes.IR_VERSION:
             known = nodes.IR_VERSION
             raise IRError([f"the definition has ir_version {version}; this Ruvon reads up to {known}: upgrade"])
-        definition = cast("Definition", _build(Definition, tree, "definition"))
+        definition = cast("Definition", _at("definition", _builder(Definition), tree))
         if display:
-            shown = {name: _display_from(_object(item, name), name) for name, item in display.items()}
+            shown = {name: _at(name, _display_from, item) for name, item in display.items()}
             definition = dataclasses.replace(definition, graph=_with_display(definition.graph, shown))
     except _MismatchError as exc:
         raise IRError([str(exc)]) from None
     return definition
 
 
-def _object(tree: object, where: str) -> dict[str, object]:
+def _object(tree: object) -> dict[str, object]:
     if not isinstance(tree, dict):
-        raise _MismatchError(f"{where}: an object is expected")
+        raise _MismatchError("an object is expected")
     return cast("dict[str, object]", tree)
 
 
@@ -216,12 +246,22 @@ def is_expression_hint(hint: object) -> bool:
     return hint == Expr
 
 
-def _build(hint: object, tree: object, where: str) -> Any:
-    return _builder(hint)(tree, where)
+def _at(name: str, build: _Builder, tree: object) -> Any:
+    """Build the part `name` of something."""
+    try:
+        return build(tree)
+    except _MismatchError as exc:
+        exc.path.append(f".{name}")
+        raise
+
+
+def _part(hint: object, items: Mapping[str, object], name: str) -> Any:
+    """A part that may be missing."""
+    return _at(name, _builder(hint), items[name]) if items.get(name) is not None else None
 
 
 @cache
-def _builder(hint: object) -> Callable[[object, str], object]:
+def _builder(hint: object) -> _Builder:
     if is_expression_hint(hint):
         return _build_expr
     for union, members in _UNIONS.items():
@@ -243,100 +283,123 @@ def _builder(hint: object) -> Callable[[object, str], object]:
     return _scalar_builder(cast("type", hint))
 
 
-def _build_expr(tree: object, where: str) -> object:
+def _build_expr(tree: object) -> object:
     if not isinstance(tree, str):
-        raise _MismatchError(f"{where}: an expression is a text, not {type(tree).__name__}")
+        raise _MismatchError(f"an expression is a text, not {type(tree).__name__}")
     try:
-        return parse(tree, file=where)
+        return _expression(tree)
     except ExpressionError as exc:
-        raise _MismatchError(f"{where}: {exc}") from None
+        raise _MismatchError(str(exc)) from None
 
 
-def _union_builder(members: tuple[type, ...]) -> Callable[[object, str], object]:
+@lru_cache(maxsize=4096)
+def _expression(text: str) -> Expr:
+    """A stored expression; expressions are values, so all that have one text may be one."""
+    return parse(text, file="<definition>")
+
+
+def _union_builder(members: tuple[type, ...]) -> _Builder:
     by_kind = {_KIND_OF[member]: member for member in members}
 
-    def build(tree: object, where: str) -> object:
-        items = _object(tree, where)
+    def build(tree: object) -> object:
+        items = _object(tree)
         kind = items.get("kind")
         if not isinstance(kind, str) or kind not in by_kind:
-            raise _MismatchError(f"{where}: `kind` is {kind!r}, expected one of {', '.join(sorted(by_kind))}")
-        return _build(by_kind[kind], {key: item for key, item in items.items() if key != "kind"}, where)
+            raise _MismatchError(f"`kind` is {kind!r}, expected one of {', '.join(sorted(by_kind))}")
+        return _builder(by_kind[kind])({key: item for key, item in items.items() if key != "kind"})
 
     return build
 
 
-def _optional_builder(args: tuple[object, ...]) -> Callable[[object, str], object]:
+def _optional_builder(args: tuple[object, ...]) -> _Builder:
     members = [arg for arg in args if arg is not type(None)]
-    inner = Expr if set(members) == set(_EXPR_CLASSES) else members[0]
-    build_inner = _builder(inner)
-    return lambda tree, where: None if tree is None else build_inner(tree, where)
+    build_inner = _builder(Expr if set(members) == set(_EXPR_CLASSES) else members[0])
+    return lambda tree: None if tree is None else build_inner(tree)
 
 
-def _tuple_builder(args: tuple[object, ...]) -> Callable[[object, str], object]:
+def _tuple_builder(args: tuple[object, ...]) -> _Builder:
     variadic = len(args) == 2 and args[1] is Ellipsis
+    builders = [_builder(args[0])] if variadic else [_builder(arg) for arg in args]
 
-    def build(tree: object, where: str) -> object:
+    def build(tree: object) -> object:
         items = cast("list[object]", tree) if isinstance(tree, list) else None
         if items is None or not (variadic or len(items) == len(args)):
-            raise _MismatchError(f"{where}: a list is expected")
-        hints = [args[0]] * len(items) if variadic else list(args)
-        pairs = zip(hints, items, strict=True)
-        return tuple(_build(hint, item, f"{where}[{i}]") for i, (hint, item) in enumerate(pairs))
+            raise _MismatchError("a list is expected")
+        found: list[object] = []
+        try:
+            for build_one, item in zip(builders * len(items) if variadic else builders, items, strict=True):
+                found.append(build_one(item))
+        except _MismatchError as exc:
+            exc.path.append(f"[{len(found)}]")
+            raise
+        return tuple(found)
 
     return build
 
 
-def _literal_builder(args: tuple[object, ...]) -> Callable[[object, str], object]:
-    def build(tree: object, where: str) -> object:
+def _literal_builder(args: tuple[object, ...]) -> _Builder:
+    def build(tree: object) -> object:
         if tree not in args:
-            raise _MismatchError(f"{where}: {tree!r} is none of {args}")
+            raise _MismatchError(f"{tree!r} is none of {args}")
         return tree
 
     return build
 
 
-def _mapping_builder(value_hint: object) -> Callable[[object, str], object]:
-    def build(tree: object, where: str) -> object:
-        items = _object(tree, where)
-        return types.MappingProxyType({key: _build(value_hint, item, f"{where}.{key}") for key, item in items.items()})
+def _mapping_builder(value_hint: object) -> _Builder:
+    build_one = _builder(value_hint)
+
+    def build(tree: object) -> object:
+        return types.MappingProxyType({key: _at(key, build_one, item) for key, item in _object(tree).items()})
 
     return build
 
 
-def _dataclass_builder(cls: type) -> Callable[[object, str], object]:
-    hints = typing.get_type_hints(cls)
-    names = _digested_fields(cls)
+def _dataclass_builder(cls: type) -> _Builder:
+    names = frozenset(_digested_fields(cls))
     # A plain default means that an older file may lack the field; a factory or no default means that it is always there.
     required = {f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING and f.compare}
+    builders: dict[str, _Builder] = {}
 
-    def build(tree: object, where: str) -> object:
-        items = _object(tree, where)
-        if unknown := sorted(items.keys() - set(names)):
-            raise _MismatchError(f"{where}: unknown field `{unknown[0]}`")
-        if missing := sorted(required - items.keys()):
-            raise _MismatchError(f"{where}: the field `{missing[0]}` is missing")
-        return cls(**{name: _build(hints[name], item, f"{where}.{name}") for name, item in items.items()})
+    def build(tree: object) -> object:
+        items = _object(tree)
+        if not builders:  # only now: a graph is a part of its own parts
+            hints = _hints(cls)
+            builders.update({name: _builder(hints[name]) for name in names})
+        if not items.keys() <= names:
+            raise _MismatchError(f"unknown field `{min(items.keys() - names)}`")
+        if len(items) < len(names) and (missing := sorted(required - items.keys())):
+            raise _MismatchError(f"the field `{missing[0]}` is missing")
+        made: dict[str, object] = {}
+        name = ""
+        try:
+            for name, item in items.items():
+                made[name] = builders[name](item)
+        except _MismatchError as exc:
+            exc.path.append(f".{name}")
+            raise
+        return cls(**made)
 
     return build
 
 
-def _enum_builder(cls: type[Enum]) -> Callable[[object, str], object]:
-    def build(tree: object, where: str) -> object:
+def _enum_builder(cls: type[Enum]) -> _Builder:
+    def build(tree: object) -> object:
         try:
             return cls(tree)
         except ValueError:
-            raise _MismatchError(f"{where}: {tree!r} is none of {[item.value for item in cls]}") from None
+            raise _MismatchError(f"{tree!r} is none of {[item.value for item in cls]}") from None
 
     return build
 
 
-def _scalar_builder(cls: type) -> Callable[[object, str], object]:
-    def build(tree: object, where: str) -> object:
+def _scalar_builder(cls: type) -> _Builder:
+    def build(tree: object) -> object:
         if cls is object:
             return tree
         fits = type(tree) is cls or (cls is float and type(tree) is int)
         if not fits:
-            raise _MismatchError(f"{where}: {cls.__name__} is expected, not {type(tree).__name__}")
+            raise _MismatchError(f"{cls.__name__} is expected, not {type(tree).__name__}")
         return float(cast("int", tree)) if cls is float else tree
 
     return build

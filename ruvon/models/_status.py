@@ -72,17 +72,17 @@ _FAILED: Final = frozenset(
     }
 )
 TERMINAL_STATUSES: Final[frozenset[WorkflowStatus]] = _FAILED | {_Status.COMPLETED, _Status.CANCELLED}
-"""Statuses that end an instance; only repair, or the rollback of a parent, leaves them."""
+"""Statuses that end an instance; only repair (retry, rewind), or the rollback of a parent, leaves them."""
 
 _LIVE: Final = WAITING_STATUSES | {_Status.ACTIVE}
-_AFTER_ROLLBACK: Final = frozenset(
+# After a rollback it has ended, or goes on: behind a saga scope inside the body, or where it was rewound to.
+_AFTER_ROLLBACK: Final = _LIVE | frozenset(
     {
         _Status.FAILED_ROLLED_BACK,
         _Status.FAILED,
         _Status.FAILED_CHILD_WORKFLOW,
         _Status.FAILED_WORKER_CRASH,
         _Status.CANCELLED,
-        _Status.ACTIVE,  # a saga scope that ended inside the body: the handler goes on
     }
 )
 _REPAIR: Final = _LIVE | {_Status.COMPENSATING}
@@ -90,9 +90,9 @@ _REPAIR: Final = _LIVE | {_Status.COMPENSATING}
 _TABLE: Final[dict[WorkflowStatus, frozenset[WorkflowStatus]]] = {
     **{live: (_LIVE | TERMINAL_STATUSES | {_Status.COMPENSATING}) - {_Status.FAILED_ROLLED_BACK} for live in _LIVE},
     _Status.COMPENSATING: _AFTER_ROLLBACK,
-    _Status.COMPLETED: frozenset({_Status.COMPENSATING}),
-    _Status.CANCELLED: frozenset(),
-    **{failed: frozenset(_REPAIR) for failed in _FAILED},
+    _Status.COMPLETED: _REPAIR,
+    _Status.CANCELLED: _REPAIR,
+    **dict.fromkeys(_FAILED, _REPAIR),
 }
 
 

@@ -81,11 +81,11 @@ class LoopStep(LoopOp):
 
     def turn(self, run: Run, strand: Strand, frame: LoopFrame) -> None:
         """The next turn, or the end."""
-        if not run.commit_each and frame is run.outermost_loop():
-            run.turn_ended = True
         self._begin(run, strand, frame, frame.index + 1)
 
     def _begin(self, run: Run, strand: Strand, frame: LoopFrame, index: int) -> None:
+        if not run.commit_each and frame is run.outermost_loop() and (index or run.pending):
+            run.turn_ended = True  # or, at the first turn, what came before the loop
         try:
             more = self._prepare(run, strand, frame, index)
         except Exception as exc:  # the condition's, or the target's, own error: raised at the loop, around it
@@ -109,6 +109,7 @@ class LoopStep(LoopOp):
             return False
         if self.limit is not None and index >= self.limit:
             raise LoopLimitError(self.id, self.limit)
+        run.previous.pop(frame.previous, None)
         frame.turn(index)
         if self.item is not None:
             self.item(run, strand, copy_value(item))

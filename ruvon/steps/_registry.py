@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final, TypeAlias, assert_never
 
-from ruvon.engine import Compiler, Op, ProgramError, UnknownStepTypeError
+from ruvon.engine import Compiler, Op, UnknownStepTypeError
 from ruvon.ir._nodes import (
     Assign,
     Call,
@@ -29,6 +29,7 @@ from ruvon.steps._loop import LoopStep
 from ruvon.steps._parallel import ParallelStep
 from ruvon.steps._pure import DecisionOp, FailOp, ReturnOp, assign_op
 from ruvon.steps._restart import RestartOp
+from ruvon.steps._schedule import ScheduleOp
 from ruvon.steps._start import StartOp
 from ruvon.steps._try import TryStep
 from ruvon.steps._wait import HumanOp, SignalOp, TimerOp
@@ -69,11 +70,8 @@ def compile_node(node: Node, compiler: Compiler) -> Op:
             return _call(node, call, compiler)
         case Wait() as wait:
             return _wait(node, wait, compiler)
-        case Start(mode=StartMode.SCHEDULE):
-            raise ProgramError(
-                compiler.definition.workflow_type,
-                [f"`{node.id}` starts a schedule, and no scheduler is installed in this process"],
-            )
+        case Start(mode=StartMode.SCHEDULE) as start:
+            return ScheduleOp(node, start, compiler)
         case Start() as start:
             return StartOp(node, start, compiler)
         case Assign() as assign:

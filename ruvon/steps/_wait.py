@@ -126,6 +126,7 @@ class SignalOp(WaitOp):
             self.due(run, strand),
             name=self.model,
             key=str(key) if key is not None else None,
+            since_us=run.now_us(),
         )
         return WAITS
 

@@ -1,12 +1,12 @@
 """`crash_test` and `assert_crash_safe`: the crash explorer in one call."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ruvon.builder import WorkflowBuilder
-from ruvon.ir import ImportRoots
+from ruvon.ir import Definition, ImportRoots, Start, walk_nodes
 from ruvon.testing._errors import HarnessError
-from ruvon.testing._explore import CrashExplorer
+from ruvon.testing._explore import CrashExplorer, Progress
 from ruvon.testing._outside import OutsideWorld
 from ruvon.testing._report import CrashReport
 from ruvon.testing._scenario import Scenario
@@ -33,11 +33,13 @@ def crash_test(
     folder: Path | None = None,
     replay: str | None = None,
     builder: WorkflowBuilder | None = None,
+    version: str | None = None,
+    progress: Progress | None = None,
 ) -> CrashReport:
     """Crash a workflow at every point, restart it, and compare its end with that of a run without faults.
 
     The steps really run, many times. What they keep in variables of their modules is put back before each run and
-    compared after it.
+    compared after it; at the end it is put back once more.
 
     Args:
         workflow: a `@workflow` function, or the name of a type that `builder` knows.
@@ -52,25 +54,49 @@ def crash_test(
         pairs: at most so many runs that die a second time while they recover.
         folder: keep the runs' state in SQLite files there; in memory where none is given.
         replay: run this one schedule only, as a report printed it.
-        builder: a builder of the test's own, instead of `also`, `resources` and `import_roots`.
+        builder: a builder of the test's own, instead of `resources` and `import_roots`.
+        version: the version of the workflow; the current one where none is given.
+        progress: told after each run how many are done, and of how many.
+
+    Raises:
+        InvalidInitialDataError: the data does not fit.
+        ScriptError: the script does not fit the workflow.
+        ScheduleError: what is to be replayed is no schedule.
+        StuckError: a step awaits something that never comes.
     """
     made = builder or WorkflowBuilder(resources=resources, import_roots=import_roots, plugins=False)
     name = _registered(made, workflow, also)
-    definitions = [made.get_definition(item) for item in made.registered_types()]
+    definitions = list(_reachable(made, name, version))
     for definition in definitions:  # imports the modules of the functions, so that their variables can be watched
         made.engine().program_for(definition.workflow_type, definition.workflow_version)
-    scenario = Scenario(
-        made,
-        name,
-        data,
-        script=script,
-        outside=OutsideWorld(definitions, probes, reset),
-        make_stores=MemoryStores if folder is None else lambda: SQLiteStores(folder),
+    outside = OutsideWorld(definitions, probes, reset)
+    stores = MemoryStores if folder is None else lambda: SQLiteStores(folder)
+    explorer = CrashExplorer(
+        Scenario(made, name, data, script=script, outside=outside, make_stores=stores, version=version),
+        torn=folder is not None,
     )
-    explorer = CrashExplorer(scenario, torn=folder is not None)
-    if replay is not None:
-        return explorer.replay(Schedule.parse(replay))
-    return explorer.explore(seeds=seeds, pairs=pairs)
+    try:
+        if replay is not None:
+            return explorer.replay(Schedule.parse(replay))
+        return explorer.explore(seeds=seeds, pairs=pairs, progress=progress)
+    finally:
+        outside.restore()
+
+
+def _reachable(builder: WorkflowBuilder, name: str, version: str | None) -> Iterator[Definition]:
+    """The definition of a type, and those of all that it may start, as far as they are registered."""
+    known = set(builder.registered_types())
+    wanted: list[tuple[str, str | None]] = [(name, version)]
+    seen: set[tuple[str, str | None]] = set()
+    while wanted:
+        here = wanted.pop()
+        if here in seen:
+            continue
+        seen.add(here)
+        definition = builder.get_definition(*here)
+        yield definition
+        actions = [node.action for node in walk_nodes(definition.graph)]
+        wanted += [(item.child, item.version) for item in actions if isinstance(item, Start) and item.child in known]
 
 
 def _registered(builder: WorkflowBuilder, workflow: object, also: Iterable[object]) -> str:

@@ -2,29 +2,30 @@
 
 What may differ from the run without faults is how often bodies ran, and nothing else: every instance ends with the same
 status, state, result and error, what was committed is there and never ran again, the steps of each sequence are recorded
-in the same order, and the outside world is as it should be. Where the outside world is not, a step was repeated that does
-not bear it, and the report names it.
+in the same order, the same events lie in the outbox, and the outside world is as it should be. Where the outside world is
+not, a step was repeated that does not bear it, and the report names it.
 """
 
-import random
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Final, final
 
 from ruvon.testing._judge import Finding, FindingKind, judge
 from ruvon.testing._outcome import Outcome
-from ruvon.testing._process import Ledger
-from ruvon.testing._report import CrashReport, Tally
+from ruvon.testing._plans import Plans
+from ruvon.testing._process import BodyName
+from ruvon.testing._report import CrashReport
 from ruvon.testing._scenario import Scenario
-from ruvon.testing._schedule import FAULTS_AT, Fault, FaultKind, Point, PointKind, Schedule
+from ruvon.testing._schedule import Schedule
+from ruvon.testing._tally import Tally
 
-__all__ = ["CrashExplorer"]
-
-_SKEWS_US: Final = (0, 0, 1_000_000, -1_000_000, 86_400_000_000, -86_400_000_000, 315_576_000_000_000)
-_DEADLY: Final = frozenset({FaultKind.DIE_BEFORE, FaultKind.DIE_AFTER, FaultKind.TORN})
+__all__ = ["CrashExplorer", "Progress"]
 
 Progress = Callable[[int, int], None]
-"""Told how many runs are done, and of how many that are known of."""
+"""Told how many runs are done, and of how many."""
+
+_AGAIN: Final = 3
+"""How often a run is repeated to tell chance from a fault's effect."""
 
 
 @final
@@ -34,15 +35,17 @@ class CrashExplorer:
     Args:
         scenario: what is run.
         torn: try deaths in the middle of a commit, where the store is a file.
-        skewed: let the wall clock be wrong after a death in random runs; only for workflows whose end does not hang on it.
-        limit: stop after so many findings, or so many runs with findings.
+        skewed: let the wall clock be wrong after a death in all random runs, instead of some. How such a run ends is not
+            compared, because it may hang on the clock; what was committed must stand whatever the clock says.
+        limit: stop after so many different findings.
     """
 
     def __init__(self, scenario: Scenario, *, torn: bool = False, skewed: bool = False, limit: int = 20) -> None:
         self._scenario = scenario
-        self._torn = torn
-        self._skewed = skewed
         self._limit = limit
+        self._plans = Plans(
+            lambda schedule: scenario.run(schedule).ledger, scenario.workflow_type, torn=torn, skewed=skewed
+        )
 
     def explore(
         self,
@@ -65,128 +68,102 @@ class CrashExplorer:
             expected: how the run without faults must end; what it ends with now where nothing is given.
         """
         expected = expected or self._scenario.run()
-        tally = Tally(self._scenario.workflow_type, expected)
-        for item in judge(expected, expected, Schedule()):  # what must hold holds without faults, too
-            tally.add(item)
-        if self._is_unsteady(expected, tally):
+        tally = self._begun(expected)
+        if tally.found:
             return tally.report()
-        planned: list[Iterator[Schedule]] = []
         points = expected.ledger.points
-        if singles:
-            planned.append(self._singles(points))
-        if pairs:
-            planned.append(islice(self._pairs(points, pairs), pairs))
-        known = (2 * len(points) if singles else 0) + pairs + seeds
-        done = 0
-        for schedule in (item for part in planned for item in part):
-            done = self._try(schedule, expected, tally, done, known, progress)
-            if self._is_enough(tally):
-                return tally.report()
-        for seed in range(first_seed, first_seed + seeds):
-            calm = self._scenario.run(Schedule(seed=seed))
-            schedule = self._random(seed, calm.ledger.points)
-            done = self._try(schedule, calm, tally, done, known, progress)
-            if self._is_enough(tally):
+        planned = [*self._plans.singles(points)] if singles else []
+        known = len(planned) + pairs + seeds
+        for schedule, calm in self._schedules(expected, planned, pairs, range(first_seed, first_seed + seeds)):
+            self._try(schedule, calm, tally)
+            if progress is not None:
+                progress(tally.runs, max(known, tally.runs))
+            if tally.found >= self._limit or tally.is_unsteady:
+                tally.stopped = True
                 break
+        self._single_out(expected, tally)
         return tally.report()
 
-    def _is_enough(self, tally: Tally) -> bool:
-        return max(len(tally.findings), tally.failed) >= self._limit
+    def _schedules(
+        self, expected: Outcome, singles: list[Schedule], pairs: int, seeds: range
+    ) -> Iterator[tuple[Schedule, Outcome]]:
+        """Everything to run, with the run that each is held against."""
+        for schedule in singles:
+            yield schedule, expected
+        for schedule in islice(self._plans.pairs(expected.ledger.points, pairs), pairs):
+            yield schedule, expected
+        for seed in seeds:
+            calm = self._scenario.run(Schedule(seed=seed))
+            yield self._plans.random(seed, calm.ledger.points), calm
 
     def replay(self, schedule: Schedule) -> CrashReport:
         """Run one schedule, as a report printed it."""
         expected = self._scenario.run(Schedule(seed=schedule.seed))
-        tally = Tally(self._scenario.workflow_type, expected)
-        self._try(schedule, expected, tally, 0, 1, None)
+        tally = Tally(self._scenario.workflow_type, expected, {})
+        self._try(schedule, expected, tally, shrinks=False)
+        self._single_out(expected, tally)
         return tally.report()
 
-    def _is_unsteady(self, expected: Outcome, tally: Tally) -> bool:
-        """Whether the run without faults does not even agree with itself."""
+    def _begun(self, expected: Outcome) -> Tally:
+        """A tally that knows already what is wrong without any fault."""
         again = self._scenario.run()
+        tally = Tally(self._scenario.workflow_type, expected, expected.fickle(again, exact=True))
+        tally.add(judge(expected, expected, Schedule()))  # what must hold holds without faults, too
         told = [*expected.compared(again), *expected.compared_outside(again)]
-        for line in told:
-            tally.add(Finding(FindingKind.UNSTEADY, Schedule(), (), (), line))
-        return bool(told)
+        if told:
+            tally.add([_unsteady(told[0], Schedule(), expected.fickle(again))])
+        return tally
 
-    def _try(
-        self, schedule: Schedule, expected: Outcome, tally: Tally, done: int, known: int, progress: Progress | None
-    ) -> int:
+    def _try(self, schedule: Schedule, expected: Outcome, tally: Tally, *, shrinks: bool = True) -> None:
         outcome = self._scenario.run(schedule)
         found = judge(expected, outcome, schedule, strict=not schedule.skew_us)
-        if found:
-            smallest = self._shrunk(schedule, expected, found)
+        if found and not tally.knows(found):
+            smallest = self._shrunk(schedule, expected, found) if shrinks else schedule
             if smallest != schedule:
-                outcome = self._scenario.run(smallest)
-                found = judge(expected, outcome, smallest, strict=not smallest.skew_us) or found
+                other = self._scenario.run(smallest)
+                again = judge(expected, other, smallest, strict=not smallest.skew_us)
+                outcome, schedule, found = (other, smallest, again) if again else (outcome, schedule, found)
+            if any(item.kind is FindingKind.DIVERGED for item in found):
+                found = self._without_chance(found, expected, outcome, schedule)
         tally.count(outcome, found)
-        if progress is not None:
-            progress(done + 1, max(known, done + 1))
-        return done + 1
+
+    def _without_chance(
+        self, found: list[Finding], expected: Outcome, outcome: Outcome, schedule: Schedule
+    ) -> list[Finding]:
+        """The findings, or that the same schedule does not give the same run."""
+        for first, same in _AGAIN * ((outcome, schedule), (expected, Schedule(seed=schedule.seed))):
+            again = self._scenario.run(same)
+            told = [*first.compared(again), *first.compared_outside(again)]
+            if told:
+                return [_unsteady(told[0], same, first.fickle(again))]
+        return found
+
+    def _single_out(self, expected: Outcome, tally: Tally) -> None:
+        """Repeat alone what was only ever repeated together with others, to see whose fault it is."""
+        for name in tally.suspects():
+            for schedule in self._plans.alone(expected.ledger, name):
+                outcome = self._scenario.run(schedule)
+                repeats = outcome.repeats()
+                tally.note_alone(repeats, judge(expected, outcome, schedule))
+                if len(repeats) == 1 and name in repeats:
+                    break
 
     def _shrunk(self, schedule: Schedule, expected: Outcome, found: list[Finding]) -> Schedule:
         """The schedule without every fault that it does not need to fail in the same way."""
         kinds = {item.kind for item in found}
-        for fault in reversed(schedule.faults):
-            if len(schedule.faults) == 1:
-                break
-            smaller = schedule.without(fault)
+
+        def fails(smaller: Schedule) -> bool:
             told = judge(expected, self._scenario.run(smaller), smaller, strict=not smaller.skew_us)
-            if kinds & {item.kind for item in told}:
+            return bool(kinds & {item.kind for item in told})
+
+        for fault in reversed(schedule.faults):
+            if len(schedule.faults) > 1 and fails(smaller := schedule.without(fault)):
                 schedule = smaller
         return schedule
 
-    # Schedules
 
-    def _faults(self, point: Point) -> Iterator[FaultKind]:
-        for kind in FAULTS_AT[point.kind]:
-            if kind is not FaultKind.TORN or self._torn:
-                yield kind
-
-    def _singles(self, points: list[Point]) -> Iterator[Schedule]:
-        for point in points:
-            for kind in self._faults(point):
-                if kind is not FaultKind.LATE:  # what comes late may rightly find another world
-                    yield Schedule((Fault(0, point.number, kind),))
-
-    def _pairs(self, points: list[Point], wanted: int) -> Iterator[Schedule]:
-        """Deaths during the recovery from a death, spread over all of them."""
-        chance = random.Random(f"{self._scenario.workflow_type}/{wanted}")  # noqa: S311 - repeatable on purpose
-        deaths = [(point, kind) for point in points for kind in self._faults(point) if kind in _DEADLY]
-        chance.shuffle(deaths)
-        while deaths:
-            for point, kind in deaths:
-                first = Fault(0, point.number, kind)
-                second = self._second(first, chance)
-                if second is not None:
-                    yield Schedule((first, second))
-            if len(deaths) * len(points) < wanted:
-                return
-
-    def _second(self, first: Fault, chance: random.Random) -> Fault | None:
-        ledger: Ledger = self._scenario.run(Schedule((first,))).ledger
-        later = [point for point in ledger.points if point.life == 1]
-        if not later:
-            return None
-        point = chance.choice(later)
-        kinds = [kind for kind in self._faults(point) if kind in _DEADLY]
-        return Fault(1, point.number, chance.choice(kinds))
-
-    def _random(self, seed: int, points: list[Point]) -> Schedule:
-        chance = random.Random(f"schedule/{seed}")  # noqa: S311 - repeatable on purpose
-        faults: dict[tuple[int, int], Fault] = {}
-        life = 0
-        for _ in range(chance.randint(1, 4)):
-            point = chance.choice(points)
-            number = chance.randrange(point.number + 1) if life else point.number
-            kinds = [kind for kind in self._faults(point) if kind is not FaultKind.LATE]
-            kind = chance.choice(kinds)
-            faults.setdefault((life, number), Fault(life, number, kind))
-            if kind in _DEADLY:
-                life += 1
-        skew = chance.choice(_SKEWS_US) if self._skewed else 0
-        return Schedule(tuple(sorted(faults.values())), seed, skew)
-
-
-def commits_of(points: list[Point]) -> int:
-    """How many of the points are commits."""
-    return sum(point.kind is PointKind.COMMIT for point in points)
+def _unsteady(told: str, schedule: Schedule, fickle: dict[BodyName, str]) -> Finding:
+    told = told.replace("without the fault", "in another run")
+    steps = tuple(fickle)
+    cause = fickle[steps[0]] if steps else ""
+    return Finding(FindingKind.UNSTEADY, schedule, (), steps, told, cause)

@@ -6,6 +6,7 @@ waited for, `finish` lets timers ring until nothing more happens by itself.
 """
 
 import asyncio
+import difflib
 import inspect
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,12 +17,14 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar, final
 from uuid import UUID
 
+import orjson
+
 from ruvon._workflow import Workflow
 from ruvon.builder import WorkflowBuilder
 from ruvon.engine import StepCall
-from ruvon.ir import ImportRoots
+from ruvon.ir import ImportRoots, walk_nodes
 from ruvon.models import WorkflowStatus
-from ruvon.providers import PersistenceProvider, duration_us
+from ruvon.providers import InstanceRecord, PersistenceProvider, duration_us
 from ruvon.testing._driving import can_go_on, rows_of
 from ruvon.testing._errors import HarnessError
 from ruvon.testing._ids import SeededIds
@@ -35,7 +38,8 @@ Do = Callable[[Coroutine[Any, Any, Any]], Any]
 Settle = Callable[[], Coroutine[Any, Any, None]]
 
 _UNSET: Final = object()
-_MAX_MOVES: Final = 100_000
+_MAX_MOVES: Final = 10_000
+_MANY_EVENTS: Final = 10_000
 
 
 @final
@@ -59,6 +63,11 @@ class RecordedCall:
     stubbed: bool
     result: Any = None
     error: BaseException | None = None
+
+    @property
+    def name(self) -> str:
+        """The node's id; `ID:compensate` for its compensation."""
+        return f"{self.step}:compensate" if self.compensates else self.step
 
 
 @final
@@ -147,6 +156,7 @@ class TestHarness:
             self.store, clock=self.clock, ids=self._ids, interceptors=[self._intercept]
         )
         self._closed = False
+        self._is_own = builder is None
         self._do(self.store.initialize())
 
     def __enter__(self) -> Self:
@@ -156,10 +166,11 @@ class TestHarness:
         self.close()
 
     def close(self) -> None:
-        """End everything; a second call is harmless."""
+        """End everything; a second call is harmless. A builder that the test has given stays open."""
         if not self._closed:
             self._closed = True
-            self._do(self.store.close())
+            if self._is_own:
+                self._do(self.builder.close())
             stop_all(self._loop)
             self._loop.close()
 
@@ -177,7 +188,8 @@ class TestHarness:
         """Put something in the place of a step's body.
 
         Args:
-            step: the `@step` or `@compensate` object, a function, or the name of a step.
+            step: the `@step` or `@compensate` object, a function, or the name of a step (`NAME:compensate` is its
+                compensation).
             returns: what it returns; the declared result is still checked.
             raises: what it raises, each time.
             results: what it returns or raises, call by call; the last one again and again.
@@ -185,21 +197,41 @@ class TestHarness:
 
         Returns:
             The stub; its `calls` fill as it is called.
+
+        Raises:
+            HarnessError: it is no step, no registered workflow has a step of that name, or two things are asked for.
         """
         given = [returns is not _UNSET, raises is not None, bool(results), does is not None]
         if sum(given) > 1:
             raise HarnessError("a stub does one thing: give one of returns=, raises=, results=, does=")
+        if isinstance(step, str):
+            self._require_step(step)
         outcomes = [returns] if returns is not _UNSET else [raises] if raises is not None else list(results)
         made = self._stubs[_name_of(step)] = Stub(does, outcomes)
         return made
 
     def calls_of(self, step: object) -> list[RecordedCall]:
-        """The calls of one step, by its name or its object."""
+        """The calls of one step or compensation, named as for `stub`."""
         name = _name_of(step)
-        return [call for call in self.calls if name in (call.step, call.function)]
+        return [call for call in self.calls if name in (call.name, call.function)]
+
+    @property
+    def events(self) -> list[tuple[str, Any]]:
+        """What was published so far: topic and payload, as JSON reads it."""
+        found = self._do(self.store.read_outbox(limit=_MANY_EVENTS))
+        return [(event.topic, orjson.loads(event.payload)) for event in found]
+
+    def _require_step(self, name: str) -> None:
+        definitions = [self.builder.get_definition(item) for item in self.builder.registered_types()]
+        known = {node.id for item in definitions for node in walk_nodes(item.graph)}
+        if definitions and name.removesuffix(":compensate") not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean `{near[0]}`?" if near else f"; there are {', '.join(sorted(known))}"
+            raise HarnessError(f"no registered workflow has a step `{name}`{hint}")
 
     def _intercept(self, call: StepCall, proceed: Callable[[], Any]) -> Any:
-        stub = self._stubs.get(call.step) or self._stubs.get(call.function or "")
+        name = f"{call.step}:compensate" if call.compensates else call.step
+        stub = self._stubs.get(name) or self._stubs.get(call.function or "")
         recorded = RecordedCall(
             call.workflow_id,
             call.step,
@@ -266,12 +298,17 @@ class TestHarness:
 
     def runs(self, workflow_type: str | None = None) -> list["HarnessRun"]:
         """Every instance there is, oldest first: children and detached ones too."""
+        return self._runs(lambda row: workflow_type in (None, row.workflow_type))
 
-        async def all_runs() -> list[HarnessRun]:
-            rows = await rows_of(self.store)
-            return [await self._load(row.workflow_id) for row in rows if workflow_type in (None, row.workflow_type)]
+    def children_of(self, workflow_id: str) -> list["HarnessRun"]:
+        """The instances that one has started, oldest first."""
+        return self._runs(lambda row: str(row.parent_id) == workflow_id)
 
-        return self._do(all_runs())
+    def _runs(self, wanted: Callable[[InstanceRecord], bool]) -> list["HarnessRun"]:
+        async def found() -> list[HarnessRun]:
+            return [await self._load(row.workflow_id) for row in await rows_of(self.store) if wanted(row)]
+
+        return self._do(found())
 
     def advance(self, duration: timedelta) -> None:
         """Let time pass; everything that falls due rings in its order."""
@@ -405,6 +442,11 @@ class HarnessRun:
     def waiting_for(self) -> list[dict[str, Any]]:
         """What it waits for."""
         return self._fresh().waiting_for
+
+    @property
+    def children(self) -> "list[HarnessRun]":
+        """The instances that it has started and waits for, or has waited for, oldest first."""
+        return self._harness.children_of(self.id)
 
     @property
     def steps(self) -> list[str]:

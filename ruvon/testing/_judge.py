@@ -88,18 +88,13 @@ def judge(expected: Outcome, found: Outcome, schedule: Schedule, *, strict: bool
         kind = FindingKind.NOT_IDEMPOTENT if again else FindingKind.DIVERGED
         told += [(kind, line) for line in outside]
     findings = [Finding(kind, schedule, where, again, line) for kind, line in told]
-    return [_explained(item, expected, found) if item.kind is FindingKind.DIVERGED else item for item in findings]
+    return [_explained(item, found) if item.kind is FindingKind.DIVERGED else item for item in findings]
 
 
-def _explained(finding: Finding, expected: Outcome, found: Outcome) -> Finding:
-    """Put a divergence down to the step that came to something else when it ran again, or in this run at all."""
+def _explained(finding: Finding, found: Outcome) -> Finding:
+    """Put a divergence down to the steps that came to something else when they ran again."""
     fickle = found.fickle()
-    if fickle:
-        return replace(finding, steps=tuple(fickle), cause=next(iter(fickle.values())))
-    other = expected.fickle(found)
-    if other and not set(other) & set(finding.steps):
-        return replace(finding, kind=FindingKind.UNSTEADY, steps=tuple(other), cause=next(iter(other.values())))
-    return finding
+    return replace(finding, steps=tuple(fickle), cause=next(iter(fickle.values()))) if fickle else finding
 
 
 def _words(point: Point, schedule: Schedule) -> str:
@@ -114,13 +109,13 @@ def _lost(found: Outcome) -> list[str]:
         if outcome is None:
             told.append(f"the instance {workflow_id} was committed and is gone")
             continue
-        first = outcome.entries[0][0] if outcome.entries else 1
+        first = max(outcome.entries[0][0] if outcome.entries else 1, found.ledger.kept_from.get(workflow_id, 1))
         missing = [item for item in entries if item[0] >= first and item not in outcome.entries]
         told += [
             f"the log of `{outcome.workflow_type}` has lost entry {seq} ({kind} `{activation}`)"
             for seq, kind, activation in missing
         ]
-        numbers = [seq for seq, _, _ in outcome.entries]
+        numbers = [seq for seq, _, _ in outcome.entries if seq >= first]  # older ones are of a saga
         if numbers != list(range(first, first + len(numbers))):
             told.append(f"the log of `{outcome.workflow_type}` has gaps: {numbers}")
         told += _recorded_twice(outcome.workflow_type, outcome.entries)

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar, TypeVarTuple, Unpack, final
 
+from ruvon.ir._errors import RuvonError
 from ruvon.providers import datetime_of, microseconds_of
 
 __all__ = ["DEFAULT_START", "StuckError", "VirtualClock", "VirtualLoop", "run_virtual"]
@@ -25,17 +26,23 @@ DEFAULT_START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 """The moment at which virtual time begins where nothing else is said."""
 
 _REAL_SLICE_S: Final = 0.02
-_PATIENCE_S: Final = 60.0
-"""How long the loop waits for something that never comes before it says so."""
+_PATIENCE_S: Final = 2.0
+"""How long the loop waits, where nothing that it knows of is under way, before it says that nothing will ever come."""
+_PATIENCE_OUTSIDE_S: Final = 60.0
+"""The same while a thread works."""
 
 
-class StuckError(RuntimeError):
-    """Nothing can happen any more: everything waits, no timer is set, and no thread works."""
+class StuckError(RuvonError, RuntimeError):
+    """Nothing can happen any more: everything waits, no timer is set, and no thread works.
 
-    def __init__(self) -> None:
+    Args:
+        who: what probably awaits an event that nobody sets.
+    """
+
+    def __init__(self, who: str = "a step") -> None:
         super().__init__(
             "everything waits for something that never comes: no timer is set and no thread works; "
-            "a step probably awaits an event that nobody sets"
+            f"{who} probably awaits an event that nobody sets"
         )
 
 
@@ -67,7 +74,7 @@ class _JumpingSelector(selectors.BaseSelector):
     def _wait_really(self) -> list[tuple[selectors.SelectorKey, int]]:
         events = self._inner.select(_REAL_SLICE_S)
         self._idle_s = 0.0 if events else self._idle_s + _REAL_SLICE_S
-        if self._idle_s > _PATIENCE_S:
+        if self._idle_s > (_PATIENCE_OUTSIDE_S if self.is_outside() else _PATIENCE_S):
             raise StuckError
         return events
 
@@ -102,6 +109,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Virtual microseconds since the loop was made."""
         self._outside = 0
         super().__init__(selector)
+        # asyncio's own resolution of a nanosecond is lost in the floats of half a year, and a timer that is due never rings.
+        self._clock_resolution = 1e-7
         selector.jump = self._jump
         selector.is_outside = lambda: self._outside > 0
 
@@ -176,12 +185,24 @@ def run_virtual(work: Callable[[VirtualLoop], Coroutine[Any, Any, R]]) -> R:
         RuntimeError: a loop runs in this thread already.
         StuckError: nothing can happen any more.
     """
+    if _is_loop_running():
+        raise RuntimeError("a loop runs in this thread already; call this from a function that is not async")
     loop = VirtualLoop()
     try:
         return loop.run_until_complete(work(loop))
     finally:
-        stop_all(loop)
-        loop.close()
+        try:
+            stop_all(loop)
+        finally:
+            loop.close()
+
+
+def _is_loop_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def stop_all(loop: VirtualLoop) -> None:

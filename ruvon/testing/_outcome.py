@@ -1,6 +1,5 @@
 """How a run ended: every instance of it, the outside world, the order of steps, and what ran how often."""
 
-import asyncio
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +10,7 @@ import orjson
 
 from ruvon.engine import Engine
 from ruvon.models import WorkflowStatus
-from ruvon.providers import LogEntry, OutboxRecord
+from ruvon.providers import InstanceRecord, LogEntry, OutboxRecord
 from ruvon.testing._process import Body, BodyName, Ledger
 from ruvon.testing._shapes import differences, shape
 
@@ -33,11 +32,14 @@ class InstanceOutcome:
     status: str
     state: object
     result: object
-    error: object
+    error: tuple[str, str] | None
+    """Name and message."""
     steps: dict[str, list[str]]
     """The recorded activations in order, by the sequence (body, loop turn, branch) that they stand in."""
     entries: list[tuple[int, str, str]]
     """The log: number, kind, activation."""
+    waits: tuple[str, ...] = ()
+    """What it waits for, where it has not ended: kind and name."""
 
 
 @final
@@ -91,10 +93,7 @@ class Outcome:
         for key in dict.fromkeys([*self.events, *other.events]):
             instance = self.instances.get(key[0]) or other.instances.get(key[0])
             name = f"`{instance.workflow_type}`" if instance is not None else "nobody"
-            yield from differences(f"what {name} published", self._events_at(key), other._events_at(key))
-
-    def _events_at(self, key: tuple[str, str]) -> object:
-        return ("list", self.events.get(key, []))
+            yield from differences(f"what {name} published", _listed_events(self, key), _listed_events(other, key))
 
     def repeats(self) -> Counter[BodyName]:
         """How often bodies ran again for one attempt."""
@@ -119,28 +118,38 @@ class Outcome:
         """
         mine = self.runs_of_bodies()
         theirs = other.runs_of_bodies() if other is not None else mine
+        usual = "the first time" if other is None else "in another run"
         found: dict[BodyName, str] = {}
         for key, bodies in mine.items():
-            first, again = bodies[0], theirs.get(key, bodies[:1])[-1]
-            if _broken_off(first) or _broken_off(again) or first.name in found:
-                continue
-            told = differences("it", _made(first, exact=exact), _made(again, exact=exact))
-            if told:
-                found[first.name] = told[0]
-                if other is not None:
-                    break  # whatever came later may follow from it
+            others = theirs.get(key, [])
+            pairs = [(bodies[0], again) for again in others] if other is None else zip(bodies, others, strict=False)
+            for first, again in pairs:
+                if first.broken_off or again.broken_off or first.name in found:
+                    continue
+                told = list(_differences(first, again, usual, exact=exact))
+                if told and not (found and other is not None and _given_other(first, again)):
+                    found[first.name] = f"`{first.name}`: {told[0]}"
         return found
 
 
-def _broken_off(body: Body) -> bool:
-    return isinstance(body.error, asyncio.CancelledError)
+def _listed_events(outcome: Outcome, key: tuple[str, str]) -> object:
+    return ("list", outcome.events.get(key, []))
 
 
-def _made(body: Body, *, exact: bool) -> object:
-    """What a body came to: its result and what it did to its state, or its error."""
-    if body.error is not None:
-        return ("made", {"error": shape(body.error, exact=exact)})
-    return ("made", {"result": shape(body.value, exact=exact), "state": shape(body.state, exact=exact)})
+def _given_other(first: Body, again: Body) -> bool:
+    """Whether a difference may follow from that of an earlier body."""
+    given = [(body.arguments, body.state) for body in (first, again)]
+    return shape(given[0], exact=True) != shape(given[1], exact=True)
+
+
+def _differences(first: Body, again: Body, usual: str, *, exact: bool) -> Iterator[str]:
+    """How two runs of a body came to something else: another error, result, or state."""
+    for name, one, two in (
+        ("its error", first.error, again.error),
+        ("its result", first.value, again.value),
+        ("its state", first.state, again.state),
+    ):
+        yield from differences(name, shape(one, exact=exact), shape(two, exact=exact), usual=usual)
 
 
 def events_of(records: Iterable[OutboxRecord]) -> dict[tuple[str, str], list[object]]:
@@ -195,12 +204,19 @@ async def instance_outcome(engine: Engine, workflow_id: Any) -> InstanceOutcome:
         _error(record.error) if ended and record.error is not None else None,
         _steps(log),
         [(entry.seq, entry.kind, entry.activation) for entry in log],
+        _waits(record) if not ended else (),
     )
 
 
-def _error(data: bytes) -> object:
+def _waits(record: InstanceRecord) -> tuple[str, ...]:
+    waits: list[dict[str, Any]] = orjson.loads(record.waiting_for) if record.waiting_for is not None else []
+    return tuple(f"{wait['kind']} `{wait.get('name') or wait['step']}`" for wait in waits)
+
+
+def _error(data: bytes) -> tuple[str, str]:
     tree = orjson.loads(data)
-    return (str(tree.get("path", tree.get("type", "cancelled"))), str(tree.get("message", tree.get("cancelled", ""))))
+    name = str(tree.get("path", tree.get("type", "cancelled"))).rpartition(":")[2]
+    return (name, str(tree.get("message", tree.get("cancelled", ""))))
 
 
 def _steps(log: "Any") -> dict[str, list[str]]:

@@ -68,6 +68,8 @@ class Body:
     """The number of its point in its life."""
     value: object = None
     """What it returned, where it did."""
+    arguments: object = None
+    """The values of the call, without state and context."""
     state: object = None
     """The step's own copy of the state, where it takes it."""
     error: BaseException | None = None
@@ -84,6 +86,11 @@ class Body:
         return self.workflow_id, self.activation, self.attempt
 
     @property
+    def broken_off(self) -> bool:
+        """It was cancelled before it came to anything."""
+        return isinstance(self.error, asyncio.CancelledError)
+
+    @property
     def name(self) -> BodyName:
         """What people call it."""
         return BodyName(self.workflow_type, self.step, self.compensates)
@@ -98,6 +105,8 @@ class Ledger:
         self.bodies: list[Body] = []
         self.committed: dict[str, list[tuple[int, str, str]]] = {}
         """By instance, the log entries of every commit that was written: number, kind, activation."""
+        self.kept_from: dict[str, int] = {}
+        """By instance, the number of the log entry before which the history was given up."""
         self.done: set[tuple[str, str, int]] = set()
         """Attempts whose outcome is committed."""
         self.published: list[OutboxRecord] = []
@@ -114,6 +123,8 @@ class Ledger:
         key = str(transition.workflow_id)
         if transition.drop_log:
             self.committed[key] = []
+        if transition.forget_before:
+            self.kept_from[key] = transition.forget_before
         known = self.committed.setdefault(key, [])
         for entry in transition.entries:
             known.append((entry.seq, entry.kind, entry.activation))
@@ -177,7 +188,7 @@ class Process:
         before = self._ended.pop((call.workflow_id, call.activation.rpartition("/")[0]), None)
         if before is not None and before.key != body.key and before.key not in self.ledger.done:
             body.ran_ahead_of = before.activation if call.workflow_type not in self.lenient else ""
-        body.point, body.state = self._reached, call.state
+        body.point, body.arguments, body.state = self._reached, call.arguments, call.state
         fault = self.reach(PointKind.BODY, f"`{body.name}`")
         if fault is FaultKind.DIE_BEFORE:
             self.die()

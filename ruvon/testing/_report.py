@@ -1,31 +1,36 @@
-"""What the crash explorer found, as data and as text."""
+"""What the crash explorer found, as data."""
 
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import final
 
-from ruvon.testing._judge import Finding, FindingKind
-from ruvon.testing._outcome import Outcome
-from ruvon.testing._schedule import PointKind
+from ruvon.testing._judge import Finding
+from ruvon.testing._process import BodyName
 
-__all__ = ["CrashReport", "StepVerdict", "Tally"]
+__all__ = ["CrashReport", "StepVerdict"]
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class StepVerdict:
-    """What was seen of one step."""
+    """What was seen of one step, or of its compensation."""
 
     workflow_type: str
     step: str
+    compensates: bool
+    """It is the compensation of the step."""
     repeats: int
     """How often its body ran again, in all runs."""
     uses_key: bool
     """It reads `context.idempotency_key`."""
     is_idempotent: bool
-    """No run in which it was repeated left the outside world otherwise."""
+    """No run in which it was repeated left the outside world otherwise, or gave it another result."""
     why: str
     """For people: what was seen."""
+
+    @property
+    def name(self) -> BodyName:
+        """What it is called."""
+        return BodyName(self.workflow_type, self.step, self.compensates)
 
 
 @final
@@ -41,8 +46,14 @@ class CrashReport:
     """Points at which something could go wrong in it."""
     status: str
     """How it ends without faults."""
+    error: str
+    """The error that it ends with without faults, or ""."""
     steps: tuple[StepVerdict, ...]
     findings: tuple[Finding, ...]
+    waits: tuple[str, ...] = ()
+    """What its instances wait for at the end without faults, where they do not end."""
+    stopped: bool = False
+    """The search ended early, because it had found enough."""
 
     @property
     def ok(self) -> bool:
@@ -55,98 +66,39 @@ class CrashReport:
             "workflow_type": self.workflow_type,
             "ok": self.ok,
             "status": self.status,
+            "error": self.error,
             "runs": self.runs,
             "commits": self.commits,
             "points": self.points,
-            "steps": [
-                {
-                    "workflow_type": item.workflow_type,
-                    "step": item.step,
-                    "repeats": item.repeats,
-                    "uses_key": item.uses_key,
-                    "idempotent": item.is_idempotent,
-                    "why": item.why,
-                }
-                for item in self.steps
-            ],
-            "findings": [
-                {
-                    "kind": item.kind.value,
-                    "what": item.what,
-                    "where": list(item.where),
-                    "steps": list(item.steps),
-                    "replay": str(item.schedule),
-                }
-                for item in self.findings
-            ],
+            "waits": list(self.waits),
+            "stopped": self.stopped,
+            "steps": [_step(item) for item in self.steps],
+            "findings": [_finding(item) for item in self.findings],
         }
 
 
-@final
-@dataclass(slots=True)
-class Tally:
-    """Collects what runs showed."""
+def _step(verdict: StepVerdict) -> dict[str, object]:
+    return {
+        "workflow_type": verdict.workflow_type,
+        "step": verdict.step,
+        "compensates": verdict.compensates,
+        "repeats": verdict.repeats,
+        "uses_key": verdict.uses_key,
+        "idempotent": verdict.is_idempotent,
+        "why": verdict.why,
+    }
 
-    workflow_type: str
-    expected: Outcome
-    runs: int = 0
-    failed: int = 0
-    """Runs with findings."""
-    findings: list[Finding] = field(default_factory=list[Finding])
-    _repeats: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
-    _keyed: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
-    _blamed: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
-    _seen: set[tuple[FindingKind, tuple[str, ...], str]] = field(
-        default_factory=set[tuple[FindingKind, tuple[str, ...], str]]
-    )
 
-    def count(self, outcome: Outcome, found: list[Finding]) -> None:
-        """Take up one run."""
-        self.runs += 1
-        self.failed += bool(found)
-        repeats = outcome.repeats()
-        self._repeats.update(repeats)
-        self._keyed.update((body.workflow_type, body.step) for body in outcome.ledger.bodies if body.used_key)
-        for item in found:
-            if item.kind is FindingKind.NOT_IDEMPOTENT:
-                for key in repeats:
-                    self._blamed.setdefault(key, item.what)
-            self.add(item)
-
-    def add(self, finding: Finding) -> None:
-        """Keep a finding, once for each thing that it says."""
-        key = (finding.kind, finding.steps, finding.what)
-        if key not in self._seen:
-            self._seen.add(key)
-            self.findings.append(finding)
-
-    def report(self) -> CrashReport:
-        """Everything so far."""
-        points = self.expected.ledger.points
-        keys = dict.fromkeys((body.workflow_type, body.step) for body in self.expected.ledger.bodies)
-        root = next(iter(self.expected.instances.values()), None)
-        return CrashReport(
-            self.workflow_type,
-            self.runs,
-            sum(point.kind is PointKind.COMMIT for point in points),
-            len(points),
-            root.status if root is not None else "",
-            tuple(self._verdict(key) for key in keys),
-            tuple(self.findings),
-        )
-
-    def _verdict(self, key: tuple[str, str]) -> StepVerdict:
-        repeats = self._repeats[key]
-        blamed = self._blamed.get(key)
-        uses_key = key in self._keyed or any(
-            (body.workflow_type, body.step) == key and body.used_key for body in self.expected.ledger.bodies
-        )
-        if blamed is not None:
-            why = f"it ran again after a crash between its effect and its commit, and {blamed}"
-        elif repeats and uses_key:
-            why = "repeated without a visible trace; it uses its idempotency key"
-        elif repeats:
-            why = "repeated without a visible trace; it does not use context.idempotency_key"
-        else:
-            why = "never repeated"
-        return StepVerdict(*key, repeats, uses_key, blamed is None, why)
+def _finding(finding: Finding) -> dict[str, object]:
+    return {
+        "kind": finding.kind.value,
+        "what": finding.what,
+        "cause": finding.cause,
+        "where": list(finding.where),
+        "steps": [
+            {"workflow_type": item.workflow_type, "step": item.step, "compensates": item.compensates}
+            for item in finding.steps
+        ],
+        "runs": finding.times,
+        "replay": str(finding.schedule),
+    }

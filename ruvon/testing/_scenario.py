@@ -23,10 +23,10 @@ from ruvon.providers import InboxEntry, InboxKind, InstanceRecord, PersistencePr
 from ruvon.testing._driving import can_go_on, rows_of
 from ruvon.testing._errors import ScriptError
 from ruvon.testing._ids import SeededIds
-from ruvon.testing._loop import DEFAULT_START, VirtualClock, VirtualLoop, run_virtual
+from ruvon.testing._loop import DEFAULT_START, StuckError, VirtualClock, VirtualLoop, run_virtual
 from ruvon.testing._outcome import Outcome, events_of, instance_outcome
 from ruvon.testing._outside import OutsideWorld
-from ruvon.testing._process import InjectedFaultError, Process, ProcessDied, ProcessStore
+from ruvon.testing._process import InjectedFaultError, Ledger, Process, ProcessDied, ProcessStore
 from ruvon.testing._schedule import Schedule
 from ruvon.testing._script import Script
 from ruvon.testing._stores import MemoryStores, Stores
@@ -79,22 +79,33 @@ class Scenario:
         self.max_rounds = max_rounds
 
     def run(self, schedule: Schedule | None = None) -> Outcome:
-        """One run from the beginning to the end."""
-        return run_virtual(lambda loop: _Simulation(self, loop, schedule or Schedule()).run())
+        """One run from the beginning to the end.
+
+        Raises:
+            InvalidInitialDataError: the data does not fit.
+            ScriptError: the script does not fit the workflow.
+            StuckError: a step awaits something that never comes.
+        """
+        ledger = Ledger()
+        try:
+            return run_virtual(lambda loop: _Simulation(self, loop, schedule or Schedule(), ledger).run())
+        except StuckError:
+            waiting = [body for body in ledger.bodies if body.broken_off]
+            raise StuckError(f"the body of `{waiting[-1].name}`" if waiting else "a step") from None
 
 
 @final
 class _Simulation:
     """One run of a scenario."""
 
-    def __init__(self, scenario: Scenario, loop: VirtualLoop, schedule: Schedule) -> None:
+    def __init__(self, scenario: Scenario, loop: VirtualLoop, schedule: Schedule, ledger: Ledger) -> None:
         self._scenario = scenario
         self._loop = loop
         self._schedule = schedule
         self._clock = VirtualClock(loop, scenario.start)
         self._ids = SeededIds(schedule.seed or 0)
         self._stores = scenario.make_stores()
-        self._outcome = Outcome()
+        self._outcome = Outcome(ledger=ledger)
         self._lenient = frozenset(
             name
             for name in scenario.builder.registered_types()
@@ -175,7 +186,7 @@ class _Simulation:
                 return known.workflow_id
             program = engine.program_for(self._scenario.workflow_type, self._scenario.version)
             data = self._scenario.data() if callable(self._scenario.data) else self._scenario.data
-            record, definition = engine.new_record(program, _ROOT, data, idempotency_key=_KEY)
+            record, definition = engine.new_record(program, _ROOT, {} if data is None else data, idempotency_key=_KEY)
             try:
                 await engine.create(record, definition)
             except InjectedFaultError:

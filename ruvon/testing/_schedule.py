@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, final
 
+from ruvon.ir._errors import RuvonError
+
 __all__ = ["Fault", "FaultKind", "Point", "PointKind", "Schedule", "ScheduleError"]
 
 
@@ -92,7 +94,7 @@ class Fault:
         return f"{self.life}.{self.point}:{self.kind}"
 
 
-class ScheduleError(ValueError):
+class ScheduleError(RuvonError, ValueError):
     """A text is no schedule."""
 
     def __init__(self, part: str) -> None:
@@ -103,6 +105,7 @@ class ScheduleError(ValueError):
         )
 
 
+_NONE: Final = "no faults"
 _PART: Final = re.compile(r"(\d+)\.(\d+):([a-z-]+)\Z")
 
 
@@ -129,7 +132,7 @@ class Schedule:
         parts = [str(item) for item in self.faults]
         parts += [f"seed={self.seed}"] if self.seed is not None else []
         parts += [f"skew={self.skew_us}"] if self.skew_us else []
-        return " ".join(parts) or "no faults"
+        return " ".join(parts) or _NONE
 
     @staticmethod
     def parse(text: str) -> "Schedule":
@@ -140,7 +143,7 @@ class Schedule:
         """
         faults: list[Fault] = []
         numbers: dict[str, int] = {}
-        for part in text.split():
+        for part in text.removeprefix(_NONE).split():
             name, sign, value = part.partition("=")
             found = _PART.match(part)
             if found is not None and found[3] in {kind.value for kind in FaultKind}:

@@ -5,10 +5,10 @@ and UUIDs are compared by their type only. Everything else is compared exactly.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime, time
 from enum import Enum
-from typing import Any, Final, cast
+from typing import Any, Final, cast, final
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -67,54 +67,64 @@ def _key(value: object) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
-def differences(name: str, expected: object, found: object) -> list[str]:
-    """Where two shapes differ, as sentences; at most a few."""
-    told = list(_walk(name, expected, found))
+def differences(name: str, expected: object, found: object, *, usual: str = "without the fault") -> list[str]:
+    """Where two shapes differ, as sentences; at most a few.
+
+    Args:
+        name: what is compared.
+        expected: how it should be.
+        found: how it is.
+        usual: when it was as it should be.
+    """
+    told = list(_Walk(usual).over(name, expected, found))
     return told if len(told) <= _MANY else [*told[:_MANY], f"... and {len(told) - _MANY} more"]
 
 
-def _walk(name: str, expected: Any, found: Any) -> Iterator[str]:
-    if expected == found:
-        return
-    if _inside(expected) and _inside(found) and expected[0] == found[0]:
-        one, two = expected[1], found[1]
-        if isinstance(one, dict) and isinstance(two, dict):
-            yield from _mappings(name, cast("dict[str, Any]", one), cast("dict[str, Any]", two))
+@final
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """Goes through two shapes side by side."""
+
+    usual: str
+
+    def over(self, name: str, expected: Any, found: Any) -> Iterator[str]:
+        if repr(expected) == repr(found):  # `==` knows no order of keys, and takes 1 for True
             return
-        if isinstance(one, list) and isinstance(two, list):
-            yield from _lists(name, cast("list[object]", one), cast("list[object]", two))
+        if _inside(expected) and _inside(found) and expected[0] == found[0]:
+            one, two = expected[1], found[1]
+            if isinstance(one, dict) and isinstance(two, dict):
+                yield from self._mappings(name, cast("dict[str, Any]", one), cast("dict[str, Any]", two))
+                return
+            if isinstance(one, list) and isinstance(two, list):
+                yield from self._lists(name, cast("list[object]", one), cast("list[object]", two))
+                return
+        yield f"{name} is {_words(found)}, {self.usual} it is {_words(expected)}"
+
+    def _mappings(self, name: str, one: dict[str, Any], two: dict[str, Any]) -> Iterator[str]:
+        for key in [*one, *(key for key in two if key not in one)]:
+            place = f"{name}.{key}" if key.isidentifier() else f"{name}[{key!r}]"
+            if key not in two:
+                yield f"{place} is missing; {self.usual} it is {_words(one[key])}"
+            elif key not in one:
+                yield f"{place} is {_words(two[key])}; {self.usual} it is not there"
+            else:
+                yield from self.over(place, one[key], two[key])
+        if list(one) != list(two) and set(one) == set(two):
+            yield f"the keys of {name} stand in the order {', '.join(two)}; {self.usual} in {', '.join(one)}"
+
+    def _lists(self, name: str, one: list[Any], two: list[Any]) -> Iterator[str]:
+        if len(one) == len(two):
+            for number, (left, right) in enumerate(zip(one, two, strict=True)):
+                yield from self.over(f"{name}[{number}]", left, right)
             return
-    yield f"{name} is {_words(found)}, without the fault it is {_words(expected)}"
+        told = [f"{len(two)} items, {self.usual} {len(one)}"]
+        told += [f"{_words(item)} is there once too often" for item in _beyond(two, one)[:_MANY]]
+        told += [f"{_words(item)} is missing" for item in _beyond(one, two)[:_MANY]]
+        yield f"{name} has " + "; ".join(told)
 
 
 def _inside(value: object) -> bool:
     return isinstance(value, tuple) and len(cast("tuple[object, ...]", value)) == 2
-
-
-def _mappings(name: str, one: dict[str, Any], two: dict[str, Any]) -> Iterator[str]:
-    for key in [*one, *(key for key in two if key not in one)]:
-        place = f"{name}.{key}" if key.isidentifier() else f"{name}[{key!r}]"
-        if key not in two:
-            yield f"{place} is missing; without the fault it is {_words(one[key])}"
-        elif key not in one:
-            yield f"{place} is {_words(two[key])}; without the fault it is not there"
-        else:
-            yield from _walk(place, one[key], two[key])
-    if list(one) != list(two) and set(one) == set(two):
-        yield f"the keys of {name} stand in the order {', '.join(two)}; without the fault in {', '.join(one)}"
-
-
-def _lists(name: str, one: list[Any], two: list[Any]) -> Iterator[str]:
-    if len(one) == len(two):
-        for number, (left, right) in enumerate(zip(one, two, strict=True)):
-            yield from _walk(f"{name}[{number}]", left, right)
-        return
-    more = _beyond(two, one)
-    less = _beyond(one, two)
-    told = [f"{len(two)} items, without the fault {len(one)}"]
-    told += [f"{_words(item)} is there once too often" for item in more[:_MANY]]
-    told += [f"{_words(item)} is missing" for item in less[:_MANY]]
-    yield f"{name} has " + "; ".join(told)
 
 
 def _beyond(many: list[Any], few: list[Any]) -> list[Any]:

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from ruvon.testing._judge import Finding, FindingKind
+from ruvon.testing._process import BodyName
 from ruvon.testing._report import CrashReport, StepVerdict
 
 __all__ = ["describe"]
@@ -12,8 +13,9 @@ __all__ = ["describe"]
 _ENGINE: Final = "a fault of the engine or its store: please report it with this schedule"
 _REASONS: Final[Mapping[FindingKind, str]] = MappingProxyType(
     {
-        FindingKind.UNSTEADY: "two runs without any fault end differently, so a crash cannot be told from chance; take "
-        "time, ids and chance from context.now(), context.new_id(), context.random(), and reset what a probe looks at",
+        FindingKind.UNSTEADY: "two runs that are the same end differently, so a crash cannot be told from chance; take "
+        "time, ids and chance from context.now(), context.new_id(), context.random(), and put back before each run "
+        "whatever a step reads or a probe looks at",
         FindingKind.STUCK: "after the fault the workflow waits for something that never comes",
         FindingKind.RAISED: _ENGINE,
         FindingKind.LOST: _ENGINE,
@@ -30,34 +32,46 @@ _REASONS: Final[Mapping[FindingKind, str]] = MappingProxyType(
 def describe(report: CrashReport) -> Iterator[str]:
     """The report, line by line."""
     runs = "1 run" if report.runs == 1 else f"{report.runs} runs"
+    error = f" with {report.error}" if report.error else ""
     yield (
-        f"{report.workflow_type}: {runs} under faults; without faults it ends {report.status or 'nowhere'} "
+        f"{report.workflow_type}: {runs} under faults; without faults it ends {report.status or 'nowhere'}{error} "
         f"in {report.commits} commits"
     )
+    if report.waits:
+        waits = ", ".join(dict.fromkeys(report.waits))
+        yield f"it still waits ({waits}), so what comes behind was not tried; let the script answer or send"
     for step in report.steps:
         yield _of_step(report, step)
     if report.ok:
         yield "every run ended as it should"
         return
-    yield "1 finding" if len(report.findings) == 1 else f"{len(report.findings)} findings"
+    count = "1 finding" if len(report.findings) == 1 else f"{len(report.findings)} findings"
+    yield f"{count}; the search stopped here" if report.stopped else count
     for number, finding in enumerate(report.findings, 1):
         yield ""
-        yield from _of_finding(number, finding)
+        yield from _of_finding(report, number, finding)
 
 
 def _of_step(report: CrashReport, step: StepVerdict) -> str:
-    name = step.step if step.workflow_type == report.workflow_type else f"{step.workflow_type}.{step.step}"
     mark = "ok" if step.is_idempotent else "NOT IDEMPOTENT"
-    times = {0: "", 1: "repeated once; "}.get(step.repeats, f"repeated {step.repeats} times; ")
-    return f"  {name}: {mark}; {times}{step.why}"
+    return f"  {_named(report, step.name)}: {mark}; {step.why}"
 
 
-def _of_finding(number: int, finding: Finding) -> Iterator[str]:
+def _named(report: CrashReport, name: BodyName) -> str:
+    return str(name) if name.workflow_type == report.workflow_type else f"{name.workflow_type}.{name}"
+
+
+def _of_finding(report: CrashReport, number: int, finding: Finding) -> Iterator[str]:
     yield f"{number}. {finding.kind}: {finding.what}"
     if finding.where:
         yield f"   fault: {', then '.join(finding.where)}"
     if finding.steps:
-        yield f"   ran again: {', '.join(finding.steps)}"
+        label = "step" if finding.kind is FindingKind.UNSTEADY else "ran again"
+        yield f"   {label}: {', '.join(_named(report, name) for name in finding.steps)}"
+    if finding.cause:
+        yield f"   seen: {finding.cause}"
     yield f"   why: {_REASONS[finding.kind]}"
+    if finding.times > 1:
+        yield f"   found in {finding.times} runs"
     if finding.schedule.faults:
         yield f"   again: --replay '{finding.schedule}'"

@@ -49,6 +49,7 @@ from ruvon_dsl._link._config import CONFIG_TYPES
 from ruvon_dsl._link._env import Env
 from ruvon_dsl._link._flow import Exits
 from ruvon_dsl._link._resolve import Resolver
+from ruvon_dsl._link._schedules import cron_findings
 from ruvon_dsl._link._targets import Missing, Parameter, ParameterKind, PlainFunctionTarget, Site, StepTarget
 from ruvon_dsl._link._typing import FlowTyping, list_of
 from ruvon_dsl._link._unions import members_of, without_literals
@@ -173,6 +174,7 @@ class Checks:
             self._option(node, name, value, env, _TEXT_OR_NONE if name == "key" else str)
         self._option(node, "name", start.schedule_name, env, _TEXT_OR_NONE)
         self._option(node, "data_region", start.data_region, env, _TEXT_OR_NONE)
+        self.found.extend(cron_findings(start))
         result = str if start.mode is not StartMode.AWAIT else self._typing.result_of(node, env)
         self._target(node, start.output, result, env)
 

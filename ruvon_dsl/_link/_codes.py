@@ -32,6 +32,7 @@ ARGUMENT_TYPE: Final = "RV0367"
 OPTION_TYPE: Final = "RV0368"
 NO_WORKFLOW: Final = "RV0371"
 STRANDED: Final = "RV0372"
+BAD_CRON: Final = "RV0373"
 INDISTINCT: Final = "RV0450"
 BARE_STEP: Final = "RV0451"
 BOTH_WRITE: Final = "RV0452"
@@ -326,6 +327,16 @@ CODES: Final[Mapping[str, CodeInfo]] = MappingProxyType(
             bad=_flow("    await ship(state.number)\n"),
             good="# orders.py\n" + _flow("    await ship(state.number)\n"),
             language="script",
+        ),
+        BAD_CRON: CodeInfo(
+            title="a cron or a time zone that is none",
+            explanation=(
+                "A schedule is written as five fields (minute, hour, day of the month, month, day of the week), or six with "
+                "seconds in front, and is read in a time zone of the tz database. From this text no moment follows, so the "
+                "step that registers the schedule would fail."
+            ),
+            bad=_flow('    await audit.schedule(Paid(who=state.number), cron="0 25 * * *")\n', before=_AUDIT),
+            good=_flow('    await audit.schedule(Paid(who=state.number), cron="0 5 * * *")\n', before=_AUDIT),
         ),
         INDISTINCT: CodeInfo(
             title="two winners that cannot be told apart",

@@ -331,6 +331,10 @@ class _Structurer:
         """A node of the graph."""
         return self._graph.nodes[name]
 
+    def jumps_to(self, target: Target) -> bool:
+        """Whether the form names a node behind the flow (YAML), where Python ends the turn."""
+        return self._scope.jumps and target in self._graph.nodes
+
     def stage_split(self, node: Node, parallel: Parallel) -> Split:
         """A PARALLEL inside a stage."""
         return _split(node, parallel, jumps=self._scope.jumps)
@@ -411,7 +415,7 @@ class _Stages:
 
     def _else_part(self, target: Target, on_break: Target) -> Block:
         if target == self._end != on_break:
-            return (Exit(END, leaves=False),)
+            return (Go(target) if self._owner.jumps_to(target) else Exit(END, leaves=False),)
         return self._way(target)
 
 

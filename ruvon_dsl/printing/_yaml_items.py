@@ -31,7 +31,7 @@ class Entry:
     final: "Entries | None" = None
     handlers: "list[Entries]" = field(default_factory=list["Entries"])
     branches: "list[Entries]" = field(default_factory=list["Entries"])
-    otherwise: "Entries | None" = None
+    otherwise: "Arm | None" = None
 
 
 Entries: TypeAlias = list[Entry]
@@ -112,7 +112,7 @@ def _entry(statement: Statement, after: Target) -> Entry:
             return made
         case Repeat(node=node, body=body, otherwise=otherwise):
             return Entry(
-                node, body=build(body, "END"), otherwise=None if otherwise is None else build(otherwise, after)
+                node, body=build(body, "END"), otherwise=None if otherwise is None else _arm(otherwise, after)
             )
         case Split(node=node, branches=branches, body=body):
             made = Entry(node, branches=[build(branch, "END") for branch in branches])

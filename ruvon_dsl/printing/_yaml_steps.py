@@ -372,7 +372,10 @@ class Steps:
             tree["max_iterations"] = loop.max_iterations
         tree |= self._output(loop.output)
         tree["steps" if "type" not in tree else "loop_body"] = self.entries(entry.body or [])
-        return tree if entry.otherwise is None else {**tree, "else": self.entries(entry.otherwise)}
+        return tree if entry.otherwise is None else {**tree, "else": self._else(entry.otherwise)}
+
+    def _else(self, arm: Arm) -> Tree:
+        return arm if isinstance(arm, str) else self.entries(arm)
 
     def _try(self, attempt: Try, entry: Entry) -> dict[str, Tree]:
         tree: dict[str, Tree] = {"type": "TRY"}
@@ -383,7 +386,7 @@ class Steps:
             pairs = zip(attempt.handlers, entry.handlers, strict=True)
             tree["except"] = [self._handler(handler, entries) for handler, entries in pairs]
         if entry.otherwise is not None:
-            tree["else"] = self.entries(entry.otherwise)
+            tree["else"] = self._else(entry.otherwise)
         if entry.final is not None:
             tree["finally"] = self.entries(entry.final)
         return tree

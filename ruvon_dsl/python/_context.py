@@ -175,7 +175,8 @@ class Place:
         """A flow around by its name, whether this is in the graph of its stages, and what stands up to its stage's end."""
         flow, level, behind = self.flow, self.level, self.behind
         while flow is not None and flow.name != name:
-            flow, level, behind = flow.around, level and flow.level, further(behind, flow.behind)
+            level, behind = level and flow.level, further(behind, flow.behind)
+            flow = flow.around
         return None if flow is None else (flow, level, behind)
 
     def follows(self, after: After) -> After:

@@ -43,7 +43,7 @@ from ruvon_dsl.python._surface import (
 __all__ = ["lower_workflow"]
 
 _HEADER: Final = ("version", "saga", "strict_results", "automate_next", "history", "commit")
-_REGISTRATION: Final = ("cron", "tz", "overlap", "catch_up")
+_REGISTRATION: Final = ("cron", "tz", "overlap", "catch_up", "retention")
 
 
 def lower_workflow(source: Source, text: SourceText, names: Names, declared: Declared, lookup: Lookup | None) -> Draft:

@@ -37,7 +37,7 @@ __all__ = ["lower_parallel", "lower_try"]
 def lower_try(low: Lowerer, item: Item, following: Target, place: Place) -> tuple[Try, Target]:
     """A TRY and what follows it: the `else` part, where there is one."""
     scope = place.scope
-    has_else = bool(item.blocks.get("else", Block([], item.span)).items)
+    has_else = "else" in item.blocks
     behind = low.steps(item.blocks["else"], Place(scope, following)) if has_else else following
     inside = item.blocks.get("steps", Block([], item.span))
     final = low.graph(item.blocks["finally"], "final", scope) if "finally" in item.blocks else None

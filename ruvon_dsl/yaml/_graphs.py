@@ -158,6 +158,10 @@ class Lowerer(Protocol):
         """A list that joins in the graph of `place`; gives its entry."""
         ...
 
+    def entry(self, item: Item, place: Place) -> Target:
+        """The node where a step begins."""
+        ...
+
 
 def loop_exit(scope: Scope, word: Target, span: Span) -> Target:
     """BREAK or CONTINUE, reported outside a loop."""

@@ -79,7 +79,12 @@ _RACE: Final = _COMMON.extended(
     (*_BRANCHES, *MERGE_KEYS),
     without=("outputs",),
 )
-_ELSE: Final = Key("else", Kind.STEPS, "Steps to run when the loop ends without a `break`.", ("orelse",))
+_ELSE: Final = Key(
+    "else",
+    Kind.EXIT,
+    "Where to go when the loop ends without a `break`: a list of steps, or a step name.",
+    ("orelse",),
+)
 _LOOP: Final = _COMMON.extended(
     "a LOOP step",
     "Run steps for each item of a list (ITERATE) or while a condition holds (WHILE).",

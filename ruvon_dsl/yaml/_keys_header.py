@@ -3,6 +3,7 @@
 from types import MappingProxyType
 from typing import Final
 
+from ruvon.cron import OVERLAPS
 from ruvon_dsl.yaml._keys import Key, Kind, Table
 from ruvon_dsl.yaml._keys_common import RETRY
 
@@ -93,6 +94,10 @@ REGISTRY_ENTRY: Final = Table(
         ),
         Key("requires", Kind.TEXTS, "Packages that must be installed."),
         Key("schedule", Kind.TEXT, "Cron expression of a recurring start.", ("cron", "cron_expression")),
+        Key("timezone", Kind.TEXT, "Time zone of the schedule (default UTC).", ("tz",)),
+        Key("overlap", Kind.CHOICE, "What a start does while the last run still goes on.", choices=OVERLAPS),
+        Key("catch_up", Kind.COUNT, "Missed runs that are made up for (default 1)."),
+        Key("retention", Kind.DURATION, "How long ended runs are kept; without it, for ever."),
         Key("enabled", Kind.BOOL, "Whether the workflow is offered (default true)."),
     ),
 )

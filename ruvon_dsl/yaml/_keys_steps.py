@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from ruvon.cron import OVERLAPS
 from ruvon_dsl.yaml._keys import Key, Kind, Table
 from ruvon_dsl.yaml._keys_common import CALL_KEYS, COMMON_KEYS, INPUT_KEYS, MERGE_KEYS, OUTPUT, RETRY
 from ruvon_dsl.yaml._keys_services import SERVICE_TABLES
@@ -89,7 +90,7 @@ _CRON_SCHEDULE: Final = _COMMON.extended(
         Key("cron_expression", Kind.VALUE, "When, as cron: `0 9 * * MON`.", ("schedule", "cron"), required=True),
         Key("timezone", Kind.VALUE, "Time zone of the schedule (default UTC).", ("tz",)),
         Key("schedule_name", Kind.VALUE, "Name of the schedule."),
-        Key("overlap", Kind.CHOICE, "What to do when the last run still goes on.", choices=("skip", "queue", "allow")),
+        Key("overlap", Kind.CHOICE, "What to do when the last run still goes on.", choices=OVERLAPS),
         Key("catch_up", Kind.COUNT, "Missed runs that are made up for."),
     ),
 )

@@ -31,10 +31,11 @@ def lower_loop(low: Lowerer, item: Item, following: Target, place: Place) -> tup
     condition = fields.node("while_condition")
     _check_sort(context, item, over=over is not None, condition=condition is not None)
     following_turns = following
-    on_break: Target | None = None
     if "else" in item.blocks:
         following_turns = low.steps(item.blocks["else"], Place(place.scope, following))
-        on_break = following if following_turns != following else None
+    if item.exhausted is not None:
+        following_turns = place.resolve(item.exhausted, low.entry)
+    on_break = following if following_turns != following else None
     body = low.graph(item.blocks.get("loop_body", Block([], item.span)), "loop", place.scope, supplies=names_of(target))
     output = context.output(fields)
     if output is not None:

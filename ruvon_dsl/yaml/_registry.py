@@ -35,6 +35,11 @@ class RegistryEntry:
     """Packages that must be installed for the workflow to be offered."""
     schedule: str | None = None
     """Cron expression of a recurring start."""
+    timezone: str | None = None
+    overlap: str | None = None
+    catch_up: int | None = None
+    retention_us: int | None = None
+    """How long ended runs are kept."""
     enabled: bool = True
     span: Span | None = None
     spans: Mapping[str, Span] = field(default_factory=lambda: MappingProxyType({}), compare=False, repr=False)
@@ -124,6 +129,10 @@ def _entry(node: YamlNode, found: Findings) -> RegistryEntry | None:
         initial_state_model=fields.text("initial_state_model"),
         requires=tuple(text.text for text in fields.texts("requires")),
         schedule=fields.text("schedule"),
+        timezone=fields.text("timezone"),
+        overlap=fields.choice("overlap"),
+        catch_up=fields.count("catch_up"),
+        retention_us=fields.duration("retention"),
         enabled=True if enabled is None else enabled,
         span=fields.span_of("type"),
         spans=MappingProxyType({key: entry.value.span for key, entry in fields.entries.items()}),

@@ -187,9 +187,12 @@ class StepParser:
         item.rules = self._rules(fields)
         for name in ("steps", "loop_body", "else", "finally"):
             entry = fields.entry(name)
-            if entry is not None and not (item.kind == "DECISION" and item.short):
+            if entry is not None and name == "else" and item.kind == "LOOP" and isinstance(entry.value, ScalarNode):
+                item.exhausted = _jump(None if is_null(entry.value) else entry.value)
+            elif entry is not None and not (item.kind == "DECISION" and item.short):
                 block = self.block(entry)
-                if block.items or name not in {"else", "finally"}:  # without steps these two are none
+                # Without steps these two are none, but for the `else` of a TRY: its handlers go past it even so.
+                if block.items or name not in {"else", "finally"} or (name == "else" and item.kind == "TRY"):
                     item.blocks[name] = block
         item.handlers = [
             self._handler(node) for node in _listed(fields.node("except")) if self._is_mapping(node, "a handler")

@@ -113,6 +113,8 @@ class Item:
     saga_id: str = ""
     arms: list[Arm] = field(default_factory=list[Arm])
     default: Exit | None = None
+    exhausted: "Jump | None" = None
+    """LOOP: where it leads when its turns are over, where `else` names a step."""
     next: Jump | None = None
     on_error: Jump | None = None
     dependencies: list[ScalarNode] | None = None

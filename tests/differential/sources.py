@@ -163,6 +163,10 @@ class _Maker:
         )  # fmt: skip
         return str(self.pick(*shapes)).format(left, right)
 
+    def plain(self, place: _Place) -> str:
+        """A number that nothing can go wrong with: an argument of a branch, which CPython has before any branch begins."""
+        return str(self.pick("state.n", "2", "len(state.items)", "(state.n + 1)", *place.ints))
+
     def condition(self, place: _Place) -> str:
         left, right = self.number(place, 1), self.number(place, 1)
         shape = self.pick(
@@ -504,7 +508,7 @@ class _Maker:
                 works.append(f'after({name}(), "{self.pick(*named)}")' if named and self.odds(0.4) else f"{name}()")
                 named.append(name)
             else:
-                works.append(f"val({self.tag()}, {self.number(place)})")
+                works.append(f"val({self.tag()}, {self.plain(place)})")
         options = self.pick(
             "",
             "",
@@ -592,7 +596,7 @@ class _Maker:
             works.append(f"{name}()")
             cases.append((f"case int() as {won}:", []))
         elif self.odds(0.4):  # against a timer only: a message that lies there decides before the child has begun
-            works = [f"sleep({span})", f"sub(Job(n={self.number(place)}, tag={self.tag()}))"]
+            works = [f"sleep({span})", f"sub(Job(n={self.plain(place)}, tag={self.tag()}))"]
             cases = [("case Elapsed():", [(f"{won} = 1",)]), (f"case int() as {won}:", [])]
         made.append((f"match await first_of({', '.join(works)}):", cases))
         place.ints.append(won)

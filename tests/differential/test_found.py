@@ -90,6 +90,24 @@ FOUND = {
         'try:\n    await gather(val("a", 1), val("b", 2))\nexcept Rejected:\n    state.name = "caught"',
         does={"a": after(1, Rejected("first", 1)), "b": after(2, KeyError("second"))},
     ),
+    "messages that lie there when a race begins came at one instant": Found(
+        'await val("a", 1)\n'
+        'match await first_of(receive(Stop, key="k"), receive(Note, key="k"), sleep(timedelta(seconds=9))):\n'
+        '    case Stop():\n        state.notes.append("stop")\n'
+        '    case Note():\n        state.notes.append("note")\n'
+        '    case Elapsed():\n        state.notes.append("nothing")\n'
+        'got = await receive(Note, key="k")\nstate.n = got.amount',
+        does={"a": after(3)},
+        signals=(Sent(Note(amount=7), 0, "k"), Sent(Stop(by="x"), 1_000_000, "k")),
+    ),
+    "messages that come while a race waits decide it as they come": Found(
+        'match await first_of(receive(Stop, key="k"), receive(Note, key="k"), sleep(timedelta(seconds=9))):\n'
+        '    case Stop():\n        state.notes.append("stop")\n'
+        '    case Note():\n        state.notes.append("note")\n'
+        '    case Elapsed():\n        state.notes.append("nothing")\n'
+        'got = await receive(Stop, key="k")\nstate.name = got.by',
+        signals=(Sent(Note(amount=7), 1_000_000, "k"), Sent(Stop(by="x"), 2_000_000, "k")),
+    ),
     "the loser of a race consumes no message": Found(
         "for item in range(2):\n"
         '    match await first_of(receive(Stop, key="k"), receive(Note, key="k"), sleep(timedelta(seconds=1))):\n'

@@ -1,12 +1,15 @@
 """Rollbacks that do not work out, by both roads: what the caller meets, and what was undone all the same."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
-from ruvon import Retry, compensate, gather, saga, sleep, step, workflow
+from ruvon import Elapsed, Retry, StepContext, compensate, first_of, gather, receive, saga, sleep, step, workflow
+from ruvon.authoring._local import run_local
+from ruvon.builder import WorkflowBuilder
 from ruvon.models import CompensationFailedError
 from tests.differential.real import by_both
 
@@ -48,6 +51,22 @@ async def give_back(state: Doc, result: None, what: str) -> None:
         raise OSError(what)
 
 
+class Freed(BaseModel):
+    what: str
+
+
+@step
+async def rent(what: str) -> str:
+    return what
+
+
+@compensate(rent)
+async def free(context: StepContext, result: str, what: str) -> None:
+    context.publish("freed", Freed(what=result))
+    if what == "stuck":
+        raise OSError(what)
+
+
 @step
 async def refuse() -> None:
     raise Refused("no")
@@ -58,6 +77,13 @@ async def undo_whole(state: Doc) -> None:
     await hold("a", state.broken)
     await take(state, "b")
     await hold("c", state.broken)
+    await refuse()
+
+
+@workflow("UndoPublishes", saga=True)
+async def undo_publishes(state: Doc) -> None:
+    await rent("car")
+    await rent("stuck")
     await refuse()
 
 
@@ -99,6 +125,29 @@ async def undo_family(state: Doc) -> None:
     await hold("own", state.broken)
     await undo_child(Doc(broken=state.broken))
     await refuse()
+
+
+@workflow("UndoLoser")
+async def undo_loser(state: Doc) -> str:
+    async def slow() -> str:
+        async with saga():
+            await hold("held", state.broken)
+            await sleep(timedelta(days=1))
+        return "slow"
+
+    match await first_of(sleep(timedelta(hours=1)), slow()):
+        case str() as text:
+            return text
+        case Elapsed():
+            return "in time"
+
+
+@workflow("UndoCancelled")
+async def undo_cancelled(state: Doc) -> None:
+    await hold("outside", state.broken)
+    async with saga():
+        await hold("inside", state.broken)
+        await receive(Freed)
 
 
 @workflow("UndoBranches", saga=True)
@@ -188,3 +237,40 @@ def test_branches_that_are_stopped_are_undone_too() -> None:
     assert "could not undo `hold`" in str(ended.error)
     found: Any = undone()
     assert found == ["cleaned", "right", "right", "left"]
+
+
+def test_what_a_compensation_publishes_is_in_the_outbox() -> None:
+    """In the commit of the compensation; one that fails publishes nothing."""
+
+    async def scenario() -> list[bytes]:
+        builder = WorkflowBuilder(plugins=False)
+        builder.register(undo_publishes)
+        run = await builder.create_workflow("UndoPublishes", Doc())
+        await run.run()
+        return [record.payload for record in builder.persistence.outbox]  # type: ignore[attr-defined]
+
+    assert asyncio.run(scenario()) == [b'{"what":"car"}']
+    local = asyncio.run(run_local(undo_publishes, Doc()))
+    assert [item.event for item in local.published] == [Freed(what="car")]
+
+
+def test_a_scope_that_loses_a_race_is_undone() -> None:
+    """A cancelled block is left like one that failed, as in Python."""
+    assert by_both(undo_loser, Doc()).result == "in time"
+    assert undone() == ["held"]
+
+
+@pytest.mark.parametrize(("compensates", "expected"), [(True, ["inside"]), (False, [])], ids=["undone", "kept"])
+def test_a_cancelled_instance_undoes_its_open_scope(compensates: bool, expected: list[str]) -> None:
+    """Unless whoever cancels says that nothing is to be undone; what lies outside of it stays without saga."""
+
+    async def scenario() -> str:
+        builder = WorkflowBuilder(plugins=False)
+        builder.register(undo_cancelled)
+        run = await builder.create_workflow("UndoCancelled", Doc())
+        await run.run()
+        await run.cancel("enough", compensate=compensates)
+        return str(run.status.value)
+
+    assert asyncio.run(scenario()) == "CANCELLED"
+    assert expected == UNDONE

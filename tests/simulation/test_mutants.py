@@ -43,7 +43,7 @@ RAISED, UNCOMMITTED, NOT_IDEMPOTENT, STUCK = (
 
 def _commits_late(patch: pytest.MonkeyPatch) -> None:
     """Steps are committed only every other time."""
-    patch.setattr(Run, "commits_now", lambda self: self.last_seq % 2 == 0)
+    patch.setattr(Run, "commits_now", lambda self, *_: self.last_seq % 2 == 0)
 
 
 def _forgets_log(patch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,7 @@ async def measure(state: Device, context: StepContext) -> int:
 
 
 @step
-async def keep(state: Device, value: int, context: StepContext) -> None:
+async def keep(state: Device, context: StepContext, value: int) -> None:
     effect(context, f"keep {value}")
     state.total += value
     state.turns += 1
@@ -82,6 +82,11 @@ async def reserve(state: Device, context: StepContext) -> str:
 @compensate(reserve)
 async def release(state: Device, context: StepContext) -> None:
     effect(context, "release")
+
+
+@step
+async def give_back(state: Device, context: StepContext) -> None:
+    effect(context, "give back")
 
 
 @workflow("Logger", history=6)
@@ -162,21 +167,30 @@ async def undoing(state: Device) -> int:
     return state.total
 
 
-@workflow("ByHand", commit="iteration", saga=True)
-async def by_hand(state: Device) -> int:
-    for _ in range(2):
-        await reserve(state)
-        await release(state)
-    await break_down(state)
-    return state.total
-
-
 @workflow("Fast", history=1000, commit="iteration")
 async def fast(state: Device) -> int:
     while state.turns < state.until:
         await tick(state)
         await tock(state)
     return state.total
+
+
+BY_HAND = """
+workflow_type: ByHand
+module: tests.support.device_flows
+initial_state_model: Device
+commit: iteration
+saga_enabled: true
+automate_next: true
+steps:
+  - while: state.turns < 2
+    do:
+      - {name: Reserve, function: reserve, compensate_function: give_back}
+      - {name: Keep, function: keep, args: {value: 1}}
+      - {name: Give back, function: give_back}
+  - {name: Break, function: break_down}
+"""
+"""A workflow that undoes its steps itself."""
 
 
 @step

@@ -97,7 +97,7 @@ def test_a_rewound_workflow_goes_on_with_the_edited_state() -> None:
         workflow = await world.handle(root)
         assert (workflow.status, workflow.result, workflow.error) == (WorkflowStatus.ACTIVE, None, None)
         entry = (await workflow.history())[-1]
-        assert (entry["kind"], entry["changed"], entry["note"]) == ("rewind", ["total"], " by ann: a wrong total")
+        assert (entry["kind"], entry["changed"], entry["note"]) == ("rewind", ["total"], "by ann: a wrong total")
         await world.reborn()
         await world.finish(root)
         assert (await world.end(root)).result == 49 + 40

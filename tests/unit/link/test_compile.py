@@ -1,5 +1,6 @@
 """The compile driver: files, texts, targets and workflow objects, and everything that can be wrong with them."""
 
+import gc
 import sys
 from pathlib import Path
 
@@ -55,6 +56,18 @@ def test_programs_compile(program: Path) -> None:
     first, second = compile_file(program, cache=False), compile_file(program, cache=False)
     assert first.ok, first.diagnostics
     assert [item.digest for item in first.definitions] == [item.digest for item in second.definitions] != []
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_is_left_as_it_was(tmp_path: Path, enabled: bool) -> None:
+    """Compiling stops the collector of cycles, and starts it again only where it ran."""
+    before = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        compile_file(write(tmp_path, "collected_x.py", "1 / 0\n"))
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if before else gc.disable)()
 
 
 def test_file_beside_a_package(tmp_path: Path) -> None:
