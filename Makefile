@@ -8,8 +8,11 @@ READY := $(VENV)/.ready
 CASES ?= 60
 CAMPAIGN ?= 400
 JOBS ?= 2
+# Random schedules of each reference workflow in `make simulate`, and the first of their seeds.
+SEEDS ?= 1000
+FIRST ?= 0
 
-.PHONY: run test lint types unit campaign bench lock clean
+.PHONY: run test lint types unit campaign simulate bench lock clean
 
 run: $(READY)
 	@$(BIN)/python -m examples.order_processing
@@ -31,6 +34,10 @@ unit: $(READY)
 # Engine against CPython, both forms against each other, interruption at every commit, hostile expressions.
 campaign: $(READY)
 	RUVON_CASES=$(CAMPAIGN) $(BIN)/pytest -q -n $(JOBS) -m campaign
+
+# Crashes, failing stores, doubled and late messages and wrong clocks over the reference workflows, for as long as you like.
+simulate: $(READY)
+	RUVON_SEEDS=$(SEEDS) RUVON_FIRST_SEED=$(FIRST) $(BIN)/pytest -q -n $(JOBS) --timeout 0 -k "random or wrong_clock" tests/simulation
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -1,4 +1,4 @@
-"""Arguments of decorators that no declaration can keep: refused where they are written, in a sentence that says what fits."""
+"""Arguments of decorators that no declaration can keep: refused where they are written, and told what fits."""
 
 import difflib
 from collections.abc import Mapping
@@ -71,7 +71,9 @@ def require_step(given: object, is_step: bool) -> None:
         return
     name = getattr(given, "__name__", None)
     if name is None:
-        raise DecoratorArgumentError(f"`compensate` is given {given!r}, which is no step", "give the step that it undoes")
+        raise DecoratorArgumentError(
+            f"`compensate` is given {given!r}, which is no step", "give the step that it undoes"
+        )
     raise DecoratorArgumentError(
         f"`compensate` is given `{name}`, which is no step",
         f"put `@step` above `def {name}`, or write `@compensate(the_step)` with the step that it undoes",

@@ -14,7 +14,6 @@ from typing import Any, Final, get_origin
 from pydantic import BaseModel
 
 from ruvon.authoring._declarations import Parameter, parameters_of, path_of
-from ruvon.cron import InvalidScheduleError, Plan
 from ruvon.ir._diagnostics import Diagnostic
 from ruvon.ir._errors import DefinitionError
 from ruvon.ir._spans import Position, Span
@@ -122,6 +121,8 @@ def check_cron(function: Callable[..., Any], cron: str | None, timezone: str) ->
     """
     if cron is None:
         return
+    from ruvon.cron import InvalidScheduleError, Plan  # noqa: PLC0415 - few workflows have a schedule
+
     try:
         Plan(cron, timezone)
     except InvalidScheduleError as exc:

@@ -17,6 +17,8 @@ from ruvon.cli._options import argument, version_option
 from ruvon.cli._output import Exit, fail
 from ruvon.cli._repair import fork, jump, retry, retry_compensation, rewind, signal
 from ruvon.cli._runs import cancel, resume, run_, start
+from ruvon.cli._scheduler import scheduler
+from ruvon.cli._schedules import schedule
 from ruvon.cli._show import list_, show
 
 __all__ = ["cli", "run"]
@@ -31,6 +33,7 @@ click.rich_click.COMMAND_GROUPS = {
             "name": "Repair",
             "commands": ["retry", "rewind", "fork", "jump", "signal", "retry-compensation", "bulk"],
         },
+        {"name": "Planning", "commands": ["schedule", "scheduler"]},
         {"name": "Testing", "commands": ["crash-test"]},
         {"name": "Looking on", "commands": ["logs", "metrics"]},
         {"name": "Set-up", "commands": ["config", "db", "completion"]},
@@ -67,11 +70,12 @@ def _exit_code_of(exc: Exception) -> Exit:
     from ruvon.providers.persistence import (  # noqa: PLC0415
         DuplicateIdempotencyKeyError,
         PersistenceError,
+        ScheduleNotFoundError,
         StaleWorkflowError,
         WorkflowNotFoundError,
     )
 
-    if isinstance(exc, WorkflowNotFoundError | UnknownWorkflowTypeError | ObjectNotFoundError):
+    if isinstance(exc, WorkflowNotFoundError | ScheduleNotFoundError | UnknownWorkflowTypeError | ObjectNotFoundError):
         return Exit.NOT_FOUND
     if isinstance(exc, StaleWorkflowError | DuplicateIdempotencyKeyError):
         return Exit.FAILURE
@@ -126,6 +130,8 @@ for command in (
     retry_compensation,
     bulk,
     interactive,
+    schedule,
+    scheduler,
     crash_test,
     logs,
     metrics,

@@ -119,14 +119,14 @@ class ParallelStep(ForkOp):
         self._join_if_over(run, owner, fork)
 
     def _start_more(self, run: Run, owner: Strand, fork: ForkFrame) -> None:
-        if fork.limit is not None and fork.limit < 0:
-            room = 0 if fork.branches else -fork.limit
-        else:
-            room = (fork.limit or fork.count) - len(fork.branches)
         if self.branches and fork.failed:
             self._give_up(fork)
+        end, room = fork.count, (fork.limit or fork.count) - len(fork.branches)
+        if fork.limit is not None and fork.limit < 0 and fork.waiting_start:
+            first = min([*fork.branches, fork.waiting_start[-1]])
+            end, room = (first // -fork.limit + 1) * -fork.limit, -fork.limit
         held: list[int] = []
-        while room > 0 and fork.waiting_start:
+        while room > 0 and fork.waiting_start and fork.waiting_start[-1] < end:
             index = fork.waiting_start.pop()
             if self.branches and any(before not in fork.done for before in self.branches[index].after):
                 held.append(index)

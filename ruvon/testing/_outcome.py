@@ -10,11 +10,11 @@ import orjson
 
 from ruvon.engine import Engine
 from ruvon.models import WorkflowStatus
-from ruvon.providers import InstanceRecord, LogEntry, OutboxRecord
+from ruvon.providers import InstanceRecord, LogEntry, OutboxRecord, ScheduleRecord
 from ruvon.testing._process import Body, BodyName, Ledger
 from ruvon.testing._shapes import differences, shape
 
-__all__ = ["InstanceOutcome", "Outcome", "events_of", "instance_outcome"]
+__all__ = ["InstanceOutcome", "Outcome", "events_of", "instance_outcome", "schedules_of"]
 
 _CHANCE: Final = re.compile(
     r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?"
@@ -53,6 +53,8 @@ class Outcome:
     """The outbox: by instance and sequence (body, loop turn, branch), what was published, in order."""
     outbox: Sequence[OutboxRecord] = ()
     """The outbox as it is."""
+    schedules: object = None
+    """What is registered to be started again and again."""
     ledger: Ledger = field(default_factory=Ledger)
     stuck: bool = False
     """It did not come to an end within the limits of the run."""
@@ -74,6 +76,7 @@ class Outcome:
             told += differences(f"{name} error", mine.error, theirs.error)
             told += _orders(name, mine.steps, theirs.steps)
         told += self._compared_events(other)
+        told += differences("the schedules", self.schedules, other.schedules)
         told += [
             f"`{item.workflow_type}` was started once too often"
             for key, item in other.instances.items()
@@ -82,11 +85,11 @@ class Outcome:
         return told
 
     def compared_outside(self, other: "Outcome") -> list[str]:
-        """What `other` left otherwise in the outside world, as sentences."""
+        """What `other` left otherwise in the outside world, in whatever order, as sentences."""
         return [
             line
             for name, expected in self.outside.items()
-            for line in differences(name, expected, other.outside.get(name))
+            for line in differences(name, expected, other.outside.get(name), ordered=False)
         ]
 
     def _compared_events(self, other: "Outcome") -> Iterator[str]:
@@ -130,6 +133,15 @@ class Outcome:
                 if told and not (found and other is not None and _given_other(first, again)):
                     found[first.name] = f"`{first.name}`: {told[0]}"
         return found
+
+
+def schedules_of(records: Iterable[ScheduleRecord]) -> object:
+    """Schedules by their names."""
+    plans = {
+        item.schedule_id: (item.workflow_type, item.cron, item.timezone, item.data, item.version, item.overlap)
+        for item in records
+    }
+    return shape(plans)
 
 
 def _listed_events(outcome: Outcome, key: tuple[str, str]) -> object:

@@ -24,19 +24,20 @@ from ruvon.testing._driving import can_go_on, rows_of
 from ruvon.testing._errors import ScriptError
 from ruvon.testing._ids import SeededIds
 from ruvon.testing._loop import DEFAULT_START, StuckError, VirtualClock, VirtualLoop, run_virtual
-from ruvon.testing._outcome import Outcome, events_of, instance_outcome
+from ruvon.testing._outcome import Outcome, events_of, instance_outcome, schedules_of
 from ruvon.testing._outside import OutsideWorld
 from ruvon.testing._process import InjectedFaultError, Ledger, Process, ProcessDied, ProcessStore
 from ruvon.testing._schedule import Schedule
 from ruvon.testing._script import Script
 from ruvon.testing._stores import MemoryStores, Stores
 
-__all__ = ["Scenario"]
+__all__ = ["ROOT", "Scenario"]
 
 _MAX_LIVES: Final = 20
 _MANY_EVENTS: Final = 10_000
 _KEY: Final = "simulated"
-_ROOT: Final = UUID("00000000-0000-4000-8000-000000000001")
+ROOT: Final = UUID("00000000-0000-4000-8000-000000000001")
+"""The instance that a run is about; a fixed id, so that idempotency keys are the same in each run."""
 
 
 @final
@@ -167,6 +168,7 @@ class _Simulation:
             self._outcome.instances[str(row.workflow_id)] = await instance_outcome(engine, row.workflow_id)
         self._outcome.outbox = await inner.read_outbox(limit=_MANY_EVENTS)
         self._outcome.events = events_of(self._outcome.outbox)
+        self._outcome.schedules = schedules_of(await inner.list_schedules())
         self._outcome.outside = self._scenario.outside.look()
 
     # Driving
@@ -186,7 +188,7 @@ class _Simulation:
                 return known.workflow_id
             program = engine.program_for(self._scenario.workflow_type, self._scenario.version)
             data = self._scenario.data() if callable(self._scenario.data) else self._scenario.data
-            record, definition = engine.new_record(program, _ROOT, {} if data is None else data, idempotency_key=_KEY)
+            record, definition = engine.new_record(program, ROOT, {} if data is None else data, idempotency_key=_KEY)
             try:
                 await engine.create(record, definition)
             except InjectedFaultError:

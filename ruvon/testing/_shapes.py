@@ -67,7 +67,9 @@ def _key(value: object) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
-def differences(name: str, expected: object, found: object, *, usual: str = "without the fault") -> list[str]:
+def differences(
+    name: str, expected: object, found: object, *, usual: str = "without the fault", ordered: bool = True
+) -> list[str]:
     """Where two shapes differ, as sentences; at most a few.
 
     Args:
@@ -75,8 +77,9 @@ def differences(name: str, expected: object, found: object, *, usual: str = "wit
         expected: how it should be.
         found: how it is.
         usual: when it was as it should be.
+        ordered: the order of items and keys counts; it cannot where concurrent branches left them.
     """
-    told = list(_Walk(usual).over(name, expected, found))
+    told = list(_Walk(usual, ordered).over(name, expected, found))
     return told if len(told) <= _MANY else [*told[:_MANY], f"... and {len(told) - _MANY} more"]
 
 
@@ -86,6 +89,7 @@ class _Walk:
     """Goes through two shapes side by side."""
 
     usual: str
+    ordered: bool
 
     def over(self, name: str, expected: Any, found: Any) -> Iterator[str]:
         if repr(expected) == repr(found):  # `==` knows no order of keys, and takes 1 for True
@@ -109,10 +113,12 @@ class _Walk:
                 yield f"{place} is {_words(two[key])}; {self.usual} it is not there"
             else:
                 yield from self.over(place, one[key], two[key])
-        if list(one) != list(two) and set(one) == set(two):
+        if self.ordered and list(one) != list(two) and set(one) == set(two):
             yield f"the keys of {name} stand in the order {', '.join(two)}; {self.usual} in {', '.join(one)}"
 
     def _lists(self, name: str, one: list[Any], two: list[Any]) -> Iterator[str]:
+        if not self.ordered and not _beyond(one, two) and not _beyond(two, one):
+            return
         if len(one) == len(two):
             for number, (left, right) in enumerate(zip(one, two, strict=True)):
                 yield from self.over(f"{name}[{number}]", left, right)

@@ -111,9 +111,7 @@ def _entry(statement: Statement, after: Target) -> Entry:
             made.default = _arm(default, after) if default or not arms else None
             return made
         case Repeat(node=node, body=body, otherwise=otherwise):
-            return Entry(
-                node, body=build(body, "END"), otherwise=None if otherwise is None else _arm(otherwise, after)
-            )
+            return Entry(node, body=build(body, "END"), otherwise=None if otherwise is None else _arm(otherwise, after))
         case Split(node=node, branches=branches, body=body):
             made = Entry(node, branches=[build(branch, "END") for branch in branches])
             made.body = None if body is None else build(body, "END")

@@ -106,7 +106,9 @@ def inline(unit: Unit, use: BlockUse, place: Place, given: Given, wanted: Wanted
     frame = frame_of(function.body, {item.name: item.span for item in function.parameters}, None)
     frame.rename = {name: f"{prefix}_{name}" for name in frame.bound if name != "state"}
     inlined = Inlined(use.name, f"<{prefix}>", output)
-    inner = replace(place, frame=frame, top=False, in_loop=False, flow=None, level=False, behind="more", inlined=inlined)
+    inner = replace(
+        place, frame=frame, top=False, in_loop=False, flow=None, level=False, behind="more", inlined=inlined
+    )
     after = place.follows(place.after)
     body = own.block(function.body, inner, "node" if output is not None else after)
     if output is not None and falls(body):

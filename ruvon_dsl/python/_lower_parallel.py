@@ -84,9 +84,14 @@ def _finished(
     shared = action.branches and action.join is Join.ALL and action.on_failure is OnFailure.CANCEL
     if shared and isinstance(output, e.Tuple) and len(output.items) == len(action.branches):
         pairs = zip(action.branches, output.items, strict=True)
-        branches = tuple(replace(branch, output=target) for branch, target in pairs)
+        branches = tuple(replace(branch, output=_kept(target)) for branch, target in pairs)
         return Effect(node, replace(action, branches=branches), call.span, automate, output, base)
     return Effect(node, replace(action, output=output), call.span, automate, output, base)
+
+
+def _kept(target: e.Expr) -> e.Expr | None:
+    """The target of a branch's result; `_` says that nobody wants it."""
+    return None if isinstance(target, e.Name) and target.id == "_" else target
 
 
 def _bad_argument(unit: Unit, value: Value | Invocation, message: str) -> None:

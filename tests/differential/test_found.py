@@ -108,6 +108,26 @@ FOUND = {
         'got = await receive(Stop, key="k")\nstate.name = got.by',
         signals=(Sent(Note(amount=7), 1_000_000, "k"), Sent(Stop(by="x"), 2_000_000, "k")),
     ),
+    "a batch that was interrupted goes on as a whole": Found(
+        'async def each(item: int) -> int:\n    await val("a", item)\n    return await val("b", item)\n'
+        "xs = await gather(*(each(item) for item in range(3)), batch_size=2)\nstate.n = len(xs)\nstate.when = now()",
+        does={"a": after(1), "b": after(2)},
+    ),
+    "an inner gather fails when its running branches have ended": Found(
+        'async def inner() -> int:\n    a, b = await gather(val("a", 1), val("b", 2))\n    return a\n'
+        'await gather(inner(), val("c", 3))',
+        does={"a": after(1, Rejected("first", 1)), "b": after(5), "c": after(3, Rejected("before", 3))},
+    ),
+    "an error that nothing takes cancels the children that are awaited": Found(
+        'await gather(sub(Job(n=1, tag="k")), val("a", 1))',
+        does={"k.0": after(2), "a": after(1, Rejected("first", 1)), "k.1": after(2)},
+    ),
+    "a cancel cuts short what cleans up after an error": Found(
+        "async def cleans() -> int:\n    try:\n"
+        '        await val("a", 1)\n    finally:\n        await val("b", 2)\n        await val("d", 4)\n    return 1\n'
+        'try:\n    await gather(cleans(), val("c", 3))\nexcept Rejected:\n    state.name = "caught"',
+        does={"a": after(1, Rejected("a", 1)), "b": after(3), "c": after(2, Rejected("c", 3))},
+    ),
     "the loser of a race consumes no message": Found(
         "for item in range(2):\n"
         '    match await first_of(receive(Stop, key="k"), receive(Note, key="k"), sleep(timedelta(seconds=1))):\n'

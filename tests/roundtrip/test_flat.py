@@ -1,27 +1,17 @@
 """Arbitrary flat graphs, irreducible ones included, printed and lowered again (law 2)."""
 
-import re
-
 import pytest
-from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 
 from ruvon.ir import Definition, verify
 from ruvon_dsl.printing import to_python
 from tests.support.cases import CASES
 from tests.support.roundtrip import assert_python_shape, assert_yaml_shape
-from tests.support.workflows import ODD_NAMES, flat_definitions, shop_roots
+from tests.support.workflows import flat_definitions, shop_roots
 
 SETTINGS = settings(
     max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck), report_multiple_bugs=False
 )
-PLAIN_NAMES = tuple(name for name in ODD_NAMES if not set(name) & set("\n\t\"'"))
-
-UNREAD = re.compile(
-    r"in enumerate\("  # `index`
-    r'|case "[^"]*":\n +node\('  # a name or options on the first node of a stage
-    r"|else:\n +at(_\d)?\.go\(.*\)\n +at(_\d)?\.go"  # both ends of a loop go on
-)
-"""What the printer writes and the Python front end does not read yet; see `python_forms_wanted`."""
 
 
 @pytest.mark.campaign

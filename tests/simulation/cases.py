@@ -4,11 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from ruvon.builder import WorkflowBuilder
+from ruvon.implementations.templating.jinja2 import Jinja2TemplateEngine
 from ruvon.testing import MemoryStores, OutsideWorld, Scenario, Script, ScriptedSignal, Stores
-from tests.simulation import flows
+from tests.simulation import flows, more_flows
 from tests.simulation.flows import Box, Paid
 
 __all__ = ["CASES", "Case", "builder", "scenario"]
@@ -61,16 +63,32 @@ CASES: tuple[Case, ...] = (
     Case("Staged", "COMPLETED"),
     Case("Restarted", "COMPLETED"),
     Case("Manual", "COMPLETED"),
+    Case("Requests", "COMPLETED"),
+    Case("Machines", "COMPLETED"),
+    Case("Planning", "COMPLETED"),
+    Case("PerTurn", "COMPLETED"),
+    Case("Deep", "COMPLETED"),
+    Case("Overdue", "COMPLETED", Script(signals=[_paid(3, timedelta(hours=5))], answer_after=timedelta(hours=3))),
+    Case("Steered", "COMPLETED", Script(answers={"Ask": [_YES], "Hear": [_YES]})),
+    Case("Injected", "COMPLETED"),
+    Case("Asked", "COMPLETED", Script(answers={"Hear": [_YES], "Hear again": [{"why": "twice"}]})),
 )
 
 
 @cache
 def builder() -> WorkflowBuilder:
     """Knows every reference workflow."""
-    made = WorkflowBuilder(plugins=False, import_roots=["tests"])
-    made.register(
-        *(item for item in vars(flows).values() if hasattr(item, "__ruvon_workflow__"))
+    made = WorkflowBuilder(
+        plugins=False,
+        import_roots=["tests"],
+        template_engine=Jinja2TemplateEngine(),
+        egress=more_flows.FakeServers(),
+        wasm_runtime=more_flows.FakeModules(),
+        inference_provider=more_flows.FakeModels(),
     )
+    known = {**vars(flows), **vars(more_flows)}
+    made.register(*(item for item in known.values() if hasattr(item, "__ruvon_workflow__")))
+    made.register(Path(__file__).parent / "yaml")
     return made
 
 

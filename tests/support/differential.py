@@ -169,7 +169,7 @@ class Outside:
         due = self.due.setdefault(call, now + reply.takes // timedelta(microseconds=1))
         if due > now:
             await self.clock.sleep_us(due - now)
-        elif is_repeated:
+        elif is_repeated and isinstance(self.clock, Clock):
             await self._in_turn(due)
         if reply.error is not None:
             raise reply.error

@@ -880,8 +880,14 @@ async def flowing(state: Job) -> list[str]:
 @workflow("FlowTwice")
 async def flow_twice(state: Job) -> None:
     async for at in flow("A"):
-        at.go("B")
-        at.go("C")
+        match at.step:
+            case "A":
+                at.go("B")
+                at.go("C")
+            case "B":
+                state.n = 20
+            case "C":
+                state.n = 30
 
 
 @block

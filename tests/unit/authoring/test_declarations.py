@@ -4,7 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pydantic import BaseModel
@@ -25,6 +25,7 @@ from ruvon import (
 )
 from ruvon.authoring import StepReferenceError, is_block, is_pure
 from ruvon.authoring._declarations import Parameter
+from ruvon.authoring._step import StepMaker
 from ruvon.ir._paths import canonical_path
 from tests.programs import w01_order, w02_travel, w03_loan
 from tests.unit.authoring import flows as f
@@ -262,3 +263,32 @@ def test_importing_ruvon_loads_no_front_end_and_no_store() -> None:
     code = f"import sys, ruvon; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def plain(n: int) -> int:
+    return n
+
+
+@pytest.mark.parametrize(
+    ("decorate", "sentence"),
+    [
+        (
+            lambda: StepMaker({"retry": 3})(plain),
+            "`retry` in `@step` of `plain` is 3; give a policy such as Retry(max_attempts=3)",
+        ),
+        (
+            lambda: StepMaker({"timeout": 20})(plain),
+            "`timeout` in `@step` of `plain` is 20; give a timedelta such as timedelta(seconds=20)",
+        ),
+        (
+            lambda: cast("Any", compensate)(plain),
+            "`compensate` is given `plain`, which is no step; put `@step` above `def plain`",
+        ),
+    ],
+)
+def test_an_argument_that_no_declaration_can_keep_is_a_type_error(decorate: Callable[[], Any], sentence: str) -> None:
+    """Python itself shows the sentence, which says what fits."""
+    with pytest.raises(TypeError) as caught:
+        decorate()
+
+    assert str(caught.value).startswith(sentence)

@@ -5,7 +5,6 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-
 from ruvon.ir import Call, Contract, Definition, Graph, IRError, Node, digest, from_tree, to_tree
 from ruvon.ir._diff import diff, places
 from ruvon.ir.expr import ExpressionError
@@ -121,7 +120,9 @@ def test_options() -> None:
 
 def test_nodes_that_come_and_go() -> None:
     """With the graph that they stand in."""
-    changed = BODY.replace('        await tell(state, text="one")\n', '        await tell(state, text="one")\n        await ship(state)\n')
+    changed = BODY.replace(
+        '        await tell(state, text="one")\n', '        await tell(state, text="one")\n        await ship(state)\n'
+    )
 
     found = told(compiled(), compiled(changed))
     assert any(line.startswith("+ node `ship") and "in `for:body`" in line for line in found), found
@@ -140,7 +141,9 @@ def test_a_renamed_node_is_one_node() -> None:
 
 def test_state_fields_and_signatures() -> None:
     """A field with its type, a function with its parameters."""
-    head = HEAD.replace("    total: int = 0", "    total: float = 0\n    extra: int").replace("text: str) ->", "text: str, n: int = 0) ->")
+    head = HEAD.replace("    total: int = 0", "    total: float = 0\n    extra: int").replace(
+        "text: str) ->", "text: str, n: int = 0) ->"
+    )
 
     found = told(compiled(), compiled(head=head))
     assert "~ state `diffed_shop:Order.total`: int, optional -> float, optional" in found
@@ -190,7 +193,15 @@ def test_an_edge_is_told() -> None:
 
 def test_a_node_that_moved() -> None:
     """Its graph is another one."""
-    found = told(compiled(), compiled(BODY.replace("    if state.total > 10:\n        await ship(state)", "    if state.total > 10:\n        for x in range(2):\n            await ship(state)")))
+    found = told(
+        compiled(),
+        compiled(
+            BODY.replace(
+                "    if state.total > 10:\n        await ship(state)",
+                "    if state.total > 10:\n        for x in range(2):\n            await ship(state)",
+            )
+        ),
+    )
 
     assert any("moved from the outermost graph to `for_2:body`" in line for line in found), found
 
@@ -201,4 +212,3 @@ def test_places_name_the_graphs_around() -> None:
 
     assert (found["charge"].within, found["tell"].within) == ("", "for:body")
     assert found["tell"].where == "`for:body`"
-

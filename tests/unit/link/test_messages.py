@@ -327,3 +327,30 @@ def test_a_retry_policy_of_a_declaration_is_refused_at_its_line(policy: str, mes
     assert marked(item, text) == f"Retry({policy})"
     assert message in item.message
     assert item.help.startswith(help_)
+
+
+@pytest.mark.parametrize(
+    ("decorator", "message", "help_"),
+    [
+        ("step(retry=3)", "`retry` in `@step` of `pay` is 3", "give a policy such as Retry(max_attempts=3)"),
+        (
+            'step(timeout="20s")',
+            "`timeout` in `@step` of `pay` is '20s'",
+            "give a timedelta such as timedelta(seconds=20)",
+        ),
+        ("step(timeout=20)", "`timeout` in `@step` of `pay` is 20", "give a timedelta such as timedelta(seconds=20)"),
+        ("step(retries=3)", "`@step` of `pay` has no argument `retries`", "did you mean `retry`?"),
+        ("step(sometimes=3)", "`@step` of `pay` has no argument `sometimes`", "it takes `name`, `retry`, `timeout`"),
+        ("step(input_model=int)", "`input_model` in `@step` of `pay` is <class 'int'>", "give a pydantic model"),
+        ("compensate(helper)", "`compensate` is given `helper`, which is no step", "put `@step` above `def helper`"),
+        ("compensate(3)", "`compensate` is given 3, which is no step", "give the step that it undoes"),
+    ],
+)
+def test_an_argument_of_a_decorator_is_refused_at_its_line(decorator: str, message: str, help_: str) -> None:
+    """The finding stands at the decorator, names the function, and says what the argument takes."""
+    text = f"def helper(number: int) -> None: ...\n\n\n@{decorator}\ndef pay(number: int) -> int:\n    return number\n"
+    (item,) = found(text, "RV0356")
+
+    assert marked(item, text) == decorator
+    assert item.message.endswith(message)
+    assert item.help.startswith(help_)

@@ -222,7 +222,6 @@ def test_the_scheduler_registers_what_is_declared() -> None:
 def test_a_cron_that_is_none_is_refused_by_the_decorator() -> None:
     """`@workflow(cron=...)` is checked where it stands."""
     with pytest.raises(DeclarationError, match=r"is no cron expression \(wrong number of fields\)"):
-
         workflow("Wrong", cron="9am")(daily.__wrapped__)
 
 

@@ -190,6 +190,14 @@ def test_differences_are_told_where_they_are(one: object, two: object, told: lis
     assert differences("it", shape(one), shape(two)) == told
 
 
+@pytest.mark.parametrize(("one", "two"), [([1, [2], 3], [3, 1, [2]]), ({"a": 1, "b": 2}, {"b": 2, "a": 1})])
+def test_order_can_be_left_out(one: object, two: object) -> None:
+    """What concurrent branches did outside has no order; how often each thing is there still counts."""
+    assert differences("it", shape(one), shape(two), ordered=False) == []
+    assert differences("it", shape(one), shape(two)) != []
+    assert differences("it", shape([1, 1, 2]), shape([1, 2, 2]), ordered=False) != []
+
+
 def test_ids_and_moments_are_compared_by_their_type() -> None:
     """A process that dies draws others; asked exactly, they differ."""
     here, there = ({"id": uuid4(), "at": datetime(2026, 1, day, tzinfo=UTC)} for day in (1, 2))

@@ -1,0 +1,257 @@
+"""`ruvon schedule`: what is planned; and `ruvon scheduler`: the process that starts it."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+import rich_click as click
+
+from ruvon.cli._definitions import require_runnable
+from ruvon.cli._input import data_options, read_data
+from ruvon.cli._options import argument, option
+from ruvon.cli._output import Exit, fail, moment, print_json, print_table, secho
+from ruvon.cli._session import Store, await_it, code_options, opened, store_options
+
+if TYPE_CHECKING:
+    from ruvon.cron import Plan
+    from ruvon.providers import ScheduleRecord
+
+__all__ = ["schedule"]
+
+_JSON = option("--json", "as_json", is_flag=True, help="Print JSON.")
+_DATES: Final = 5
+
+
+@click.group()
+def schedule() -> None:
+    """Plan recurring starts; `ruvon scheduler` starts what is planned."""
+
+
+@schedule.command("list")
+@_JSON
+@store_options
+def list_(*, as_json: bool, db: str | None) -> None:
+    """List the schedules with their next planned moment.
+
+    Example: ruvon schedule list --json
+    """
+
+    async def work() -> list[dict[str, Any]]:
+        async with opened(Store(db)) as session:
+            return [_row(item) for item in await session.builder.schedules.list()]
+
+    rows = await_it(work())
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows, ("schedule", "workflow_type", "cron", "timezone", "state", "next_at", "last_at"))
+
+
+@schedule.command()
+@argument("name")
+@_JSON
+@store_options
+def show(name: str, *, as_json: bool, db: str | None) -> None:
+    """Show a schedule in words, with its next five dates.
+
+    Example: ruvon schedule show weekly-report
+    """
+
+    async def work() -> tuple["ScheduleRecord", int]:
+        async with opened(Store(db)) as session:
+            return await session.builder.schedules.get(name), session.builder.clock.now_us()
+
+    record, now = await_it(work())
+    _print_schedule(record, now, as_json=as_json)
+
+
+@schedule.command()
+@argument("name")
+@argument("target")
+@option("--cron", required=True, help='When: minute, hour, day, month, weekday, such as "0 9 * * MON".')
+@option("--tz", "timezone", default="UTC", show_default=True, help="The time zone of --cron.")
+@option("--overlap", metavar="POLICY", help="While a run goes on: skip (default), buffer_one, allow or cancel_running.")
+@option("--catch-up", type=click.IntRange(0), help="How many missed runs are made up; default: 1.")
+@option("--owner", help="Whose runs they are.")
+@data_options("data", "-d", "The initial data of every run")
+@option("--workflow", "which", metavar="TYPE", help="Which workflow, where the target holds several.")
+@_JSON
+@code_options
+def add(
+    name: str,
+    target: str,
+    *,
+    cron: str,
+    timezone: str,
+    overlap: str | None,
+    catch_up: int | None,
+    owner: str | None,
+    data: str | None,
+    data_file: str | None,
+    which: str | None,
+    as_json: bool,
+    store: Store,
+) -> None:
+    """Plan recurring starts of TARGET; a schedule that has NAME already is changed.
+
+    Example: ruvon schedule add weekly-report flows/report.yaml --cron "0 9 * * MON" --tz Europe/Rome
+    """
+    definition, needed = require_runnable(target, store.roots, which)
+    initial = read_data(data, data_file)
+
+    async def work() -> tuple["ScheduleRecord", int]:
+        async with opened(store.also(needed), create=True) as session:
+            session.builder.register(definition)
+            made = await session.builder.schedules.add(
+                name,
+                definition.workflow_type,
+                initial,
+                cron=cron,
+                timezone=timezone,
+                overlap=overlap,
+                catch_up=catch_up,
+                owner_id=owner,
+            )
+            return made, session.builder.clock.now_us()
+
+    record, now = await_it(work())
+    _print_schedule(record, now, as_json=as_json)
+
+
+@schedule.command()
+@argument("name")
+@option("--reason", default="", help="Why; `show` tells it.")
+@store_options
+def pause(name: str, *, reason: str, db: str | None) -> None:
+    """Start nothing more of a schedule until it is resumed.
+
+    Example: ruvon schedule pause weekly-report --reason "no reports in August"
+    """
+
+    async def work() -> str:
+        async with opened(Store(db)) as session:
+            return (await session.builder.schedules.pause(name, reason)).schedule_id
+
+    click.echo(f"{await_it(work())}: paused")
+
+
+@schedule.command()
+@argument("name")
+@store_options
+def resume(name: str, *, db: str | None) -> None:
+    """Go on with the next planned moment; what was missed during the pause is not made up.
+
+    Example: ruvon schedule resume weekly-report
+    """
+
+    async def work() -> "ScheduleRecord":
+        async with opened(Store(db)) as session:
+            return await session.builder.schedules.resume(name)
+
+    record = await_it(work())
+    click.echo(f"{record.schedule_id}: next {_maybe(record.next_us) or 'never'}")
+
+
+@schedule.command()
+@argument("name")
+@store_options
+def remove(name: str, *, db: str | None) -> None:
+    """Delete a schedule; what it has started goes on.
+
+    Example: ruvon schedule remove weekly-report
+    """
+
+    async def work() -> bool:
+        async with opened(Store(db)) as session:
+            return await session.builder.schedules.remove(name)
+
+    if not await_it(work()):
+        fail(f"there is no schedule named {name}; see `ruvon schedule list`", Exit.NOT_FOUND)
+    click.echo(f"{name}: removed")
+
+
+@schedule.command("next")
+@argument("cron")
+@option("--tz", "timezone", default="UTC", show_default=True, help="The time zone.")
+@option("--count", type=click.IntRange(1, 1000), default=_DATES, show_default=True, help="How many dates.")
+@option("--after", type=click.DateTime(), help="Dates after this moment (UTC); default: now.")
+@_JSON
+def next_(cron: str, *, timezone: str, count: int, after: Any, as_json: bool) -> None:
+    """Say in words what a cron expression means, and when it falls due next.
+
+    Example: ruvon schedule next "0 9 * * MON" --tz Europe/Rome
+    """
+    from ruvon.cron import Plan, explain  # noqa: PLC0415 - not for `--help`
+    from ruvon.providers import SystemClock, microseconds_of  # noqa: PLC0415
+
+    plan = Plan(cron, timezone)
+    words = explain(cron, timezone)
+    dates = _dates(plan, SystemClock().now_us() if after is None else microseconds_of(after), count)
+    if as_json:
+        print_json({"cron": cron, "timezone": timezone, "words": words, "next": dates})
+        return
+    secho(words, bold=True)
+    _print_dates(dates)
+
+
+# What is printed
+
+
+def _dates(plan: "Plan", after_us: int, count: int) -> list[str]:
+    """The next planned moments in the plan's own time zone."""
+    from itertools import islice  # noqa: PLC0415
+
+    from ruvon.providers import datetime_of  # noqa: PLC0415
+
+    return [datetime_of(item).astimezone(plan.zone).isoformat() for item in islice(plan.after(after_us), count)]
+
+
+def _print_dates(dates: list[str]) -> None:
+    from datetime import datetime  # noqa: PLC0415
+
+    for text in dates or ["never within fifty years"]:
+        shown = f"{datetime.fromisoformat(text):%A}  {text.replace('T', ' ')}" if dates else text
+        click.echo(f"  {shown}")
+
+
+def _maybe(at_us: int | None) -> str | None:
+    return moment(at_us) if at_us is not None else None
+
+
+def _row(record: "ScheduleRecord") -> dict[str, Any]:
+    return {
+        "schedule": record.schedule_id,
+        "workflow_type": record.workflow_type,
+        "version": record.version,
+        "cron": record.cron,
+        "timezone": record.timezone,
+        "state": "paused" if record.paused else "active",
+        "note": record.note,
+        "overlap": record.overlap,
+        "catch_up": record.catch_up,
+        "buffered": record.buffered,
+        "owner_id": record.owner_id,
+        "next_at": _maybe(record.next_us),
+        "last_at": _maybe(record.last_us),
+        "last_workflow_id": record.last_workflow_id,
+    }
+
+
+def _print_schedule(record: "ScheduleRecord", now_us: int, *, as_json: bool) -> None:
+    from ruvon.cron import Plan, explain  # noqa: PLC0415
+
+    words = explain(record.cron, record.timezone)
+    dates = [] if record.paused else _dates(Plan(record.cron, record.timezone), now_us, _DATES)
+    row = _row(record)
+    if as_json:
+        print_json(row | {"words": words, "next": dates})
+        return
+    secho(f"{record.schedule_id}: {words}", bold=True)
+    for name in ("workflow_type", "version", "cron", "state", "note", "overlap", "catch_up", "buffered", "owner_id"):
+        if row[name] not in {None, "", 0} or name == "catch_up":
+            click.echo(f"  {name.replace('_', ' ')}: {row[name]}")
+    if record.last_us is not None:
+        click.echo(f"  last: {row['last_at']} (run {record.last_workflow_id})")
+    if record.paused:
+        click.echo(f"  next: `ruvon schedule resume {record.schedule_id}` goes on")
+        return
+    click.echo("  next:")
+    _print_dates(dates)
