@@ -45,7 +45,10 @@ def scheduler(
     async def work() -> dict[str, int] | None:
         async with opened(store, create=True) as session:
             made = _made(session, settings)
-            return await _once(made) if once else await _serve(made)
+            if once:
+                return await _once(made)
+            await _serve(made)
+            return None
 
     done = await_it(work())
     if done is None:

@@ -67,11 +67,11 @@ def still_open(found: Sequence[LogEntry]) -> list[LogEntry]:
     closed: set[int] = set()
     undoable: list[LogEntry] = []
     for item in found:
-        match orjson.loads(item.saga or b"{}"):
+        match cast("dict[str, Any]", orjson.loads(item.saga or b"{}")):
             case {"undo": int(seq)}:
                 closed.add(seq)
-            case {"reopen": list(numbers)}:
-                closed.difference_update(cast("list[int]", numbers))
+            case {"reopen": [*numbers]}:
+                closed.difference_update(numbers)
             case {"forget": [int(first), int(last)]}:
                 closed.update(entry.seq for entry in undoable if first < entry.seq < last)
             case _:

@@ -66,21 +66,24 @@ def crash_test(
     """
     made = builder or WorkflowBuilder(resources=resources, import_roots=import_roots, plugins=False)
     name = _registered(made, workflow, also)
-    definitions = list(_reachable(made, name, version))
-    for definition in definitions:  # imports the modules of the functions, so that their variables can be watched
-        made.engine().program_for(definition.workflow_type, definition.workflow_version)
-    outside = OutsideWorld(definitions, probes, reset)
+    outside = OutsideWorld(_loaded(made, name, version), probes, reset)
     stores = MemoryStores if folder is None else lambda: SQLiteStores(folder)
-    explorer = CrashExplorer(
-        Scenario(made, name, data, script=script, outside=outside, make_stores=stores, version=version),
-        torn=folder is not None,
-    )
+    scenario = Scenario(made, name, data, script=script, outside=outside, make_stores=stores, version=version)
+    explorer = CrashExplorer(scenario, torn=folder is not None)
     try:
         if replay is not None:
             return explorer.replay(Schedule.parse(replay))
         return explorer.explore(seeds=seeds, pairs=pairs, progress=progress)
     finally:
         outside.restore()
+
+
+def _loaded(builder: WorkflowBuilder, name: str, version: str | None) -> list[Definition]:
+    """What is run, with the modules of its functions imported, so that their variables can be watched."""
+    definitions = list(_reachable(builder, name, version))
+    for definition in definitions:
+        builder.engine().program_for(definition.workflow_type, definition.workflow_version)
+    return definitions
 
 
 def _reachable(builder: WorkflowBuilder, name: str, version: str | None) -> Iterator[Definition]:

@@ -20,7 +20,19 @@ from tests.simulation.cases import CASES, Case, builder
 from tests.simulation.flows import Box
 from tests.support.repair_world import End, World, recorded
 
-UNDOING = frozenset({"Rolled", "Scoped", "LostBranch", "Unknown", "Stubborn", "Hopeless", "CancelledSaga"})
+UNDOING = frozenset(
+    {
+        "Rolled",
+        "Scoped",
+        "LostBranch",
+        "Unknown",
+        "Stubborn",
+        "Hopeless",
+        "CancelledSaga",
+        "Requests",
+        "Deep",
+    }
+)
 """Reference workflows in which something is undone, so that not every activation can be gone back to."""
 BY_NAME = {case.name: case for case in CASES}
 
