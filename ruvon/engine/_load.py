@@ -17,6 +17,8 @@ async def load_run(services: Services, record: InstanceRecord, program: Program)
     deltas = delta_bytes = 0
     if record.last_seq > record.snapshot_seq:
         for entry in await services.store.read_log(record.workflow_id, after=record.snapshot_seq):
+            if entry.seq > record.last_seq:  # written since the row was read, by whoever drives the instance
+                break
             stored.apply(entry.delta)
             deltas += 1
             delta_bytes += len(entry.delta)
