@@ -12,7 +12,7 @@ JOBS ?= 2
 SEEDS ?= 1000
 FIRST ?= 0
 
-.PHONY: run test lint types unit campaign simulate bench lock clean
+.PHONY: run test lint types unit campaign simulate chaos bench bench-peers lock clean
 
 run: $(READY)
 	@$(BIN)/python -m examples.order_processing
@@ -29,7 +29,7 @@ types: $(READY)
 	$(BIN)/pyright --project pyproject.toml
 
 unit: $(READY)
-	RUVON_CASES=$(CASES) $(BIN)/pytest -q -n $(JOBS) -m "not campaign"
+	RUVON_CASES=$(CASES) $(BIN)/pytest -q -n $(JOBS) -m "not campaign and not chaos"
 
 # Engine against CPython, both forms against each other, interruption at every commit, hostile expressions.
 campaign: $(READY)
@@ -39,8 +39,18 @@ campaign: $(READY)
 simulate: $(READY)
 	RUVON_SEEDS=$(SEEDS) RUVON_FIRST_SEED=$(FIRST) $(BIN)/pytest -q -n $(JOBS) --timeout 0 -k "random or wrong_clock" tests/simulation
 
+# Connections to a PostgreSQL server that die at random, for minutes.
+chaos: $(READY)
+	$(BIN)/pytest -q -m chaos
+
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+# Durable steps beside DBOS, which gets an environment of its own.
+bench-peers: $(READY)
+	@test -x var/peers/bin/python || $(PYTHON) -m venv var/peers
+	@var/peers/bin/pip install -qq --disable-pip-version-check 'dbos==3.4.0'
+	$(BIN)/python -m benchmarks.durable --dbos var/peers/bin/python
 
 # Rewrites the lock file from pyproject.toml, in a clean environment.
 lock:
@@ -53,8 +63,8 @@ $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || (echo "Ruvon needs Python 3.11 or later"; exit 1)
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || (echo "install Python's venv module (Debian: python3-venv)"; exit 1)
 	@echo "installing the locked packages into $(VENV) (once) ..."
-	@$(BIN)/pip install -q --disable-pip-version-check -r requirements.lock
-	@$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@$(BIN)/pip install -qq --disable-pip-version-check -r requirements.lock
+	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps -e .
 	@touch $(READY)
 
 clean:

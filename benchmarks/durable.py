@@ -1,15 +1,18 @@
 """Durable steps a second: 64 workflows at once on SQLite with `synchronous=FULL`, and one at a time.
 
-    python benchmarks/durable.py [--steps N]
+    python benchmarks/durable.py [--steps N] [--dbos PYTHON]
+    make bench-peers
 
 Three yardsticks in the same run: asyncio waiters that write the same rows, keys and indexes through the same grouped
 writer without an engine; one such waiter; and a bare `sqlite3` loop that commits each step. Wall-clock time, because the
-flushes are part of the work.
+flushes are part of the work. With the interpreter of an environment that has `dbos`, it does the same steps in the same run.
 """
 
 import argparse
 import asyncio
+import json
 import sqlite3
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -23,6 +26,7 @@ from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
 
 AT_ONCE = 64
 PROMISED = 30_000
+TIMES_DBOS = 20
 
 
 async def engine_rate(path: Path, kind: str, workflows: int, steps: int) -> float:
@@ -83,7 +87,15 @@ def loop_rate(path: Path, steps: int) -> float:
     return steps / took
 
 
-def measure(steps: int) -> Table:
+def dbos_rate(python: str, path: Path, steps: int) -> float:
+    """The better of DBOS's two ways, asynchronous workflows and threads."""
+    script = Path(__file__).with_name("peer_dbos.py")
+    command = [python, str(script), str(path), str(AT_ONCE), str(steps)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
+    return max(json.loads(done.stdout).values())
+
+
+def measure(steps: int, dbos: str | None = None) -> Table:
     """Measure everything and print the table."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -108,6 +120,12 @@ def measure(steps: int) -> Table:
             Row(f"engine, {AT_ONCE} at once, state", state, "steps/s", "the writer", grouped, more=True),
             Row("engine, one at a time", single, "steps/s", "the lone writer", alone, 0.6 * alone, more=True),
         ]
+        if dbos is not None:
+            peer = dbos_rate(dbos, folder / "dbos.db", max(steps // 10, 1))
+            rows += [
+                Row(f"dbos, {AT_ONCE} at once", peer, "steps/s", "the bare loop", loop, more=True),
+                Row("engine, no-op, against dbos", noop, "steps/s", "dbos", peer, TIMES_DBOS * peer, more=True),
+            ]
     return show("Durable steps on SQLite, synchronous=FULL", rows)
 
 
@@ -119,4 +137,6 @@ def main() -> Table:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=200)
-    measure(parser.parse_args().steps)
+    parser.add_argument("--dbos", metavar="PYTHON", help="an interpreter that has the dbos package")
+    given = parser.parse_args()
+    measure(given.steps, given.dbos)

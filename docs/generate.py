@@ -14,10 +14,9 @@ import click
 
 from docs._samples import EXPRESSIONS, NOTES, PATTERNS, REFUSED, STATEMENTS, STEPS
 from ruvon.cli._app import cli
-from ruvon.ir import Definition, ImportRoots, Node, walk_nodes
+from ruvon.cli._default_values import FormDefault, form_defaults, in_words
 from ruvon.ir.expr import Budget, ExpressionError, parse
 from ruvon.ir.expr import _language as language
-from ruvon_dsl import compile_source, require
 from ruvon_dsl.diagnostics import catalogue
 from ruvon_dsl.python._fates import AST_FATES, Fate
 from ruvon_dsl.yaml import _keys_common as common
@@ -268,41 +267,15 @@ def _metavar(option: click.Option) -> str:
 
 # Defaults
 
-_PYTHON: Final = """
-from ruvon import gather, human, workflow
-from examples.order_processing.models import Order, Verdict
-from examples.order_processing.steps import check_fraud, validate_address
-
-
-@workflow("Defaults")
-async def defaults(state: Order) -> None:
-    while state.status == "new":
-        await check_fraud(state)
-    await gather(check_fraud(state), validate_address(state))
-    await human("task", form=Verdict)
-"""
-_YAML: Final = """
-workflow_type: Defaults
-module: examples.order_processing.steps
-uses: {Verdict: "examples.order_processing.models:Verdict"}
-initial_state_model: Order
-steps:
-  - while: state.status == 'new'
-    do: [{name: check_fraud, function: check_fraud}]
-  - name: gather
-    type: PARALLEL
-    tasks: [{name: check_fraud_2, function: check_fraud}, {name: validate_address, function: validate_address}]
-  - {name: human, type: HUMAN_IN_LOOP, task: task, form: Verdict}
-"""
-
 
 def defaults() -> str:
     """What the graph holds where a text says nothing, in both forms."""
-    roots = ImportRoots({"examples"})
-    python = require(compile_source(_PYTHON, kind="python", roots=roots))[0].definition
-    yaml = require(compile_source(_YAML, kind="yaml", roots=roots))[0].definition
-    rows = [(name, keys_, _shown(read(python)), _shown(read(yaml))) for name, keys_, read in _DEFAULTS]
+    rows = [(item.what, _said(item), _shown(item.python), _shown(item.yaml)) for item in form_defaults()]
     return table(("what", "where it is said", "Python", "YAML"), rows)
+
+
+def _said(item: FormDefault) -> str:
+    return ", ".join(map(code, item.said)) + (f" ({item.none})" if item.none else "")
 
 
 def retries() -> str:
@@ -311,54 +284,8 @@ def retries() -> str:
 
 
 def _shown(value: object) -> str:
-    return "none" if value is None else code(str(value).lower() if isinstance(value, bool) else str(value))
+    return "none" if value is None else code(in_words(value))
 
-
-def _node(definition: Definition, name: str) -> Node:
-    return next(node for node in walk_nodes(definition.graph) if node.id == name)
-
-
-def _action(name: str, field: str) -> Callable[[Definition], object]:
-    def read(definition: Definition) -> object:
-        value: Any = _node(definition, name).action
-        for part in field.split("."):
-            value = getattr(value, part)
-        return getattr(value, "value", value)
-
-    return read
-
-
-_DEFAULTS: Final[tuple[tuple[str, str, Callable[[Definition], object]], ...]] = (
-    ("version", "`version=`, `workflow_version:`", lambda d: d.workflow_version),
-    ("saga mode", "`saga=`, `saga_enabled:`", lambda d: d.saga),
-    ("strict results", "`strict_results=`, `strict_results:`", lambda d: d.strict_results),
-    ("go on from step to step", "`automate_next=`, `automate_next:`", lambda d: _node(d, "human").automate_next),
-    ("log rows kept", "`history=`, `history:` (none: all)", lambda d: d.history),
-    ("commit", "`commit=`, `commit:`", lambda d: d.commit.value),
-    ("retry of a step", "`@step(retry=)`, `.with_(retry=)`, `retry:`", _action("check_fraud_2", "retry")),
-    (
-        "timeout of an attempt",
-        "`@step(timeout=)`, `.with_(timeout=)`, `timeout:`",
-        _action("check_fraud_2", "timeout_us"),
-    ),
-    ("queue", "`@step(queue=)`, `.with_(queue=)`, `queue:` (none: in this process)", _action("check_fraud_2", "queue")),
-    ("how a result merges", "`.with_(merge=)`, `merge_strategy:`", _action("check_fraud_2", "merge.strategy")),
-    (
-        "a key written before",
-        "`.with_(conflict=)`, `merge_conflict_behavior:`",
-        _action("check_fraud_2", "merge.conflict"),
-    ),
-    ("turns of a `while`", "`node(max_iterations=)`, `max_iterations:`", _action("while", "max_iterations")),
-    ("how branches merge", "`gather(merge=)`, `merge_strategy:`", _action("gather", "merge.strategy")),
-    (
-        "two branches write one field",
-        "`gather(conflict=)`, `merge_conflict_behavior:`",
-        _action("gather", "merge.conflict"),
-    ),
-    ("a branch fails", "`gather(partial=)`, `allow_partial_success:`", _action("gather", "on_failure")),
-    ("branches at once", "`gather(limit=)`, `limit:` (none: all)", _action("gather", "limit")),
-    ("wait for a person", "`human(timeout=)`, `timeout:` (none: for ever)", _action("human", "timeout")),
-)
 
 SECTIONS: Final[Mapping[str, Callable[[], str]]] = {
     "statements": lambda: python_kinds(STATEMENTS),

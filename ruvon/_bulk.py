@@ -5,6 +5,7 @@ an action does not fit (a cancel of an ended instance) is skipped; what fails is
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never, final
@@ -13,9 +14,12 @@ from uuid import UUID
 from ruvon._workflow import Workflow
 from ruvon.engine import Engine, Run, WaitKind
 from ruvon.engine._answers import encode_signal
+from ruvon.engine._migrate import check_migration, migrate
 from ruvon.engine._repair import audit_note, retry
 from ruvon.engine._undo import open_entries
+from ruvon.ir._canonical import digest
 from ruvon.ir._errors import RuvonError
+from ruvon.ir._nodes import Definition
 from ruvon.models import WorkflowStatus
 from ruvon.providers import InstanceFilter, PersistenceProvider, WorkflowNotFoundError, WorkflowSummary
 
@@ -23,6 +27,7 @@ __all__ = [
     "BulkAction",
     "BulkCancel",
     "BulkItem",
+    "BulkMigrate",
     "BulkPurge",
     "BulkReport",
     "BulkRetry",
@@ -79,11 +84,23 @@ class BulkRewind:
 
 @final
 @dataclass(frozen=True, slots=True)
+class BulkMigrate:
+    """Let every waiting instance go on with another definition of its type, where its position and its values fit.
+
+    Instances that have that definition already, and those of other types, are not looked at.
+    """
+
+    definition: Definition
+    """The definition to go on with; it need not be registered."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class BulkPurge:
     """Delete every ended instance with all that belongs to it, but for those that a live parent may have to undo."""
 
 
-BulkAction: TypeAlias = BulkCancel | BulkRetry | BulkSignal | BulkRewind | BulkPurge
+BulkAction: TypeAlias = BulkCancel | BulkRetry | BulkSignal | BulkRewind | BulkMigrate | BulkPurge
 
 
 @final
@@ -104,6 +121,8 @@ class BulkItem:
     """Planned: the activations that would be compensated, in that order."""
     kept: tuple[str, ...] = ()
     """Planned rewind: the activations without compensation that would happen again."""
+    reasons: tuple[str, ...] = ()
+    """Skipped: each thing that stands against it."""
 
 
 @final
@@ -122,6 +141,11 @@ class BulkReport:
         return found
 
     @property
+    def reasons(self) -> Mapping[str, int]:
+        """Why instances were skipped, and how many for each reason, most first."""
+        return dict(Counter(reason for item in self.items for reason in item.reasons).most_common())
+
+    @property
     def ok(self) -> bool:
         """Whether nothing failed."""
         return "failed" not in self.counts
@@ -130,6 +154,10 @@ class BulkReport:
 @final
 class _SkippedError(Exception):
     """The action does not fit the instance."""
+
+    def __init__(self, *reasons: str) -> None:
+        self.reasons = reasons
+        super().__init__("; ".join(reasons))
 
 
 async def run_bulk(
@@ -159,7 +187,7 @@ async def run_bulk(
 
     number = 0
     async with asyncio.TaskGroup() as tasks:
-        async for row in _found(store, wanted, limit):
+        async for row in _found(store, wanted, limit, bulk.concerns):
             await places.acquire()
             tasks.create_task(one(number, row))
             number += 1
@@ -167,19 +195,23 @@ async def run_bulk(
 
 
 async def _found(
-    store: PersistenceProvider, wanted: InstanceFilter, limit: int | None
+    store: PersistenceProvider,
+    wanted: InstanceFilter,
+    limit: int | None,
+    concerns: Callable[[WorkflowSummary], bool],
 ) -> AsyncIterator[WorkflowSummary]:
     """Instances that fit, newest first; what the action makes is newer than the cursor, so it is not met."""
     after: tuple[int, int] | None = None
     left = limit
     while left is None or left > 0:
         rows = await store.find_instances(wanted, limit=min(_PAGE, left or _PAGE), after=after)
-        for row in rows:
+        concerned = [row for row in rows if concerns(row)]
+        for row in concerned:
             yield row
         if not rows:
             return
         after = (rows[-1].created_us, rows[-1].key)
-        left = left - len(rows) if left is not None else None
+        left = left - len(concerned) if left is not None else None
 
 
 @final
@@ -192,6 +224,13 @@ class _Bulk:
         self._action = action
         self._actor = actor
         self._reason = reason
+        self._digest = digest(action.definition) if isinstance(action, BulkMigrate) else b""
+
+    def concerns(self, row: WorkflowSummary) -> bool:
+        """Whether the action has anything to say about an instance."""
+        if not isinstance(self._action, BulkMigrate):
+            return True
+        return row.workflow_type == self._action.definition.workflow_type and row.digest != self._digest
 
     async def planned(self, row: WorkflowSummary) -> BulkItem:
         """What would happen to an instance."""
@@ -214,7 +253,7 @@ class _Bulk:
     def _require_fitting(self, row: WorkflowSummary) -> None:
         ended = WorkflowStatus(row.status).is_terminal
         match self._action:
-            case BulkCancel() | BulkSignal() if ended:
+            case BulkCancel() | BulkSignal() | BulkMigrate() if ended:
                 raise _SkippedError(f"it has ended ({row.status})")
             case BulkRetry() if row.status not in _FAILED:
                 raise _SkippedError(f"it is {row.status}; only a failed one can be retried")
@@ -236,6 +275,8 @@ class _Bulk:
                 await self._require_no_live_parent(row.parent_id)
             case BulkSignal(message=message, payload=payload):
                 await self._require_receiver(row, message, payload)
+            case BulkMigrate(definition=definition):
+                await self._require_movable(UUID(row.workflow_id), definition)
             case BulkRetry():
                 await self._engine.load(await self._store.load_instance(UUID(row.workflow_id)))
             case _:
@@ -244,6 +285,11 @@ class _Bulk:
 
     async def _require_receiver(self, row: WorkflowSummary, message: object, payload: object) -> None:
         encode_signal(await self._engine.load(await self._store.load_instance(UUID(row.workflow_id))), message, payload)
+
+    async def _require_movable(self, workflow_id: UUID, definition: Definition) -> None:
+        found = await check_migration(self._engine, workflow_id, definition)
+        if found.problems:
+            raise _SkippedError(*found.problems)
 
     async def _undone_by_cancel(self, workflow_id: UUID, *, compensate: bool) -> list[str]:
         """What a cancel would compensate: of awaited children first, then its own."""
@@ -265,6 +311,8 @@ class _Bulk:
             step, note = self._action.from_step, audit_note(self._actor, self._reason)
             run = await self._engine.drive(workflow_id, prepare=lambda run: retry(run, step, note))
             return run.status.value
+        if isinstance(self._action, BulkMigrate):
+            return await self._migrate(workflow_id, self._action.definition)
         workflow = Workflow(self._engine, await self._engine.load(await self._store.load_instance(workflow_id)))
         match self._action:
             case BulkCancel(compensate=compensate):
@@ -277,6 +325,12 @@ class _Bulk:
             case _:
                 assert_never(self._action)
         return workflow.status.value
+
+    async def _migrate(self, workflow_id: UUID, definition: Definition) -> str:
+        await self._require_movable(workflow_id, definition)
+        program = self._engine.program_from(definition)
+        await migrate(self._engine, workflow_id, program, actor=self._actor, reason=self._reason)
+        return (await self._store.load_instance(workflow_id)).status
 
     async def _purge(self, row: WorkflowSummary) -> str:
         workflow_id = UUID(row.workflow_id)
@@ -314,7 +368,7 @@ def _awaited(run: Run) -> list[tuple[str, UUID]]:
 
 def _failed(row: WorkflowSummary, exc: Exception) -> BulkItem:
     if isinstance(exc, _SkippedError):
-        return _item(row, "skipped", str(exc))
+        return _item(row, "skipped", str(exc), reasons=exc.reasons)
     return _item(row, "failed", str(exc) if isinstance(exc, RuvonError) else f"{type(exc).__name__}: {exc}")
 
 
@@ -326,6 +380,7 @@ def _item(
     status: str | None = None,
     undone: tuple[str, ...] = (),
     kept: tuple[str, ...] = (),
+    reasons: tuple[str, ...] = (),
 ) -> BulkItem:
     return BulkItem(
         row.workflow_id,
@@ -336,4 +391,5 @@ def _item(
         note,
         undone,
         kept,
+        reasons,
     )

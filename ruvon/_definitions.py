@@ -4,51 +4,69 @@ Files are compiled when their type is first asked for. The compilers are reached
 definitions given as IR.
 """
 
-import importlib.metadata
 import importlib.util
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import CodeType
 from typing import Any, Final, cast, final
 
+from ruvon._clashes import Sourced, clash
+from ruvon._plugins import PluginContents, PluginInfo, Plugins, contents_of
 from ruvon._registrations import Registration
+from ruvon._step_types import StepTypes
 from ruvon.engine import UnknownWorkflowTypeError
-from ruvon.ir._canonical import load
+from ruvon.ir._canonical import digest, load
 from ruvon.ir._diagnostics import Diagnostic
 from ruvon.ir._errors import DefinitionError, RuvonError
 from ruvon.ir._nodes import Definition
 from ruvon.ir._paths import ImportRoots
+from ruvon.ir._spans import Span
 from ruvon.models import WorkflowStep
 
-__all__ = ["DefinitionRegistry", "PluginInfo"]
+__all__ = ["DefinitionRegistry"]
 
 _LOGGER: Final = logging.getLogger("ruvon.builder")
 _SUFFIXES: Final = (".py", ".yaml", ".yml", ".json")
 _REGISTRY_FILES: Final = ("workflow_registry.yaml", "workflow_registry.yml", "registry.yaml")
-_PLUGIN_KEYS: Final = ("name", "version", "description", "workflows_dir", "steps_module", "models_module")
 
 _STRANDED: Final = "RV0372"
 
-PluginInfo = Mapping[str, Any]
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A definition that a file holds as IR."""
+
+    definition: Definition
+    digest: bytes | None
+    span: Span | None
+    file: str
 
 
 @final
 class DefinitionRegistry:
     """Definitions by type and version."""
 
-    def __init__(self, roots: ImportRoots, step_types: dict[str, type[WorkflowStep]]) -> None:
+    def __init__(self, roots: ImportRoots, step_types: StepTypes) -> None:
         self.roots = roots
         self.durable = False
         """Whether what is registered is run from a store that other processes read."""
         self.step_types = step_types
+        step_types.look_in_files = self._look_for_types
         self.import_cache: dict[str, object] = {}
         """Objects by path that any builder has loaded."""
         self._loaded: dict[str, object] = {}
         """Those that this one has, so that a second look-up imports nothing."""
         self._ready: dict[str, dict[str, Definition]] = {}
         self._newest: dict[str, Definition] = {}
+        self._sources: dict[tuple[str, str], Sourced] = {}
+        """Where each type and version was first compiled from."""
+        self._compared: set[str] = set()
+        """Types that no file which is not compiled yet defines differently."""
         self._files: list[Path] = []
         self._expected: dict[str, Path] = {}
         """Files whose type is known without compiling them, from a registry file."""
@@ -56,7 +74,11 @@ class DefinitionRegistry:
         self._registered: dict[str, Registration] = {}
         self._paths: dict[str, str] = {}
         """Where the Python workflows of files are, which say by their decorators when they are started."""
-        self.plugins: dict[str, PluginInfo] = {}
+        self.plugins = Plugins()
+        self.observers: list[object] = []
+        """Observers that plugins bring."""
+        self._of_plugins: dict[Path, str] = {}
+        """Which plugin a file belongs to."""
 
     # Registering
 
@@ -64,6 +86,15 @@ class DefinitionRegistry:
         """Register a definition; it becomes the current one of its type."""
         self._ready.setdefault(definition.workflow_type, {})[definition.workflow_version] = definition
         self._newest[definition.workflow_type] = definition
+
+    def add_compiled(self, item: Sourced) -> None:
+        """Register a definition with the file that it came from.
+
+        Raises:
+            DefinitionError: another file defines the type and version differently.
+        """
+        self._require_same(item)
+        self.add(item.definition)
 
     def add_object(self, workflow: object) -> None:
         """Register a Python workflow; it is compiled at once, but for one whose module is still being imported.
@@ -93,6 +124,7 @@ class DefinitionRegistry:
         self.roots.allow_folder(path.parent)
         if path not in self._files:
             self._files.append(path)
+            self._compared.clear()
 
     def add_folder(self, folder: Path) -> None:
         """Register a folder: by its registry file where it has one, else every workflow file in it."""
@@ -132,28 +164,59 @@ class DefinitionRegistry:
                 self._registered[entry.type] = Registration.of_entry(entry)
 
     def add_plugins(self) -> None:
-        """Register every installed plugin (entry points of the group `ruvon.plugins`); a broken one is logged."""
-        for point in importlib.metadata.entry_points(group="ruvon.plugins"):
-            try:
-                self.add_plugin(cast("Callable[[], PluginInfo]", point.load())())
-            except Exception:  # one broken plugin must not take the others along
-                _LOGGER.exception("the plugin `%s` could not be registered", point.name)
+        """Register what installed plugins bring; one that cannot be used is left out."""
+        self.plugins.load(self._use_plugin)
 
     def add_plugin(self, info: PluginInfo) -> None:
-        """Register one plugin's description.
+        """Register what one plugin brings.
 
         Raises:
-            ValueError: a key is missing.
+            ValueError: its description is not whole.
         """
-        missing = [key for key in _PLUGIN_KEYS if key not in info]
-        if missing:
-            raise ValueError(f"the plugin {info.get('name', '?')} does not say its {', '.join(missing)}")
-        self.plugins[str(info["name"])] = info
+        self.plugins.add(info, self._use_plugin)
+
+    def plugin_contents(self) -> list[PluginContents]:
+        """What each usable plugin brings; its steps are imported and its workflows compiled to know it."""
+        return [self._contents(info) for info in self.plugins.usable.values()]
+
+    def _contents(self, info: PluginInfo) -> PluginContents:
+        from ruvon_dsl import compile_file, require  # noqa: PLC0415 - the compilers load when a source is given
+
+        problems: list[str] = []
+        values: dict[str, Any] = {}
+        if info["steps_module"]:
+            try:
+                values = vars(self.roots.load_module(str(info["steps_module"])))
+            except RuvonError as exc:
+                problems.append(str(exc))
+        workflows: list[str] = []
+        for path in (path for path, name in self._of_plugins.items() if name == str(info["name"])):
+            try:
+                found = require(compile_file(path, roots=self.roots, step_types=self.fields_of))
+                workflows.extend(item.definition.workflow_type for item in found)
+            except RuvonError as exc:
+                problems.append(str(exc))
+        return replace(contents_of(info, values.items(), workflows), problems=tuple(problems))
+
+    def _use_plugin(self, info: PluginInfo) -> None:
+        name = str(info["name"])
         for key in ("steps_module", "models_module"):
             if info[key]:
                 self.roots.allow_package(str(info[key]))
+        made = [self._observer_of(item) for item in cast("Iterable[object]", info.get("observers") or ())]
         if info["workflows_dir"]:
+            before = set(self._files)
             self.add_folder(Path(str(info["workflows_dir"])))
+            self._of_plugins.update({path: name for path in self._files if path not in before})
+        if info["steps_module"]:
+            steps = str(info["steps_module"])
+            self.step_types.add_module(name, lambda: vars(self.roots.load_module(steps)).values())
+        self.observers.extend(made)
+
+    def _observer_of(self, item: object) -> object:
+        """An observer that a plugin names by path, or gives; a class is called."""
+        found = self.load(item) if isinstance(item, str) else item
+        return found() if isinstance(found, type) else found
 
     # Finding
 
@@ -161,6 +224,9 @@ class DefinitionRegistry:
         """The current definition of a type, or that of a version."""
         if workflow_type not in self._newest:
             self._compile_for(workflow_type)
+        if workflow_type not in self._compared:
+            self._compile_others(workflow_type)
+            self._compared.add(workflow_type)
         newest = self._newest.get(workflow_type)
         found = newest if version is None else self._ready.get(workflow_type, {}).get(version)
         if found is None:
@@ -208,9 +274,37 @@ class DefinitionRegistry:
         expected = self._expected.get(workflow_type) if workflow_type is not None else None
         files = [expected] if expected is not None and expected in self._files else list(self._files)
         for path in files:
-            if workflow_type is None or workflow_type not in self._newest:
-                self._files.remove(path)
-                self._compile_file(path)
+            if path in self._files and (workflow_type is None or workflow_type not in self._newest):
+                self._compile_listed(path)
+
+    def _compile_others(self, workflow_type: str) -> None:
+        """Compile the files that name a type too, and may define it differently; one with mistakes is left for later."""
+        for path in [item for item in self._files if item.is_file() and workflow_type in _text(item)]:
+            if path in self._files:
+                try:
+                    self._compile_listed(path)
+                except _ClashError:
+                    raise
+                except (RuvonError, OSError):
+                    continue
+
+    def _compile_listed(self, path: Path) -> None:
+        """Compile a file; one with mistakes stays listed, so that each look tells them, one of a plugin is only logged."""
+        self._files.remove(path)  # compiling may look for step types in those that are left
+        try:
+            self._compile_file(path)
+        except (RuvonError, OSError) as exc:
+            if path not in self._of_plugins:
+                self._files.append(path)
+                raise
+            _LOGGER.warning("%s of the plugin `%s` cannot be used: %s", path.name, self._of_plugins[path], exc)
+
+    def _look_for_types(self) -> None:
+        """Compile what was not compiled yet, for the step types that its modules hold."""
+        for path in list(self._files):
+            if path in self._files:
+                with suppress(RuvonError):  # whoever asks for its workflows is told
+                    self._compile_listed(path)
 
     def _candidates(self, workflow_type: str | None) -> Iterator[object]:
         for workflow in list(self._objects):
@@ -221,9 +315,12 @@ class DefinitionRegistry:
 
     def _compile_object(self, workflow: object) -> None:
         from ruvon_dsl import compile_function, require  # noqa: PLC0415 - the compilers load when a source is given
+        from ruvon_dsl._link import custom_types  # noqa: PLC0415 - as above
 
         result = compile_function(workflow, roots=self.roots)
         for item in require(result):
+            self._require_same(item)
+            self._offer_types(item.step_types, custom_types(item.definition))
             self.add(item.definition)
         if self.durable:
             for warning in result.diagnostics:
@@ -232,24 +329,50 @@ class DefinitionRegistry:
 
     def _compile_file(self, path: Path) -> None:
         if path.suffix == ".json":
-            self.add(load(path.read_bytes()))
+            definition = load(path.read_bytes())
+            self._require_same(_Stored(definition, digest(definition), Span.at(str(path), 1, 1), str(path)))
+            self.add(definition)
             return
         from ruvon_dsl import compile_file, require  # noqa: PLC0415 - the compilers load when a source is given
+        from ruvon_dsl._link import custom_types  # noqa: PLC0415 - as above
 
-        step_types = self._fields_of if self.step_types else None
-        for item in require(compile_file(path, roots=self.roots, step_types=step_types)):
+        step_types = self.fields_of if self.step_types.may_have_more else None
+        found = require(compile_file(path, roots=self.roots, step_types=step_types))
+        wanted = {name for item in found for name in custom_types(item.definition)}
+        if any(self.step_types.find(name) is None for name in wanted) and not any(item.step_types for item in found):
+            found = require(compile_file(path, roots=self.roots, step_types=step_types, cache=False))
+        for item in found:
+            self._require_same(item)
+            self._offer_types(item.step_types, wanted)
             if not self._is_newer(item.definition):
                 self.add(item.definition)
                 if item.path is not None:
                     self._paths[item.definition.workflow_type] = item.path
 
+    def _require_same(self, item: Sourced) -> None:
+        """Refuse a definition that another file defines differently under the same type and version."""
+        key = (item.definition.workflow_type, item.definition.workflow_version)
+        finding = clash(self._sources.setdefault(key, item), item)
+        if finding is not None:
+            raise _ClashError([finding])
+
     def _is_newer(self, definition: Definition) -> bool:
         """Whether a version of this type is registered already that was given later."""
         return definition.workflow_version in self._ready.get(definition.workflow_type, {})
 
-    def _fields_of(self, name: str) -> tuple[str, ...] | None:
-        cls = self.step_types.get(name)
+    def fields_of(self, name: str) -> tuple[str, ...] | None:
+        """The fields of a step type that is registered or that a plugin brings; None for another name."""
+        cls = self.step_types.find(name)
         return tuple(cls.model_fields) if cls is not None else None
+
+    def _offer_types(self, classes: Mapping[str, type[WorkflowStep]], wanted: Collection[str]) -> None:
+        """Register the step types that a definition uses and its modules hold, as far as their code is allowed."""
+        for name in wanted:
+            cls = classes.get(name)
+            if cls is not None and self.step_types.find(name) is None:
+                self.step_types.offer(
+                    name, cast("type[WorkflowStep]", self.load(f"{cls.__module__}:{cls.__qualname__}"))
+                )
 
     def problems(self) -> list[Diagnostic]:
         """Findings of every registered file that does not compile."""
@@ -279,11 +402,23 @@ def _named_workflows(function: Any) -> Iterator[Any]:
         pending.extend(item for item in code.co_consts if isinstance(item, CodeType))
 
 
+class _ClashError(DefinitionError):
+    """Two files define one type and version differently."""
+
+
 _MARKS: Final = {".py": "@workflow", ".json": '"ir_version"'}
 """What a file of a kind holds if it defines a workflow; others of its kind are steps, models or data."""
 
 
 def _may_define(path: Path) -> bool:
-    """Whether a file of a folder may hold a workflow; a Python file of steps or models alone is none of our business."""
+    """Whether a file of a folder may hold a workflow; steps alone and YAML of other tools are none of our business."""
     mark = _MARKS.get(path.suffix)
-    return mark is None or mark in path.read_text(encoding="utf-8", errors="replace")
+    if mark is not None:
+        return mark in _text(path)
+    from ruvon_dsl.yaml import is_workflow_text  # noqa: PLC0415 - the compilers load when a source is given
+
+    return is_workflow_text(_text(path))
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")

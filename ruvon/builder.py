@@ -6,7 +6,7 @@ their steps. It creates and loads instances; `Workflow` drives them. One builder
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, final
+from typing import Any, ClassVar, Literal, cast, final
 from uuid import UUID
 
 from ruvon._bridge import run_coroutine_sync
@@ -14,6 +14,7 @@ from ruvon._bulk import (
     BulkAction,
     BulkCancel,
     BulkItem,
+    BulkMigrate,
     BulkPurge,
     BulkReport,
     BulkRetry,
@@ -21,9 +22,12 @@ from ruvon._bulk import (
     BulkSignal,
     run_bulk,
 )
+from ruvon._clashes import Sourced
 from ruvon._definitions import DefinitionRegistry
+from ruvon._plugins import PluginContents
 from ruvon._registrations import Registration
 from ruvon._schedules import Schedules
+from ruvon._step_types import StepTypes, type_name
 from ruvon._workflow import Workflow
 from ruvon.engine import Engine, ProgramCache, StepInterceptor
 from ruvon.implementations.egress import HttpEgress
@@ -56,11 +60,13 @@ __all__ = [
     "BulkAction",
     "BulkCancel",
     "BulkItem",
+    "BulkMigrate",
     "BulkPurge",
     "BulkReport",
     "BulkRetry",
     "BulkRewind",
     "BulkSignal",
+    "PluginContents",
     "WorkflowBuilder",
 ]
 
@@ -108,12 +114,13 @@ class WorkflowBuilder:
         egress: EgressProvider | None = None,
         wasm_runtime: WasmRuntime | None = None,
         inference_provider: InferenceProvider | None = None,
+        crash_budget: int | None = 5,
     ) -> None:
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.ids: IdSource = ids if ids is not None else SystemIds()
         self.persistence: PersistenceProvider = persistence_provider or MemoryPersistenceProvider(self.clock)
         self.execution: ExecutionProvider = execution_provider or SyncExecutionProvider()
-        self._step_types: dict[str, type[WorkflowStep]] = {}
+        self._step_types = StepTypes()
         self._registry = DefinitionRegistry(_roots(import_roots), self._step_types)
         self._registry.import_cache = self._import_cache
         self._registry.durable = not isinstance(self.persistence, MemoryPersistenceProvider)
@@ -125,6 +132,7 @@ class WorkflowBuilder:
         self.egress: EgressProvider = egress or HttpEgress()
         self.wasm: WasmRuntime = wasm_runtime or WasmtimeRuntime.from_environment()
         self.inference: InferenceProvider = inference_provider or OnnxInferenceProvider.from_environment()
+        self._crash_budget = crash_budget
         self._programs = ProgramCache()
         self._engines: dict[tuple[int, int], Engine] = {}
         if config_dir is not None:
@@ -135,12 +143,13 @@ class WorkflowBuilder:
     # Registering
 
     def register(self, *workflows: object) -> None:
-        """Register workflows: `@workflow` functions, definitions, or paths of files and folders.
+        """Register workflows: `@workflow` functions, definitions, results of compiling, or paths of files and folders.
 
         Functions are compiled at once, files when their type is first asked for (step types may be registered later).
 
         Raises:
-            DefinitionError: a function has mistakes; the text shows them all.
+            DefinitionError: a function has mistakes; the text shows them all. Or another file defines the same type and
+                version differently.
             TypeError: something else was given.
             FileNotFoundError: there is no such file or folder.
         """
@@ -154,6 +163,8 @@ class WorkflowBuilder:
                         self._registry.add_folder(path)
                     else:
                         self._registry.add_file(path)
+                case _ if isinstance(getattr(item, "definition", None), Definition):
+                    self._registry.add_compiled(cast("Sourced", item))
                 case _:
                     self._registry.add_object(item)
 
@@ -164,11 +175,11 @@ class WorkflowBuilder:
             TypeError: a class does not say its type.
         """
         for cls in classes:
-            name = cls.model_fields["type"].default
-            if not isinstance(name, str):
+            name = type_name(cls)
+            if name is None:
                 raise TypeError(f'{cls.__qualname__} does not say its type; write `type: Literal["NAME"] = "NAME"`')
             self._registry.roots.allow_package(cls.__module__)
-            self._step_types[name] = cls
+            self._step_types.add(name, cls)
 
     def registered_types(self) -> list[str]:
         """All workflow types, sorted."""
@@ -186,7 +197,21 @@ class WorkflowBuilder:
     @property
     def plugins(self) -> Mapping[str, Mapping[str, Any]]:
         """What installed plugins say about themselves, by name."""
-        return self._registry.plugins
+        return self._registry.plugins.usable
+
+    @property
+    def broken_plugins(self) -> Mapping[str, str]:
+        """Why installed plugins are left out, by the names of their entry points."""
+        return self._registry.plugins.broken
+
+    def plugin_contents(self) -> list[PluginContents]:
+        """What each usable plugin brings; its steps are imported and its workflows compiled to know it."""
+        return self._registry.plugin_contents()
+
+    @property
+    def step_types(self) -> Mapping[str, type[WorkflowStep]]:
+        """The custom step types by name; looking one up imports the module of a plugin that brings it."""
+        return self._step_types
 
     def registration(self, workflow_type: str) -> Registration:
         """When a type is started by itself, and how long its ended runs are kept.
@@ -243,7 +268,7 @@ class WorkflowBuilder:
             compile_node,
             clock=clock or self.clock,
             ids=ids or self.ids,
-            observers=self._observers,
+            observers=(*self._observers, *self._registry.observers),
             resources=self._resources,
             step_types=self._step_types,
             secrets=self._secrets,
@@ -253,6 +278,7 @@ class WorkflowBuilder:
             egress=self.egress,
             wasm_runtime=self.wasm,
             inference_provider=self.inference,
+            crash_budget=self._crash_budget,
         )
 
     # Instances
@@ -374,7 +400,7 @@ class WorkflowBuilder:
 
         Args:
             wanted: which instances.
-            action: what is done: `BulkCancel`, `BulkRetry`, `BulkSignal`, `BulkRewind` or `BulkPurge`.
+            action: what is done: `BulkCancel`, `BulkRetry`, `BulkSignal`, `BulkRewind`, `BulkMigrate` or `BulkPurge`.
             dry_run: only say what would happen to each, and what would be compensated.
             limit: at most so many instances.
             concurrency: so many at once.

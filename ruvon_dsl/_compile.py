@@ -9,11 +9,11 @@ import hashlib
 import inspect
 import linecache
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Final, Literal, TypeAlias, final
 
 from ruvon.authoring._declarations import WorkflowDeclaration
@@ -22,9 +22,10 @@ from ruvon.ir._errors import DefinitionError, RuvonError
 from ruvon.ir._nodes import Definition
 from ruvon.ir._paths import ImportRoots
 from ruvon.ir._spans import Span
+from ruvon.models import WorkflowStep
 from ruvon_dsl._cache import CachedWorkflow, CacheKey, DefinitionCache, Entry
 from ruvon_dsl._draft import Draft, SourceText
-from ruvon_dsl._link import ModuleLookup, asked_names, in_order, link
+from ruvon_dsl._link import ModuleLookup, asked_names, in_order, link, step_classes
 from ruvon_dsl._link._codes import NO_WORKFLOW
 from ruvon_dsl._modules import Home, home_of, load_file, load_text
 from ruvon_dsl._recording import RecordingRoots
@@ -70,6 +71,8 @@ class CompiledWorkflow:
     path: str | None
     """`module:function` of a Python workflow; None for YAML."""
     file: str
+    step_types: Mapping[str, type[WorkflowStep]] = field(default_factory=lambda: MappingProxyType({}))
+    """Classes of custom step types that its modules hold, by name; none where the cache gave the definition."""
 
 
 @final
@@ -298,7 +301,10 @@ def _compiled_now(
     if _is_registry(source, kind):
         return _registry(source, roots)
     if kind == "yaml":
-        return _linked(source, _lower_yaml(source, roots, place), roots, opaque=opaque, workflow=workflow)
+        from ruvon_dsl.yaml import in_yaml  # noqa: PLC0415 - PyYAML is loaded only when YAML is compiled
+
+        result = _linked(source, _lower_yaml(source, roots, place), roots, opaque=opaque, workflow=workflow)
+        return replace(result, diagnostics=in_yaml(result.diagnostics))
     if opaque:
         return _linked(source, _lower_python(source, None, None), roots, opaque=True, workflow=workflow)
     if place.path is not None:
@@ -356,8 +362,9 @@ def _lower_python(source: SourceText, module: ModuleType | None, only: str | Non
     from ruvon_dsl.python import lower_module  # noqa: PLC0415 - libcst is loaded only when Python is compiled
 
     lookup = None if module is None else ModuleLookup(module, builtins=True)
+    classes = {} if module is None else step_classes(list(vars(module).values()))
     try:
-        return lower_module(source, lookup, only=only)
+        return [replace(draft, step_types=classes) for draft in lower_module(source, lookup, only=only)]
     except DefinitionError as exc:
         return list(exc.diagnostics)
 
@@ -395,6 +402,7 @@ def _linked(
                     span=draft.span,
                     path=draft.path,
                     file=source.file,
+                    step_types=draft.step_types,
                 )
             )
     if not done and not found:

@@ -13,6 +13,7 @@ from typing import final
 from ruvon.ir._diagnostics import Diagnostic
 from ruvon.ir._nodes import Definition
 from ruvon.ir._spans import Span
+from ruvon.models import WorkflowStep
 
 __all__ = ["Draft", "SourceText"]
 
@@ -48,5 +49,7 @@ class Draft:
     """Ids of the nodes whose `next` is nothing but the order of a YAML list (a lint reads it)."""
     opaque: bool = False
     """The code it names was not or could not be loaded (which is a finding): nothing that needs it can be checked."""
+    step_types: Mapping[str, type[WorkflowStep]] = field(default_factory=lambda: MappingProxyType({}))
+    """Classes of custom step types, by name, that the source itself imports."""
     reported: frozenset[str] = frozenset()
     """Paths that cannot be loaded, or are no functions, and that a finding is about already."""

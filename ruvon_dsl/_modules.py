@@ -168,7 +168,9 @@ def _import_findings(error: BaseException, source: SourceText, label: str) -> li
         case DecoratorArgumentError():
             help_ = error.accepted
         case TypeError() if str(error).startswith("Retry.__init__()"):
-            help_ = f"`Retry` takes, each by name: {', '.join(f'`{item.name}`' for item in fields(Retry))}"
+            names = ", ".join(f"`{item.name}`" for item in fields(Retry))
+            meant = _COUNTED if "retries'" in str(error) else ""
+            help_ = f"`Retry` takes, each by name: {names}{meant}"
         case _:
             help_ = "importing a workflow's module must succeed by itself; move what can fail into a step"
     text = f"{name}: {str(error).strip() or name}"
@@ -177,6 +179,9 @@ def _import_findings(error: BaseException, source: SourceText, label: str) -> li
     elif isinstance(error, DecoratorArgumentError):
         text = error.problem
     return [Diagnostic(code=IMPORT_FAILED, message=f"the module cannot be imported: {text}", span=span, help=help_)]
+
+
+_COUNTED: Final = "; attempts are counted, the first one included: N retries are `max_attempts=N + 1`"
 
 
 def _at_home(item: Diagnostic, source: SourceText, label: str) -> Diagnostic:

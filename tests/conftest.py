@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support import postgres
 from tests.support.cases import CASES
 from tests.support.golden import check_golden
 
@@ -30,3 +31,13 @@ def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
     """Compare a text with a golden file, or rewrite the file under `--regen`."""
     regenerate = bool(request.config.getoption("--regen"))
     return lambda path, text: check_golden(path, text, regenerate=regenerate)
+
+
+def pytest_report_header() -> str:
+    """Say which database server the tests use, or that there is none."""
+    return f"PostgreSQL: {postgres.described()}"
+
+
+def pytest_unconfigure() -> None:
+    """Drop what this process has created on the database server."""
+    postgres.drop()

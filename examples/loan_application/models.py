@@ -60,5 +60,9 @@ class Decision(BaseModel):
     reason: str
 
 
+class BureauClosed(Exception):
+    """The credit bureau does not answer now; it may later."""
+
+
 class IdentityUnknown(Exception):
     """Nobody by that name exists."""

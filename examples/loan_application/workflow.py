@@ -10,6 +10,7 @@ from examples.loan_application.steps import (
     pay_out,
     price,
     record,
+    tell_applicant,
 )
 from ruvon import TimedOut, external_workflow, gather, human, workflow
 
@@ -17,7 +18,7 @@ from ruvon import TimedOut, external_workflow, gather, human, workflow
 kyc = external_workflow("KYC", takes=Kyc, gives=KycResult)
 
 
-@workflow("LoanApplication", version="3.1.0", saga=True)
+@workflow("LoanApplication", version="3.2.0", saga=True)
 async def loan_application(state: Application) -> Decision:
     """Three checks at once, one of them a child workflow; then policy, price and, in between, a person."""
     try:
@@ -47,6 +48,7 @@ async def loan_application(state: Application) -> Decision:
                 timeout=timedelta(days=5),
             )
         except TimedOut:
+            await tell_applicant(state.applicant)
             decision = Decision(outcome="withdrawn", amount=state.amount, reason="nobody looked at it in five days")
         else:
             if review.approve:

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from examples.narrator import compare, heading, open_builder, tell, tell_where
-from examples.order_processing.models import Verdict
+from examples.order_processing.models import Transfer, Verdict
 
 HERE = Path(__file__).parent
 DATABASE = Path("var/order_processing.db")
@@ -13,7 +13,7 @@ LARGE = [{"sku": "espresso-machine", "quantity": 3, "price": "4200"}, {"sku": "g
 
 
 async def main(database: Path = DATABASE) -> None:
-    """Compile both forms, then run four orders."""
+    """Compile both forms, then run five orders."""
     compare(HERE / "workflow.py", HERE / "order_processing.yaml")
     builder = await open_builder(HERE, database)
 
@@ -50,7 +50,21 @@ async def main(database: Path = DATABASE) -> None:
     await order.run()
     tell(order)
 
-    await tell_where(builder, database, order, "examples/order_processing/order_processing.yaml", 4)
+    heading("6. By transfer: the order waits for the bank's message, for a week and after a reminder for another")
+    order = await builder.create_workflow(
+        "OrderProcessing",
+        {"order_id": "A-5", "customer": "Ada, far away", "items": SMALL, "by_transfer": True},
+    )
+    await order.run()
+    tell(order)
+    print(
+        "   ... the bank's message arrives; the first carrier is busy, so the parcel is handed over at the second try ..."
+    )
+    await order.signal(Transfer(reference="transfer-77"), key="A-5")
+    await order.run()
+    tell(order)
+
+    await tell_where(builder, database, order, "examples/order_processing/order_processing.yaml", 5)
     await builder.close()
 
 

@@ -19,7 +19,9 @@ class Order(BaseModel):
     customer: str
     items: list[Item]
     vip: bool = False
+    by_transfer: bool = False
     fraud_score: float = 0.0
+    reminders: int = 0
     payment_id: str | None = None
     status: str = "new"
 
@@ -45,6 +47,12 @@ class Payment(BaseModel):
     amount: Decimal
 
 
+class Transfer(BaseModel):
+    """The bank's message that the money of a transfer has arrived."""
+
+    reference: str
+
+
 class Receipt(BaseModel):
     order_id: str
     total: Decimal
@@ -66,3 +74,7 @@ class OutOfStock(Exception):
 
 class CardDeclined(Exception):
     """The bank said no; trying again does not help."""
+
+
+class NoCarrier(Exception):
+    """Nobody delivers to the address."""

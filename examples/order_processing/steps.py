@@ -6,7 +6,17 @@ The warehouse and the bank are stand-ins kept in memory; everything else is what
 from datetime import timedelta
 from decimal import Decimal
 
-from examples.order_processing.models import CardDeclined, Hold, Item, Order, OutOfStock, Paid, Payment, Quote
+from examples.order_processing.models import (
+    CardDeclined,
+    Hold,
+    Item,
+    NoCarrier,
+    Order,
+    OutOfStock,
+    Paid,
+    Payment,
+    Quote,
+)
 from ruvon import Retry, StepContext, compensate, step
 
 APPROVAL_LIMIT = 10_000
@@ -69,7 +79,28 @@ async def book(state: Order, payment: Payment) -> Paid:
 
 
 @step
-async def ship(state: Order) -> None:
-    """Hand the parcel over; fails for one address, to show the rollback."""
+async def remind(state: Order) -> None:
+    """Ask the customer once more for the transfer; a reminder that a crash sends twice does no harm."""
+    state.reminders += 1
+    print(f"      reminded {state.customer}")
+
+
+@step
+async def accept_transfer(reference: str, amount: Decimal) -> Payment:
+    """Put a transfer that has arrived down to the order; undone by `send_back`."""
+    return Payment(payment_id=reference, amount=amount)
+
+
+@compensate(accept_transfer)
+async def send_back(payment: Payment) -> None:
+    """The customer gets the money of a transfer back."""
+    print(f"      sent {payment.amount} back ({payment.payment_id})")
+
+
+@step(retry=Retry(max_attempts=3, delay=timedelta(milliseconds=100), on=(ConnectionError,)))
+async def ship(state: Order, context: StepContext) -> None:
+    """Hand the parcel over; one address needs a second try, and to another nobody delivers."""
     if "nowhere" in state.customer:
-        raise ConnectionError("no carrier delivers there")
+        raise NoCarrier(state.customer)
+    if "far away" in state.customer and context.attempt == 1:
+        raise ConnectionError("the carrier's office is busy")

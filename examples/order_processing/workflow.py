@@ -2,21 +2,23 @@
 
 from datetime import timedelta
 
-from examples.order_processing.models import Order, Receipt, Rejected, Verdict
+from examples.order_processing.models import Order, Receipt, Rejected, Transfer, Verdict
 from examples.order_processing.steps import (
     APPROVAL_LIMIT,
+    accept_transfer,
     book,
     charge,
     check_fraud,
     quote,
+    remind,
     reserve,
     ship,
     validate_address,
 )
-from ruvon import gather, human, workflow
+from ruvon import TimedOut, gather, human, receive, workflow
 
 
-@workflow("OrderProcessing", version="1.2.0", saga=True)
+@workflow("OrderProcessing", version="1.3.0", saga=True)
 async def order_processing(state: Order) -> Receipt:
     """Every `await` is a durable point: a crash at any line loses nothing and repeats nothing that was committed."""
     offer = await quote(state.items)
@@ -34,7 +36,15 @@ async def order_processing(state: Order) -> Receipt:
     await gather(check_fraud(state), validate_address(state))
     for item in state.items:
         await reserve(item)
-    payment = await charge(state, amount=offer.total)
+    if state.by_transfer:
+        try:
+            transfer = await receive(Transfer, key=state.order_id, timeout=timedelta(days=7))
+        except TimedOut:
+            await remind(state)
+            transfer = await receive(Transfer, key=state.order_id, timeout=timedelta(days=7))
+        payment = await accept_transfer(transfer.reference, offer.total)
+    else:
+        payment = await charge(state, amount=offer.total)
     await book(state, payment)
     await ship(state)
     state.status = "done"

@@ -5,7 +5,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 from examples.narrator import compare, heading, open_builder, tell, tell_where
-from examples.payment_terminal.models import Sale
+from examples.payment_terminal.models import Sale, Settlement
 from examples.payment_terminal.steps import LINE
 from ruvon.builder import WorkflowBuilder
 from ruvon.workflow import Workflow
@@ -20,9 +20,14 @@ async def pay(builder: WorkflowBuilder, shift: UUID, sale_id: str, amount: int) 
     payment = await builder.create_workflow("PosPayment", sale, idempotency_key=f"{shift}/{sale_id}", if_exists="load")
     if not payment.status.is_terminal:
         await payment.run()
-    tell(payment)
-    print(f"   the sale is {payment.state.status}, authorisation {payment.state.auth_code}")
+    tell_sale(payment)
     return payment
+
+
+def tell_sale(payment: Workflow) -> None:
+    """Where a payment and its sale stand."""
+    tell(payment)
+    print(f"   the sale {payment.state.sale_id} is {payment.state.status}, authorisation {payment.state.auth_code}")
 
 
 async def main(database: Path = DATABASE) -> None:
@@ -41,18 +46,26 @@ async def main(database: Path = DATABASE) -> None:
 
     LINE.up = False
     heading("4. The line is down, 30 is below the floor limit of 50: the terminal decides alone")
-    await pay(builder, shift, "S-3", 30)
+    small = await pay(builder, shift, "S-3", 30)
 
     heading("5. The line is down, 80 is above the floor limit: the sale waits in the queue")
-    await pay(builder, shift, "S-4", 80)
+    large = await pay(builder, shift, "S-4", 80)
 
-    LINE.up, LINE.paper = True, False
-    heading("6. No paper: two attempts, then the sale stands without a receipt")
+    LINE.up = True
+    heading("6. The line is back: the bank settles what was made without it")
+    for payment, approved in ((small, True), (large, False)):
+        await payment.signal(
+            Settlement(approved=approved, code=f"B-{payment.state.sale_id}"), key=payment.state.sale_id
+        )
+        tell_sale(payment)
+
+    LINE.paper = False
+    heading("7. No paper: two attempts, then the sale stands without a receipt")
     await pay(builder, shift, "S-5", 30)
 
-    heading("7. The same sale again: the idempotency key finds it, and nothing runs twice")
+    heading("8. The same sale again: the idempotency key finds it, and nothing runs twice")
     payment = await pay(builder, shift, "S-1", 30)
-    print(f"\n   to be forwarded when the line is back: {', '.join(LINE.forwarded)}")
+    print(f"\n   forwarded when the line was back: {', '.join(LINE.forwarded)}")
 
     await tell_where(builder, database, payment, "examples/payment_terminal/payment_terminal.yaml", 5)
     await builder.close()

@@ -14,7 +14,7 @@ class Sale(BaseModel):
     card_token: str
     amount: Decimal = Field(gt=0)
     currency: str = "EUR"
-    status: Literal["new", "approved", "approved_offline", "queued", "declined"] = "new"
+    status: Literal["new", "approved", "approved_offline", "queued", "declined", "unsettled"] = "new"
     auth_code: str | None = None
 
 
@@ -29,6 +29,13 @@ class Authorisation(BaseModel):
     approved: bool
     code: str
     reason: str = ""
+
+
+class Settlement(BaseModel):
+    """What the bank says, when the line is back, to a sale that was made without it."""
+
+    approved: bool
+    code: str
 
 
 class Ticket(BaseModel):

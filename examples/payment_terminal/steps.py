@@ -54,8 +54,15 @@ async def void_offline(state: Sale, context: StepContext, code: str) -> None:
 
 @step
 async def queue_for_sync(state: Sale) -> None:
-    """Keep the sale for the bank until the line is back."""
-    LINE.forwarded.append(state.sale_id)
+    """Keep the sale for the bank until the line is back; a sale that is there already is not put in again."""
+    if state.sale_id not in LINE.forwarded:
+        LINE.forwarded.append(state.sale_id)
+
+
+@step
+async def report_unsettled(state: Sale) -> None:
+    """Put the sale on the list that the shop settles by hand."""
+    print(f"      {state.sale_id} is to be settled by hand")
 
 
 @step(retry=Retry(max_attempts=2, delay=timedelta(milliseconds=50)))

@@ -1,13 +1,22 @@
 """The payment as typed Python. `payment_terminal.yaml` beside it compiles to the same digest."""
 
-from examples.payment_terminal.models import LineDown, PaperOut, Sale, Ticket
-from examples.payment_terminal.steps import approve_offline, authorise, limits, print_receipt, queue_for_sync
-from ruvon import TimedOut, workflow
+from datetime import timedelta
+
+from examples.payment_terminal.models import LineDown, PaperOut, Sale, Settlement, Ticket
+from examples.payment_terminal.steps import (
+    approve_offline,
+    authorise,
+    limits,
+    print_receipt,
+    queue_for_sync,
+    report_unsettled,
+)
+from ruvon import TimedOut, receive, workflow
 
 
-@workflow("PosPayment", version="1.4.0", saga=True)
+@workflow("PosPayment", version="1.5.0", saga=True)
 async def pos_payment(state: Sale) -> Ticket:
-    """Online when the line is up; below the floor limit the terminal decides alone; everything else waits."""
+    """Online when the line is up; below the floor limit the terminal decides alone; everything else waits for the bank."""
     limit = await limits(state.terminal_id)
     try:
         answer = await authorise(state.card_token, state.amount, state.currency)
@@ -23,6 +32,17 @@ async def pos_payment(state: Sale) -> Ticket:
         state.status = "approved" if answer.approved else "declined"
 
     try:
-        return await print_receipt(state)
+        ticket = await print_receipt(state)
     except PaperOut:
-        return Ticket(number=0)
+        ticket = Ticket(number=0)
+
+    if state.status in {"approved_offline", "queued"}:
+        try:
+            settlement = await receive(Settlement, key=state.sale_id, timeout=timedelta(hours=24))
+        except TimedOut:
+            await report_unsettled(state)
+            state.status = "unsettled"
+        else:
+            state.auth_code = settlement.code
+            state.status = "approved" if settlement.approved else "declined"
+    return ticket

@@ -17,6 +17,7 @@ _DECLARED: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "timeout": ((timedelta, type(None)), "a timedelta such as timedelta(seconds=20)"),
     "queue": ((str, type(None)), "the name of a queue"),
     "blocking": ((bool,), "True or False"),
+    "transaction": ((bool,), "True or False"),
     "strict": ((bool, type(None)), "True or False"),
     "automate_next": ((bool, type(None)), "True or False"),
     "input_model": ((type, type(None)), "a pydantic model"),

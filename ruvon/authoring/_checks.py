@@ -7,7 +7,7 @@ other functions is the compiler's: it reports everything of a file at once.
 import inspect
 import linecache
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import CodeType
 from typing import Any, Final, get_origin
 
@@ -24,6 +24,7 @@ __all__ = [
     "check_cron",
     "check_pure",
     "check_step",
+    "check_transaction",
     "check_workflow",
     "place_of",
 ]
@@ -83,6 +84,25 @@ def check_step(function: Callable[..., Any]) -> tuple[Parameter, ...]:
     _check_context(function, parameters)
     _check_state(function, parameters)
     return parameters
+
+
+def check_transaction(function: Callable[..., Any], options: Mapping[str, Any]) -> None:
+    """Check a step whose SQL is to be committed with it.
+
+    Raises:
+        DeclarationError: the two cannot share a transaction.
+    """
+    name = getattr(function, "__name__", "?")
+    if not inspect.iscoroutinefunction(function):
+        problem, remedy = "is not `async def`", f"write `async def {name}(...)` and await the statements"
+    elif "context" not in inspect.signature(function).parameters:
+        problem, remedy = "takes no `context`", "add the parameter `context: StepContext`"
+    elif options.get("queue") is not None:
+        problem, remedy = f"is run by workers of the queue `{options['queue']}`", "leave `queue=` out"
+    else:
+        return
+    reason = "its SQL goes through `context.transaction`, in this process, and is committed with the step"
+    raise DeclarationError("RV0252", function, f"`{name}` cannot have a transaction: it {problem}", reason, remedy)
 
 
 def check_workflow(function: Callable[..., Any]) -> None:

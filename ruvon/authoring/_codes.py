@@ -247,4 +247,19 @@ async def shop(state: Order) -> int:
     return state.total
 """,
     ),
+    "RV0252": _page(
+        "a step that cannot share a transaction",
+        "The SQL of a step with `transaction=True` is written together with the commit of the step. Its statements are "
+        "awaited, so the function is `async def`; they go through `context.transaction`, so it takes a `context`; and the "
+        "process that drives the workflow runs it, not a worker of a queue.",
+        "StepContext, step",
+        """@step(transaction=True)
+def charge(context: StepContext, amount: int) -> None:
+    context.transaction.execute("INSERT INTO charges VALUES (?)", (amount,))
+""",
+        """@step(transaction=True)
+async def charge(context: StepContext, amount: int) -> None:
+    await context.transaction.execute("INSERT INTO charges VALUES (?)", (amount,))
+""",
+    ),
 }

@@ -89,6 +89,8 @@ class StepDeclaration:
     queue: str | None = None
     blocking: bool = False
     """A synchronous body that blocks: run in a thread."""
+    transaction: bool = False
+    """Its SQL runs in the database transaction that commits the step."""
     strict: bool | None = None
     """Undeclared keys of a returned dict are errors; None takes the workflow's `strict_results`."""
     automate_next: bool | None = None

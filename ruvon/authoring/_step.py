@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, P
 from pydantic import BaseModel
 
 from ruvon.authoring._arguments import require_step_options
-from ruvon.authoring._checks import check_step, place_of
+from ruvon.authoring._checks import check_step, check_transaction, place_of
 from ruvon.authoring._declarations import CompensationDeclaration, StepDeclaration, path_of
 from ruvon.authoring._options import UNSET, Unset
 from ruvon.authoring._retry import Retry
@@ -107,6 +107,7 @@ class Step(Generic[P, R]):
         conflict: MergeConflictBehavior | Unset = UNSET,
         merge_function: Callable[..., Any] | Unset | None = UNSET,
         into: Any = UNSET,
+        transaction: bool | Unset = UNSET,
     ) -> Self:
         """The same step with other options at this call; None switches off what the declaration gives.
 
@@ -125,6 +126,7 @@ class Step(Generic[P, R]):
             conflict: who wins where the state was written meanwhile.
             merge_function: merges the result instead of the strategy.
             into: the type that the result is validated as, for a function without annotations.
+            transaction: whether its SQL runs in the database transaction that commits the step.
         """
         given = locals()
         changes = {key: given[key] for key in _OPTIONS if given[key] is not UNSET}
@@ -152,6 +154,7 @@ _OPTIONS: Final = (
     "conflict",
     "merge_function",
     "into",
+    "transaction",
 )
 
 
@@ -183,6 +186,7 @@ class StepMaker:
         timeout: timedelta = ...,
         queue: str = ...,
         blocking: bool = ...,
+        transaction: bool = ...,
         strict: bool = ...,
         automate_next: bool = ...,
         input_model: type[BaseModel] = ...,
@@ -214,6 +218,8 @@ class StepMaker:
             timeout: longest time of one attempt; none by default.
             queue: workers of this queue run it; by default the process that drives the workflow does.
             blocking: a synchronous body that blocks; it runs in a thread.
+            transaction: an `async def` body whose SQL, through `context.transaction`, is committed with the step, so that
+                it happens exactly once; on stores with SQL only.
             strict: undeclared keys of a returned dict are errors; by default as the workflow says.
             automate_next: whether the workflow goes on by itself after this step.
             input_model: the model of the input that the step waits for.
@@ -236,6 +242,8 @@ def step_from_function(fn: Callable[..., Any], *, name: str | None = None, **opt
     """
     parameters = check_step(fn)
     names = {item.name for item in parameters}
+    if options.get("transaction"):
+        check_transaction(fn, options)
     file, line = place_of(fn)
     declaration = StepDeclaration(
         function=fn,

@@ -10,16 +10,20 @@ from ruvon.cli._bulk import bulk
 from ruvon.cli._config import config
 from ruvon.cli._crash import crash_test
 from ruvon.cli._database import db
+from ruvon.cli._defaults import defaults
 from ruvon.cli._definitions import compile_, convert, explain, graph, schema, validate
 from ruvon.cli._interactive import interactive
+from ruvon.cli._migrate import migrate
 from ruvon.cli._observe import logs, metrics
 from ruvon.cli._options import argument, version_option
 from ruvon.cli._output import Exit, fail
+from ruvon.cli._plugins import plugins
 from ruvon.cli._repair import fork, jump, retry, retry_compensation, rewind, signal
 from ruvon.cli._runs import cancel, resume, run_, start
 from ruvon.cli._scheduler import scheduler
 from ruvon.cli._schedules import schedule
 from ruvon.cli._show import list_, show
+from ruvon.cli._versions import definitions
 
 __all__ = ["cli", "run"]
 
@@ -27,7 +31,11 @@ click.rich_click.SHOW_ARGUMENTS = True
 click.rich_click.MAX_WIDTH = 110
 click.rich_click.COMMAND_GROUPS = {
     "ruvon": [
-        {"name": "Definitions", "commands": ["compile", "validate", "convert", "graph", "explain", "schema"]},
+        {
+            "name": "Definitions",
+            "commands": ["compile", "validate", "convert", "graph", "explain", "schema", "defaults"],
+        },
+        {"name": "Versions", "commands": ["definitions", "migrate"]},
         {"name": "Runs", "commands": ["run", "start", "list", "show", "resume", "cancel", "interactive"]},
         {
             "name": "Repair",
@@ -36,7 +44,7 @@ click.rich_click.COMMAND_GROUPS = {
         {"name": "Planning", "commands": ["schedule", "scheduler"]},
         {"name": "Testing", "commands": ["crash-test"]},
         {"name": "Looking on", "commands": ["logs", "metrics"]},
-        {"name": "Set-up", "commands": ["config", "db", "completion"]},
+        {"name": "Set-up", "commands": ["config", "db", "plugins", "completion"]},
     ]
 }
 
@@ -87,8 +95,8 @@ def _exit_code_of(exc: Exception) -> Exit:
 def cli() -> None:
     """Durable workflows, written as typed Python or YAML, compiled to one checked graph.
 
-    TARGET is a YAML file, a Python file, module:function, a compiled definition (.json), or the type of a workflow in
-    the workflow folder (see `ruvon config`).
+    TARGET is a YAML file, a Python file, module:function, a compiled definition (.json), or the type of a workflow that
+    a file of --workflows, else of the workflow folder (see `ruvon config`), defines.
 
     Exit codes: 0 ok, 1 findings or failure, 2 usage, 3 database, 4 not found.
     """
@@ -116,6 +124,9 @@ for command in (
     graph,
     explain,
     schema,
+    defaults,
+    definitions,
+    migrate,
     run_,
     start,
     list_,
@@ -137,6 +148,7 @@ for command in (
     metrics,
     config,
     db,
+    plugins,
     completion,
 ):
     cli.add_command(command)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ruvon.builder import BulkAction, BulkItem, BulkReport
     from ruvon.providers import InstanceFilter
 
-__all__ = ["bulk"]
+__all__ = ["bulk", "each_of", "print_item", "span"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -28,7 +28,7 @@ _UNITS: Final[Mapping[str, str]] = {"s": "seconds", "m": "minutes", "h": "hours"
 _COLOURS: Final = {"failed": "red", "skipped": "yellow", "done": "green"}
 
 
-def _span(_: click.Context, __: click.Parameter, value: str | None) -> timedelta | None:
+def span(_: click.Context, __: click.Parameter, value: str | None) -> timedelta | None:
     """`90s`, `15m`, `12h`, `7d`, `2w`."""
     if value is None:
         return None
@@ -50,7 +50,7 @@ def _filter_options(command: F) -> F:
         option("--dry-run", is_flag=True, help="Only show what would happen to each run."),
         option("--all", "everything", is_flag=True, help="Every run; needed where nothing else says which."),
         option(
-            "--older-than", callback=_span, metavar="SPAN", help="Only runs without a change for so long, such as 7d."
+            "--older-than", callback=span, metavar="SPAN", help="Only runs without a change for so long, such as 7d."
         ),
         option("--step", "current_step", metavar="STEP", help="Only runs that stand at this step."),
         option("--owner", "owner_id", metavar="ID", help="Only runs of this owner."),
@@ -62,14 +62,14 @@ def _filter_options(command: F) -> F:
             multiple=True,
             metavar="STATUS",
             help="Only runs of this status; give it again for others.",
-            **_each_of(STATUSES),
+            **each_of(STATUSES),
         ),
     ):
         command = decorate(command)
     return command
 
 
-def _each_of(names: tuple[str, ...]) -> dict[str, Any]:
+def each_of(names: tuple[str, ...]) -> dict[str, Any]:
     """`one_of` for an option that may be given several times."""
     single = one_of(names)
 
@@ -183,9 +183,9 @@ def _wanted(given: Mapping[str, Any]) -> "InstanceFilter":
 
     names = ("statuses", "workflow_type", "workflow_version", "owner_id", "current_step")
     chosen = {name: given[name] for name in names if given[name]}
-    span = cast("timedelta | None", given["older_than"])
-    if span is not None:
-        chosen["updated_before_us"] = SystemClock().now_us() - duration_us(span)
+    age = cast("timedelta | None", given["older_than"])
+    if age is not None:
+        chosen["updated_before_us"] = SystemClock().now_us() - duration_us(age)
     if not chosen and not given["everything"]:
         fail("say which runs: --status, --type, --version, --owner, --step, --older-than, or --all", Exit.USAGE)
     return InstanceFilter(**chosen)
@@ -204,11 +204,12 @@ async def _run(
             concurrency=given["concurrency"],
             actor=given["actor"],
             reason=given["reason"],
-            on_item=None if quiet else _print_item,
+            on_item=None if quiet else print_item,
         )
 
 
-def _print_item(item: "BulkItem") -> None:
+def print_item(item: "BulkItem") -> None:
+    """One run: what would happen, or happened, to it."""
     text = f"{item.outcome:<8} {item.workflow_id}  {item.workflow_type} {item.workflow_version}  {item.status}"
     secho(f"{text}  {item.note}".rstrip(), fg=_COLOURS.get(item.outcome))
     if item.undone:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from ruvon.cli._definitions import require_runnable
+from ruvon.cli._definitions import Runnable, require_runnable
+from ruvon.cli._family import register_family
 from ruvon.cli._input import data_options, read_data
 from ruvon.cli._options import argument, option
 from ruvon.cli._output import Exit, fail, print_json, secho
@@ -20,6 +21,7 @@ from ruvon.cli._targets import import_roots
 from ruvon.cli._unknown import refuse_unknown
 
 if TYPE_CHECKING:
+    from ruvon.builder import WorkflowBuilder
     from ruvon.testing import CrashReport, Script
 
 __all__ = ["crash_test"]
@@ -71,13 +73,11 @@ def crash_test(
 
     Example: ruvon crash-test flows/order.py -d @order.json --script '{"answers": {"approve": [{"approved": true}]}}'
     """
-    definition, needed = require_runnable(target, store.roots, name)
-    store = store.also(needed)
+    runnable = require_runnable(target, store, name)
+    definition, store = runnable.definition, runnable.store
     initial = read_data(data, data_file)
     refuse_unknown(definition, definition.state, initial, "the initial data")
-    builder = new_builder(store)
-    register_types(builder, store)
-    builder.register(definition)
+    builder = _builder_of(runnable)
     with _folder() as folder, _silence(show=show_output), _progress(quiet=as_json) as progress:
         from ruvon import testing  # noqa: PLC0415 - the kit loads when it is used
 
@@ -104,6 +104,13 @@ def crash_test(
         _tell(report)
     if not report.ok:
         raise SystemExit(int(Exit.FAILURE))
+
+
+def _builder_of(runnable: Runnable) -> "WorkflowBuilder":
+    builder = new_builder(runnable.store)
+    register_types(builder, runnable.store)
+    register_family(builder, runnable)
+    return builder
 
 
 @contextlib.contextmanager

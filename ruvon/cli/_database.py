@@ -4,16 +4,14 @@ import sys
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import rich_click as click
 
 from ruvon.cli._options import option
-from ruvon.cli._output import Exit, print_json, print_table, secho
-from ruvon.cli._session import Store, await_it, durability, store_options
-
-if TYPE_CHECKING:
-    from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
+from ruvon.cli._output import Exit, fail, print_json, print_table, secho
+from ruvon.cli._provider import Provider, is_server, new_provider, without_password
+from ruvon.cli._session import Store, await_it, store_options
 
 __all__ = ["db"]
 
@@ -34,11 +32,9 @@ def db() -> None:
 
 
 @asynccontextmanager
-async def _provider(database: str | None, *, create: bool = False) -> AsyncGenerator["SQLitePersistenceProvider", None]:
+async def _provider(database: str | None, *, create: bool = False) -> AsyncGenerator[Provider, None]:
     """The database, without the engine."""
-    from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider  # noqa: PLC0415
-
-    provider = SQLitePersistenceProvider(Store(database).file(create=create), durability=durability())
+    provider = new_provider(Store(database).file(create=create), migrate=create)
     await provider.initialize()
     try:
         yield provider
@@ -47,14 +43,12 @@ async def _provider(database: str | None, *, create: bool = False) -> AsyncGener
 
 
 async def _facts(database: str | None, *, create: bool = False) -> dict[str, Any]:
-    from ruvon.implementations.persistence.sqlite._schema import SCHEMA_VERSION  # noqa: PLC0415
-
     async with _provider(database, create=create) as provider:
         facts = await provider.facts()
         stats = await provider.stats()
     return {
         **facts,
-        "current_schema_version": SCHEMA_VERSION,
+        "current_schema_version": _current_version(facts),
         "size_bytes": stats["size_bytes"],
         "workflows": stats["rows"]["workflows"],
     }
@@ -64,24 +58,45 @@ async def _facts(database: str | None, *, create: bool = False) -> dict[str, Any
 @_JSON
 @store_options
 def init(*, as_json: bool, db: str | None) -> None:
-    """Create the database file, or bring its tables up to date; what is in it stays.
+    """Create the database file or the tables of a server, or bring them up to date; what is in them stays.
 
     Example: ruvon db init --db /var/lib/shop/ruvon.db
     """
-    existed = Path(Store(db).path()).is_file()
+    existed = bool(await_it(_versions(Store(db).path())))
     facts = await_it(_facts(db, create=True))
     if as_json:
         print_json({"path": facts["path"], "schema_version": facts["schema_version"], "created": not existed})
     else:
         word = "up to date" if existed else "created"
-        secho(f"{Path(facts['path']).resolve()}: {word}, schema version {facts['schema_version']}")
+        secho(f"{_place(facts)}: {word}, schema version {facts['schema_version']}")
+
+
+@db.command("migrate")
+@option("--dry-run", is_flag=True, help="Print the SQL, and change nothing.")
+@store_options
+def migrate(*, dry_run: bool, db: str | None) -> None:
+    """Bring the tables up to date: all of it or nothing. A file is brought up to date by every command that opens it.
+
+    Example: ruvon db migrate --dry-run --db postgresql://localhost/shop
+    """
+    database = Store(db).file()
+    before = await_it(_versions(database))
+    if dry_run:
+        text = _pending_sql(database, before)
+        click.echo(text.strip() or "nothing to do: the tables are up to date")
+        return
+    facts = await_it(_facts(db, create=True))
+    after = facts["schema_version"]
+    shown = ", ".join(before)
+    word = "up to date" if shown == str(after) else f"migrated from {shown or 'nothing'}"
+    secho(f"{_place(facts)}: {word}, schema version {after}")
 
 
 @db.command("status")
 @_JSON
 @store_options
 def status(*, as_json: bool, db: str | None) -> None:
-    """Say which file it is, its size, schema version, journal, and what a commit survives.
+    """Say which database it is, its size, schema version, and what a commit survives.
 
     Example: ruvon db status --json
     """
@@ -89,12 +104,17 @@ def status(*, as_json: bool, db: str | None) -> None:
     if as_json:
         print_json(facts)
         return
-    click.echo(f"file            {Path(facts['path']).resolve()}")
+    click.echo(f"{'database' if _on_server(facts) else 'file':<16}{_place(facts)}")
     click.echo(f"size            {facts['size_bytes']} bytes")
     click.echo(f"schema version  {facts['schema_version']} of {facts['current_schema_version']}")
     click.echo(f"durability      {facts['durability']}: {_PROMISES[facts['durability']]}")
-    click.echo(f"journal         {facts['journal_mode'].upper()}")
-    click.echo(f"SQLite          {facts['sqlite_version']}")
+    if _on_server(facts):
+        click.echo(f"schema          {facts['schema']}")
+        click.echo(f"connections     {facts['connections']} of {facts['max_connections']}")
+        click.echo(f"PostgreSQL      {facts['server_version']}")
+    else:
+        click.echo(f"journal         {facts['journal_mode'].upper()}")
+        click.echo(f"SQLite          {facts['sqlite_version']}")
     click.echo(f"workflows       {facts['workflows']}")
 
 
@@ -127,7 +147,7 @@ def stats(*, as_json: bool, db: str | None) -> None:
 @_JSON
 @store_options
 def validate(*, as_json: bool, db: str | None) -> None:
-    """Check the file, every stored definition, and that no entry of any history is missing.
+    """Check the database, every stored definition, and that no entry of any history is missing.
 
     Example: ruvon db validate
     """
@@ -152,6 +172,51 @@ def validate(*, as_json: bool, db: str | None) -> None:
         )
     if problems:
         raise SystemExit(int(Exit.DATABASE))
+
+
+def _on_server(facts: dict[str, Any]) -> bool:
+    return "server_version" in facts
+
+
+def _place(facts: dict[str, Any]) -> object:
+    return facts["path"] if _on_server(facts) else Path(facts["path"]).resolve()
+
+
+def _current_version(facts: dict[str, Any]) -> object:
+    """The schema version that this Ruvon writes."""
+    if _on_server(facts):
+        from ruvon.db_schema import HEAD  # noqa: PLC0415
+
+        return HEAD
+    from ruvon.implementations.persistence.sqlite._schema import SCHEMA_VERSION  # noqa: PLC0415
+
+    return SCHEMA_VERSION
+
+
+async def _versions(database: str) -> tuple[str, ...]:
+    """The schema version that a database has now; none where it has no tables."""
+    if is_server(database):
+        from ruvon.implementations.persistence.postgres import read_revisions  # noqa: PLC0415
+
+        return await read_revisions(database)
+    from ruvon.implementations.persistence.sqlite import read_version  # noqa: PLC0415
+
+    found = read_version(database) if Path(database).is_file() else 0  # noqa: ASYNC240  # one system call
+    return (str(found),) if found else ()
+
+
+def _pending_sql(database: str, before: Sequence[str]) -> str:
+    """The statements that would bring a database up to date."""
+    if is_server(database):
+        from ruvon.db_schema import MigrationError, migration_script  # noqa: PLC0415
+
+        try:
+            return migration_script(tuple(before))
+        except MigrationError as exc:
+            fail(f"{without_password(database)}: {exc}", Exit.DATABASE)
+    from ruvon.implementations.persistence.sqlite import upgrade_script  # noqa: PLC0415
+
+    return upgrade_script(int(before[0]) if before else 0)
 
 
 def _shown(items: Sequence[T], label: str) -> Iterator[T]:

@@ -1,5 +1,6 @@
 """The commands about definitions: compile, validate, convert, graph, explain, schema."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -8,16 +9,32 @@ import rich_click as click
 from ruvon.cli._findings import has_errors, print_findings, render_findings
 from ruvon.cli._options import argument, option
 from ruvon.cli._output import Exit, fail, print_json
-from ruvon.cli._targets import compile_target, one_definition
+from ruvon.cli._targets import Needs, compile_target, flow_files, one_workflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from ruvon.cli._session import Store
+    from ruvon.cli._targets import Compiled
     from ruvon.ir import Definition, Diagnostic
+    from ruvon_dsl import CompiledWorkflow
 
-__all__ = ["compile_", "convert", "explain", "graph", "require_one", "require_runnable", "schema", "validate"]
+__all__ = [
+    "Runnable",
+    "compile_",
+    "convert",
+    "draw",
+    "explain",
+    "graph",
+    "in_form",
+    "require_one",
+    "require_runnable",
+    "schema",
+    "validate",
+]
 
-_Checked: TypeAlias = "tuple[list[Diagnostic], list[Definition]]"
+_Checked: TypeAlias = "tuple[list[Diagnostic], list[Definition], Needs]"
+"""Every finding, the definitions that are sound, and where their code may come from."""
 _ROUNDS: Final = 10
 """Mended files are checked again so often: a fix may bring to light what another one mends."""
 _NO_WORKFLOW: Final = "RV0371"
@@ -29,22 +46,40 @@ _ROOT = option(
 _OUTPUT = option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
 
 
+@dataclass(frozen=True, slots=True)
+class Runnable:
+    """A sound workflow, and what running it needs."""
+
+    definition: "Definition"
+    family: "tuple[CompiledWorkflow, ...]"
+    """It and the other workflows of its target: what it may start."""
+    store: "Store"
+    """The options of the command, with the import roots that the code needs."""
+
+
 def require_one(target: str, roots: tuple[str, ...], name: str | None) -> "Definition":
     """Compile a target to one sound definition, or print its findings and end."""
-    return require_runnable(target, roots, name)[0]
+    return _sound(target, compile_target(target, roots=roots), name).definition
 
 
-def require_runnable(target: str, roots: tuple[str, ...], name: str | None) -> "tuple[Definition, tuple[str, ...]]":
-    """One sound definition and the import roots that running it needs beside the given ones."""
-    compiled = compile_target(target, roots=roots)
+def require_runnable(target: str, store: "Store", name: str | None) -> Runnable:
+    """One sound workflow with what it may start, or the findings and the end."""
+    compiled = compile_target(target, roots=store.roots, workflows=store.workflows)
+    registered = name is None and any(item.workflow_type == target for item in compiled.definitions)
+    chosen = _sound(target, compiled, target if registered else name)
+    others = tuple(item for item in compiled.workflows if item is not chosen)
+    return Runnable(chosen.definition, (*others, chosen), store.also(compiled.needs))
+
+
+def _sound(target: str, compiled: "Compiled", name: str | None) -> "CompiledWorkflow":
     print_findings(compiled.diagnostics)
     if has_errors(compiled.diagnostics):
         absent = not Path(target).exists() and all(item.code == _NO_WORKFLOW for item in compiled.diagnostics)
         raise SystemExit(int(Exit.NOT_FOUND if absent else Exit.FAILURE))
-    definition = one_definition(compiled, name)
-    if definition is None:
+    found = one_workflow(compiled, name)
+    if found is None:
         fail(f"{target} holds no workflow")
-    return definition, compiled.roots
+    return found
 
 
 def deliver(text: str, output: Path | None) -> None:
@@ -88,10 +123,11 @@ def compile_(
     if digest:
         deliver(ir.digest(definition).hex(), output)
     else:
-        deliver(_in_form(definition, form), output)
+        deliver(in_form(definition, form), output)
 
 
-def _in_form(definition: "Definition", form: str) -> str:
+def in_form(definition: "Definition", form: str) -> str:
+    """A definition as `json`, `text`, `yaml` or `python`."""
     from ruvon import ir  # noqa: PLC0415
 
     if form == "json":
@@ -110,6 +146,7 @@ def _in_form(definition: "Definition", form: str) -> str:
 @option("--no-import", is_flag=True, help="Check the text alone; import none of its code.")
 @option("--format", "form", type=click.Choice(["text", "json", "sarif", "github"]), default="text")
 @option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@option("--against", metavar="DATABASE", help="Also what the definitions would break for the live runs in it.")
 @option("--graph", "graph_form", type=click.Choice(["mermaid", "dot", "text", "svg"]), help="Draw what is sound.")
 @_ROOT
 def validate(
@@ -120,6 +157,7 @@ def validate(
     no_import: bool,
     form: str,
     as_json: bool,
+    against: str | None,
     graph_form: str | None,
     roots: tuple[str, ...],
 ) -> None:
@@ -127,15 +165,27 @@ def validate(
 
     The modules that a definition names are imported, which runs their top level; --no-import imports nothing.
 
+    With --against the live runs of a database count too: those that the code would park (an error), those that could not
+    be moved to the new definition, and fields that are removed while they have a value (warnings).
+
     Example: ruvon validate flows/ --strict
     """
     form = "json" if as_json else form
     targets = list(_targets(paths))
 
-    def check() -> _Checked:
-        return _check(targets, roots, no_import=no_import, quiet=form != "text")
+    if against is not None and no_import:
+        fail("--against runs the check of deployed code, which imports it; leave --no-import out", Exit.USAGE)
 
-    findings, sound = _fixed(check(), check, err=form != "text") if fix else check()
+    def check() -> _Checked:
+        findings, sound, needs = _check(targets, roots, no_import=no_import, quiet=form != "text")
+        if against is not None:
+            from ruvon.cli._against import live_findings  # noqa: PLC0415  # needs the engine
+            from ruvon.cli._session import Store  # noqa: PLC0415
+
+            findings += live_findings(sound, Store(against, roots).also(needs))
+        return findings, sound, needs
+
+    findings, sound, _ = _fixed(check(), check, err=form != "text") if fix else check()
     if form != "text":
         click.echo(render_findings(findings, form), nl=False)
     else:
@@ -149,15 +199,21 @@ def validate(
 
 
 def _check(targets: list[str], roots: tuple[str, ...], *, no_import: bool, quiet: bool) -> "_Checked":
-    """Every finding about the targets, and the definitions that are sound."""
+    """Look at all targets."""
+    from ruvon._clashes import clashes  # noqa: PLC0415
+
+    homes: dict[str, None] = {}
+    files: dict[str, None] = {}
     findings: list[Diagnostic] = []
-    sound: list[Definition] = []
+    sound: list[CompiledWorkflow] = []
     with _progress(targets, quiet=quiet or len(targets) < 50) as items:
         for target in items:
             compiled = compile_target(target, roots=roots, check_only=no_import)
             findings.extend(compiled.diagnostics)
-            sound.extend(compiled.definitions)
-    return findings, sound
+            sound.extend(compiled.workflows)
+            homes.update(dict.fromkeys(compiled.roots))
+            files.update(dict.fromkeys(compiled.files))
+    return [*findings, *clashes(sound)], [item.definition for item in sound], Needs(tuple(homes), tuple(files))
 
 
 def _fixed(checked: "_Checked", check: "Callable[[], _Checked]", *, err: bool) -> "_Checked":
@@ -184,22 +240,10 @@ def _targets(paths: tuple[str, ...]) -> "Iterator[str]":
         if not path.is_dir():
             yield text
             continue
-        found = [file for file in sorted(path.rglob("*")) if _is_flow(file)]
+        found = flow_files(path)
         if not found:
             fail(f"{path} holds no workflow file", Exit.NOT_FOUND)
         yield from (str(file) for file in found)
-
-
-def _is_flow(file: Path) -> bool:
-    """Whether a file seems to define workflows, or to list them (a registry); read as text, not imported."""
-    if file.suffix not in {".py", ".yaml", ".yml"} or not file.is_file():
-        return False
-    text = file.read_text(encoding="utf-8", errors="replace")
-    if file.suffix == ".py":
-        return "@workflow" in text
-    from ruvon_dsl.yaml import is_registry_text, is_workflow_text  # noqa: PLC0415
-
-    return is_workflow_text(text) or is_registry_text(text)
 
 
 def _progress(targets: list[str], *, quiet: bool) -> "_Items":
@@ -232,7 +276,7 @@ def convert(file: Path, form: str, output: Path | None, name: str | None, roots:
 
     Example: ruvon convert order.yaml --to python -o order.py
     """
-    deliver(_in_form(require_one(str(file), roots, name), form), output)
+    deliver(in_form(require_one(str(file), roots, name), form), output)
 
 
 @click.command()

@@ -6,7 +6,8 @@ from uuid import UUID
 
 import rich_click as click
 
-from ruvon.cli._definitions import require_runnable
+from ruvon.cli._definitions import Runnable, require_runnable
+from ruvon.cli._family import register_family, require_children
 from ruvon.cli._input import data_options, read_data
 from ruvon.cli._narrator import Narrator
 from ruvon.cli._options import argument, option
@@ -16,7 +17,6 @@ from ruvon.cli._unknown import refuse_unknown
 
 if TYPE_CHECKING:
     from ruvon._workflow import Workflow
-    from ruvon.ir import Definition
 
 __all__ = ["interactive"]
 
@@ -39,14 +39,14 @@ def run(target: str, *, data: str | None, data_file: str | None, name: str | Non
     """
     from ruvon.cli._runs import ended_badly, finish, how_to_go_on  # noqa: PLC0415  # shared with the commands that do not ask
 
-    definition, needed = require_runnable(target, store.roots, name)
-    store = store.also(needed)
+    runnable = require_runnable(target, store, name)
+    store = runnable.store
     known = read_data(data, data_file)
     narrator = Narrator(quiet=as_json)
 
     async def work() -> Mapping[str, Any]:
         async with opened(store, create=True, memory=True, observers=[narrator]) as session:
-            workflow = await _create(session, definition, known)
+            workflow = await _create(session, runnable, known)
             narrator.workflow_id = workflow.id
             try:
                 with narrator.apart():
@@ -58,15 +58,16 @@ def run(target: str, *, data: str | None, data_file: str | None, name: str | Non
     ended_badly(await_it(work(), interrupted=lambda: how_to_go_on(narrator, store)))
 
 
-async def _create(session: Session, definition: "Definition", known: object) -> "Workflow":
+async def _create(session: Session, runnable: Runnable, known: object) -> "Workflow":
     """Create the workflow, asking for its data until it is valid."""
+    definition = runnable.definition
     from ruvon.cli._forms import ask_until_valid  # noqa: PLC0415
     from ruvon.engine import InvalidInitialDataError  # noqa: PLC0415
 
     refuse_unknown(definition, definition.state, known, "the initial data")
     if known is not None and not isinstance(known, dict):
         fail("the initial data is no JSON object", Exit.USAGE)
-    session.builder.register(definition)
+    await require_children(session, register_family(session.builder, runnable))
     engine = session.builder.engine()
     program = engine.program_for(definition.workflow_type, None)
     probe = session.builder.ids.new_id()
@@ -124,7 +125,7 @@ async def _answer(session: Session, workflow: "Workflow", wait: Mapping[str, Any
     data = ask_form(form)
     while True:
         try:
-            await give(workflow, data, str(wait["step"]))
+            await give(workflow, data, wait)
         except InvalidInputError as exc:
             for problem in exc.problems:
                 click.secho(f"  {problem}", err=True, fg="red")

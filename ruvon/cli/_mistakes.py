@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from ruvon.cli._session import again
+
 if TYPE_CHECKING:
     from ruvon.ir import RuvonError
 
@@ -13,29 +15,43 @@ def in_commands(exc: "RuvonError") -> str:
     from ruvon import engine  # noqa: PLC0415
     from ruvon.providers import persistence  # noqa: PLC0415
 
+    code, database = again(), again(code=False)
     match exc:
+        case engine.WorkflowFinishedError(workflow_id=run, status="FAILED_ROLLED_BACK" as status):
+            return (
+                f"the run {run} has ended ({status}): what had a compensation was undone; start a new one with "
+                "`ruvon run` when the reason is mended"
+            )
         case engine.WorkflowFinishedError(workflow_id=run, status=status) if status.startswith("FAILED"):
-            return f"the run {run} has ended ({status}); bring it back with `ruvon retry {run}`, or start a new one"
+            back = f"`ruvon retry {run}{code}`"
+            return f"the run {run} has ended ({status}); bring it back with {back}, or start a new one"
         case engine.WorkflowFinishedError(workflow_id=run, status=status):
             return f"the run {run} has ended ({status}); start a new one with `ruvon run`"
         case engine.NotWaitingForInputError(workflow_id=run, status=status, step=step):
             at = f" at `{step}`" if step else ""
             return (
                 f"the run {run} does not wait for input (it is {status}{at}); "
-                f"let it go on without -i: `ruvon resume {run} --auto`"
+                f"let it go on without -i: `ruvon resume {run}{code} --auto`"
             )
         case engine.UnknownStepTypeError(step=step, step_type=name):
             return (
-                f"the step `{step}` is of the type {name}, which is none of the built-in ones; the command line runs "
-                "those, and types of your own run in a program that registers them"
+                f"the step `{step}` is of the type {name}, which is none of the built-in ones; name the file of its "
+                "workflow with --workflows, or install the plugin that has it (`ruvon plugins` lists them)"
+            )
+        case engine.DefinitionDriftError():
+            return (
+                f"{exc}; `ruvon migrate apply` moves runs to a definition that fits the code, and "
+                f"`ruvon cancel ID{code} --force` ends such a run without its code"
             )
         case engine.UnknownWorkflowTypeError():
             return f"{exc}; --workflows PATH makes more types known"
         case persistence.DuplicateIdempotencyKeyError():
-            return f"{str(exc).partition(';')[0]}; see `ruvon list`, or give another --key"
+            return f"{str(exc).partition(';')[0]}; see `ruvon list{database}`, or give another --key"
         case persistence.WorkflowNotFoundError(workflow_id=run):
-            return f"there is no run {run} in this database; see `ruvon list`, or name another database with --db"
+            listed = f"`ruvon list{database}`"
+            return f"there is no run {run} in this database; see {listed}, or name another database with --db"
         case persistence.WorkflowBusyError(workflow_id=run):
-            return f"the run {run} is being driven by another process; wait for it, or see `ruvon logs {run} --follow`"
+            logs = f"`ruvon logs {run}{code} --follow`"
+            return f"the run {run} is being driven by another process; wait for it, or see {logs}"
         case _:
             return str(exc)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ruvon.cli._output import secho
 
 if TYPE_CHECKING:
-    from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
+    from ruvon.cli._provider import Provider
 
 __all__ = ["Narrator"]
 
@@ -79,7 +79,7 @@ class Narrator:
         """While JSON is wanted on standard output, what step functions print goes to standard error."""
         return redirect_stdout(sys.stderr) if self.quiet else nullcontext()
 
-    async def store(self, provider: "SQLitePersistenceProvider") -> None:
+    async def store(self, provider: "Provider") -> None:
         """Write the times that steps took as metrics."""
         times, self._times = self._times, []
         for workflow_id, step, duration_ms in times:

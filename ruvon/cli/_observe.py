@@ -9,13 +9,14 @@ import rich_click as click
 
 from ruvon.cli._options import argument, one_of, option
 from ruvon.cli._output import Exit, fail, moment, print_json, print_table, secho, to_json
-from ruvon.cli._report import flat
+from ruvon.cli._report import flat, record_data
 from ruvon.cli._session import Session, Store, await_it, code_options, opened, store_options
+from ruvon.cli._waits import WAITS
 
 if TYPE_CHECKING:
     from ruvon.providers import InstanceRecord, LogEntry
 
-__all__ = ["dated", "history", "logs", "metrics", "print_history"]
+__all__ = ["dated", "everything", "logs", "metrics", "print_created", "print_history", "print_waiting"]
 
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 _LEVEL_OF: Final[Mapping[str, str]] = {
@@ -39,14 +40,18 @@ _ALL: Final = 2**31
 async def history(session: Session, record: "InstanceRecord", *, after: int = 0) -> list[dict[str, Any]]:
     """The log of an instance, oldest first, values masked; without them where the author's code cannot be loaded."""
     from ruvon.engine._history import history_entry  # noqa: PLC0415
-    from ruvon.ir import RuvonError  # noqa: PLC0415
+    from ruvon.ir import RuvonError, label, walk_nodes  # noqa: PLC0415
 
     entries = await session.provider.read_log(record.workflow_id, after=after)
     try:
         program = await session.builder.engine().program_of(record)
     except RuvonError:
-        return [_line(_bare(entry)) for entry in entries]
-    return [_line(history_entry(program, entry)) for entry in entries]
+        found = [_bare(entry) for entry in entries]
+    else:
+        found = [history_entry(program, entry) for entry in entries]
+    definition = await session.definition_of(record)
+    types = {node.id: label(node) for node in walk_nodes(definition.graph)}
+    return [_line(entry | ({"type": types[entry["step"]]} if entry["step"] in types else {})) for entry in found]
 
 
 def _bare(entry: "LogEntry") -> dict[str, Any]:
@@ -72,6 +77,25 @@ def dated(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**{name: value for name, value in row.items() if name != "at_us"}, "at": moment(row["at_us"])}
 
 
+_WORDS: Final[Mapping[str, str]] = {
+    "step": "done",
+    "start": "started",
+    "wait": "over",
+    "error": "failed",
+    "compensate": "undone",
+    "retry": "will retry",
+    "advance": "went on",
+    "end": "ended",
+    "save": "saved",
+    "text": "note",
+}
+"""What a kind of entry says to people, where the kind itself does not."""
+_WAITED: Final[Mapping[str, str]] = {"HUMAN_IN_LOOP": "answered", "RECEIVE": "received", "SLEEP": "woke"}
+"""What the end of a wait says, by the label of its step."""
+_ASKED: Final = frozenset({"HUMAN_IN_LOOP", "RECEIVE"})
+"""Waits for something that is given; without it their time was up."""
+
+
 def print_history(entries: Sequence[Mapping[str, Any]]) -> None:
     """A line for each entry."""
     for entry in entries:
@@ -82,8 +106,43 @@ def print_history(entries: Sequence[Mapping[str, Any]]) -> None:
         if entry.get("changed"):
             words.append(f"[{', '.join(entry['changed'])}]")
         step = entry.get("step") or "-"
-        text = f"{entry['at']}  {entry['level']:<7}  {entry['kind']:<10}  {step}{attempt}  {' '.join(words)}"
+        text = f"{entry['at']}  {entry['level']:<7}  {_word(entry):<10}  {step}{attempt}  {' '.join(words)}"
         secho(text.rstrip(), fg=_COLOURS.get(entry["level"]))
+
+
+def _word(entry: Mapping[str, Any]) -> str:
+    """One word for what happened."""
+    kind = str(entry["kind"])
+    if kind == "wait" and entry.get("type") in _ASKED and entry.get("result") is None:
+        return "timed out"
+    if kind == "wait":
+        return _WAITED.get(str(entry.get("type")), _WORDS["wait"])
+    if kind == "compensate" and entry.get("error"):
+        return "not undone"
+    return _WORDS.get(kind, kind)
+
+
+def print_created(data: Mapping[str, Any]) -> None:
+    """The first line of a history: when the run was created, and by what."""
+    parent = f"  by {data['parent_id']}" if data.get("parent_id") else ""
+    text = f"{data['workflow_type']} {data['workflow_version']}{parent}"
+    click.echo(f"{data['created_at']}  {'INFO':<7}  {'created':<10}  {text}")
+
+
+def print_waiting(data: Mapping[str, Any]) -> None:
+    """The last lines of a history: what the run waits for now."""
+    for wait in data["waiting_for"]:
+        until = f"  until {wait['due_at']}" if wait.get("due_at") else ""
+        name = str(wait.get("name") or "").rpartition(":")[2]
+        what = f"for {WAITS.get(wait['kind'], wait['kind'])} {name}".rstrip() if name != wait["step"] else ""
+        line = f"{data['updated_at']}  {'INFO':<7}  {'waits':<10}  {wait['step']}  {what}{until}".rstrip()
+        secho(line, fg=_COLOURS["WARNING"])
+
+
+async def everything(session: Session, record: "InstanceRecord") -> list[dict[str, Any]]:
+    """The history, and the lines that were written beside it, oldest first."""
+    entries = [*await history(session, record), *await _text_lines(session, record.workflow_id)]
+    return sorted(entries, key=lambda entry: str(entry["at"]))
 
 
 async def _text_lines(session: Session, workflow_id: UUID) -> list[dict[str, Any]]:
@@ -144,16 +203,21 @@ def logs(
         async with opened(store) as session:
             found = UUID(await session.find_id(workflow_id))
             record = await session.provider.load_instance(found)
-            entries = await history(session, record)
-            lines = sorted([*entries, *await _text_lines(session, found)], key=lambda entry: str(entry["at"]))
+            lines = await everything(session, record)
             if step is not None and all(entry["step"] != step for entry in lines):
                 await _require_step(session, record, step)
             shown = wanted(lines)[-limit:]
+            data = record_data(record, None)
+            plain = not as_json and step is None and LEVELS.index(level) <= LEVELS.index("INFO")
+            if plain and len(shown) < limit:
+                print_created(data)
             if not follow:
                 _print(shown, as_json=as_json)
+                if plain:
+                    print_waiting(data)
                 return
             _print_each(shown, as_json=as_json)
-            seq = max((entry["seq"] for entry in entries), default=0)
+            seq = max((entry.get("seq", 0) for entry in lines), default=0)
             over = False
             while not over:
                 over = await _has_ended(session, found)  # asked before reading, so that the last entries are shown

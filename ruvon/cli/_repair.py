@@ -1,12 +1,11 @@
 """The commands that repair one run: retry, rewind, fork, jump, signal, retry-compensation."""
 
-import getpass
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, cast
 
 import rich_click as click
 
+from ruvon.cli._audit import audit_options, note
 from ruvon.cli._input import data_options, read_data
 from ruvon.cli._narrator import Narrator
 from ruvon.cli._options import argument, option
@@ -31,27 +30,9 @@ __all__ = [
     "signal",
 ]
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 _JSON = option("--json", "as_json", is_flag=True, help="Print JSON.")
 _AUTO = option("--auto", is_flag=True, help="Go on through every step, retry and timer until somebody is needed.")
 _YES = option("--yes", "-y", is_flag=True, help="Do not ask.")
-
-
-def audit_options(command: F) -> F:
-    """Who asks and why; the command gets `actor` and `reason`."""
-    actor = option(
-        "--actor", default=_login, metavar="NAME", help="Who asks, for the history; default: the login name."
-    )
-    reason = option("--reason", default="", help="Why; it is kept in the history.")
-    return actor(reason(command))
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a user without a name
-        return ""
 
 
 def confirmed(question: str, *, yes: bool, as_json: bool) -> None:
@@ -238,18 +219,11 @@ def fork(
         async with opened(store, observers=[narrator]) as session:
             old = await session.builder.load_workflow(await session.find_id(workflow_id))
             new = await old.fork(_place(to), state=state, actor=actor, reason=reason)
-            await _note(session, old.id, f"forked at {to} as {new.id}", actor, reason)
-            await _note(session, new.id, f"forked from {old.id} at {to}", actor, reason)
+            await note(session, old.id, f"forked at {to} as {new.id}", actor, reason)
+            await note(session, new.id, f"forked from {old.id} at {to}", actor, reason)
             return await drive(session, new, narrator, new.run if auto else new.refresh, as_json=as_json)
 
     ended_badly(await_it(work(), interrupted=lambda: how_to_go_on(narrator, store)))
-
-
-async def _note(session: Session, workflow_id: str, message: str, actor: str, reason: str) -> None:
-    """A line of text beside the history, for what is no change of the workflow itself."""
-    from ruvon.engine._repair import audit_note  # noqa: PLC0415
-
-    await session.provider.log_execution(UUID(workflow_id), message=f"{message}{audit_note(actor, reason)}")
 
 
 @click.command()
@@ -304,7 +278,7 @@ def signal(
 
     async def act(session: Session, workflow: "Workflow") -> None:
         await workflow.signal(message, fields, key=key, dedup=dedup)
-        await _note(session, workflow.id, f"signal {message}", actor, reason)
+        await note(session, workflow.id, f"signal {message}", actor, reason)
         if auto and not workflow.status.is_terminal:
             await workflow.run()
 

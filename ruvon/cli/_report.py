@@ -103,6 +103,11 @@ def flat(value: object) -> str:
 def _next_commands(data: Mapping[str, Any], again: str) -> list[str]:
     """What the operator can do next."""
     workflow_id, status = data["workflow_id"], str(data["status"])
+    if data.get("driven"):
+        follow = f"ruvon logs {workflow_id}{again} --follow"
+        if data.get("asked_to_end"):
+            return ["it was asked to end; the process that drives it will stop it", f"see: {follow}"]
+        return [f"another process drives it: {follow}"]
     waits = cast("list[dict[str, Any]]", data["waiting_for"])
     asked = [wait for wait in waits if "answer" in wait]
     if asked:
@@ -113,7 +118,8 @@ def _next_commands(data: Mapping[str, Any], again: str) -> list[str]:
     if children:
         return [f"child: ruvon show {children[0]['key']}{again}"]
     if status in {"FAILED", "FAILED_CHILD_WORKFLOW", "FAILED_WORKER_CRASH"}:
-        return [f"repair: ruvon retry {workflow_id}{again}"]
+        undone = "CompensationFailedError" not in str(data.get("error"))
+        return [f"repair: ruvon {'retry' if undone else 'retry-compensation'} {workflow_id}{again}"]
     if status == "FAILED_ROLLED_BACK":
         return ["what had a compensation was undone; start a new run when the reason is mended"]
     if status in {"ACTIVE", "PAUSED", "PENDING_ASYNC", "COMPENSATING"}:

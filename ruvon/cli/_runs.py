@@ -1,26 +1,28 @@
 """The commands that make runs, drive them and end them: run, start, resume, cancel."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import rich_click as click
 
-from ruvon.cli._definitions import require_runnable
+from ruvon.cli._audit import audit_options, note
+from ruvon.cli._definitions import Runnable, require_runnable
+from ruvon.cli._family import register_family, require_children
 from ruvon.cli._input import data_options, read_data
 from ruvon.cli._narrator import Narrator
 from ruvon.cli._options import argument, option
 from ruvon.cli._output import Exit, fail, print_json, secho
-from ruvon.cli._report import tell, workflow_data
-from ruvon.cli._session import Session, Store, await_it, code_options, opened
+from ruvon.cli._report import record_data, tell, workflow_data
+from ruvon.cli._resume import resume_everything
+from ruvon.cli._session import Session, Store, again, await_it, code_options, opened
 from ruvon.cli._unknown import refuse_unknown
 from ruvon.cli._waits import answerable, form_type
 
 if TYPE_CHECKING:
     from ruvon._workflow import Workflow
-    from ruvon.ir import Definition
 
-__all__ = ["cancel", "drive", "ended_badly", "finish", "give", "how_to_go_on", "resume", "run_", "start"]
+__all__ = ["asked", "cancel", "drive", "ended_badly", "finish", "give", "how_to_go_on", "resume", "run_", "start"]
 
 _WORKFLOW = option("--workflow", "name", metavar="TYPE", help="Which workflow, where the target holds several.")
 _KEY = option("--key", metavar="KEY", help="Idempotency key: a second start with the same one is refused.")
@@ -49,14 +51,14 @@ def run_(
 
     Example: ruvon run flows/order.py -d '{"order_id": "A-1"}'
     """
-    definition, needed = require_runnable(target, store.roots, name)
-    store = store.also(needed)
+    runnable = require_runnable(target, store, name)
+    store = runnable.store
     initial = read_data(data, data_file)
     narrator = Narrator(quiet=as_json)
 
     async def work() -> Mapping[str, Any]:
         async with opened(store, create=True, memory=True, observers=[narrator]) as session:
-            workflow = await _create(session, definition, initial, key)
+            workflow = await _create(session, runnable, initial, key)
             return await drive(session, workflow, narrator, workflow.run, as_json=as_json)
 
     ended_badly(await_it(work(), interrupted=lambda: how_to_go_on(narrator, store)))
@@ -89,8 +91,8 @@ def start(
 
     Example: ruvon start OrderProcessing --data-file order.json --auto
     """
-    definition, needed = require_runnable(target, store.roots, name)
-    store = store.also(needed)
+    runnable = require_runnable(target, store, name)
+    definition, store = runnable.definition, runnable.store
     initial = read_data(data, data_file)
     if interactive:
         from ruvon.cli._forms import ask_initial  # noqa: PLC0415
@@ -100,23 +102,24 @@ def start(
 
     async def work() -> Mapping[str, Any]:
         async with opened(store, create=not dry_run, memory=dry_run, observers=[narrator]) as session:
-            workflow = await _create(session, definition, initial, key)
+            workflow = await _create(session, runnable, initial, key)
             if auto:
                 return await drive(session, workflow, narrator, workflow.run, as_json=as_json)
             return await finish(session, workflow, as_json=as_json)
 
     if dry_run:
-        await_it(_dry_run(definition, initial, store, as_json=as_json))
+        await_it(_dry_run(runnable, initial, store, as_json=as_json))
     else:
         ended_badly(await_it(work(), interrupted=lambda: how_to_go_on(narrator, store)))
 
 
-async def _dry_run(definition: "Definition", initial: object, store: Store, *, as_json: bool) -> None:
+async def _dry_run(runnable: Runnable, initial: object, store: Store, *, as_json: bool) -> None:
     """Check what `start` would do, in a database of its own that is thrown away."""
+    definition = runnable.definition
     from ruvon import ir  # noqa: PLC0415
 
-    async with opened(Store("memory", store.roots, store.workflows), memory=True) as session:
-        await _create(session, definition, initial, None)
+    async with opened(Store("memory", store.roots, store.workflows, store.types), memory=True) as session:
+        await _create(session, runnable, initial, None)
     found = {"workflow_type": definition.workflow_type, "workflow_version": definition.workflow_version}
     if as_json:
         print_json({**found, "digest": ir.digest(definition).hex(), "dry_run": True})
@@ -126,16 +129,23 @@ async def _dry_run(definition: "Definition", initial: object, store: Store, *, a
         )
 
 
-async def _create(session: Session, definition: "Definition", initial: object, key: str | None) -> "Workflow":
+async def _create(session: Session, runnable: Runnable, initial: object, key: str | None) -> "Workflow":
+    definition = runnable.definition
     refuse_unknown(definition, definition.state, initial, "the initial data")
-    session.builder.register(definition)
+    await require_children(session, register_family(session.builder, runnable))
     return await session.builder.create_workflow(
         definition.workflow_type, {} if initial is None else initial, idempotency_key=key
     )
 
 
 async def drive(
-    session: Session, workflow: "Workflow", narrator: Narrator, go: Callable[[], Any], *, as_json: bool
+    session: Session,
+    workflow: "Workflow",
+    narrator: Narrator,
+    go: Callable[[], Any],
+    *,
+    as_json: bool,
+    ending: bool = False,
 ) -> Mapping[str, Any]:
     """Let a workflow go, keep the times of its steps, and print how it stands."""
     narrator.workflow_id = workflow.id
@@ -144,12 +154,14 @@ async def drive(
             await go()
     finally:
         await narrator.store(session.provider)
-    return await finish(session, workflow, as_json=as_json)
+    return await finish(session, workflow, as_json=as_json, ending=ending)
 
 
-async def finish(session: Session, workflow: "Workflow", *, as_json: bool) -> Mapping[str, Any]:
-    """Print how a workflow stands now."""
+async def finish(session: Session, workflow: "Workflow", *, as_json: bool, ending: bool = False) -> Mapping[str, Any]:
+    """Print how a workflow stands now; `ending` where it was asked to end, which another process may have to do."""
     data = await workflow_data(session, workflow)
+    if ending:
+        data["driven"] = data["asked_to_end"] = await session.is_driven(data)
     tell(data, as_json=as_json, again=session.again)
     return data
 
@@ -170,27 +182,43 @@ def how_to_go_on(narrator: Narrator, store: Store) -> str:
 
 
 @click.command()
-@argument("workflow_id", metavar="ID")
+@argument("workflow_id", metavar="[ID]", required=False)
+@option(
+    "--all", "everything", is_flag=True, help="Every run that can go on and that nobody drives, in place of one ID."
+)
 @data_options("input", "-i", "The answer, input or signal that it waits for")
 @option("--step", metavar="STEP", help="Which waiting step the input is for, where several wait.")
 @_AUTO
+@audit_options
 @_JSON
 @code_options
 def resume(
-    workflow_id: str,
+    workflow_id: str | None,
     *,
+    everything: bool,
     data: str | None,
     data_file: str | None,
     step: str | None,
     auto: bool,
+    actor: str,
+    reason: str,
     as_json: bool,
     store: Store,
 ) -> None:
     """Let the run ID go on, with what it waits for if that is given.
 
+    With --all: every run whose process died, whose timer is due, or that has a message or was never driven.
+
     Example: ruvon resume 3f2a9c41 -i '{"approved": true}'
     """
     given = read_data(data, data_file, "-i")
+    if everything:
+        if workflow_id is not None or given is not None or step is not None or auto:
+            fail("--all takes no ID, no input, no --step and no --auto", Exit.USAGE)
+        resume_everything(store, as_json=as_json)
+        return
+    if workflow_id is None:
+        fail("say which run: `ruvon resume ID`, or `ruvon resume --all`", Exit.USAGE)
     narrator = Narrator(quiet=as_json)
 
     async def work() -> Mapping[str, Any]:
@@ -200,7 +228,10 @@ def resume(
             async def go() -> None:
                 if given is not None:
                     await _refuse_unknown_answer(session, workflow, given, step)
-                    await give(workflow, given, step)
+                    chosen = asked(workflow, step)
+                    if chosen is not None:  # said first: the process may end while the run goes on
+                        await note(session, workflow.id, _given(chosen), actor, reason, step=chosen["step"])
+                    await give(workflow, given, chosen)
                 elif not auto:
                     await workflow.next_step()
                 if auto and not workflow.status.is_terminal:
@@ -219,21 +250,31 @@ async def _refuse_unknown_answer(session: Session, workflow: "Workflow", given: 
             refuse_unknown(definition, form_type(definition, wait), given, "the input")
 
 
-async def give(workflow: "Workflow", given: object, step: str | None) -> None:
-    """Hand over an answer, a signal, or the input of the step that runs next."""
+def asked(workflow: "Workflow", step: str | None) -> "Mapping[str, Any] | None":
+    """The wait that an answer is for; None where nobody waits, and the input is for the step that runs next."""
     waits = [wait for wait in answerable(workflow.waiting_for) if step is None or wait["step"] == step]
-    signals = [wait for wait in waits if wait["kind"] == "signal"]
     if len(waits) > 1 and step is None:
         names = ", ".join(f"`{wait['step']}`" for wait in waits)
         fail(f"several steps wait ({names}); name one with --step", Exit.USAGE)
     if step is not None and not waits:
-        fail(f"no step `{step}` waits for anything; see `ruvon show {workflow.id}`")
-    if signals:
-        await workflow.signal(signals[0]["name"], given, key=signals[0].get("key"))
-    elif waits:
-        await workflow.answer(given, step=waits[0]["step"])
-    else:
+        fail(f"no step `{step}` waits for anything; see `ruvon show {workflow.id}{again()}`")
+    signals = [wait for wait in waits if wait["kind"] == "signal"]
+    return next(iter(signals or waits), None)
+
+
+async def give(workflow: "Workflow", given: object, wait: "Mapping[str, Any] | None") -> None:
+    """Hand over an answer, a signal, or the input of the step that runs next."""
+    if wait is None:
         await workflow.next_step(given)
+    elif wait["kind"] == "signal":
+        await workflow.signal(wait["name"], given, key=wait.get("key"))
+    else:
+        await workflow.answer(given, step=wait["step"])
+
+
+def _given(wait: "Mapping[str, Any]") -> str:
+    """What the history says of an answer."""
+    return "signal sent" if wait["kind"] == "signal" else "answer sent"
 
 
 @click.command()
@@ -251,9 +292,35 @@ def cancel(workflow_id: str, *, reason: str, force: bool, as_json: bool, store: 
 
     async def work() -> None:
         async with opened(store, observers=[narrator]) as session:
-            workflow = await session.builder.load_workflow(await session.find_id(workflow_id))
-            await drive(
-                session, workflow, narrator, lambda: workflow.cancel(reason, compensate=not force), as_json=as_json
-            )
+            found = await session.find_id(workflow_id)
+            workflow = await _load_to_end(session, found, force=force)
+            if workflow is None:
+                await _abandon(session, found, reason, as_json=as_json)
+                return
+
+            def end() -> Coroutine[Any, Any, None]:
+                return workflow.cancel(reason, compensate=not force)
+
+            await drive(session, workflow, narrator, end, as_json=as_json, ending=True)
 
     await_it(work())
+
+
+async def _load_to_end(session: Session, workflow_id: str, *, force: bool) -> "Workflow | None":
+    """The run that is to be cancelled; None where it is to end by force and its code cannot be loaded."""
+    from ruvon.ir import RuvonError  # noqa: PLC0415
+
+    try:
+        return await session.builder.load_workflow(workflow_id)
+    except RuvonError:
+        if force:
+            return None
+        raise
+
+
+async def _abandon(session: Session, workflow_id: str, reason: str, *, as_json: bool) -> None:
+    """End a run without its code, and print how it stands."""
+    from ruvon.engine._abandon import abandon  # noqa: PLC0415
+
+    record = await abandon(session.builder.engine(), UUID(workflow_id), reason)
+    tell(record_data(record, await session.definition_of(record)), as_json=as_json, again=session.again)

@@ -24,6 +24,7 @@ __all__ = ["scheduler"]
 @option("--concurrency", type=click.IntRange(1), default=32, show_default=True, help="Runs driven at a time.")
 @option("--retention", type=click.FloatRange(0), metavar="DAYS", help="Delete ended runs that are older.")
 @option("--publisher", metavar="MODULE:OBJECT", help="Where events go: an object with `publish`.")
+@option("--all", "adopt", is_flag=True, help="Go on with every run that nobody drives, not only with planned ones.")
 @option("--json", "as_json", is_flag=True, help="With --once: print what was done as JSON.")
 @code_options
 def scheduler(
@@ -33,6 +34,7 @@ def scheduler(
     concurrency: int,
     retention: float | None,
     publisher: str | None,
+    adopt: bool,
     as_json: bool,
     store: Store,
 ) -> None:
@@ -40,7 +42,13 @@ def scheduler(
 
     Example: ruvon scheduler --workflows flows --retention 90
     """
-    settings = {"poll": poll, "concurrency": concurrency, "retention": retention, "publisher": publisher}
+    settings: dict[str, Any] = {
+        "poll": poll,
+        "concurrency": concurrency,
+        "retention": retention,
+        "publisher": publisher,
+    }
+    settings["adopt"] = adopt
 
     async def work() -> dict[str, int] | None:
         async with opened(store, create=True) as session:
@@ -73,6 +81,7 @@ def _made(session: Session, settings: dict[str, Any]) -> "Scheduler":
         poll=timedelta(seconds=settings["poll"]),
         concurrency=settings["concurrency"],
         retention=timedelta(days=retention) if retention is not None else None,
+        adopt=settings["adopt"],
     )
 
 

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any, Final
 import rich_click as click
 
 from ruvon.cli._definitions import require_runnable
+from ruvon.cli._family import register_family
 from ruvon.cli._input import data_options, read_data
 from ruvon.cli._options import argument, option
 from ruvon.cli._output import Exit, fail, moment, print_json, print_table, secho
-from ruvon.cli._session import Store, await_it, code_options, opened, store_options
+from ruvon.cli._session import Store, again, await_it, code_options, opened, store_options
 
 if TYPE_CHECKING:
     from ruvon.cron import Plan
@@ -94,12 +95,13 @@ def add(
 
     Example: ruvon schedule add weekly-report flows/report.yaml --cron "0 9 * * MON" --tz Europe/Rome
     """
-    definition, needed = require_runnable(target, store.roots, which)
+    runnable = require_runnable(target, store, which)
+    definition = runnable.definition
     initial = read_data(data, data_file)
 
     async def work() -> tuple["ScheduleRecord", int]:
-        async with opened(store.also(needed), create=True) as session:
-            session.builder.register(definition)
+        async with opened(runnable.store, create=True) as session:
+            register_family(session.builder, runnable)
             made = await session.builder.schedules.add(
                 name,
                 definition.workflow_type,
@@ -164,7 +166,7 @@ def remove(name: str, *, db: str | None) -> None:
             return await session.builder.schedules.remove(name)
 
     if not await_it(work()):
-        fail(f"there is no schedule named {name}; see `ruvon schedule list`", Exit.NOT_FOUND)
+        fail(f"there is no schedule named {name}; see `ruvon schedule list{again(code=False)}`", Exit.NOT_FOUND)
     click.echo(f"{name}: removed")
 
 
@@ -251,7 +253,7 @@ def _print_schedule(record: "ScheduleRecord", now_us: int, *, as_json: bool) -> 
     if record.last_us is not None:
         click.echo(f"  last: {row['last_at']} (run {record.last_workflow_id})")
     if record.paused:
-        click.echo(f"  next: `ruvon schedule resume {record.schedule_id}` goes on")
+        click.echo(f"  next: `ruvon schedule resume {record.schedule_id}{again(code=False)}` goes on")
         return
     click.echo("  next:")
     _print_dates(dates)

@@ -9,17 +9,18 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from uuid import UUID
 
 import rich_click as click
 
 from ruvon.cli._options import option
 from ruvon.cli._output import Exit, fail
+from ruvon.cli._provider import Provider, is_server, new_provider, without_password
 from ruvon.cli._settings import setting
-from ruvon.cli._targets import import_roots
+from ruvon.cli._targets import Needs, import_roots
 
 if TYPE_CHECKING:
     from ruvon.builder import WorkflowBuilder
-    from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
     from ruvon.ir import Definition
     from ruvon.providers import InstanceRecord
     from ruvon.providers.template_engine import TemplateEngine
@@ -28,6 +29,7 @@ __all__ = [
     "MEMORY",
     "Session",
     "Store",
+    "again",
     "await_it",
     "code_options",
     "new_builder",
@@ -40,6 +42,7 @@ R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
 
 MEMORY: Final = ":memory:"
+_DATABASE: Final = "A SQLite file, postgresql://..., or `memory`; default: the setting."
 _SHORTEST_PREFIX: Final = 4
 _ID_LENGTH: Final = 36
 
@@ -51,25 +54,39 @@ class Store:
     db: str | None = None
     roots: tuple[str, ...] = ()
     workflows: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    """Files that bring the step types of what is run."""
 
-    def also(self, roots: tuple[str, ...]) -> "Store":
-        """The same with more import roots; those that always are allowed are left out."""
-        new = tuple(root for root in roots if root not in self.roots and Path(root) != Path.cwd())
-        return replace(self, roots=self.roots + new)
+    def also(self, needs: Needs) -> "Store":
+        """The same with more import roots, without those that always are allowed, and with files that bring step types."""
+        new = tuple(root for root in needs.roots if root not in self.roots and Path(root) != Path.cwd())
+        return replace(self, roots=self.roots + new, types=needs.files)
 
     @property
     def again(self) -> str:
         """These options as they are typed, each with a space before it."""
-        database = (self.db,) if self.db else ()
-        given = (("--db", database), ("--import-root", self.roots), ("--workflows", self.workflows))
-        return "".join(f" {name} {shlex.quote(value)}" for name, values in given for value in values)
+        places = dict.fromkeys((*self.workflows, *self.types))
+        given = (("--import-root", self.roots), ("--workflows", places))
+        return self.same_database + "".join(
+            f" {name} {shlex.quote(value)}" for name, values in given for value in values
+        )
+
+    @property
+    def same_database(self) -> str:
+        """The option that names the database, for commands that run no code of the author's."""
+        return f" --db {shlex.quote(without_password(self.db))}" if self.db else ""
 
     def path(self, *, memory: bool = False) -> str:
-        """The database file; `:memory:` only where the command can live with that."""
+        """The database: a file or a server's URL; `:memory:` only where the command can live with that."""
         value = setting("database", self.db)
+        if is_server(value):
+            return value
         scheme, separator, rest = value.partition("://")
         if separator and scheme != "sqlite":
-            fail(f"the command line keeps workflows in SQLite files; it cannot use a {scheme} database", Exit.USAGE)
+            fail(
+                f"workflows are kept in SQLite files or in PostgreSQL; the command line cannot use a {scheme} database",
+                Exit.USAGE,
+            )
         path = rest.removeprefix("/") if separator else value
         if path not in {"memory", MEMORY, ""}:
             return path
@@ -83,14 +100,36 @@ class Store:
         return self.path(memory=True) == MEMORY
 
     def file(self, *, memory: bool = False, create: bool = False) -> str:
-        """The database file, which must exist unless the command may create it."""
+        """The database; a file must exist unless the command may create it."""
         path = self.path(memory=memory)
-        if path != MEMORY and not create and not Path(path).is_file():
+        if path != MEMORY and not is_server(path) and not create and not Path(path).is_file():
             fail(
-                f"there is no database {path}; create it with `ruvon db init`, or name another one with --db",
+                f"there is no database {path}; create it with `ruvon db init{self.same_database}`, "
+                "or name another one with --db",
                 Exit.DATABASE,
             )
         return path
+
+
+_STORE: Final = "ruvon.cli.store"
+
+
+def again(*, code: bool = True) -> str:
+    """The options of the command under way that name database and code, for a command that a message suggests.
+
+    Args:
+        code: the suggested command runs code; else it takes the database alone.
+    """
+    context = click.get_current_context(silent=True)
+    store: Store = context.meta.get(_STORE, Store()) if context is not None else Store()
+    return store.again if code else store.same_database
+
+
+def _remember(store: Store) -> None:
+    """Let messages about this command know its options."""
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        context.meta[_STORE] = store
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +137,7 @@ class Session:
     """An open database and the builder over it."""
 
     builder: "WorkflowBuilder"
-    provider: "SQLitePersistenceProvider"
+    provider: "Provider"
     store: Store
 
     @property
@@ -113,16 +152,31 @@ class Session:
         stored = await self.provider.get_definition(record.digest)
         return load(stored.text)
 
+    async def is_driven(self, row: Mapping[str, Any]) -> bool:
+        """Whether another process drives a run now; `row` has its id and its status."""
+        from ruvon.models import WorkflowStatus  # noqa: PLC0415
+        from ruvon.providers import WorkflowBusyError  # noqa: PLC0415
+
+        if WorkflowStatus(str(row["status"])).is_terminal:
+            return False
+        try:
+            hold = await self.provider.hold(UUID(str(row["workflow_id"])))
+        except WorkflowBusyError:
+            return True
+        await hold.release()
+        return False
+
     async def find_id(self, given: str) -> str:
         """A workflow's whole id, from it or from its first characters."""
         text = given.strip().lower()
         if len(text) == _ID_LENGTH:
             return text
         if len(text) < _SHORTEST_PREFIX or text.strip("0123456789abcdef-"):
-            fail(f"`{given}` is no workflow id; see `ruvon list`", Exit.NOT_FOUND)
+            fail(f"`{given}` is no workflow id; see `ruvon list{again(code=False)}`", Exit.NOT_FOUND)
         found = await self.provider.ids_like(text)
         if not found:
-            fail(f"no workflow has an id that begins with {text}; see `ruvon list`", Exit.NOT_FOUND)
+            listed = f"`ruvon list{again(code=False)}`"
+            fail(f"no workflow has an id that begins with {text}; see {listed}", Exit.NOT_FOUND)
         if len(found) > 1:
             fail(f"several workflows have ids that begin with {text}; give more of it", Exit.USAGE)
         return found[0]
@@ -130,9 +184,7 @@ class Session:
 
 def store_options(command: F) -> F:
     """The option that names the database; the command gets `db`."""
-    return option(
-        "--db", "--db-url", "db", metavar="DATABASE", help="A SQLite file, or `memory`; default: the setting."
-    )(command)
+    return option("--db", "--db-url", "db", metavar="DATABASE", help=_DATABASE)(command)
 
 
 def code_options(command: F) -> F:
@@ -149,7 +201,7 @@ def code_options(command: F) -> F:
         "--workflows",
         multiple=True,
         metavar="PATH",
-        help="Where the types of children are; default: the workflow folder.",
+        help="A file or folder that defines TARGET, or what it starts; default: the workflow folder.",
     )
     return cast("F", store_options(root(folder(call))))
 
@@ -162,14 +214,12 @@ async def opened(
 
     Args:
         store: the options of the command.
-        create: create the database file where there is none; else that ends the command.
+        create: create the database file, or the tables of a server, where there are none; else that ends the command.
         memory: a database in memory is enough.
         observers: who is told what happens.
     """
-    from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider  # noqa: PLC0415
-
-    path = store.file(memory=memory, create=create)
-    provider = SQLitePersistenceProvider(path, durability=durability())
+    _remember(store)
+    provider = new_provider(store.file(memory=memory, create=create), migrate=create)
     builder = new_builder(store, persistence_provider=provider, observers=observers)
     await builder.initialize()
     try:
@@ -192,14 +242,6 @@ def new_builder(store: Store, **options: Any) -> "WorkflowBuilder":
     return WorkflowBuilder(import_roots=roots, secrets=_secret, template_engine=_Templates(), **options)
 
 
-def durability() -> Any:
-    """The durability class of the settings."""
-    value = setting("durability").upper()
-    if value not in {"FULL", "NORMAL", "OFF"}:
-        fail(f"the setting durability is `{value}`; it is one of FULL, NORMAL, OFF", Exit.USAGE)
-    return value
-
-
 class _Templates:
     """Jinja2, loaded when a workflow renders its first template."""
 
@@ -220,6 +262,8 @@ def register_types(builder: "WorkflowBuilder", store: Store) -> None:
     for place in store.workflows:
         if not Path(place).exists():
             fail(f"there is no file and no folder {place}", Exit.NOT_FOUND)
+        builder.register(place)
+    for place in store.types:
         builder.register(place)
     folder = Path(setting("workflows"))
     if not store.workflows and folder.is_dir():

@@ -59,14 +59,17 @@ def list_(
 
     async def work() -> list[dict[str, Any]]:
         async with opened(Store(db)) as session:
-            return await session.builder.list_workflows(
+            found = await session.builder.list_workflows(
                 status=status, workflow_type=workflow_type, limit=limit, offset=offset
             )
+            return [{**row, "driven": await session.is_driven(row)} for row in found]
 
     rows = [_summary(row) for row in await_it(work())]
     if as_json:
         print_json(rows)
         return
+    for row in rows:
+        row["status"] += " (driven)" if row["driven"] else ""
     extra = ("workflow_version", "owner_id", "parent_id") if verbose else ()
     print_table(rows, ("workflow_id", "workflow_type", "status", "current_step", "created_at", "updated_at", *extra))
 
@@ -97,14 +100,15 @@ def show(
             found = UUID(await session.find_id(workflow_id))
             record = await session.provider.load_instance(found)
             data = record_data(record, await session.definition_of(record))
+            data["driven"] = await session.is_driven(data)
             if state:
                 data |= await _values(session, record)
             if verbose:
                 data |= await _more(session, record)
             if logs or verbose:
-                from ruvon.cli._observe import history  # noqa: PLC0415  # only where it is wanted
+                from ruvon.cli._observe import everything  # noqa: PLC0415  # only where it is wanted
 
-                data["history"] = await history(session, record)
+                data["history"] = await everything(session, record)
             if metrics or verbose:
                 from ruvon.cli._observe import dated  # noqa: PLC0415
 
@@ -171,10 +175,12 @@ def _print(data: dict[str, Any], again: str) -> None:
         secho("\nchildren", bold=True)
         print_table(data["children"], ("workflow_id", "workflow_type", "status", "current_step"))
     if "history" in data:
-        from ruvon.cli._observe import print_history  # noqa: PLC0415
+        from ruvon.cli._observe import print_created, print_history, print_waiting  # noqa: PLC0415
 
         secho("\nhistory", bold=True)
+        print_created(data)
         print_history(data["history"])
+        print_waiting(data)
     if "metrics" in data:
         secho("\nmetrics", bold=True)
         print_table(data["metrics"], ("name", "step_name", "value", "at"))

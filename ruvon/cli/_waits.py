@@ -10,7 +10,7 @@ from ruvon.cli._output import moment, to_json
 if TYPE_CHECKING:
     from ruvon import ir
 
-__all__ = ["answerable", "described_waits", "form_of", "form_type", "print_waits", "resolved", "sample"]
+__all__ = ["WAITS", "answerable", "described_waits", "form_of", "form_type", "print_waits", "resolved", "sample"]
 
 Schema = Mapping[str, Any]
 _ASKED: Final = frozenset({"human", "input", "signal"})
@@ -140,13 +140,13 @@ def print_waits(waits: Iterable[Mapping[str, Any]], *, err: bool = False) -> Non
     for wait in waits:
         name = str(wait.get("name", "")).partition(":")[2] or wait.get("name") or wait["step"]
         until = f", until {wait['due_at']}" if wait.get("due_at") else ""
-        click.echo(f"  waits for {_KINDS.get(wait['kind'], wait['kind'])} {name} (step {wait['step']}){until}", err=err)
+        click.echo(f"  waits for {WAITS.get(wait['kind'], wait['kind'])} {name} (step {wait['step']}){until}", err=err)
         _print_shown(wait, err=err)
         if wait.get("form"):
             click.echo(f"    asks for: {', '.join(_fields(wait['form']))}", err=err)
 
 
-_KINDS: Final = {
+WAITS: Final = {
     "human": "the answer",
     "input": "input",
     "signal": "the signal",
@@ -155,6 +155,7 @@ _KINDS: Final = {
     "child": "the child",
     "task": "the worker of",
 }
+"""What a wait is for, before its name."""
 
 
 def _print_shown(wait: Mapping[str, Any], *, err: bool) -> None:

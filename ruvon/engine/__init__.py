@@ -19,6 +19,7 @@ from ruvon.engine._errors import (
     RepairError,
     UnknownStepTypeError,
     UnknownWorkflowTypeError,
+    WorkerCrashError,
     WorkflowFinishedError,
 )
 from ruvon.engine._frames import (
@@ -118,6 +119,7 @@ __all__ = [
     "UnknownWorkflowTypeError",
     "WaitKind",
     "WaitState",
+    "WorkerCrashError",
     "WorkflowFinishedError",
     "as_mapping",
     "bind_variable",

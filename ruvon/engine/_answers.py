@@ -2,11 +2,9 @@
 
 from typing import Any
 
-from ruvon.engine._effects import Given
 from ruvon.engine._errors import InvalidInputError, NotWaitingForInputError, WorkflowFinishedError
 from ruvon.engine._frames import GraphFrame, Strand, WaitKind, WaitState
 from ruvon.engine._inputs import InputSpec
-from ruvon.engine._machine import arrive
 from ruvon.engine._run import Run
 from ruvon.engine._status import current_step
 from ruvon.ir._canonical import walk_nodes
@@ -14,7 +12,7 @@ from ruvon.ir._nodes import Definition, SignalSource, TypeText, Wait
 from ruvon.ir.types import type_text
 from ruvon.ir.values import InvalidValueError, validate
 from ruvon.models import WorkflowStatus
-from ruvon.providers import InboxKind, WorkflowBusyError
+from ruvon.providers import InboxEntry, InboxKind, WorkflowBusyError
 
 __all__ = ["accept_input", "encode_signal", "find_answered", "require_open"]
 
@@ -25,8 +23,11 @@ def require_open(run: Run) -> None:
         raise WorkflowFinishedError(run.id, run.status.value)
 
 
-def accept_input(run: Run, given: object) -> None:
-    """Check a call of `next_step` against where the instance stands, and hand the input to who waits for it."""
+async def accept_input(run: Run, given: object) -> None:
+    """Check a call of `next_step` against where the instance stands, and hand the input to who waits for it.
+
+    What somebody waits for is sent as every answer is, so that of two that come at the same time one is refused.
+    """
     require_open(run)
     if run.status is WorkflowStatus.COMPENSATING:
         raise WorkflowBusyError(run.id)
@@ -34,20 +35,27 @@ def accept_input(run: Run, given: object) -> None:
         return
     asking = [strand for strand in run.waiting.values() if _asks(strand)]
     if asking:
-        _refuse_second(run, asking[0])
         strand, value = _check(run, asking[0], given)
-        arrive(run, strand, Given(value))
+        await _send(run, strand, value)
         return
     if run.waiting or len(run.root.frames) > 1:
         raise NotWaitingForInputError(run.id, run.status.value, current_step(run))
     run.root.input = _checked_now(run, given)
 
 
-def _refuse_second(run: Run, strand: Strand) -> None:
-    """An answer that lies in the inbox came first."""
-    activation = strand.wait.activation if strand.wait is not None else ""
-    if any(entry.kind is InboxKind.ANSWER and entry.name == activation for entry in run.inbox):
+async def _send(run: Run, strand: Strand, value: object) -> None:
+    """Append the input to the inbox, unless an answer to the same wait was there before."""
+    wait = strand.wait
+    if wait is None:
+        return
+    store, workflow_id = run.services.store, run.record.workflow_id
+    data = run.program.types.dynamic.encode(value, "the input")
+    entry = InboxEntry(
+        workflow_id, InboxKind.ANSWER, wait.activation, data, None, wait.answer_key, run.services.clock.now_us()
+    )
+    if not await store.append_inbox(entry):
         raise NotWaitingForInputError(run.id, run.status.value, current_step(run))
+    run.inbox = list(await store.read_inbox(workflow_id))
 
 
 def _checked_now(run: Run, given: object) -> object:

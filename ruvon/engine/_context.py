@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 from pydantic import BaseModel
 
-from ruvon.models import ContextUnavailableError, as_result_mapping
+from ruvon.models import ContextUnavailableError, StepTransaction, as_result_mapping
 from ruvon.providers import OutboxRecord, datetime_of
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def idempotency_key(workflow_id: str, activation: str) -> str:
 class RunContext:
     """The services of one attempt."""
 
-    __slots__ = ("_activation", "_frame", "_run", "published")
+    __slots__ = ("_activation", "_frame", "_run", "error", "lines", "published", "sql")
 
     def __init__(self, run: "Run", activation: str, frame: "GraphFrame | None") -> None:
         self._run = run
@@ -38,6 +38,12 @@ class RunContext:
         self._frame = frame
         self.published: list[OutboxRecord] = []
         """Events for the outbox; they count only when the step completes."""
+        self.error: str | None = None
+        """Why the previous attempt failed."""
+        self.lines: list[tuple[str, str, Mapping[str, Any]]] = []
+        """For the execution log, when the attempt has ended: level, message, metadata."""
+        self.sql: StepTransaction | None = None
+        """The transaction that the attempt shares."""
 
     def idempotency_key(self) -> str:
         """The key of the activation."""
@@ -72,6 +78,16 @@ class RunContext:
         key = self._place() + number
         self.published.append(OutboxRecord(topic, payload, self._run.now_us(), key=key))
 
+    def transaction(self) -> StepTransaction:
+        """The transaction that the attempt shares."""
+        if self.sql is None:
+            raise ContextUnavailableError(
+                self._activation,
+                "its transaction",
+                "declare it with @step(transaction=True), in YAML `transaction: true`",
+            )
+        return self.sql
+
     def now(self) -> datetime:
         """The present moment."""
         return datetime_of(self._run.now_us())
@@ -91,3 +107,11 @@ class RunContext:
     def last_progress(self) -> Mapping[str, Any] | None:
         """What the previous attempt told last."""
         return self._run.progress.get(self._activation)
+
+    def last_error(self) -> str | None:
+        """Why the previous attempt failed."""
+        return self.error
+
+    def log(self, level: str, message: str, metadata: Mapping[str, Any], /) -> None:
+        """Keep a line until the attempt has ended."""
+        self.lines.append((level, message, metadata))

@@ -6,8 +6,9 @@ that moment ride together. The drive ends when the instance has ended or everyth
 """
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, final
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, Final, final
 from uuid import UUID
 
 from ruvon.engine._commit import build_transition, committed
@@ -15,9 +16,13 @@ from ruvon.engine._frames import Strand, UndoFrame
 from ruvon.engine._inbox import leave_strand, next_due_us, ring, take_inbox
 from ruvon.engine._machine import advance
 from ruvon.engine._run import Run
-from ruvon.providers import InboxKind
+from ruvon.engine._shared import SharedCommit
+from ruvon.providers import InboxKind, Transition
 
 __all__ = ["Drive"]
+
+_LOOK_AGAIN_US: Final = 1_000_000
+"""So long after the last look the inbox is read unasked: a body that blocks the loop keeps the store from telling."""
 
 
 @final
@@ -39,6 +44,8 @@ class Drive:
         self._flight: asyncio.Event | None = None
         """Set when the transition under way is durable."""
         self._error: BaseException | None = None
+        self._looked_us = run.services.clock.monotonic_us()
+        run.share = self._share
 
     # Messages
 
@@ -53,7 +60,7 @@ class Drive:
         """Cancel the body that runs in the drive's own task, so that the cancel request can be taken."""
         if self._inline is not None:
             strand, task = self._inline
-            if strand.in_body:
+            if strand.in_body and not strand.interrupted:  # a second cancel would cut its cleanup off
                 strand.interrupted = True
                 task.cancel()
 
@@ -64,16 +71,22 @@ class Drive:
         if any(entry.kind is InboxKind.CANCEL for entry in found):
             self._interrupt()
 
+    def _should_look(self) -> bool:
+        return self._news or self.run.services.clock.monotonic_us() - self._looked_us > _LOOK_AGAIN_US
+
     async def _take_news(self) -> None:
         run = self.run
-        if self._news:
+        if self._should_look():
             self._news = False
+            self._looked_us = run.services.clock.monotonic_us()
             found = await run.services.store.read_inbox(run.record.workflow_id, after=self._read)
             if found:
                 self._read = max(entry.seq for entry in found)
                 run.inbox.extend(found)
         if run.inbox:
             take_inbox(run)
+            if run.losers:
+                self._stop_losers()
 
     # The loop
 
@@ -220,7 +233,7 @@ class Drive:
                     await self.settle()
                 if self._must_stop(strand):
                     break
-                if self._news and self._inline is not None:
+                if self._inline is not None and self._should_look():
                     await self._take_news()
                     if self._must_stop(strand):
                         break
@@ -281,11 +294,7 @@ class Drive:
         try:
             if flight is not None:
                 await run.services.clock.sleep_us(0)  # whoever completes in this turn of the loop rides along
-            transition = build_transition(run)
-            self._built += 1
-            await run.services.store.commit(transition)
-            committed(run, transition)
-            self._committed += 1
+            transition = await self._write(run.services.store.commit)
         except BaseException as exc:
             self._error = exc
             raise
@@ -293,6 +302,42 @@ class Drive:
             self._flight = None
             if flight is not None:
                 flight.set()
+        await self._tell(transition)
+
+    @asynccontextmanager
+    async def _share(self) -> AsyncGenerator[SharedCommit, None]:
+        """A transaction for the statements of one step; until it ends, nothing else of this run is committed."""
+        while self._flight is not None:
+            await self._flight.wait()
+        if self._error is not None:
+            raise self._error
+        flight = self._flight = asyncio.Event()
+        try:
+            async with self.run.services.store.transact() as sql:
+                shared = SharedCommit(sql, self._write)
+                yield shared
+        finally:
+            self._flight = None
+            flight.set()
+        if shared.written is not None:
+            await self._tell(shared.written)
+
+    async def _write(self, commit: Callable[[Transition], Awaitable[None]]) -> Transition:
+        """Commit what has happened, through the store or through a transaction that somebody shares."""
+        try:
+            transition = build_transition(self.run)
+            self._built += 1
+            await commit(transition)
+            committed(self.run, transition)
+            self._committed += 1
+        except BaseException as exc:
+            self._error = exc
+            raise
+        return transition
+
+    async def _tell(self, transition: Transition) -> None:
+        """What a durable transition sets off."""
+        run = self.run
         for record in transition.created:
             run.spawned.append(record.workflow_id)
         for entry in transition.sent:

@@ -9,22 +9,23 @@ from contextlib import suppress
 from typing import Any, Protocol, TypeAlias, final
 from uuid import UUID
 
+from ruvon.engine._brake import count_crash
 from ruvon.engine._children import ChildMaker
 from ruvon.engine._commit import snapshot_of
 from ruvon.engine._compile import CompileNode, build_program
 from ruvon.engine._drive import Drive
 from ruvon.engine._errors import InvalidInitialDataError, UnknownWorkflowTypeError
-from ruvon.engine._frames import ForkFrame, Strand, UndoFrame, WaitKind
-from ruvon.engine._inbox import leave_strand
 from ruvon.engine._interceptors import StepInterceptor, chained
-from ruvon.engine._load import load_run
+from ruvon.engine._load import load_run, read_kept
 from ruvon.engine._merge import step_writes
 from ruvon.engine._observe import Observers
 from ruvon.engine._position import encode_position
 from ruvon.engine._program import Program
+from ruvon.engine._resume import accept_repairs, begin, come_to_effects
 from ruvon.engine._rewind import RepairPlan, begin_rewind, forked, planned_rewind
 from ruvon.engine._run import Run
 from ruvon.engine._scope import Names, StoredScopes
+from ruvon.engine._text_log import write_lines
 from ruvon.ir._canonical import digest, dump, load, walk_nodes
 from ruvon.ir._errors import RuvonError
 from ruvon.ir._nodes import Definition, Merge, Start
@@ -38,7 +39,9 @@ from ruvon.providers import (
     ExecutionProvider,
     Hold,
     IdSource,
+    InboxKind,
     InferenceProvider,
+    InstanceFilter,
     InstanceRecord,
     StaleWorkflowError,
     TemplateEngine,
@@ -115,6 +118,7 @@ class Engine:
         egress: EgressProvider | None = None,
         wasm_runtime: WasmRuntime | None = None,
         inference_provider: InferenceProvider | None = None,
+        crash_budget: int | None = 5,
     ) -> None:
         self.store = store
         self.execution = execution
@@ -128,6 +132,8 @@ class Engine:
         self.wasm = wasm_runtime
         self.inference = inference_provider
         self.children = ChildMaker(self)
+        self.crash_budget = crash_budget
+        """So many processes may die over one run at one place; None: any number."""
         self._definitions = definitions
         self._compile_node = compile_node
         self._secrets = secrets
@@ -149,6 +155,12 @@ class Engine:
         # A template names what it wants only when it is rendered, so it gets a plain dict of everything.
         return self._templates.render(template, names.visible() if isinstance(names, Names) else names)
 
+    async def write_lines(
+        self, workflow_id: UUID, step: str, lines: Sequence[tuple[str, str, Mapping[str, Any]]], /
+    ) -> None:
+        """Append to the execution log; what goes wrong with that touches no workflow."""
+        await write_lines(self.store, workflow_id, step, lines)
+
     # Programs
 
     def program_for(self, workflow_type: str, version: str | None) -> Program:
@@ -159,6 +171,15 @@ class Engine:
             known = (definition, self._build(definition, digest(definition)))
             self._programs.by_definition[id(definition)] = known
         return known[1]
+
+    def program_from(self, definition: Definition) -> Program:
+        """The program of a definition, registered or not.
+
+        Raises:
+            DefinitionDriftError: the deployed code does not fit it.
+            ProgramError: it cannot run here.
+        """
+        return self._build(definition, digest(definition))
 
     def _find(self, workflow_type: str, version: str | None) -> Definition:
         """A definition as registered, or, where nobody registered the type here, as stored with what starts it."""
@@ -184,7 +205,7 @@ class Engine:
                     self._programs.stored[child, None] = definition
         self._programs.learnt.add(program.digest)
 
-    def _family(self, program: Program) -> tuple[DefinitionRecord, ...]:
+    def family(self, program: Program) -> tuple[DefinitionRecord, ...]:
         """The definitions of a program and of everything that it starts, as far as they are known here."""
         found: dict[bytes, DefinitionRecord] = {}
         pending = [program]
@@ -303,14 +324,18 @@ class Engine:
 
         Raises:
             DuplicateIdempotencyKeyError: its key is taken; nothing was written.
+            UnsupportedError: a step of it has a `transaction`, and the store has no SQL.
         """
         transition = Transition(
             record.workflow_id, 0, -1, 0, b"", record.status, b"", None, record.created_us, [], 0,
             created=(record,), definitions=(definition,),
         )  # fmt: skip
         program = self._programs.by_digest.get(record.digest)
-        if program is not None and program.starts:
-            transition.definitions = self._family(program)
+        if program is not None:
+            if program.shares_commits:
+                self.store.transact()  # raises where there is no SQL; entered by each step itself
+            if program.starts:
+                transition.definitions = self.family(program)
         await self.store.commit(transition)
         await self.announce(record)
 
@@ -330,8 +355,13 @@ class Engine:
     # Driving
 
     async def load(self, record: InstanceRecord) -> Run:
-        """A run at the stored position of an instance."""
-        return await load_run(self, record, await self.program_of(record))
+        """A run at the stored position of an instance, or at that of a newer row.
+
+        Raises:
+            LogIncompleteError: the store has lost a part of the log.
+        """
+        kept = await read_kept(self.store, record)
+        return await load_run(self, kept, await self.program_of(kept.record))
 
     async def drive(
         self,
@@ -355,11 +385,17 @@ class Engine:
         """
         hold = await self.store.hold(workflow_id)
         try:
-            run = await self._drive_held(hold, workflow_id, patient=patient, by_step=by_step, prepare=prepare)
+            run = await self._drive_held(
+                hold, workflow_id, patient=patient, by_step=by_step, prepare=prepare, died=hold.died
+            )
             while run.restarted:
-                run = await self._drive_held(hold, workflow_id, patient=patient, by_step=by_step, prepare=None)
+                run = await self._drive_held(
+                    hold, workflow_id, patient=patient, by_step=by_step, prepare=None, died=False
+                )
         finally:
             await hold.release()
+        if hold.died:
+            await self._find_told(run)
         await self._wake(run)
         return run
 
@@ -468,6 +504,7 @@ class Engine:
         patient: bool,
         by_step: bool,
         prepare: "Prepare | None",
+        died: bool,
     ) -> Run:
         run = await self.load(await self.store.load_instance(workflow_id))
         if run.program.starts:
@@ -475,19 +512,30 @@ class Engine:
         run.token = hold.token
         run.by_step = by_step
         run.inbox = list(await self.store.read_inbox(workflow_id))
-        if prepare is not None and (preparing := prepare(run)) is not None:
-            await preparing
+        if died:
+            await count_crash(run, self.crash_budget)
+        if run.fatal is None or run.status.is_terminal:
+            await self._prepare(run, prepare)
         accept_repairs(run)
         if run.status.is_terminal and not run.moved:
             return run
         drive = Drive(run, patient=patient)
+        if died:
+            await drive.settle()  # a death is counted before the next one may happen
+        hold.driving()
         hold.listen(drive.notify)
         try:
             begin(run)
+            if died and any(entry.kind is InboxKind.CANCEL for entry in run.inbox):
+                come_to_effects(run)
             await drive.go()
         finally:
             hold.listen(None)
         return run
+
+    async def _prepare(self, run: Run, prepare: "Prepare | None") -> None:
+        if prepare is not None and (preparing := prepare(run)) is not None:
+            await preparing
 
     async def _wake(self, run: Run) -> None:
         """Let instances that were sent a message go on, where nobody drives them; messages that came too late, too."""
@@ -495,6 +543,14 @@ class Engine:
             await self.poke(target)
         if not run.status.is_terminal and await self._has_news(run):
             await self.poke(run.record.workflow_id)
+
+    async def _find_told(self, run: Run) -> None:
+        """Children with messages: a lost process may have told them something and died before it could wake them."""
+        children = InstanceFilter(parent_id=run.record.workflow_id)
+        for row in await self.store.find_instances(children, limit=1_000) if run.program.starts else ():
+            child = UUID(row.workflow_id)
+            if not WorkflowStatus(row.status).is_terminal and await self.store.read_inbox(child):
+                run.told.add(child)
 
     async def _has_news(self, run: Run) -> bool:
         known = {entry.seq for entry in run.inbox}
@@ -515,51 +571,3 @@ def _started(definition: Definition) -> list[tuple[str, str | None]]:
         for node in walk_nodes(definition.graph)
         if isinstance(node.action, Start)
     ]
-
-
-def begin(run: Run) -> None:
-    """Put every strand that can go on by itself on the ready list, and lead out those that were told to stop."""
-    leaving: list[Strand] = []
-    for strand in list(run.strands()):
-        wait = strand.wait
-        if wait is not None and wait.kind is WaitKind.CHILD and wait.key is not None:
-            run.spawned.append(UUID(wait.key))
-        if wait is not None or strand.ended is not None or strand in run.ready:
-            continue
-        top = strand.frames[-1] if strand.frames else None
-        if isinstance(top, ForkFrame):
-            top.op.begin(run, strand, top)
-        elif isinstance(top, UndoFrame):
-            run.ready.append(strand)
-        elif top is not None:
-            strand.unsure = True
-            stopping = _stopping_fork(strand)
-            strand.last = stopping is not None and bool(stopping.failed)
-            if run.cancelling is not None or (stopping is not None and not strand.last):
-                leaving.append(strand)
-            else:
-                run.ready.append(strand)
-    for strand in leaving:
-        leave_strand(run, strand)
-
-
-def _stopping_fork(strand: Strand) -> ForkFrame | None:
-    """The innermost PARALLEL around that is being stopped; after a failure its steps under way still come to their end."""
-    here: Strand | None = strand
-    while here is not None:
-        if here.fork is not None and here.fork.stopping:
-            return here.fork
-        here = here.owner
-    return None
-
-
-def accept_repairs(run: Run) -> None:
-    """Apply repair requests that lie in the inbox: a parent's wish that a completed child undoes itself."""
-    from ruvon.engine._repair import undo_completed  # noqa: PLC0415 - the modules stand on each other
-
-    for entry in list(run.inbox):
-        if entry.kind.value == "repair" and entry.name == "undo":
-            run.inbox.remove(entry)
-            run.out.consumed.append(entry.seq)
-            run.moved = True
-            undo_completed(run)

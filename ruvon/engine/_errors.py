@@ -10,6 +10,7 @@ ExecutionError (ruvon.models)
 ├── ProgramError                  a definition cannot be made runnable here
 │   └── UnknownStepTypeError      a CALL names a step type that is not registered
 ├── RepairError                   a retry, jump or rewind asks for what is not there
+├── WorkerCrashError              a run has taken its process down again and again: it is not taken up any more
 └── CompensationFailedError       a rollback ended, and some compensation did not work (ruvon.models)
 """
 
@@ -28,6 +29,7 @@ __all__ = [
     "RepairError",
     "UnknownStepTypeError",
     "UnknownWorkflowTypeError",
+    "WorkerCrashError",
     "WorkflowFinishedError",
 ]
 
@@ -137,3 +139,21 @@ class RepairError(ExecutionError):
     def __init__(self, workflow_id: str, problem: str) -> None:
         self.workflow_id = workflow_id
         super().__init__(f"the workflow {workflow_id} cannot be repaired like that: {problem}")
+
+
+class WorkerCrashError(ExecutionError):
+    """The processes that drove a run died over it again and again, so it is not taken up any more.
+
+    Args:
+        step: the step that was under way, in the words of the body.
+        crashes: how many processes died there, with nothing committed in between.
+    """
+
+    def __init__(self, step: str, crashes: int) -> None:
+        self.step = step
+        self.crashes = crashes
+        times = "once" if crashes == 1 else f"{crashes} times in a row"
+        super().__init__(
+            f"the process that drove the workflow died {times} while `{step}` was under way; "
+            "mend what kills it (memory, a native library, a time limit of the host), then retry the workflow"
+        )

@@ -34,6 +34,6 @@ def history_entry(program: Program, entry: LogEntry) -> dict[str, Any]:
     if entry.delta:
         scopes = orjson.loads(entry.delta)
         found["changed"] = sorted(
-            {name for tree in scopes.values() for part in ("s", "v") for name in tree.get(part, {})}
+            {name for tree in scopes.values() for part in ("s", "v") for name in tree.get(part, {}) if name[0] != "@"}
         )
     return found

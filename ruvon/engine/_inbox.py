@@ -10,6 +10,7 @@ from uuid import UUID
 
 import orjson
 
+from ruvon.engine._abandon import with_parent
 from ruvon.engine._effects import EXPIRED, Given, Message
 from ruvon.engine._frames import Exit, ExitKind, ForkFrame, GraphFrame, Strand, TryFrame, UndoFrame, WaitKind
 from ruvon.engine._machine import arrive, unwind
@@ -220,7 +221,7 @@ def begin_cancel(run: Run, reason: str, *, compensate: bool) -> None:
     run.cancel_compensates = compensate
     run.moved = True
     run.log("cancel", "", "", note=reason)
-    payload = orjson.dumps({"reason": f"the parent was cancelled: {reason}", "compensate": compensate})
+    payload = with_parent(reason, compensate=compensate)
     for strand in run.waiting.values():
         if strand.wait is not None and strand.wait.kind is WaitKind.CHILD and strand.wait.key is not None:
             run.out.sent.append(cancel_entry(run, strand.wait.key, payload))

@@ -55,8 +55,11 @@ _SLICE: Final = 5_000
 _END_OF_STRAND: Final = Exit(ExitKind.RETURN, NONE)
 
 
-def advance(run: Run, strand: Strand) -> Effect | None:
-    """Run the strand to its next effect; None when it waits, forked, stands still or has ended."""
+def advance(run: Run, strand: Strand, *, enters: bool = True) -> Effect | None:
+    """Run the strand to its next effect; None when it waits, forked, stands still or has ended.
+
+    With `enters=False` it stops before that effect, where nothing of it has been evaluated.
+    """
     frames = strand.frames
     for _ in range(_SLICE):
         frame = frames[-1]
@@ -71,6 +74,8 @@ def advance(run: Run, strand: Strand) -> Effect | None:
                 return None
             continue
         if run.halted is not None and frame is run.body and op.id != run.halted.route_id:
+            return None
+        if op.is_effect and not enters:
             return None
         outcome = _enter(run, strand, frame, op)
         if isinstance(outcome, str):

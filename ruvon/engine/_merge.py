@@ -3,17 +3,15 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from pydantic import BaseModel
-
 from ruvon.engine._state import StateType, Table
-from ruvon.ir._nodes import Merge, MergeConflict, MergeStrategy
-from ruvon.models import MergeConflictError
+from ruvon.ir._nodes import Merge
+from ruvon.models._shaping import shaped_result
 
 if TYPE_CHECKING:
     from ruvon.engine._run import Run
     from ruvon.engine._scope import Scope
 
-__all__ = ["deep_merged", "merge_result", "step_writes"]
+__all__ = ["merge_result", "step_writes"]
 
 _DEFAULT = Merge()
 
@@ -58,31 +56,12 @@ def _shaped(
     state: StateType, table: Table, updates: Mapping[str, object], merge: Merge, step: str
 ) -> Mapping[str, object]:
     """Apply strategy and conflict rule to one result; a field conflicts when it was assigned before."""
-    if merge.strategy is MergeStrategy.DEEP:
-        updates = {
-            name: deep_merged(state.decode(name, table[name]), value) if name in table else value
-            for name, value in updates.items()
-        }
-    if merge.conflict is MergeConflict.PREFER_NEW:
-        return updates
-    given = state.given(table)
-    taken = [name for name in updates if name in given]
-    if taken and merge.conflict is MergeConflict.RAISE_ERROR:
-        raise MergeConflictError(taken[0], ("state", step))
-    return {name: value for name, value in updates.items() if name not in given}
-
-
-def deep_merged(old: object, new: object) -> object:
-    """`new` over `old`, dicts and models key by key, everything else (lists too) replaced."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        merged = dict(cast("dict[object, object]", old))
-        for key, value in cast("dict[object, object]", new).items():
-            merged[key] = deep_merged(merged[key], value) if key in merged else value
-        return merged
-    if isinstance(old, BaseModel) and isinstance(new, BaseModel) and type(new) is type(old):
-        given = new.model_fields_set
-        return old.model_copy(update={name: deep_merged(getattr(old, name), getattr(new, name)) for name in given})
-    if isinstance(old, BaseModel) and isinstance(new, dict):
-        items = cast("dict[str, object]", new).items()
-        return old.model_copy(update={name: deep_merged(getattr(old, name, None), value) for name, value in items})
-    return new
+    return shaped_result(
+        updates,
+        state.given(table),
+        lambda name: state.decode(name, table[name]),
+        known=table,
+        strategy=merge.strategy,
+        conflict=merge.conflict,
+        step=step,
+    )

@@ -1,12 +1,14 @@
 """Observers: told what happened after it was committed, and never able to harm a workflow.
 
 Which hooks an observer has, and which arguments they take, is looked at once, when it is registered. A run without
-interested observers collects nothing.
+interested observers collects nothing. A hook has a few seconds; one that needs more is cancelled, and its observer, which
+would hold up every further commit, is told nothing more.
 """
 
+import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, final
 
 from ruvon.engine._error_records import ErrorRecord, rebuild
@@ -20,15 +22,26 @@ if TYPE_CHECKING:
 __all__ = ["Notices", "Observers"]
 
 _LOGGER: Final = logging.getLogger("ruvon.observers")
+_PATIENCE_S: Final = 5.0
+"""Seconds that a hook may take, on the loop's clock."""
+
+
+class _HungError(Exception):
+    """A hook took too long."""
+
+
+class _CancelledItselfError(Exception):
+    """A hook ended as if it had been cancelled, though nobody did that."""
 
 
 @final
 class _Hook:
     """One hook of one observer, with the arguments that it takes."""
 
-    __slots__ = ("accepts", "call", "takes_all")
+    __slots__ = ("accepts", "call", "observer", "takes_all")
 
-    def __init__(self, call: Callable[..., Any]) -> None:
+    def __init__(self, observer: object, call: Callable[..., Any]) -> None:
+        self.observer = observer
         self.call = call
         parameters = inspect.signature(call).parameters.values()
         self.accepts = frozenset(item.name for item in parameters)
@@ -38,7 +51,22 @@ class _Hook:
         fitting = arguments if self.takes_all else {k: v for k, v in arguments.items() if k in self.accepts}
         made = self.call(**fitting)
         if inspect.isawaitable(made):
-            await made
+            await _in_time(made)
+
+
+async def _in_time(made: Awaitable[object]) -> None:
+    """Await a hook in a task of its own, so that nothing it does to its task reaches the drive."""
+    task = asyncio.ensure_future(made)
+    try:
+        done, _ = await asyncio.wait((task,), timeout=_PATIENCE_S)
+    finally:
+        if not task.done():
+            task.cancel()
+    if not done:
+        raise _HungError
+    if task.cancelled():
+        raise _CancelledItselfError
+    task.result()
 
 
 @final
@@ -56,7 +84,7 @@ class Observers:
             call = getattr(observer, name, None)
             own = getattr(type(observer), name, None)
             if call is not None and own is not getattr(WorkflowObserver, name):
-                self._hooks[name].append(_Hook(call))
+                self._hooks[name].append(_Hook(observer, call))
 
     def wants(self, hook: str) -> bool:
         """Whether anybody has this hook."""
@@ -68,11 +96,19 @@ class Observers:
 
     async def tell(self, hook: str, arguments: Mapping[str, Any]) -> None:
         """Call a hook of every observer that has it; what one raises is logged."""
-        for call in self._hooks[hook]:
+        for call in tuple(self._hooks[hook]):
             try:
                 await call(arguments)
+            except _HungError:
+                self._drop(call.observer)
+                text = "the observer %s did not return from %s within %g seconds; it is told nothing more"
+                _LOGGER.error(text, type(call.observer).__name__, hook, _PATIENCE_S)  # noqa: TRY400 - it raised nothing
             except Exception:  # an observer must never touch a workflow
-                _LOGGER.exception("an observer failed in %s", hook)
+                _LOGGER.exception("the observer %s failed in %s", type(call.observer).__name__, hook)
+
+    def _drop(self, observer: object) -> None:
+        for hooks in self._hooks.values():
+            hooks[:] = [hook for hook in hooks if hook.observer is not observer]
 
 
 @final
@@ -116,7 +152,9 @@ class Notices:
 
     def child_started(self, child_id: str, child_type: str) -> None:
         """A child was created."""
-        self._add("on_child_workflow_started", parent_id=self._run.id, child_id=child_id, child_type=child_type)
+        if self._observers.wants("on_child_workflow_started"):
+            given = {"parent_id": self._run.id, "child_id": child_id, "child_type": child_type}
+            self._collected.append(("on_child_workflow_started", given))
 
     def committed(self, transition: Transition) -> None:
         """Add what the status says, and release what was collected."""

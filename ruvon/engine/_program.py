@@ -310,7 +310,7 @@ def _inner_graphs(node: Node) -> Iterator[Graph]:
 class Program:
     """A definition that can run in this process; immutable after it is made."""
 
-    __slots__ = ("body", "definition", "digest", "ops", "starts", "types")
+    __slots__ = ("body", "definition", "digest", "ops", "shares_commits", "starts", "types")
 
     def __init__(self, definition: Definition, digest: bytes, types: Types, body: GraphProgram) -> None:
         self.definition = definition
@@ -321,6 +321,8 @@ class Program:
         self._index(body)
         self.starts = any(isinstance(op.node.action, Start) for op in self.ops.values())
         """It starts other workflows."""
+        self.shares_commits = any(getattr(op.node.action, "transaction", False) for op in self.ops.values())
+        """SQL of one of its steps runs in the transaction that commits the step."""
 
     def _index(self, graph: GraphProgram) -> None:
         for op in graph.ops.values():

@@ -1,16 +1,37 @@
 """Repairs: what an operator, or a parent that rolls back, does to an instance that cannot go on by itself."""
 
+from collections.abc import Iterator
+from typing import Final
+
 import orjson
 
 from ruvon.engine._error_records import ErrorRecord
 from ruvon.engine._errors import RepairError
-from ruvon.engine._frames import BodyFrame, Exit, ExitKind, GraphFrame, Strand, UndoFrame, WaitKind, WaitState
+from ruvon.engine._frames import (
+    BodyFrame,
+    Exit,
+    ExitKind,
+    GraphFrame,
+    Strand,
+    TryFrame,
+    UndoFrame,
+    WaitKind,
+    WaitState,
+)
 from ruvon.engine._inbox import cancel_entry
-from ruvon.engine._machine import unwind
+from ruvon.engine._machine import forget_frame, unwind
+from ruvon.engine._program import ForkOp, LoopOp, Op, TryOp
 from ruvon.engine._run import Run
+from ruvon.engine._undo import place_of
+from ruvon.ir._diff import inner_graphs
+from ruvon.ir._nodes import Fail, Node
 from ruvon.models import WorkflowStatus
 
-__all__ = ["audit_note", "jump", "retry", "retry_compensation", "stop_awaited", "undo_completed"]
+__all__ = ["MIGRATED", "audit_note", "jump", "retry", "retry_compensation", "stop_awaited", "undo_completed"]
+
+
+MIGRATED: Final = "migrate "
+"""What the note of the log entry of a migration begins with."""
 
 
 def audit_note(actor: str, reason: str) -> str:
@@ -28,37 +49,98 @@ def undo_completed(run: Run) -> None:
     run.moved = True
 
 
-def retry(run: Run, from_step: str | None, note: str = "") -> None:
+async def retry(run: Run, from_step: str | None, note: str = "") -> None:
     """Go on where a failed instance failed, or at a step of its outermost graph.
 
+    A compound node that was left when it failed (its `finally` ran, a handler raised, a child was told to end) begins
+    anew, unless what completed inside would be done twice by that.
+
     Raises:
-        RepairError: it has not failed, or was rolled back, or there is no such step.
+        RepairError: it has not failed, or was rolled back, or there is no such step, or something would be done twice.
     """
     failed = (WorkflowStatus.FAILED, WorkflowStatus.FAILED_CHILD_WORKFLOW, WorkflowStatus.FAILED_WORKER_CRASH)
     if run.status is WorkflowStatus.FAILED_ROLLED_BACK:
-        raise RepairError(run.id, "what it had done was undone, so going on would build on nothing; start a new one")
+        raise RepairError(
+            run.id,
+            "what it had done was undone, so going on would build on nothing; start a new one, or rewind it to where it "
+            "is to begin again",
+        )
     if run.status not in failed:
         raise RepairError(run.id, f"it is {run.status.value}; only a failed workflow can be retried")
     at = run.fatal_node()
     run.log("repair", from_step or at or "", "", note=f"retry{note}")
     if from_step is None or from_step == at:
-        if run.fatal is None:
-            raise RepairError(run.id, "its frames were left when it failed; name a step with from_step=")
-        _begin_again(run)
+        if run.failed_compensations:
+            raise RepairError(
+                run.id,
+                "the rollback of it failed; repeat the compensations that did not work (retry_compensation), or name a step "
+                "with from_step=",
+            )
+        await _begin_again(run)
         return
     restart_at(run, from_step)
 
 
-def _begin_again(run: Run) -> None:
+async def _begin_again(run: Run) -> None:
     """Let the node that failed run again; a child that failed is not waited for again, it is started anew."""
     failed = run.fatal.error if run.fatal is not None else None
-    for strand in run.strands():
+    for strand in list(run.strands()):
         top = strand.frames[-1]
         if failed is not None and failed.child and isinstance(top, GraphFrame) and top.pc == failed.step:
             strand.attempt += 1
+        _leave_handlers(run, strand)
+        top = strand.frames[-1]
+        op = top.graph.ops.get(top.pc) if isinstance(top, GraphFrame) else None
+        if isinstance(top, GraphFrame) and isinstance(op, LoopOp | TryOp | ForkOp):
+            await _require_nothing_twice(run, top, op)
+            top.visit += 1  # the children that it started before have ended
     run.fatal = None
     run.root.ended = None
     run.moved = True
+
+
+async def _require_nothing_twice(run: Run, frame: GraphFrame, op: Op) -> None:
+    """Refuse to begin a compound node anew in which something has completed since the last repair."""
+    log = await run.services.store.read_log(run.record.workflow_id)
+    since = max((entry.seq for entry in log if entry.kind in ("repair", "rewind")), default=0)
+    prefix = f"{frame.path}{op.id}#{frame.visit}" if frame.visit else frame.path
+    work = set(_work_of(op.node))
+    done = [
+        f"`{entry.activation}`"
+        for entry in log
+        if entry.seq > since
+        and entry.kind in ("step", "wait")
+        and entry.error is None
+        and entry.node in work
+        and place_of(entry.activation).startswith(prefix)
+    ]
+    if done:
+        raise RepairError(
+            run.id,
+            f"`{op.id}`, inside which it failed, was left, and {', '.join(done)} would be done again there; rewind to the "
+            "step that failed, which keeps what came before it, or begin at a step of your choice with from_step=",
+        )
+
+
+def _work_of(node: Node) -> Iterator[str]:
+    """The nodes inside a node that are its work: not those that handle an error or clean up."""
+    for name, graph in inner_graphs(node):
+        if name == "body" or name.startswith("branch "):
+            for inner in graph.nodes.values():
+                yield inner.id
+                yield from _work_of(inner)
+
+
+def _leave_handlers(run: Run, strand: Strand) -> None:
+    """Leave the TRYs whose handlers raised: the error that they handled is what is to be tried again."""
+    while isinstance(top := strand.frames[-1], TryFrame) and top.part >= 0:
+        op = top.graph.ops.get(top.pc)
+        if op is None or not isinstance(op.node.action, Fail):
+            return
+        name = top.op.handlers[top.part].name
+        if name is not None:
+            strand.scope.unbind(name)
+        forget_frame(run, strand, strand.frames.pop())
 
 
 async def retry_compensation(run: Run, note: str) -> None:
@@ -92,11 +174,15 @@ def stop_awaited(run: Run, wait: WaitState, reason: str) -> None:
         run.out.tasks_done.append(wait.key)
 
 
-def restart_at(run: Run, step: str) -> None:
-    """Stand at a node of the outermost graph, with every frame above dropped."""
+def _require_step(run: Run, step: str) -> None:
     if step not in run.program.body.ops:
         names = ", ".join(f"`{name}`" for name in run.program.body.ops)
         raise RepairError(run.id, f"there is no step `{step}` in its outermost list; there are {names}")
+
+
+def restart_at(run: Run, step: str) -> None:
+    """Stand at a node of the outermost graph, with every frame above dropped."""
+    _require_step(run, step)
     for scope in [scope for name, scope in run.scopes.items() if name]:
         run.drop_scope(scope)
     for name in [name for name in run.root.scope.variables if name[0] == "@"]:
@@ -124,8 +210,7 @@ def jump(run: Run, step: str, note: str = "") -> None:
     """
     if run.status.is_terminal:
         raise RepairError(run.id, f"it is {run.status.value}; use retry(from_step=) to bring it back")
-    if step not in run.program.body.ops:
-        raise RepairError(run.id, f"there is no step `{step}` in its outermost list")
+    _require_step(run, step)
     root: Strand = run.root
     run.log("repair", step, "", note=f"jump{note}")
     if root.wait is not None:

@@ -20,7 +20,7 @@ from ruvon.engine._errors import InvalidInputError, RepairError
 from ruvon.engine._frames import Exit, ExitKind, ForkFrame, GraphFrame, TryFrame, UndoFrame, WaitKind
 from ruvon.engine._load import loaded_at
 from ruvon.engine._position import encode_position
-from ruvon.engine._repair import stop_awaited
+from ruvon.engine._repair import MIGRATED, stop_awaited
 from ruvon.engine._run import Run
 from ruvon.engine._scope import StoredScopes
 from ruvon.engine._undo import open_entries, still_open
@@ -87,6 +87,8 @@ async def find_point(run: Run, to: str | int) -> Point:
     log = await run.services.store.read_log(run.record.workflow_id)
     entry = _found(run, log, to)
     before = [item for item in log if item.seq < entry.seq]
+    if any(item.kind == "repair" and item.note.startswith(MIGRATED) for item in log if item.seq > entry.seq):
+        raise RepairError(run.id, f"`{entry.activation}` ran with the definition that it had before it was migrated")
     for item in reversed(before):
         if item.position:
             return Point(entry.seq, entry.node, entry.activation, item.seq, item.position, item.at_us)
@@ -103,10 +105,12 @@ def _found(run: Run, log: Sequence[LogEntry], to: str | int) -> LogEntry:
     if isinstance(to, int):
         fitting = [item for item in steps if item.seq == to]
     else:
-        fitting = [item for item in steps if to == item.activation] or [item for item in steps if to == item.node]
+        fitting = [item for item in steps if to == item.node] or [item for item in steps if to == item.activation]
     if fitting:
         # The first entry of an activation is where it began; the newest activation is the one that is meant.
         return next(item for item in steps if item.activation == fitting[-1].activation)
+    if isinstance(to, str) and _UNDOING in to:
+        raise RepairError(run.id, f"`{to}` is a compensation; go back to the step that it undid, or something earlier")
     names = list(dict.fromkeys(item.activation for item in steps))
     near = difflib.get_close_matches(str(to), names, n=1)
     hint = f"; did you mean `{near[0]}`?" if near else f"; recorded are {_listed(names)}"
@@ -206,7 +210,8 @@ async def _lost_marks(run: Run, point: Point) -> list[int]:
         last, first = gone[-1].activation, gone[0].activation
         raise RepairError(
             run.id,
-            f"`{last}`, on which `{point.activation}` builds, was undone since; rewind to `{first}` or something earlier",
+            f"`{last}`, on which `{point.activation}` builds, was undone since, so going on there would build on nothing; "
+            f"go back to `{first}` or something earlier, which does it again",
         )
     return [item.seq for item in closed]
 
@@ -319,6 +324,7 @@ async def forked(
     It has a log of its own, so what the old one did is not undone by it. What was `said` goes into its metadata.
     """
     point = await find_point(run, to)
+    await _lost_marks(run, point)
     there = await _standing_at(run, point, state)
     there.epoch = 0
     for strand in there.strands():

@@ -5,7 +5,8 @@ memory is exactly what is committed plus what `pending` says; a commit that fail
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol, final
@@ -20,6 +21,7 @@ from ruvon.engine._frames import BodyFrame, Exit, ForkFrame, LoopFrame, Strand, 
 from ruvon.engine._interceptors import Intercept
 from ruvon.engine._program import Op, Program
 from ruvon.engine._scope import Scope, StoredScopes
+from ruvon.engine._shared import SharedCommit
 from ruvon.ir._nodes import CommitMode
 from ruvon.ir.expr import Environment, ExpressionBudgetError
 from ruvon.models import LoopLimitError, WorkflowDirective, WorkflowStatus
@@ -37,6 +39,7 @@ from ruvon.providers import (
     OutboxRecord,
     PersistenceError,
     ScheduleRecord,
+    StatementError,
     TaskRecord,
     WasmRuntime,
     datetime_of,
@@ -80,6 +83,12 @@ class Services(Protocol):
 
     def render(self, template: str, names: Mapping[str, object]) -> str:
         """The text of `template("...")`."""
+        ...
+
+    async def write_lines(
+        self, workflow_id: UUID, step: str, lines: Sequence[tuple[str, str, Mapping[str, Any]]], /
+    ) -> None:
+        """Append to the execution log; what goes wrong with that touches no workflow."""
         ...
 
     @property
@@ -188,6 +197,8 @@ class Run:
         """A turn of the outermost loop is about to begin (`commit="iteration"`)."""
         self.notices: Notices | None = self.services.observers.notices(self)
         self.token = b""
+        self.share: Callable[[], AbstractAsyncContextManager[SharedCommit]]
+        """Opens a transaction that a step's statements share with its commit; the drive gives it."""
         self.restarted = False
         """The instance was replaced by a fresh one; this run is over."""
 
@@ -340,7 +351,7 @@ class Run:
             step=node,
             activation=activation,
             attempt=strand.attempt,
-            uncatchable=isinstance(error, _UNCATCHABLE),
+            uncatchable=isinstance(error, _UNCATCHABLE) and not isinstance(error, StatementError),
         )
 
     def last_result(self) -> object:

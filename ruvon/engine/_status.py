@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from ruvon.engine._brake import has_crashed
 from ruvon.engine._frames import ExitKind, ForkFrame, GraphFrame, Strand, UndoFrame, WaitKind
 from ruvon.engine._run import Run
 from ruvon.models import WorkflowStatus
@@ -77,6 +78,8 @@ def _final_status(run: Run) -> WorkflowStatus:
     leaving = run.root.ended or run.fatal
     if leaving is None or leaving.kind is ExitKind.RETURN:
         return WorkflowStatus.COMPLETED
+    if has_crashed(leaving):
+        return WorkflowStatus.FAILED_WORKER_CRASH
     rolled_back = not run.root.frames
     if run.failed_compensations:
         return WorkflowStatus.FAILED

@@ -195,8 +195,12 @@ class Undo(Effect):
                 attempt=self.strand.attempt,
                 step_result=result,
             )
-        made = self._made(run, entry, function, recorded, arguments)
-        return await made if inspect.isawaitable(made) else made
+        try:
+            made = self._made(run, entry, function, recorded, arguments)
+            return await made if inspect.isawaitable(made) else made
+        finally:
+            if services.lines:
+                await run.services.write_lines(run.record.workflow_id, entry.node, services.lines)
 
     def _made(
         self,

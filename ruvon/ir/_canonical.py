@@ -80,8 +80,11 @@ def _plain(value: object) -> object:
         return print_expr(cast("Expr", value))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         tree: dict[str, object] = {"kind": _KIND_OF[cls]} if cls in _KIND_OF else {}
+        added = _added_fields(cls)
         for name, is_float in _digested_fields(cls).items():
             item = getattr(value, name)
+            if name in added and item == added[name]:
+                continue
             tree[name] = float(item) if is_float else _plain(item)
         return tree
     if isinstance(value, Enum):
@@ -103,6 +106,12 @@ def _digested_fields(cls: type) -> Mapping[str, bool]:
     """The fields that are part of the digest, each with whether it is a float (`2` and `2.0` are one value there)."""
     hints = _hints(cls)
     return {field.name: hints[field.name] is float for field in dataclasses.fields(cls) if field.compare}
+
+
+@cache
+def _added_fields(cls: type) -> Mapping[str, object]:
+    """The defaults of fields that are written only where they say something else."""
+    return {field.name: field.default for field in dataclasses.fields(cls) if "left_out" in field.metadata}
 
 
 # --- file form --------------------------------------------------------------------------------------------------------

@@ -125,6 +125,10 @@ class CommitMode(Enum):
     ITERATION = "iteration"
 
 
+LEFT_OUT: Final = MappingProxyType({"left_out": True})
+"""Marks a field that was added later: its default is not written, so that what was stored before keeps its digest."""
+
+
 def _empty() -> Mapping[str, Expr]:
     return MappingProxyType({})
 
@@ -188,6 +192,8 @@ class Call:
     input_model: TypeText | None = None
     required_input: tuple[str, ...] = ()
     merge: Merge = Merge()
+    transaction: bool = field(default=False, metadata=LEFT_OUT)
+    """The function's SQL runs in the database transaction that commits the step."""
 
 
 @final

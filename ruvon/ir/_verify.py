@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
-from ruvon.ir._canonical import graphs_of
+from ruvon.ir._canonical import graphs_of, walk_nodes
 from ruvon.ir._errors import IRError
 from ruvon.ir._nodes import (
     BREAK,
@@ -18,6 +18,7 @@ from ruvon.ir._nodes import (
     RESERVED_TARGETS,
     Assign,
     Call,
+    CommitMode,
     Decision,
     Definition,
     Fail,
@@ -103,6 +104,10 @@ class _Verifier:
             yield "the definition has no workflow_type"
         if definition.history is not None and definition.history < 1:
             yield "`history` must be at least 1"
+        if definition.commit is CommitMode.ITERATION and any(
+            isinstance(node.action, Call) and node.action.transaction for node in walk_nodes(definition.graph)
+        ):
+            yield "a call with `transaction` needs a commit of its own, so `commit` cannot be `iteration`"
         yield from self._graph(definition.graph, _Region(frozenset(), in_loop=False, outermost=True), "the workflow")
 
     def _graph(self, graph: Graph, around: _Region, where: str) -> Iterator[str]:
@@ -218,6 +223,8 @@ def _mapping_problems(name: str, values: Mapping[str, Expr]) -> Iterator[str]:
 def _call_problems(call: Call) -> Iterator[str]:
     if call.type == "STANDARD" and call.function is None:
         yield "a STANDARD call needs a function"
+    if call.transaction and (call.type != "STANDARD" or call.queue is not None):
+        yield "`transaction` is for a STANDARD call without a queue"
     if call.type == "STANDARD" and call.config:
         yield "a STANDARD call has no config"
     for name, amount in (

@@ -4,7 +4,7 @@ Stands on `ruvon.ir` alone, so that a step module can be imported on a device or
 """
 
 from ruvon.ir.values import InvalidValueError
-from ruvon.models._context import ContextServices, ContextUnavailableError, StepContext
+from ruvon.models._context import ContextServices, ContextUnavailableError, StepContext, StepTransaction
 from ruvon.models._directives import (
     SagaWorkflowException,
     StartSubWorkflowDirective,
@@ -80,6 +80,7 @@ __all__ = [
     "StepContext",
     "StepFailed",
     "StepResult",
+    "StepTransaction",
     "TaskId",
     "TimedOut",
     "UndeclaredKeyError",

@@ -5,18 +5,20 @@ something (the idempotency key is a hash, the previous result may lie in the log
 behind it is one small Protocol, `ContextServices`, that the engine, the workers and `.local` implement.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol, TypeVar, final
+from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar, final, get_args
 from uuid import UUID
 
 from pydantic import BaseModel
 
 from ruvon.ir._errors import RuvonError
 
-__all__ = ["ContextServices", "ContextUnavailableError", "StepContext"]
+__all__ = ["ContextServices", "ContextUnavailableError", "StepContext", "StepTransaction"]
 
 M = TypeVar("M")
+LogLevel: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+LOG_LEVELS: Final[tuple[LogLevel, ...]] = get_args(LogLevel)
 
 
 class ContextUnavailableError(RuvonError):
@@ -32,6 +34,24 @@ class ContextUnavailableError(RuvonError):
         self.step_name = step_name
         self.what = what
         super().__init__(f"the step `{step_name}` asks its context for {what}, which is not there; {remedy}")
+
+
+class StepTransaction(Protocol):
+    """The database transaction that commits a step; what is executed in it happens exactly once."""
+
+    async def execute(
+        self, sql: str, parameters: Sequence[object] | Mapping[str, object] = (), /
+    ) -> list[tuple[Any, ...]]:
+        """Run one statement on the author's own tables, and give its rows.
+
+        Args:
+            sql: the statement, in the store's dialect, with placeholders.
+            parameters: their values, by place (`?`) or by name (`:name`).
+
+        Raises:
+            StatementError: it failed, reaches a table of Ruvon's, or begins or ends a transaction.
+        """
+        ...
 
 
 class ContextServices(Protocol):
@@ -65,12 +85,24 @@ class ContextServices(Protocol):
         """A random number of the run's id source, at least 0.0 and below 1.0."""
         ...
 
+    def transaction(self) -> StepTransaction:
+        """The transaction that commits the step; `ContextUnavailableError` where the step does not share it."""
+        ...
+
     def heartbeat(self, progress: Mapping[str, Any], /) -> None:
         """Tell that the step is alive and how far it is; kept for the next attempt, no part of the workflow's truth."""
         ...
 
     def last_progress(self) -> Mapping[str, Any] | None:
         """What the previous attempt told last with `heartbeat`, or None."""
+        ...
+
+    def last_error(self) -> str | None:
+        """Why the previous attempt failed, or None; recorded with that attempt."""
+        ...
+
+    def log(self, level: str, message: str, metadata: Mapping[str, Any], /) -> None:
+        """Append a line to the execution log, a text log that is no part of the workflow's truth."""
         ...
 
 
@@ -160,6 +192,28 @@ class StepContext:
         """What the previous attempt of this step told last with `heartbeat`, or None."""
         return self._services.last_progress() if self._services else None
 
+    @property
+    def last_error(self) -> str | None:
+        """Why the previous attempt of this step failed, class and message, or None; it survives a restart."""
+        return self._services.last_error() if self._services else None
+
+    def log(self, message: str, level: LogLevel = "INFO", **metadata: Any) -> None:
+        """Append a line to the execution log: for people, and no part of the workflow's truth.
+
+        Lines are written when the attempt has ended, well or not; a process that dies before that loses them.
+
+        Args:
+            message: what to say.
+            level: how much it matters.
+            metadata: more about it; what is no JSON is written as its text.
+
+        Raises:
+            ValueError: there is no such level.
+        """
+        if level not in LOG_LEVELS:
+            raise ValueError(f"there is no log level {level!r}; write one of {', '.join(LOG_LEVELS)}")
+        self._need("the execution log").log(level, message, metadata)
+
     def get(self, kind: type[M], /) -> M:
         """The resource of the concrete class `kind` that the builder (or the test's world) was given.
 
@@ -171,6 +225,18 @@ class StepContext:
     def publish(self, topic: str, event: BaseModel, /) -> None:
         """Put `event` into the outbox under `topic`; it is written in the same commit as the step, or not at all."""
         self._need("the outbox").publish(topic, event)
+
+    @property
+    def transaction(self) -> StepTransaction:
+        """The database transaction that commits the step, for a step with `transaction=True`.
+
+        Its statements are written with the step's result, or not at all: when the step raises, they are rolled back. It
+        holds the store's only write turn, so do in such a step what belongs into the transaction, and nothing slow.
+
+        Raises:
+            ContextUnavailableError: the step does not say `transaction=True`.
+        """
+        return self._need("its transaction").transaction()
 
     def now(self) -> datetime:
         """The present moment of the run's clock, aware, in UTC."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Generic, NamedTuple, TypeVar, cast, final
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast, final
 
 import orjson
 from pydantic import BaseModel
@@ -90,6 +90,7 @@ class HttpResponse:
     headers: Mapping[str, str]
     """Header names are in lower case."""
     text: str
+    __ruvon_advice__: ClassVar[str] = "give the call `into=Model`, which makes the body a value of the class"
 
     @property
     def json(self) -> Any:

@@ -5,9 +5,12 @@ of the wrong type is found when the definition is loaded. An instance is made fr
 step runs, and `execute` does the work.
 """
 
+import inspect
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from ruvon.models._context import StepContext
 
@@ -42,6 +45,8 @@ class WorkflowStep(BaseModel):
     is_retryable: ClassVar[bool] = True
     """Whether a retry policy may repeat `execute`."""
 
+    _called: Callable[[Any, StepContext], Any] | None = PrivateAttr(default=None)
+
     async def execute(self, state: Any, context: StepContext) -> Any:
         """Do the work of the step.
 
@@ -57,3 +62,33 @@ class WorkflowStep(BaseModel):
             f"the step type {type(self).__qualname__} of `{context.step_name}` has no `execute`; "
             "write `async def execute(self, state, context)`"
         )
+
+    async def call_function(self, state: Any, context: StepContext) -> Any:
+        """Call `function` as a plain step would be called: with `state` and `context`, where it takes them.
+
+        Its changes of `state` are those of the step.
+
+        Raises:
+            TypeError: the step names no function.
+        """
+        if self._called is None:
+            raise TypeError(f"`{context.step_name}` names no function; write `function:` below the step")
+        made = self._called(state, context)
+        return await made if inspect.isawaitable(made) else made
+
+    def retry_after(self, error: Exception, context: StepContext) -> timedelta | None:
+        """How long to wait before `execute` is called again, when it has raised; None leaves the error as it is.
+
+        A subclass that overrides it decides about its own retries, whatever `retry` the step is given. Each failed attempt
+        is recorded with the moment of the next one, so waiting holds up nobody, survives a restart, and leaves the next
+        attempt to another instance of this class. `context.attempt` and `context.last_error` are those of the attempt.
+
+        Args:
+            error: what `execute` raised.
+            context: the context that it was given.
+
+        Raises:
+            Exception: what is raised here takes the place of `error`.
+        """
+        del error, context
+        return None

@@ -18,6 +18,7 @@ from ruvon.providers._errors import (
     DuplicateIdempotencyKeyError,
     EvaluationError,
     HistoryForgottenError,
+    LogIncompleteError,
     MissingExtraError,
     PersistenceError,
     ProtocolError,
@@ -59,7 +60,7 @@ from ruvon.providers.execution import ExecutionContext, ExecutionProvider
 from ruvon.providers.expression_evaluator import ExpressionEvaluator
 from ruvon.providers.inference import InferenceProvider, ModelRef
 from ruvon.providers.observer import NoopObserver, WorkflowObserver
-from ruvon.providers.persistence import EngineStore, Hold, PersistenceProvider, SqlTransaction
+from ruvon.providers.persistence import Duty, EngineStore, Hold, PersistenceProvider, SqlTransaction
 from ruvon.providers.template_engine import TemplateEngine
 from ruvon.providers.wasm import ModuleRef, WasmRuntime
 
@@ -69,6 +70,7 @@ __all__ = [
     "DefinitionNotFoundError",
     "DefinitionRecord",
     "DuplicateIdempotencyKeyError",
+    "Duty",
     "EgressAnswer",
     "EgressError",
     "EgressFailedError",
@@ -89,6 +91,7 @@ __all__ = [
     "InstanceFilter",
     "InstanceRecord",
     "LogEntry",
+    "LogIncompleteError",
     "MissingExtraError",
     "ModelRef",
     "ModuleRef",

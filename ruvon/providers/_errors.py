@@ -9,6 +9,7 @@
     │   ├── ScheduleNotFoundError (LookupError)
     │   ├── StaleScheduleError                 somebody else changed the schedule first
     │   ├── HistoryForgottenError
+    │   ├── LogIncompleteError                 the store has lost a part of a workflow
     │   ├── UnsupportedError                   this kind of store cannot do it at all
     │   ├── StatementError (ValueError)        SQL of the author's own
     │   └── StaleWorkflowError                 somebody else changed the workflow first
@@ -29,6 +30,7 @@ __all__ = [
     "DuplicateIdempotencyKeyError",
     "EvaluationError",
     "HistoryForgottenError",
+    "LogIncompleteError",
     "MissingExtraError",
     "PersistenceError",
     "ProtocolError",
@@ -119,6 +121,18 @@ class HistoryForgottenError(PersistenceError):
         super().__init__(
             f"the history of the workflow {workflow_id} was forgotten up to a point after entry {at}; "
             "choose a later entry, or give its definition a longer `history=` for the next time"
+        )
+
+
+class LogIncompleteError(PersistenceError):
+    """Entries of a workflow's log are missing, so its state cannot be put together; nothing was run."""
+
+    def __init__(self, workflow_id: UUID | str, missing: int) -> None:
+        self.workflow_id = str(workflow_id)
+        self.missing = missing
+        super().__init__(
+            f"the log of the workflow {workflow_id} lacks entry {missing}, so its state cannot be put together; "
+            "the store has lost rows: restore it from a backup"
         )
 
 

@@ -57,10 +57,8 @@ class WorkflowObserver(ABC):
     async def on_workflow_paused(self, workflow_id: str, step_name: str, reason: str) -> None:
         """A workflow waits for a person, a signal or a moment."""
 
-    async def on_workflow_resumed(
-        self, workflow_id: str, step_name: str, resume_data: Mapping[str, Any] | None = None
-    ) -> None:
-        """What a workflow waited for arrived."""
+    async def on_workflow_resumed(self, workflow_id: str, step_name: str, resume_data: Any = None) -> None:
+        """What a workflow waited for arrived; `resume_data` is the validated answer, input or signal."""
 
     async def on_compensation_started(self, workflow_id: str, step_name: str, step_index: int = 0) -> None:
         """A completed step is about to be undone; `step_index` counts from the last completed one, from 0."""

@@ -14,6 +14,7 @@ from ruvon.providers._errors import (
     DefinitionNotFoundError,
     DuplicateIdempotencyKeyError,
     HistoryForgottenError,
+    LogIncompleteError,
     PersistenceError,
     ScheduleNotFoundError,
     StaleScheduleError,
@@ -43,6 +44,7 @@ __all__ = [
     "DefinitionNotFoundError",
     "DefinitionRecord",
     "DuplicateIdempotencyKeyError",
+    "Duty",
     "EngineStore",
     "HistoryForgottenError",
     "Hold",
@@ -51,6 +53,7 @@ __all__ = [
     "InstanceFilter",
     "InstanceRecord",
     "LogEntry",
+    "LogIncompleteError",
     "OutboxRecord",
     "PersistenceError",
     "PersistenceProvider",
@@ -79,12 +82,32 @@ class Hold(Protocol):
         """Unique to this hold; the head of the ids of its transitions."""
         ...
 
+    @property
+    def died(self) -> bool:
+        """Whether the last one who drove the instance died over it: it neither released it nor closed its store.
+
+        A store that cannot know says False; then no crash is counted.
+        """
+        ...
+
+    def driving(self) -> None:
+        """The instance is being driven from now on: a death before `release` is one that the next hold tells of."""
+        ...
+
     def listen(self, notify: Callable[[], None] | None, /) -> None:
         """Call `notify` on the loop's thread when an entry was appended to the inbox; None stops that."""
         ...
 
     async def release(self) -> None:
         """Give the instance free; a second call is harmless."""
+        ...
+
+
+class Duty(Protocol):
+    """Something that only one process of a store does at a time; it is free again when that process dies."""
+
+    async def release(self) -> None:
+        """Leave it to others; a second call is harmless."""
         ...
 
 
@@ -129,6 +152,10 @@ class EngineStore(Protocol):
         Raises:
             WorkflowBusyError: somebody else has it.
         """
+        ...
+
+    async def take_duty(self, name: str, /) -> Duty | None:
+        """Take a duty that one process at a time has in this store, at once or not at all; None: somebody has it."""
         ...
 
     async def load_instance(self, workflow_id: UUID, /) -> InstanceRecord:
@@ -198,6 +225,15 @@ class EngineStore(Protocol):
 
     async def due_instances(self, now_us: int, /, *, limit: int = 100) -> Sequence[UUID]:
         """Instances with a timer, retry or timeout that is due, earliest first."""
+        ...
+
+    async def unread_instances(self, /, *, after: int = 0, limit: int = 100) -> Sequence[tuple[UUID, int]]:
+        """Instances that have not ended and have messages which nobody has consumed, each with the `seq` of its newest.
+
+        Args:
+            after: only those with a message above this `seq`.
+            limit: how many at most, those with the oldest newest message first.
+        """
         ...
 
     async def purge_ended(self, before_us: int, /, *, workflow_type: str | None = None, limit: int = 100) -> int:

@@ -5,7 +5,9 @@ planned run is started once, and an instance is driven by one of them at a time.
 events, for those who want it elsewhere.
 """
 
+from ruvon._schedules import Schedules
 from ruvon.scheduler._relay import OutboxRelay, Publisher
+from ruvon.scheduler._resume import Resumed, resume_all
 from ruvon.scheduler._scheduler import Scheduler, Turn
 
-__all__ = ["OutboxRelay", "Publisher", "Scheduler", "Turn"]
+__all__ = ["OutboxRelay", "Publisher", "Resumed", "Scheduler", "Schedules", "Turn", "resume_all"]

@@ -2,20 +2,34 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final, final
 from uuid import UUID
 
 from ruvon._schedules import SCHEDULE_KEY
 from ruvon.engine import Engine
+from ruvon.ir import RuvonError
 from ruvon.models import WorkflowStatus
-from ruvon.providers import InstanceFilter, WorkflowBusyError, WorkflowNotFoundError
+from ruvon.providers import EngineStore, InstanceFilter, WorkflowBusyError, WorkflowNotFoundError
 from ruvon.scheduler._backoff import Backoff
 
-__all__ = ["Driver"]
+__all__ = ["Driver", "going_on"]
 
 _LOGGER: Final = logging.getLogger("ruvon.scheduler")
+_PAGE: Final = 100
 _GOING_ON: Final = (WorkflowStatus.ACTIVE.value, WorkflowStatus.COMPENSATING.value)
+
+
+async def going_on(store: EngineStore) -> AsyncIterator[UUID]:
+    """Every instance that waits for nothing, driven or not, newest first."""
+    wanted, after = InstanceFilter(statuses=_GOING_ON), None
+    while True:
+        page = await store.find_instances(wanted, limit=_PAGE, after=after)
+        for row in page:
+            yield UUID(row.workflow_id)
+        if len(page) < _PAGE:
+            return
+        after = (page[-1].created_us, page[-1].key)
 
 
 @final
@@ -34,6 +48,8 @@ class Driver:
         self._ended = ended
         self._backoff = Backoff[UUID]()
         self._driven: dict[UUID, asyncio.Task[None]] = {}
+        self._read = 0
+        """The newest message of instances that were driven because of their messages."""
 
     @property
     def driven(self) -> Sequence["asyncio.Task[None]"]:
@@ -63,6 +79,20 @@ class Driver:
             for row in await self._engine.store.find_instances(wanted):
                 begun += self._has_room() and self._begin(group, UUID(row.workflow_id))
         return begun
+
+    async def adopt(self, group: asyncio.TaskGroup) -> tuple[int, bool]:
+        """Go on with whatever nobody drives and can go on, whoever made it; how many, and whether that were all."""
+        begun = 0
+        async for workflow_id in going_on(self._engine.store):
+            if not self._has_room():
+                return begun, False
+            begun += self._begin(group, workflow_id)
+        for workflow_id, newest in await self._engine.store.unread_instances(after=self._read):
+            if not self._has_room():
+                return begun, False
+            begun += self._begin(group, workflow_id)
+            self._read = newest
+        return begun, True
 
     async def next_us(self, until_us: int) -> int | None:
         """The next moment before another one at which an instance is due that nobody drives here."""
@@ -103,6 +133,9 @@ class Driver:
             self._backoff.worked(workflow_id)
         except WorkflowBusyError:
             self._backoff.failed(workflow_id, self._engine.clock.now_us())  # whoever drives it sees its timers
+        except RuvonError as exc:  # says itself what is wrong and what to do
+            if self._backoff.failed(workflow_id, self._engine.clock.now_us()) == 1:
+                _LOGGER.error("the workflow %s cannot be driven; it is tried again: %s", workflow_id, exc)  # noqa: TRY400
         except Exception:
             if self._backoff.failed(workflow_id, self._engine.clock.now_us()) == 1:
                 _LOGGER.exception("the workflow %s cannot be driven; it is tried again", workflow_id)

@@ -15,6 +15,7 @@ __all__ = ["OutboxRelay", "Publisher"]
 
 _LOGGER: Final = logging.getLogger("ruvon.scheduler")
 _BATCH: Final = 100
+_DUTY: Final = "outbox"
 
 Line = UUID | int
 """Events that are delivered in order: those of one workflow; an event of nobody stands alone, by its id."""
@@ -43,7 +44,8 @@ class OutboxRelay:
 
     An event that fails is tried again after a while, and those behind it of the same workflow wait. One that failed
     `max_attempts` times is set aside for the life of this relay, with a line in the log; it stays in the store, and the
-    next relay tries it again. One relay for a store is enough: with several, each event may be delivered by each of them.
+    next relay tries it again. Any number of relays may run over one store: one of them delivers at a time, and the others
+    take over when it ends or dies. An event is delivered twice only where a relay dies between delivering and deleting.
 
     Args:
         store: where the events lie.
@@ -102,7 +104,16 @@ class OutboxRelay:
             await self._pace.rest(min(moment for moment in moments if moment is not None and moment > now))
 
     async def relay(self) -> int:
-        """Deliver every event that may be delivered now; how many were."""
+        """Deliver every event that may be delivered now; how many were: none while another relay delivers."""
+        duty = await self._store.take_duty(_DUTY)
+        if duty is None:
+            return 0
+        try:
+            return await self._relay()
+        finally:
+            await duty.release()
+
+    async def _relay(self) -> int:
         delivered, after = 0, 0
         stuck: set[Line] = set()
         while True:

@@ -56,6 +56,9 @@ class Scheduler:
         grace: how late a planned start may be before it counts as missed.
         retention: how long ended instances are kept where their workflow says nothing; None keeps them for ever.
         sync: register the schedules that workflows declare when the scheduler begins.
+        adopt: go on with every run that can go on and that nobody drives, not only with planned ones: those whose
+            process died, those that were made and never driven, those with a message. Not for stores whose runs are
+            led step by step with `next_step`.
 
     Example:
         >>> scheduler = Scheduler(builder, publisher=broker)
@@ -75,6 +78,7 @@ class Scheduler:
         grace: timedelta = timedelta(minutes=1),
         retention: timedelta | None = None,
         sync: bool = True,
+        adopt: bool = False,
     ) -> None:
         engine = builder.engine()
         self._builder = builder
@@ -82,6 +86,7 @@ class Scheduler:
         self._poll_us = max(duration_us(poll), 1)
         self._pace = Pace(self._clock)
         self._sync = sync
+        self._adopt = adopt
         self._starter = Starter(engine, duration_us(grace))
         self._driver = Driver(engine, concurrency, self._drive_ended)
         default_us = duration_us(retention) if retention is not None else None
@@ -156,9 +161,17 @@ class Scheduler:
         begun = 0
         if now >= self._take_up_us:
             self._take_up_us = now + _TAKE_UP_US
-            begun = await self._driver.take_up(drives)
+            begun = await self._take_up(drives)
         begun += await self._driver.drive_due(drives, told)
         return len(started), begun
+
+    async def _take_up(self, drives: asyncio.TaskGroup) -> int:
+        if not self._adopt:
+            return await self._driver.take_up(drives)
+        begun, all_of_them = await self._driver.adopt(drives)
+        if not all_of_them:
+            self._take_up_us = 0  # the next turn, when there is room, goes on with the others
+        return begun
 
     async def _next_us(self) -> int:
         """The next moment to look: something is due, or the poll."""

@@ -12,6 +12,8 @@ from collections.abc import Awaitable
 from datetime import timedelta
 from typing import Any, Final, TypeVar, final
 
+import orjson
+
 from ruvon.engine import (
     EffectOp,
     ErrorRecord,
@@ -37,6 +39,7 @@ from ruvon.engine import (
 )
 from ruvon.engine._arguments import encode_argument
 from ruvon.engine._effects import Effect
+from ruvon.engine._shared import Statements
 from ruvon.engine._undo import Compensator, undone_by_hand
 from ruvon.ir._nodes import Merge, Node, RetryPolicy
 from ruvon.models import (
@@ -50,8 +53,10 @@ from ruvon.models import (
     WorkflowFailedException,
     WorkflowJumpDirective,
     WorkflowPauseDirective,
+    WorkflowStep,
 )
 from ruvon.models._hints import is_outcome_unknown
+from ruvon.providers import PersistenceError, StatementError, UnsupportedError
 
 __all__ = ["Attempt", "BodyOp", "Work", "await_with_timeout"]
 
@@ -62,7 +67,7 @@ T = TypeVar("T")
 class Work:
     """What a body is given."""
 
-    __slots__ = ("activation", "arguments", "context", "fields", "given", "services", "view")
+    __slots__ = ("activation", "arguments", "context", "fields", "given", "services", "step", "view")
 
     def __init__(self, activation: str, arguments: dict[str, Any]) -> None:
         self.activation = activation
@@ -70,6 +75,8 @@ class Work:
         """Its arguments, each its own copy."""
         self.fields: dict[str, Any] = {}
         """The evaluated fields of the step type, where it is one with fields."""
+        self.step: WorkflowStep | None = None
+        """The instance of a custom step type that was executed."""
         self.view: Any = None
         """The state, its own copy, where it takes it."""
         self.context: StepContext | None = None
@@ -92,6 +99,7 @@ class BodyOp(EffectOp):
         "plain_state",
         "result_type",
         "retry",
+        "shares_commit",
         "strict",
         "takes_context",
         "takes_state",
@@ -104,6 +112,8 @@ class BodyOp(EffectOp):
         self.retry: RetryPolicy | None = None
         self.timeout_us: int | None = None
         self.deadline_us: int | None = None
+        self.shares_commit = False
+        """The body's SQL runs in the transaction that commits the step."""
         self.compensator: Compensator | None = None
         self.merge = Merge()
         self.merges = False
@@ -128,6 +138,10 @@ class BodyOp(EffectOp):
     def instead(self, work: Work, error: Exception) -> tuple[object] | None:
         """What is taken in place of a failure that is not repeated; None: the failure stands."""
         return None
+
+    def repeats_after(self, run: Run, work: Work, error: Exception, record: ErrorRecord, attempt: int) -> int | None:
+        """Microseconds until the attempt after a failed one; None: there is none."""
+        return next_attempt_us(self.retry, record, attempt, run.services.ids)
 
     def uses(self, function: Function) -> None:
         """Take over what a function wants to be given."""
@@ -154,7 +168,7 @@ class BodyOp(EffectOp):
 class Attempt(Effect):
     """Runs a body once and records what came of it."""
 
-    __slots__ = ("begun_us", "frame", "op", "work")
+    __slots__ = ("begun_us", "frame", "op", "recorded", "statements", "work")
 
     def __init__(self, op: BodyOp, strand: Strand, frame: GraphFrame, work: Work) -> None:
         super().__init__(strand)
@@ -162,9 +176,36 @@ class Attempt(Effect):
         self.frame = frame
         self.work = work
         self.begun_us = 0
+        self.recorded = False
+        """The step is recorded as done."""
+        self.statements: Statements | None = None
 
     async def perform(self, run: Run) -> None:
         """Run the body; merge and record its result, its failure, or the directive that it raised."""
+        if self.op.shares_commit:
+            await self._share(run)
+        else:
+            await self._perform(run)
+        services = self.work.services
+        if services is not None and services.lines:
+            await run.services.write_lines(run.record.workflow_id, self.op.id, services.lines)
+
+    async def _share(self, run: Run) -> None:
+        """Run the body in a transaction, and commit what came of it there; a failure is recorded when that is gone."""
+        try:
+            async with run.share() as shared:
+                self.statements = shared.statements
+                await self._perform(run)
+                if self.recorded:
+                    if self.strand.wait is not None:
+                        run.waiting[self.strand.wait.activation] = self.strand
+                    await shared.commit()
+        except UnsupportedError as exc:
+            self._failed(run, exc, retries=False)
+        if self.recorded and not stands_at_effect(self.strand):
+            run.moved = True  # what follows without effect is not in that commit
+
+    async def _perform(self, run: Run) -> None:
         op, strand, work = self.op, self.strand, self.work
         if op.takes_context:
             self._give_context(run)
@@ -189,12 +230,18 @@ class Attempt(Effect):
             return
         except Exception as exc:  # the author's body may raise anything
             strand.in_body = False
+            if self._lost_its_transaction(exc):
+                raise
             self._failed(run, exc, retries=True)
             return
         strand.in_body = False
         undone = await undone_by_hand(run, op.undoes) if op.undoes else None
         if self._complete(run, made, undone=undone):
             self._executed(run, made)
+
+    def _lost_its_transaction(self, exc: Exception) -> bool:
+        """The store failed, not the step: nothing of it was written, and whoever drives next performs it again."""
+        return self.statements is not None and isinstance(exc, PersistenceError) and not isinstance(exc, StatementError)
 
     def _executed(self, run: Run, result: Any) -> None:
         if run.notices is not None:
@@ -218,6 +265,10 @@ class Attempt(Effect):
     def _give_context(self, run: Run) -> None:
         work = self.work
         work.services = RunContext(run, work.activation, self.frame)
+        work.services.sql = self.statements
+        if self.strand.attempt > 1:
+            known = self.strand.scope.bytes_of(_error_name(work.activation))
+            work.services.error = orjson.loads(known) if known is not None else None
         loop = loop_of(self.strand)
         work.context = StepContext(
             run.id,
@@ -270,7 +321,11 @@ class Attempt(Effect):
 
     def _record(self, run: Run, encoded: bytes, saga: bytes | None, note: str) -> None:
         strand, work = self.strand, self.work
+        repeated = strand.attempt > 1
         record_step(run, strand, self.frame, self.op.id, encoded, saga=saga, note=note)
+        if repeated:
+            strand.scope.unbind(_error_name(work.activation))
+        self.recorded = True
         if work.given is not None:
             strand.scope.unbind(f"@input/{work.activation}")
         if work.services is not None and work.services.published:
@@ -298,25 +353,30 @@ class Attempt(Effect):
         if run.notices is not None:
             run.notices.step_failed(op.id, error, strand.attempt)
         unknown = strand.unknown or is_outcome_unknown(error)
-        if retries and (self._retries(run, record, unknown) or self._falls_back(run, error, record)):
-            return
+        try:
+            if retries and (self._retries(run, error, record, unknown) or self._falls_back(run, error, record)):
+                return
+        except Exception as exc:  # a step type gave up with an error of its own
+            record = run.record_of(exc, strand, op.id, work.activation)
         compensator = op.compensator
         saga = (
             self._saga(run, attempted=True) if unknown and compensator is not None and compensator.attempted else None
         )
         run.log("error", op.id, work.activation, attempt=strand.attempt, error=record.encode(), saga=saga)
+        strand.scope.unbind(_error_name(work.activation))
         _reset(strand)
         unwind(run, strand, Exit(ExitKind.FAIL, error=record))
 
-    def _retries(self, run: Run, record: Any, unknown: bool) -> bool:
+    def _retries(self, run: Run, error: Exception, record: ErrorRecord, unknown: bool) -> bool:
         """Record a failed attempt that is to be repeated; False where there is no other."""
         op, strand, work = self.op, self.strand, self.work
-        delay = next_attempt_us(op.retry, record, strand.attempt, run.services.ids)
+        delay = op.repeats_after(run, work, error, record, strand.attempt)
         now = run.now_us()
         since = strand.since_us or now
         if delay is None or (op.deadline_us is not None and now + delay - since > op.deadline_us):
             return False
         run.log("retry", op.id, work.activation, attempt=strand.attempt, error=record.encode())
+        strand.scope.bind(_error_name(work.activation), orjson.dumps(f"{record.kind}: {record.message}"))
         strand.wait = WaitState(
             WaitKind.RETRY,
             work.activation,
@@ -407,6 +467,7 @@ class Attempt(Effect):
             return
         writes = step_writes(run, strand.scope, work.view, None, Merge(), self.op.id, merges=False, strict=False)
         run.log("start", self.op.id, work.activation, note=directive.workflow_type)
+        self.recorded = True
         strand.scope.write_state(writes)
         strand.wait = wait
 
@@ -437,6 +498,18 @@ def wait_behind(run: Run, strand: Strand) -> None:
     activation = frame.activation(frame.pc)
     revision = run.record.revision
     strand.wait = WaitState(WaitKind.INPUT, f"{activation}:input", frame.pc, asked=True, revision=revision)
+
+
+def _error_name(activation: str) -> str:
+    """The hidden variable that keeps why the last attempt of an activation failed."""
+    return f"@error/{activation}"
+
+
+def stands_at_effect(strand: Strand) -> bool:
+    """Whether the next thing that the strand does is an effect."""
+    frame = strand.frames[-1] if strand.frames and strand.ended is None else None
+    op = frame.graph.ops.get(frame.pc) if isinstance(frame, GraphFrame) else None
+    return op is not None and op.is_effect
 
 
 def _reset(strand: Strand) -> None:

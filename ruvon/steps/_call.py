@@ -36,6 +36,7 @@ def configure(op: BodyOp, node: Node, call: Call, compiler: Compiler) -> None:
     op.retry = call.retry
     op.timeout_us = call.timeout_us
     op.deadline_us = call.deadline_us
+    op.shares_commit = call.transaction
     op.merge = call.merge
     op.output = compiler.target(call.output)
     op.compensator = compiler.compensator(call.compensation)

@@ -1,12 +1,14 @@
 """CALL of a custom step type: a `WorkflowStep` subclass with fields of its own and an `execute`."""
 
+from functools import partial
 from typing import Any, cast, final
 
-from ruvon.engine import Compiler, GraphFrame, Outcome, Run, Strand
+from ruvon.engine import Compiler, ErrorRecord, Function, GraphFrame, Outcome, Run, Strand
 from ruvon.engine._values import copy_value
 from ruvon.ir._nodes import Call, Node
 from ruvon.ir.values import validate
-from ruvon.models import WorkflowStep
+from ruvon.models import StepContext, WorkflowStep
+from ruvon.providers import duration_us
 from ruvon.steps._attempt import Attempt, Work
 from ruvon.steps._call import CallOp, configure
 
@@ -17,7 +19,7 @@ __all__ = ["CustomOp"]
 class CustomOp(CallOp):
     """Makes an instance of the step type from the evaluated fields, and executes it."""
 
-    __slots__ = ("cls", "config", "function_path", "type_name")
+    __slots__ = ("called", "cls", "config", "function_path", "rules_itself", "type_name")
 
     def __init__(self, node: Node, call: Call, compiler: Compiler, cls: type[WorkflowStep]) -> None:
         super().__init__(node, call, compiler)
@@ -31,6 +33,9 @@ class CustomOp(CallOp):
         self.merges = True
         if not cls.is_retryable:
             self.retry = None
+        self.called = compiler.function(call.function) if call.function is not None else None
+        self.plain_state = self.called is not None and self.called.plain_state
+        self.rules_itself = cls.retry_after is not WorkflowStep.retry_after
 
     def enter(self, run: Run, strand: Strand, frame: GraphFrame) -> Outcome:
         """Evaluate the fields as well as the arguments."""
@@ -48,7 +53,30 @@ class CustomOp(CallOp):
         step = cast(
             "WorkflowStep", validate(self.cls, {**own, **self._function(), **fields, **work.arguments}, self.id)
         )
+        work.step = step
+        if self.called is not None:
+            step._called = partial(self._call_function, run, self.called)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         return step.execute(work.view, cast("Any", work.context))
+
+    def _call_function(self, run: Run, function: Function, state: Any, context: StepContext) -> Any:
+        """Call the function that the step names, as a plain step would."""
+        arguments: dict[str, Any] = {}
+        if function.takes_state:
+            arguments["state"] = state
+        if function.takes_context:
+            arguments["context"] = context
+        if function.is_blocking:
+            return run.services.execution.call_blocking(
+                lambda: function.returned(function.call(**arguments), self.title)
+            )
+        return function.returned(function.call(**arguments), self.title)
+
+    def repeats_after(self, run: Run, work: Work, error: Exception, record: ErrorRecord, attempt: int) -> int | None:
+        """What the type's own rule says, where it has one."""
+        if not self.rules_itself or work.step is None or work.context is None or record.uncatchable:
+            return super().repeats_after(run, work, error, record, attempt)
+        delay = work.step.retry_after(error, work.context)
+        return duration_us(delay) if delay is not None else None
 
     def _function(self) -> dict[str, Any]:
         return {"function": self.function_path} if self.function_path is not None else {}

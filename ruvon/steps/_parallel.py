@@ -151,12 +151,18 @@ class ParallelStep(ForkOp):
     def _start(self, run: Run, owner: Strand, fork: ForkFrame, index: int) -> None:
         strand = self.branch_scope(run, owner, fork, index)
         fork.branches[index] = strand
+        if strand.scope.name in run.stored.trees:
+            run.stored.fill(strand.scope)  # it stood at its beginning when the process died
+        else:
+            self._give_item(run, owner, fork, strand)
+        run.ready.append(strand)
+
+    def _give_item(self, run: Run, owner: Strand, fork: ForkFrame, strand: Strand) -> None:
         if self.item is not None:
             items = self._items(run, owner, fork)
-            self.item(run, strand, copy_value(items[index]))
+            self.item(run, strand, copy_value(items[strand.index]))
         if self.action.index is not None:
-            bind_variable(run, strand, self.action.index, index)
-        run.ready.append(strand)
+            bind_variable(run, strand, self.action.index, strand.index)
 
     def _items(self, run: Run, owner: Strand, fork: ForkFrame) -> "list[object] | range":
         if fork.items is None:

@@ -7,7 +7,7 @@ crash that could happen and says what it does not survive. Everything is determi
 from ruvon.testing._crash_test import assert_crash_safe, crash_test
 from ruvon.testing._errors import HarnessError, ScriptError
 from ruvon.testing._explore import CrashExplorer
-from ruvon.testing._harness import HarnessRun, RecordedCall, Stub, TestHarness
+from ruvon.testing._harness import HarnessRun, TestHarness
 from ruvon.testing._ids import SeededIds
 from ruvon.testing._judge import Finding, FindingKind
 from ruvon.testing._loop import StuckError, VirtualClock, VirtualLoop, run_virtual
@@ -19,6 +19,7 @@ from ruvon.testing._scenario import Scenario
 from ruvon.testing._schedule import Fault, FaultKind, Point, PointKind, Schedule, ScheduleError
 from ruvon.testing._script import Script, ScriptedSignal
 from ruvon.testing._stores import MemoryStores, SQLiteStores, Stores
+from ruvon.testing._stubs import RecordedCall, Stub
 from ruvon.testing._words import describe
 
 __all__ = [

@@ -1,6 +1,7 @@
 """`crash_test` and `assert_crash_safe`: the crash explorer in one call."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from ruvon.builder import WorkflowBuilder
@@ -62,6 +63,7 @@ def crash_test(
         InvalidInitialDataError: the data does not fit.
         ScriptError: the script does not fit the workflow.
         ScheduleError: what is to be replayed is no schedule.
+        HarnessError: a body ends the whole process.
         StuckError: a step awaits something that never comes.
     """
     made = builder or WorkflowBuilder(resources=resources, import_roots=import_roots, plugins=False)
@@ -71,11 +73,23 @@ def crash_test(
     scenario = Scenario(made, name, data, script=script, outside=outside, make_stores=stores, version=version)
     explorer = CrashExplorer(scenario, torn=folder is not None)
     try:
-        if replay is not None:
-            return explorer.replay(Schedule.parse(replay))
-        return explorer.explore(seeds=seeds, pairs=pairs, progress=progress)
+        with _told_of_exits():
+            if replay is not None:
+                return explorer.replay(Schedule.parse(replay))
+            return explorer.explore(seeds=seeds, pairs=pairs, progress=progress)
     finally:
         outside.restore()
+
+
+@contextmanager
+def _told_of_exits() -> Generator[None]:
+    try:
+        yield
+    except SystemExit as exc:
+        raise HarnessError(
+            f"a body ends the whole process (SystemExit {exc.code}), so nothing can be compared; "
+            "let it raise an error of its own instead of calling exit()"
+        ) from exc
 
 
 def _loaded(builder: WorkflowBuilder, name: str, version: str | None) -> list[Definition]:

@@ -166,4 +166,4 @@ def _unsteady(told: str, schedule: Schedule, fickle: dict[BodyName, str]) -> Fin
     told = told.replace("without the fault", "in another run")
     steps = tuple(fickle)
     cause = fickle[steps[0]] if steps else ""
-    return Finding(FindingKind.UNSTEADY, schedule, (), steps, told, cause)
+    return Finding(FindingKind.UNSTEADY, schedule, (), steps, told, cause=cause)

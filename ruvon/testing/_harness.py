@@ -10,7 +10,6 @@ import difflib
 import inspect
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -29,8 +28,9 @@ from ruvon.testing._driving import can_go_on, rows_of
 from ruvon.testing._errors import HarnessError
 from ruvon.testing._ids import SeededIds
 from ruvon.testing._loop import DEFAULT_START, VirtualClock, VirtualLoop, stop_all
+from ruvon.testing._stubs import RecordedCall, Stub, name_of, watched
 
-__all__ = ["HarnessRun", "RecordedCall", "Stub", "TestHarness"]
+__all__ = ["HarnessRun", "TestHarness"]
 
 R = TypeVar("R")
 
@@ -40,64 +40,6 @@ Settle = Callable[[], Coroutine[Any, Any, None]]
 _UNSET: Final = object()
 _MAX_MOVES: Final = 10_000
 _MANY_EVENTS: Final = 10_000
-
-
-@final
-@dataclass(slots=True)
-class RecordedCall:
-    """One attempt of a step or a compensation, as the harness saw it."""
-
-    workflow_id: str
-    step: str
-    """The node's id."""
-    function: str | None
-    """The path of the function."""
-    arguments: Mapping[str, Any]
-    """The call's values by parameter, without state and context."""
-    state: Any
-    """The step's own copy of the state, where it takes it; it shows what the step did to it."""
-    attempt: int
-    at: datetime
-    idempotency_key: str | None
-    compensates: bool
-    stubbed: bool
-    result: Any = None
-    error: BaseException | None = None
-
-    @property
-    def name(self) -> str:
-        """The node's id; `ID:compensate` for its compensation."""
-        return f"{self.step}:compensate" if self.compensates else self.step
-
-
-@final
-@dataclass(slots=True)
-class Stub:
-    """What stands in for a step: made by `TestHarness.stub`."""
-
-    does: Callable[..., Any] | None = None
-    outcomes: Sequence[object] = ()
-    """Results in order; an exception among them is raised. The last one is given again."""
-    calls: list[RecordedCall] = field(default_factory=list[RecordedCall])
-
-    def answer(self, call: StepCall) -> Any:
-        """The result of one call."""
-        if self.does is not None:
-            given = {"state": call.state, "context": call.context, **call.arguments}
-            return self.does(**_fitting(self.does, given))
-        if not self.outcomes:
-            return None
-        outcome = self.outcomes[min(len(self.calls) - 1, len(self.outcomes) - 1)]
-        if isinstance(outcome, BaseException):
-            raise outcome
-        return outcome
-
-
-def _fitting(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    parameters = inspect.signature(function).parameters
-    if any(item.kind is item.VAR_KEYWORD for item in parameters.values()):
-        return dict(given)
-    return {name: value for name, value in given.items() if name in parameters}
 
 
 @final
@@ -207,12 +149,12 @@ class TestHarness:
         if isinstance(step, str):
             self._require_step(step)
         outcomes = [returns] if returns is not _UNSET else [raises] if raises is not None else list(results)
-        made = self._stubs[_name_of(step)] = Stub(does, outcomes)
+        made = self._stubs[name_of(step)] = Stub(does, outcomes)
         return made
 
     def calls_of(self, step: object) -> list[RecordedCall]:
         """The calls of one step or compensation, named as for `stub`."""
-        name = _name_of(step)
+        name = name_of(step)
         return [call for call in self.calls if name in (call.name, call.function)]
 
     @property
@@ -253,7 +195,7 @@ class TestHarness:
             recorded.error = exc
             raise
         if inspect.isawaitable(made):
-            return _watched(made, recorded)
+            return watched(made, recorded)
         recorded.result = made
         return made
 
@@ -367,31 +309,6 @@ class TestHarness:
             return self._loop.run_until_complete(work)
         with ThreadPoolExecutor(1) as pool:  # the caller runs on a loop of its own, which must not run another one
             return pool.submit(self._loop.run_until_complete, work).result()
-
-
-def _name_of(step: object) -> str:
-    if isinstance(step, str):
-        return step
-    for mark in ("__ruvon_step__", "__ruvon_compensation__"):
-        declared = getattr(step, mark, None)
-        if declared is not None:
-            return _path_of(declared.function)
-    if callable(step):
-        return _path_of(step)
-    raise HarnessError(f"{step!r} is no step: give the @step object, its function, or the name of the step")
-
-
-def _path_of(function: Any) -> str:
-    return f"{function.__module__}:{function.__qualname__}"
-
-
-async def _watched(made: Any, recorded: RecordedCall) -> Any:
-    try:
-        recorded.result = await made
-    except BaseException as exc:
-        recorded.error = exc
-        raise
-    return recorded.result
 
 
 @final

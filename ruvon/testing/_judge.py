@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import final
+from typing import Final, final
 
 from ruvon.testing._outcome import Outcome
 from ruvon.testing._process import BodyName
@@ -50,10 +50,16 @@ class Finding:
     steps: tuple[BodyName, ...]
     """The steps and compensations that it is put down to."""
     what: str
+    also: tuple[str, ...] = ()
+    """What else came out otherwise in the same run."""
     cause: str = ""
     """What one of those steps did otherwise than before, where that was seen."""
     times: int = 1
     """In how many runs it was found."""
+
+
+_OF_ENDS: Final = (FindingKind.DIVERGED, FindingKind.NOT_IDEMPOTENT)
+"""Kinds that are said once for each run, with everything that came out otherwise."""
 
 
 def judge(expected: Outcome, found: Outcome, schedule: Schedule, *, strict: bool = True) -> list[Finding]:
@@ -87,7 +93,13 @@ def judge(expected: Outcome, found: Outcome, schedule: Schedule, *, strict: bool
         outside = expected.compared_outside(found)
         kind = FindingKind.NOT_IDEMPOTENT if again else FindingKind.DIVERGED
         told += [(kind, line) for line in outside]
-    findings = [Finding(kind, schedule, where, again, line) for kind, line in told]
+    findings = [Finding(kind, schedule, where, again, line) for kind, line in told if kind not in _OF_ENDS]
+    ends = [[line for other, line in told if other is kind] for kind in _OF_ENDS]
+    findings += [
+        Finding(kind, schedule, where, again, lines[0], tuple(lines[1:]))
+        for kind, lines in zip(_OF_ENDS, ends, strict=True)
+        if lines
+    ]
     return [_explained(item, found) if item.kind is FindingKind.DIVERGED else item for item in findings]
 
 

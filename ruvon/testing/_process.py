@@ -8,14 +8,22 @@ remember (what was committed, which bodies ran how often) is kept in a `Ledger` 
 import asyncio
 import inspect
 import random
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple, final
 from uuid import UUID
 
 from ruvon.engine import StepCall
-from ruvon.providers import Hold, InboxEntry, OutboxRecord, PersistenceError, PersistenceProvider, Transition
+from ruvon.providers import (
+    Hold,
+    InboxEntry,
+    OutboxRecord,
+    PersistenceError,
+    PersistenceProvider,
+    SqlTransaction,
+    Transition,
+)
 from ruvon.testing._ids import SeededIds
 from ruvon.testing._loop import VirtualLoop
 from ruvon.testing._schedule import FaultKind, Point, PointKind, Schedule
@@ -259,6 +267,32 @@ class ProcessStore:
 
     async def commit(self, transition: Transition, /) -> None:
         """Commit under the schedule."""
+        await self.write(transition, self.inner.commit)
+
+    def transact(self) -> AbstractAsyncContextManager[SqlTransaction]:
+        """A transaction of a step's own statements; its commit is one under the schedule, too."""
+        return self._transacting(self.inner.transact())
+
+    @asynccontextmanager
+    async def _transacting(
+        self, manager: AbstractAsyncContextManager[SqlTransaction]
+    ) -> AsyncGenerator[SqlTransaction]:
+        if self.process.dead:
+            raise ProcessDied
+        outside = self.process.loop.outside
+        with outside():
+            inner = await manager.__aenter__()
+        try:
+            yield _ProcessTransaction(inner, self)
+        except BaseException as exc:
+            with outside():
+                await manager.__aexit__(type(exc), exc, exc.__traceback__)
+            raise
+        with outside():
+            await manager.__aexit__(None, None, None)
+
+    async def write(self, transition: Transition, commit: Callable[[Transition], Awaitable[None]]) -> None:
+        """Write a transition with `commit`, and let go wrong what the schedule says."""
         process = self.process
         fault = process.reach(PointKind.COMMIT, _words(transition))
         if fault is FaultKind.DIE_BEFORE:
@@ -270,7 +304,7 @@ class ProcessStore:
         if delay := process.delay_s(f"commit/{process.ledger.commits}"):
             await asyncio.sleep(delay)
         with process.loop.outside():
-            await self.inner.commit(transition)
+            await commit(transition)
         if fault is FaultKind.TORN:
             process.die(torn=True)
         process.ledger.note(transition)
@@ -314,6 +348,28 @@ class ProcessStore:
 
 
 @final
+class _ProcessTransaction:
+    """A transaction that the simulated process has."""
+
+    def __init__(self, inner: SqlTransaction, store: ProcessStore) -> None:
+        self._inner = inner
+        self._store = store
+
+    async def execute(
+        self, sql: str, parameters: Sequence[object] | Mapping[str, object] = (), /
+    ) -> list[tuple[Any, ...]]:
+        """Run one statement, as long as the process lives."""
+        if self._store.process.dead:
+            raise ProcessDied
+        with self._store.process.loop.outside():
+            return await self._inner.execute(sql, parameters)
+
+    async def commit(self, transition: Transition, /) -> None:
+        """Commit under the schedule."""
+        await self._store.write(transition, self._inner.commit)
+
+
+@final
 class _ProcessHold:
     """A hold that the simulated process has."""
 
@@ -325,6 +381,15 @@ class _ProcessHold:
     def token(self) -> bytes:
         """Unique to the hold."""
         return self._inner.token
+
+    @property
+    def died(self) -> bool:
+        """Whether the last one who drove it died over it."""
+        return self._inner.died
+
+    def driving(self) -> None:
+        """It is being driven from now on."""
+        self._inner.driving()
 
     def listen(self, notify: Callable[[], None] | None, /) -> None:
         """Be told of messages."""

@@ -93,6 +93,7 @@ def _finding(finding: Finding) -> dict[str, object]:
     return {
         "kind": finding.kind.value,
         "what": finding.what,
+        "also": list(finding.also),
         "cause": finding.cause,
         "where": list(finding.where),
         "steps": [

@@ -90,6 +90,9 @@ def _seconds(name: str, value: object) -> timedelta:
 
 def _signal(item: object) -> ScriptedSignal:
     given = _mapping("signals[]", item)
+    unknown = sorted(set(given) - {"type", "payload", "key", "after_s"})
+    if unknown:
+        raise ScriptError(f"a signal has no key `{unknown[0]}`; it has type, payload, key, after_s")
     if not isinstance(given.get("type"), str):
         raise ScriptError("a signal needs `type`, the name of its model")
     key = given.get("key")

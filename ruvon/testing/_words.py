@@ -11,6 +11,11 @@ from ruvon.testing._report import CrashReport, StepVerdict
 __all__ = ["describe"]
 
 _ENGINE: Final = "a fault of the engine or its store: please report it with this schedule"
+_UNEXPLAINED: Final = (
+    "no step ran again, so something depends on what was lost with the process: a variable, a connection, an open file; "
+    "where no step keeps such a thing, it is a fault of the engine: please report it with this schedule"
+)
+_MOST_ALSO: Final = 4
 _REASONS: Final[Mapping[FindingKind, str]] = MappingProxyType(
     {
         FindingKind.UNSTEADY: "two runs that are the same end differently, so a crash cannot be told from chance; take "
@@ -63,6 +68,10 @@ def _named(report: CrashReport, name: BodyName) -> str:
 
 def _of_finding(report: CrashReport, number: int, finding: Finding) -> Iterator[str]:
     yield f"{number}. {finding.kind}: {finding.what}"
+    for line in finding.also[:_MOST_ALSO]:
+        yield f"   also: {line}"
+    if len(finding.also) > _MOST_ALSO:
+        yield f"   and {len(finding.also) - _MOST_ALSO} more differences"
     if finding.where:
         yield f"   fault: {', then '.join(finding.where)}"
     if finding.steps:
@@ -70,7 +79,8 @@ def _of_finding(report: CrashReport, number: int, finding: Finding) -> Iterator[
         yield f"   {label}: {', '.join(_named(report, name) for name in finding.steps)}"
     if finding.cause:
         yield f"   seen: {finding.cause}"
-    yield f"   why: {_REASONS[finding.kind]}"
+    lone = finding.kind is FindingKind.DIVERGED and not finding.steps
+    yield f"   why: {_UNEXPLAINED if lone else _REASONS[finding.kind]}"
     if finding.times > 1:
         yield f"   found in {finding.times} runs"
     if finding.schedule.faults:

@@ -4,6 +4,13 @@ from ruvon_dsl._link._arguments import bind_arguments, opaque_arguments
 from ruvon_dsl._link._codes import CODES
 from ruvon_dsl._link._config import CONFIG_TYPES
 from ruvon_dsl._link._constants import constant_expr
+from ruvon_dsl._link._custom_fields import (
+    StepClasses,
+    custom_field_findings,
+    custom_types,
+    step_classes,
+    uses_custom_types,
+)
 from ruvon_dsl._link._describe import compensation_of, describe, duration_us, plain_function, retry_policy, site_of
 from ruvon_dsl._link._linker import Linked, in_order, link
 from ruvon_dsl._link._names import ModuleLookup, asked_names, bind_names, language_name
@@ -43,6 +50,7 @@ __all__ = [
     "PlainFunctionTarget",
     "PureTarget",
     "Site",
+    "StepClasses",
     "StepTarget",
     "Target",
     "asked_names",
@@ -50,6 +58,8 @@ __all__ = [
     "bind_names",
     "compensation_of",
     "constant_expr",
+    "custom_field_findings",
+    "custom_types",
     "describe",
     "duration_us",
     "in_order",
@@ -59,4 +69,6 @@ __all__ = [
     "plain_function",
     "retry_policy",
     "site_of",
+    "step_classes",
+    "uses_custom_types",
 ]

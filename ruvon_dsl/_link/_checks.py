@@ -35,6 +35,7 @@ from ruvon.ir.expr import _nodes as e
 from ruvon.ir.expr import describe, print_expr
 from ruvon.ir.expr._codes import OPTIONAL
 from ruvon.ir.expr._nodes import Expr
+from ruvon.models import WorkflowStep
 from ruvon_dsl._link._branches import indistinct_winners
 from ruvon_dsl._link._checker import Checker
 from ruvon_dsl._link._codes import (
@@ -46,6 +47,7 @@ from ruvon_dsl._link._codes import (
     TARGET_TYPE,
 )
 from ruvon_dsl._link._config import CONFIG_TYPES
+from ruvon_dsl._link._custom_fields import NOT_CONSTANT, constant_of
 from ruvon_dsl._link._env import Env
 from ruvon_dsl._link._flow import Exits
 from ruvon_dsl._link._resolve import Resolver
@@ -70,6 +72,7 @@ class Checks:
         checker: Checker,
         typing: FlowTyping,
         takes: Mapping[str, object],
+        step_types: Mapping[str, type[WorkflowStep]],
     ) -> None:
         self.found: list[Diagnostic] = []
         self._definition = definition
@@ -77,6 +80,7 @@ class Checks:
         self._checker = checker
         self._typing = typing
         self._takes = takes
+        self._step_types = step_types
         self._in_branch: set[str] = set()
 
     def run(self, facts: Mapping[str, Env], heads: Mapping[str, Env]) -> None:
@@ -126,9 +130,17 @@ class Checks:
                 self._argument(argument, env, target, parameter)
         result = self._typing.result_of(node, env)
         for name, value in call.config.items():
-            expected = result if name == "default" else CONFIG_TYPES.get(call.type, {}).get(name)
+            expected = result if name == "default" else self._wanted_field(call.type, name, value)
             self._expect(value, env, expected, OPTION_TYPE, f"`{name}` of `{node.id}`")
         self._target(node, call.output, result, env)
+
+    def _wanted_field(self, type_: str, name: str, value: Expr) -> object:
+        """What a field of a step type wants; None takes anything. Constants of custom types are looked at elsewhere."""
+        cls = self._step_types.get(type_)
+        if cls is None:
+            return CONFIG_TYPES.get(type_, {}).get(name)
+        info = cls.model_fields.get(name)
+        return info.annotation if info is not None and constant_of(value) is NOT_CONSTANT else None
 
     def _argument(
         self, argument: Expr, env: Env, target: StepTarget | PlainFunctionTarget, parameter: Parameter
@@ -184,7 +196,8 @@ class Checks:
                 expected = self._place(assign.target, env)
                 what = f"`{print_expr(assign.target)}`"
                 value = self._expect(assign.value, env, expected, TARGET_TYPE, what)
-                self._target(node, assign.target, value, env, checked=expected is not None)
+                placed = self._typing.by_place(assign, value, env)
+                self._target(node, assign.target, placed, env, checked=expected is not None)
             case AssignOperation.APPEND:
                 value = self._look(assign.value, env)
                 self._grown(node, assign, list_of(value) if value is not Any else Any, env)

@@ -33,6 +33,8 @@ OPTION_TYPE: Final = "RV0368"
 NO_WORKFLOW: Final = "RV0371"
 STRANDED: Final = "RV0372"
 BAD_CRON: Final = "RV0373"
+NOT_SHARED: Final = "RV0374"
+CUSTOM_FIELD: Final = "RV0375"
 INDISTINCT: Final = "RV0450"
 BARE_STEP: Final = "RV0451"
 BOTH_WRITE: Final = "RV0452"
@@ -41,6 +43,7 @@ UNKNOWN_OUTCOME: Final = "RV0454"
 LOSER: Final = "RV0455"
 NOT_UNDONE: Final = "RV0456"
 NEVER_UNDONE: Final = "RV0457"
+IDLE_TIMEOUT: Final = "RV0458"
 LOST_CHANGE: Final = "RV0505"
 UNKNOWN_KEY: Final = "RV0506"
 COMPENSATION: Final = "RV0507"
@@ -48,11 +51,11 @@ COMPENSATION: Final = "RV0507"
 _HEAD: Final = """\
 from datetime import timedelta
 from decimal import Decimal
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from pydantic import BaseModel
 
-from ruvon import compensate, first_of, gather, named, pure, receive, sleep, step, workflow
+from ruvon import StepContext, call, compensate, first_of, gather, named, pure, receive, sleep, step, workflow
 
 
 class Order(BaseModel):
@@ -85,6 +88,30 @@ async def pay(number: str) -> str:
 @compensate(pay{option})
 async def refund(payment: str | None, number: str) -> None:
     return None
+
+
+"""
+_COUNT: Final = """\
+@step(timeout=timedelta(seconds=20){option})
+def count(number: str) -> int:
+    return len(number)
+
+
+"""
+_GREET: Final = """\
+from ruvon.models import WorkflowStep
+
+
+class Greet(WorkflowStep):
+    type: Literal["GREET"] = "GREET"
+    greeting: str = "Hello"
+
+
+"""
+_BOOK: Final = """\
+@step(transaction=True)
+async def book(context: StepContext, number: str) -> None:
+    await context.transaction.execute("INSERT INTO bookings VALUES (?)", (number,))
 
 
 """
@@ -338,6 +365,25 @@ CODES: Final[Mapping[str, CodeInfo]] = MappingProxyType(
             bad=_flow('    await audit.schedule(Paid(who=state.number), cron="0 25 * * *")\n', before=_AUDIT),
             good=_flow('    await audit.schedule(Paid(who=state.number), cron="0 5 * * *")\n', before=_AUDIT),
         ),
+        NOT_SHARED: CodeInfo(
+            title="a transaction that cannot be shared",
+            explanation=(
+                "The SQL of a step with `transaction` is written together with the commit of that step, so that it happens "
+                "exactly once. That takes an `async def` function with a `context`, run by the process that drives the "
+                'workflow, and a commit of its own, which `commit="iteration"` does not give it.'
+            ),
+            bad=_flow("    await book.with_(queue='slow')(state.number)\n", before=_BOOK),
+            good=_flow("    await book(state.number)\n", before=_BOOK),
+        ),
+        CUSTOM_FIELD: CodeInfo(
+            title="a field that a custom step type refuses",
+            explanation=(
+                "A custom step type is a class, and its fields are what may stand below the step. This one is not among "
+                "them, has a value that does not fit, or is missing."
+            ),
+            bad=_flow("    await call('GREET', greetings='Hello')(state)\n", before=_GREET),
+            good=_flow("    await call('GREET', greeting='Hello')(state)\n", before=_GREET),
+        ),
         INDISTINCT: CodeInfo(
             title="two winners that cannot be told apart",
             explanation=(
@@ -446,6 +492,17 @@ CODES: Final[Mapping[str, CodeInfo]] = MappingProxyType(
             good=_flow(
                 "    await ship.with_(compensate=take_back)(state.number)\n", before=_TAKE_BACK, header='"W", saga=True'
             ),
+        ),
+        IDLE_TIMEOUT: CodeInfo(
+            title="a timeout that cannot pass",
+            explanation=(
+                "An ordinary function (`def`) runs on the event loop, where nothing can interrupt it, so a timeout never "
+                "passes. Write the step as `async def` with awaited calls, which are cancelled when the timeout passes. "
+                "Or declare it `@step(blocking=True)`: it runs in a thread, the workflow goes on when the timeout passes, "
+                "and what the thread returns later is dropped."
+            ),
+            bad=_flow("    await count(state.number)\n", before=_COUNT.format(option="")),
+            good=_flow("    await count(state.number)\n", before=_COUNT.format(option=", blocking=True")),
         ),
         LOST_CHANGE: CodeInfo(
             title="a change to a copy of the state",

@@ -158,6 +158,7 @@ def _step(declaration: StepDeclaration, written: object) -> StepTarget:
         retry=None if declaration.retry is None else retry_policy(declaration.retry),
         timeout_us=None if declaration.timeout is None else duration_us(declaration.timeout),
         queue=declaration.queue,
+        transaction=declaration.transaction,
         compensation=compensation_of(declaration.compensation),
         named=declaration.named,
         automate_next=declaration.automate_next,

@@ -30,11 +30,14 @@ from ruvon_dsl._link._codes import (
     STRANDED,
     TARGET_TYPE,
 )
+from ruvon_dsl._link._custom_fields import custom_field_findings
 from ruvon_dsl._link._env import Env
 from ruvon_dsl._link._finish import finish
 from ruvon_dsl._link._flow import Flow
+from ruvon_dsl._link._idle_timeouts import idle_timeouts
 from ruvon_dsl._link._never_undone import idle_compensations
 from ruvon_dsl._link._resolve import Resolver
+from ruvon_dsl._link._shared_commits import shared_commit_findings
 from ruvon_dsl._link._spinning import spinning_loops
 from ruvon_dsl._link._storage import storage_findings
 from ruvon_dsl._link._structure import falls_through, handler_findings, unreachable_nodes
@@ -75,7 +78,8 @@ def link(draft: Draft, roots: ImportRoots, *, opaque: bool = False) -> Linked:
     """
     broken = verify(draft.definition)
     if broken:
-        return Linked(None, None, in_order([*draft.diagnostics, *_broken(draft, broken)]))
+        said = shared_commit_findings(draft.definition, None) or _broken(draft, broken)
+        return Linked(None, None, in_order([*draft.diagnostics, *said]))
     opaque = opaque or draft.opaque
     resolver = Resolver(roots, opaque=opaque, span=draft.span, reported=draft.reported)
     state = resolver.type_of(draft.definition.state, draft.span)
@@ -84,7 +88,7 @@ def link(draft: Draft, roots: ImportRoots, *, opaque: bool = False) -> Linked:
     flow = Flow(typing)
     exits = flow.run(draft.definition.graph, Env())
     facts, heads = flow.facts, flow.heads()
-    checks = Checks(draft.definition, resolver, checker, typing, draft.takes)
+    checks = Checks(draft.definition, resolver, checker, typing, draft.takes, draft.step_types)
     checks.run(facts, heads)
     found = _shape_findings(draft, resolver)
     if not has_errors(draft.diagnostics):  # what the front end refused is missing in the graph
@@ -137,6 +141,9 @@ def _shape_findings(draft: Draft, resolver: Resolver) -> list[Diagnostic]:
         *race_findings(definition),
         *write_conflicts(definition, resolver),
         *rollback_findings(definition),
+        *([] if resolver.opaque else idle_timeouts(definition, resolver)),
+        *shared_commit_findings(definition, resolver),
+        *custom_field_findings(definition, draft.step_types.get),
         *([] if resolver.opaque else [*call_findings(draft, resolver), *idle_compensations(draft, resolver)]),
     ]
 

@@ -84,6 +84,7 @@ class StepTarget:
     retry: RetryPolicy | None = None
     timeout_us: int | None = None
     queue: str | None = None
+    transaction: bool = False
     compensation: Compensation | None = None
     named: bool = False
     """`name` was given by the author and is not the function's own."""

@@ -229,12 +229,21 @@ class FlowTyping:
         value = self._checker.type_of(assign.value, env)
         span = assign.target.span or node.display.source
         if assign.operation is AssignOperation.SET:
-            return self.bind(node, assign.target, value, env, span)
+            return self.bind(node, assign.target, self.by_place(assign, value, env), env, span)
         if isinstance(assign.target, e.Name) and assign.target.id != "state":
             known = env.variables.get(assign.target.id)
             grown = value if assign.operation is not AssignOperation.APPEND else list_of(without_literals(value))
             return self.bind(node, assign.target, union_of(known.type, grown) if known else grown, env, span)
         return env.forget(_root(assign.target))
+
+    def by_place(self, assign: Assign, value: object, env: Env) -> object:
+        """A list that is taken apart where it is written, as YAML does, has a type for each of its places."""
+        match assign.target, assign.value:
+            case e.Tuple(items=targets), e.List(items=items) if len(targets) == len(items):
+                kinds = [self._checker.type_of(item, env) for item in items if not isinstance(item, e.Starred)]
+                return _tuple_of(kinds) if len(kinds) == len(items) else value
+            case _:
+                return value
 
     def bind(self, node: Node, target: Expr | None, type_: object, env: Env, span: Span | None) -> Env:
         """The fact after a value of the type was assigned to a target."""
@@ -299,6 +308,10 @@ def is_state_call(call: Call) -> bool:
 def list_of(element: object) -> object:
     """`list[element]`."""
     return _generic(list, object if element is Any else element)
+
+
+def _tuple_of(kinds: Iterable[object]) -> object:
+    return tuple[tuple(kinds)]  # type: ignore[misc]  # pyright: ignore[reportInvalidTypeArguments]
 
 
 def unpacked(type_: object, count: int) -> Iterable[object]:

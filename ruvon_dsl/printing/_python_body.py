@@ -8,6 +8,7 @@ from ruvon.ir._nodes import (
     END,
     Assign,
     AssignOperation,
+    Branch,
     Call,
     Decision,
     Fail,
@@ -32,6 +33,7 @@ from ruvon_dsl.printing._python_rules import (
     augments,
     gathered,
     item_names,
+    labelled,
     left_by,
     looks_counted,
     looks_shared,
@@ -332,7 +334,11 @@ class Body:
             items = [self._mapped(parallel, split, functions, place)]
             output = parallel.output
         else:
-            items = [self._branch(parallel, index, split, functions, place) for index in range(len(parallel.branches))]
+            own = labelled(parallel, self._explicit)
+            items = [
+                self._branch(branch, block, functions, place, own=branch.label in own)
+                for branch, block in zip(parallel.branches, split.branches, strict=True)
+            ]
             output = gathered(parallel)
         race = parallel.join is Join.FIRST
         items.extend(self._gather_options(parallel))
@@ -358,8 +364,7 @@ class Body:
             items.append(f"timeout={flat(self._calls.duration(parallel.timeout_us))}")
         return items
 
-    def _branch(self, parallel: Parallel, index: int, split: Split, functions: list[str], place: Place) -> Piece:
-        branch = parallel.branches[index]
+    def _branch(self, branch: Branch, block: Block, functions: list[str], place: Place, *, own: bool) -> Piece:
         node = single_effect(branch.graph)
         if node is not None:
             work, derived = self._calls.effect(node, self._options(node)), node.id
@@ -367,12 +372,12 @@ class Body:
             fits = is_identifier(branch.label) and branch.label not in self._locals
             derived = branch.label if fits else free_name("branch", self._locals)
             self._locals.add(derived)
-            functions.extend(self._function(derived, "", split.branches[index], place))
+            functions.extend(self._function(derived, "", block, place))
             work = call_of(derived, [])
         after = [quoted(label) for label in branch.after]
         if branch.won:
             work = call_of(self._imports.ours("named"), [quoted(branch.label), work])
-        elif branch.label != derived:
+        elif own or branch.label != derived:
             after.append(f"label={quoted(branch.label)}")
         return call_of(self._imports.ours("after"), [work, *after]) if after else work
 

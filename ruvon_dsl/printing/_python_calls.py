@@ -183,6 +183,8 @@ class Calls:
             found["deadline"] = self._duration(call.deadline_us)
         if call.required_input:
             found["required_input"] = _texts(call.required_input)
+        if call.transaction != getattr(target, "transaction", False):
+            found["transaction"] = str(call.transaction)
         return {**found, **self.merge(call.merge, MergeConflict.PREFER_NEW)}
 
     # --- children -----------------------------------------------------------------------------------------------------

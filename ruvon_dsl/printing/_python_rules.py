@@ -3,15 +3,18 @@
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from ruvon.ir._nodes import END, Call, Node, OnFailure, Parallel, Return, Start, Wait
+from ruvon.ir._nodes import END, Branch, Call, HumanSource, Node, OnFailure, Parallel, Return, Start, Wait
+from ruvon.ir._verify import single_effect
 from ruvon.ir.expr import Call as CallExpr
 from ruvon.ir.expr import Const, Expr, Name, Tuple
+from ruvon_dsl.printing._names import base_name
 from ruvon_dsl.printing._tree import Block, Exit, Flow, Repeat, Single, Split, Statement, children
 
 __all__ = [
     "augments",
     "gathered",
     "item_names",
+    "labelled",
     "left_by",
     "looks_counted",
     "looks_shared",
@@ -49,6 +52,26 @@ def looks_shared(parallel: Parallel) -> bool:
     output = parallel.output
     alike = isinstance(output, Tuple) and len(output.items) == len(parallel.branches)
     return alike and parallel.on_failure is OnFailure.CANCEL
+
+
+def labelled(parallel: Parallel, explicit: Collection[str]) -> set[str]:
+    """Branches that another one comes after and that `after` would know under another name than their label."""
+    wanted = {label for branch in parallel.branches for label in branch.after}
+    names = {branch.label: _known_as(branch, explicit) for branch in parallel.branches}
+    found = {label for label in wanted if names[label] != label}
+    known = [label if label in found else name for label, name in names.items()]
+    return set(names) if wanted and len(set(known)) < len(known) else found
+
+
+def _known_as(branch: Branch, explicit: Collection[str]) -> str | None:
+    """The name that `after` has for a branch, before repetitions in its `gather` are numbered."""
+    node = single_effect(branch.graph)
+    if node is None:
+        return branch.label
+    source = node.action.source if isinstance(node.action, Wait) else None
+    if node.id in explicit or not isinstance(source, HumanSource):
+        return node.id if node.id in explicit else base_name(node)
+    return str(source.task.value) if isinstance(source.task, Const) else None
 
 
 def looks_counted(item: Tuple, over: Expr) -> bool:

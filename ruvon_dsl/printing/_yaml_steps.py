@@ -200,6 +200,8 @@ class Steps:
             tree["input_model"] = self._values.type(call.input_model)
         if call.required_input:
             tree["required_input"] = list(call.required_input)
+        if call.transaction != getattr(target, "transaction", False):
+            tree["transaction"] = call.transaction
         return tree | self._merge(call.merge)
 
     def _retry(self, policy: RetryPolicy | None) -> Tree:

@@ -19,6 +19,7 @@ from ruvon_dsl.python._scopes import statements_of, target_parts, values_of
 from ruvon_dsl.python._surface import (
     Annotated,
     Assigned,
+    Augmented,
     Awaiting,
     Block,
     Dotted,
@@ -58,9 +59,9 @@ def effect_graph(unit: Unit, awaiting: Awaiting, place: Place) -> tuple[str, str
 
 
 def _called(effect: Effect) -> str:
-    """The name of a branch for `after`, which `.local` uses too: what it calls, a person's task for `human`."""
+    """The name of a branch for `after`, which `.local` uses too: its own, what it calls, a person's task for `human`."""
     match effect.action:
-        case Wait(source=HumanSource(task=Const(value=str(task)))):
+        case Wait(source=HumanSource(task=Const(value=str(task)))) if effect.base == "human":
             return task
         case _:
             return effect.base
@@ -142,8 +143,10 @@ def _check_shadowing(unit: Unit, function: Function, frame: Frame, outer: Frame)
 
 
 def _binds_first(body: Block, name: str) -> bool:
-    """Whether a plain assignment of the block binds the name before anything reads it."""
+    """Whether a plain assignment of the block binds the name before anything reads it, or nothing ever does."""
     word = re.compile(rf"\b{re.escape(name)}\b")
+    if not _reads_in(body, word):
+        return True
     for statement in body.statements:
         if any(word.search(value.text) for item in _within(statement) for value in values_of(item)):
             return False
@@ -153,6 +156,16 @@ def _binds_first(body: Block, name: str) -> bool:
         elif isinstance(statement, ForLoop) and any(part == name for part, _ in target_parts(statement.target)):
             return False
     return False
+
+
+def _reads(statement: Statement, word: re.Pattern[str]) -> bool:
+    changed = [statement.target.text] if isinstance(statement, Augmented) else []
+    inner = _reads_in(statement.body, word) if isinstance(statement, Function) else False
+    return inner or any(word.search(text) for text in (*changed, *(value.text for value in values_of(statement))))
+
+
+def _reads_in(body: Block, word: re.Pattern[str]) -> bool:
+    return any(_reads(item, word) for item in statements_of(body))
 
 
 def _within(statement: Statement) -> tuple[Statement, ...]:

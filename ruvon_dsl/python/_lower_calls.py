@@ -142,6 +142,7 @@ def _step(
         timeout_us=target.timeout_us,
         compensation=target.compensation,
         input_model=_input_model(target),
+        transaction=target.transaction,
     )
     action = _queued(callee, with_options(action, options))
     args, found = bind_arguments(_given_input(target, action), positional, keywords, call.span)

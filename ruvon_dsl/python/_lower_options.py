@@ -58,6 +58,7 @@ _NAMES: Final = (
     "conflict",
     "merge_function",
     "into",
+    "transaction",
     "version",
     "data_region",
 )
@@ -84,6 +85,7 @@ class Options:
     deadline_us: int | None = None
     merge: Merge = field(default_factory=Merge)
     into: TypeText | None = None
+    transaction: bool = False
     version: str | None = None
     data_region: Expr | None = None
 
@@ -120,6 +122,7 @@ _FIELDS: Final = {
     "input_model": "input_model",
     "required_input": "required_input",
     "into": "into",
+    "transaction": "transaction",
     **dict.fromkeys(MERGING, "merge"),
 }
 """The fields of a CALL by the options that set them."""
@@ -148,6 +151,8 @@ def _set(unit: Unit, options: Options, name: str, value: Value, frame: Frame) ->
             options.input_model = None if value.text == "None" else type_of(unit, value)
         case "into":
             options.into = None if value.text == "None" else type_of(unit, value)
+        case "transaction":
+            options.transaction = bool(constant(unit, value, frame, bool, "`transaction`"))
         case "required_input":
             options.required_input = read_texts(unit, value, frame, "`required_input`")
         case "merge" | "conflict" | "merge_function":

@@ -190,9 +190,8 @@ def _static(unit: Unit, each: Sequence[Argument], place: Place, settings: _Setti
         branches.append(Branch(label=label, graph=graph))
     if not branches:
         return None
-    known = {branch.label: branch.label for branch in branches}
     for index, order in waits:
-        labels = _after_labels(unit, order, aliases, known, branches[index].label, place)
+        labels = _after_labels(unit, order, aliases, branches[index].label, place)
         _check_eager(unit, order, branches[index], place)
         branches[index] = replace(branches[index], after=labels)
     return _parallel(tuple(branches), settings)
@@ -269,10 +268,8 @@ def _check_eager(unit: Unit, order: Invocation, branch: Branch, place: Place) ->
             )
 
 
-def _after_labels(
-    unit: Unit, order: Invocation, aliases: dict[str, str], known: dict[str, str], own: str, place: Place
-) -> tuple[str, ...]:
-    """The labels of the branches that an `after` names: as they stand in the graph, or as `.local` numbers them."""
+def _after_labels(unit: Unit, order: Invocation, aliases: dict[str, str], own: str, place: Place) -> tuple[str, ...]:
+    """The labels in the graph of the branches that an `after` names."""
     found: list[str] = []
     for arg in order.args[1:]:
         if arg.keyword is not None:
@@ -280,9 +277,9 @@ def _after_labels(
         name = constant(unit, arg.value, place.frame, str, "the label")
         if name is None:
             continue
-        label = known.get(name, aliases.get(name))
+        label = aliases.get(name)
         if label is None or label == own:
-            names = dict.fromkeys(item for item in (*aliases, *known) if {**aliases, **known}[item] != own)
+            names = [item for item, other in aliases.items() if other != own]
             unit.findings.error(
                 codes.AFTER,
                 f"`{name}` is no other branch of this `gather`",
@@ -291,21 +288,7 @@ def _after_labels(
             )
         elif label not in found:
             found.append(label)
-            _check_ambiguous(unit, arg, name, label, aliases)
     return tuple(found)
-
-
-def _check_ambiguous(unit: Unit, arg: Argument, name: str, label: str, aliases: dict[str, str]) -> None:
-    """Warn of a label that means one branch in the graph and another one under `.local`."""
-    if aliases.get(name, label) != label:
-        unit.findings.error(
-            codes.AFTER,
-            f"`{name}` could be two branches of this `gather`",
-            arg.span,
-            severity=Severity.WARNING,
-            help="give the branches names of their own: `f.with_(name=...)(...)`",
-            reason="the graph numbers a repeated step over the whole workflow, `.local` within the `gather`",
-        )
 
 
 def _branch(unit: Unit, work: Invocation, place: Place) -> tuple[str, str, Graph] | None:

@@ -260,6 +260,32 @@ PAGES: Final[Mapping[str, CodeInfo]] = MappingProxyType(
                 await charge(state)
             """,
         ),
+        "RV0136": module_page(
+            "two workflows with one name",
+            "Instances, schedules and other workflows find a definition by its name and version; of two with the same ones "
+            "they could only ever find one. In two files that are checked or registered together only definitions that "
+            "differ are a mistake: a YAML file may lie beside the Python file that says the same.",
+            """
+            @workflow("Example")
+            async def example(state: Order) -> None:
+                await charge(state)
+
+
+            @workflow("Example")
+            async def example_again(state: Order) -> None:
+                await charge(state)
+            """,
+            """
+            @workflow("Example")
+            async def example(state: Order) -> None:
+                await charge(state)
+
+
+            @workflow("Example", version="2.0.0")
+            async def example_again(state: Order) -> None:
+                await charge(state)
+            """,
+        ),
         "RV0137": module_page(
             "any number of parameters",
             "A workflow takes its state and a branch its item, by name.",

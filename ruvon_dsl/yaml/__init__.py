@@ -11,12 +11,14 @@ from ruvon_dsl.yaml._json_schema import json_schema
 from ruvon_dsl.yaml._registry import Registry, RegistryEntry, load_registry
 from ruvon_dsl.yaml._registry_check import outside_finding, registry_findings
 from ruvon_dsl.yaml._steps import StepTypes
+from ruvon_dsl.yaml._words import in_yaml
 
 __all__ = [
     "CODES",
     "Registry",
     "RegistryEntry",
     "StepTypes",
+    "in_yaml",
     "is_registry_text",
     "is_workflow_text",
     "json_schema",

@@ -35,13 +35,22 @@ __all__ = ["lower_parallel", "lower_try"]
 
 
 def lower_try(low: Lowerer, item: Item, following: Target, place: Place) -> tuple[Try, Target]:
-    """A TRY and what follows it: the `else` part, where there is one."""
+    """A TRY and what follows it: the `else` part, where there is one; a `finally` runs behind that, around another TRY."""
     scope = place.scope
+    final = low.graph(item.blocks["finally"], "final", scope) if "finally" in item.blocks else None
+    end = final if final is not None and final.nodes else None
+    if not item.inner_id or end is None:
+        return _try(low, item, following, scope, end)
+    outer = Scope("try", low.context, scope, scope.seen(following))
+    low.open(outer, item.blocks["else"])
+    action, behind = _try(low, item, END, outer, None)
+    return Try(body=outer.graph(outer.add(item.inner_id, action, behind, item)), final=end), following
+
+
+def _try(low: Lowerer, item: Item, following: Target, scope: Scope, end: Graph | None) -> tuple[Try, Target]:
     has_else = "else" in item.blocks
     behind = low.steps(item.blocks["else"], Place(scope, following)) if has_else else following
     inside = item.blocks.get("steps", Block([], item.span))
-    final = low.graph(item.blocks["finally"], "final", scope) if "finally" in item.blocks else None
-    end = final if final is not None and final.nodes else None
     saga = item.fields.flag("saga") or False
     if not (saga or item.handlers or end):
         low.context.found.error(

@@ -124,10 +124,14 @@ def input_model_of(callee: Callee | None) -> object | None:
 
 
 def type_of(context: FileContext, fields: Fields, name: str) -> str | None:
-    """The canonical text of a type that a key names."""
+    """The canonical text of a type that a key names; one that is missing stays as it is written, and is reported once."""
     node = fields.node(name)
-    written = context.types.read(node) if isinstance(node, ScalarNode) else None
-    return None if written is None else written.text
+    if not isinstance(node, ScalarNode):
+        return None
+    written, path = context.types.read(node), context.names.written(node.text)
+    if written is None:
+        return path if path in context.names.reported else None
+    return written.text
 
 
 def options_of(context: FileContext, fields: Fields, callee: Callee | None) -> Call:
@@ -147,7 +151,13 @@ def options_of(context: FileContext, fields: Fields, callee: Callee | None) -> C
         input_model=type_text(declared) if model is None and declared is not None else model,
         required_input=tuple(node.text for node in fields.texts("required_input")),
         merge=options.merge(fields),
+        transaction=_transaction(fields, callee),
     )
+
+
+def _transaction(fields: Fields, callee: Callee | None) -> bool:
+    given = fields.flag("transaction")
+    return getattr(callee, "transaction", False) if given is None else given
 
 
 def _queue(context: FileContext, fields: Fields, callee: Callee | None) -> str | None:

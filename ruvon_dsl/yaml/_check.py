@@ -16,6 +16,7 @@ from ruvon_dsl.yaml._durations import SPELLINGS, duration_us
 from ruvon_dsl.yaml._findings import Findings, listed
 from ruvon_dsl.yaml._keys import Key, Kind, Table
 from ruvon_dsl.yaml._scalars import NOTHING
+from ruvon_dsl.yaml._slips import retries_meant
 from ruvon_dsl.yaml._values import Entry, MappingNode, ScalarNode, SequenceNode, YamlNode, kind_of
 
 __all__ = ["Fields", "check_fields", "is_null", "texts_of"]
@@ -122,6 +123,7 @@ def check_fields(node: MappingNode, table: Table, found: Findings) -> Fields:
             _doubled(entries[key.name], entry, found)
         elif _fits(entry, key, found):
             entries[key.name] = entry
+    _as_tasks(table, entries, found)
     for key in table.keys:
         if key.required and not any(node.get(spelling) for spelling in key.spellings):
             found.error(
@@ -137,6 +139,25 @@ def check_fields(node: MappingNode, table: Table, found: Findings) -> Fields:
     return Fields(table, node.span, MappingProxyType(entries), tuple(extra))
 
 
+def _as_tasks(table: Table, entries: dict[str, Entry], found: Findings) -> None:
+    """Read `steps:` of a PARALLEL that goes over no list as its tasks, and say so."""
+    entry = entries.get("steps")
+    if entry is None or table.name not in _SIDE_BY_SIDE or {"iterate_over", "tasks", "branches"} & set(entries):
+        return
+    word = entry.key.text
+    found.error(
+        codes.UNKNOWN_KEY,
+        f"{table.name} without `iterate_over` has no `{word}`",
+        entry.key.span,
+        "write `tasks:` for steps that run side by side; `steps` are what runs for each item of `iterate_over`",
+        fix=Fix("write `tasks`", (Edit(entry.key.span, "tasks"),)),
+    )
+    entries["tasks"] = entries.pop("steps")
+
+
+_SIDE_BY_SIDE: Final = frozenset({"a PARALLEL step", "a FORK step"})
+
+
 def _head(node: MappingNode) -> Span:
     return node.entries[0].key.span if node.entries else node.span
 
@@ -148,7 +169,10 @@ def _lower(doc: str) -> str:
 def _unknown(entry: Entry, table: Table, found: Findings) -> None:
     name = entry.key.text
     fix = None
-    elsewhere = table.elsewhere.get(name) or _ELSEWHERE.get(name)
+    if retries_meant(entry, table, found):
+        return
+    is_step = "dependencies" in table.by_spelling()
+    elsewhere = table.elsewhere.get(name) or _ELSEWHERE.get(name) or (_ON_STEPS.get(name) if is_step else None)
     if elsewhere is not None:
         found.error(codes.UNKNOWN_KEY, f"{table.name} has no key `{name}`", entry.key.span, elsewhere)
         return
@@ -223,8 +247,21 @@ _NO: Final = frozenset({"no", "off", "n", "false", "0"})
 _INDEX: Final = (
     "`index` names the counter of a `for`, a LOOP with `iterate_over` or a PARALLEL over a list: move it there"
 )
+_WHEN: Final = "a step has no condition of its own: put it under `- if: CONDITION` with `then: [...]`"
+_FAILED: Final = "`on_error: STEP` names the step to go to when this one fails"
+_BEFORE: Final = "`dependencies: [STEP]` names the steps that must end first"
+_CALLED: Final = "`function:` names what a step calls"
 _ELSEWHERE: Final[Mapping[str, str]] = MappingProxyType(dict.fromkeys(("index", "index_var", "index_var_name"), _INDEX))
 """Keys of one construct that people write on another."""
+_ON_STEPS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        **dict.fromkeys(("condition", "when", "only_if", "run_if"), _WHEN),
+        **dict.fromkeys(("on_failure", "onError", "on_fail", "catch", "except"), _FAILED),
+        **dict.fromkeys(("needs", "after", "wait_for", "dependsOn"), _BEFORE),
+        **dict.fromkeys(("run", "call", "handler", "action", "task_function"), _CALLED),
+    }
+)
+"""Keys that other tools have for steps."""
 _SAMPLES: Final[Mapping[Kind, str]] = MappingProxyType(
     {
         Kind.PATH: " module:function",

@@ -6,8 +6,9 @@ from typing import final
 
 from ruvon.ir._nodes import CommitMode, Definition, Graph
 from ruvon.ir._paths import ImportRoots
+from ruvon.models import WorkflowStep
 from ruvon_dsl._draft import Draft, SourceText
-from ruvon_dsl._link import Missing
+from ruvon_dsl._link import Missing, uses_custom_types
 from ruvon_dsl.yaml import _codes as codes
 from ruvon_dsl.yaml._check import Fields, check_fields
 from ruvon_dsl.yaml._context import Defaults, FileContext
@@ -17,6 +18,7 @@ from ruvon_dsl.yaml._keys_header import DEFAULTS, WORKFLOW
 from ruvon_dsl.yaml._loops import item_names
 from ruvon_dsl.yaml._lower import Lowering, implicit_ids
 from ruvon_dsl.yaml._naming import assign_ids
+from ruvon_dsl.yaml._settle import settle
 from ruvon_dsl.yaml._steps import StepParser, StepTypes
 from ruvon_dsl.yaml._substitute import Substitution
 from ruvon_dsl.yaml._tree import Block, Item, walk_items
@@ -74,9 +76,15 @@ class DocumentLowering:
             span,
             takes=MappingProxyType(context.takes),
             implicit=frozenset(implicit_ids(block)),
+            step_types=MappingProxyType(self._classes(definition, context)),
             opaque=context.names.opaque,
             reported=frozenset(context.names.reported),
         )
+
+    def _classes(self, definition: Definition, context: FileContext) -> Mapping[str, type[WorkflowStep]]:
+        if context.names.opaque or not uses_custom_types(definition):
+            return {}
+        return context.names.step_classes()
 
     def _substituted(self, document: MappingNode, context: FileContext) -> MappingNode:
         defaults = {
@@ -124,10 +132,22 @@ class DocumentLowering:
             automate_next=bool(inner.flag("automate_next") if automate is None else automate),
         )
 
+    def _known_types(self, context: FileContext) -> StepTypes | None:
+        """Custom step types: those that are registered, and those that the file's modules hold."""
+        own = None if context.names.opaque else context.names.step_type
+        registered = self._step_types
+        if registered is None or own is None:
+            return registered or own
+
+        def known(name: str) -> tuple[str, ...] | None:
+            given = registered(name)
+            return own(name) if given is None else given
+
+        return known
+
     def _steps(self, fields: Fields, context: FileContext) -> Block:
         entry = fields.entry("steps")
-        names = context.names
-        parser = StepParser(context.found, self._step_types or (None if names.opaque else names.step_type))
+        parser = StepParser(context.found, self._known_types(context))
         block = Block([], fields.span) if entry is None else parser.block(entry)
         if entry is not None and isinstance(entry.value, ScalarNode) and not context.found.failed:
             context.found.error(
@@ -141,7 +161,7 @@ class DocumentLowering:
 
     def _graph(self, block: Block, context: FileContext) -> Graph:
         assign_ids(block, context)
-        return Lowering(context).graph(block, "workflow", None)
+        return settle(Lowering(context).graph(block, "workflow", None))
 
 
 def _model(fields: Fields, name: str, context: FileContext) -> object:

@@ -25,6 +25,7 @@ from ruvon_dsl.yaml._durations import SPELLINGS
 from ruvon_dsl.yaml._expected import Expected, coerce, expected_of
 from ruvon_dsl.yaml._findings import Findings
 from ruvon_dsl.yaml._lookup import Names
+from ruvon_dsl.yaml._slips import corrected, report_slips, slips_of
 from ruvon_dsl.yaml._typing import TypeReader, WrittenType
 from ruvon_dsl.yaml._values import MappingNode, ScalarNode, SequenceNode, YamlNode, kind_of
 
@@ -96,18 +97,34 @@ class Expressions:
         end = text.rindex(_CLOSE)
         inner = text[start:end]
         parsed = self._try(node, start, end)
-        if parsed is None:
+        if parsed is None or slips_of(inner, self.bound):
             return None if _OPEN in inner or _is_jinja(inner) else self._expression(node, start, end)
         return self._template(node) if self._filters(parsed) else self.bind(parsed)
 
     def _expression(self, node: ScalarNode, start: int, end: int) -> Expr:
         """Parse and bind a stretch of a scalar; findings point into the file."""
+        mended = self._foreign(node, start, end)
+        if mended is not None:
+            return self.bind(mended)
         try:
             expr = self._parse(node, start, end)
         except ExpressionError as error:
             self._found.extend(error.diagnostics)
             return e.Const(None, node.span)
         return self.bind(expr)
+
+    def _foreign(self, node: ScalarNode, start: int, end: int) -> Expr | None:
+        """What a stretch means that is written as another language would, once that is reported; None for others."""
+        text = node.text[start:end]
+        slips = slips_of(text, self.bound)
+        if not slips:
+            return None
+        try:
+            meant = parse(corrected(text, slips), file=self._file, lines=node.lines(start, text))
+        except ExpressionError:
+            return None
+        report_slips(node, start, slips, self._found)
+        return meant
 
     def _parse(self, node: ScalarNode, start: int, end: int) -> Expr:
         text = node.text[start:end]

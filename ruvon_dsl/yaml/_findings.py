@@ -25,6 +25,10 @@ class Findings:
         key = (diagnostic.code, diagnostic.message, str(diagnostic.span))
         self._items.setdefault(key, diagnostic)
 
+    def replace(self, diagnostic: Diagnostic) -> None:
+        """Take a finding in place of the one of the same code, message and place."""
+        self._items[diagnostic.code, diagnostic.message, str(diagnostic.span)] = diagnostic
+
     def closest(self, word: str, known: Collection[str], otherwise: str = "") -> str:
         """`did you mean ...?` for a word that is near a known one, else `otherwise`.
 

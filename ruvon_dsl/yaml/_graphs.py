@@ -154,6 +154,10 @@ class Lowerer(Protocol):
         """A list as a graph of its own; `after` is where its end leads."""
         ...
 
+    def open(self, scope: Scope, block: Block) -> None:
+        """Declare the steps of a list in a scope."""
+        ...
+
     def steps(self, block: Block, place: Place) -> Target:
         """A list that joins in the graph of `place`; gives its entry."""
         ...
@@ -182,7 +186,8 @@ def own_items(block: Block) -> Iterable[Item]:
     for item in block.items:
         yield item
         for inner in item.flat_blocks():
-            if item.on_error is None or inner is not item.blocks.get("else"):
+            nested = item.on_error is not None or item.inner_id
+            if not nested or inner is not item.blocks.get("else"):
                 yield from own_items(inner)
 
 

@@ -15,12 +15,15 @@ _COMMON: Final = Table("a step", "Keys of every step.", COMMON_KEYS)
 _FUNCTION: Final = Key(
     "function", Kind.PATH, "The step function: a short name of `module:`, `a.b.f` or `a.b:f`.", ("function_path",)
 )
+_TRANSACTION: Final = Key(
+    "transaction", Kind.BOOL, "The function's SQL runs in the database transaction that commits the step."
+)
 _CALL: Final = _COMMON.extended("a call", "Keys of every call.", CALL_KEYS)
 
 STANDARD: Final = _CALL.extended(
     "a STANDARD step",
     "Call a Python function.",
-    (Key(_FUNCTION.name, _FUNCTION.kind, _FUNCTION.doc, _FUNCTION.aliases, required=True),),
+    (Key(_FUNCTION.name, _FUNCTION.kind, _FUNCTION.doc, _FUNCTION.aliases, required=True), _TRANSACTION),
 )
 _ASYNC: Final = STANDARD.extended(
     "an ASYNC step", "Call a Python function on a worker; the queue is `default` unless given.", ()
@@ -28,7 +31,11 @@ _ASYNC: Final = STANDARD.extended(
 _DECISION: Final = _CALL.extended(
     "a DECISION step",
     "Choose the way by conditions; with a function, call it first.",
-    (_FUNCTION, Key("injected", Kind.BOOL, "The audit log calls it an injection rule; written by printers.")),
+    (
+        _FUNCTION,
+        _TRANSACTION,
+        Key("injected", Kind.BOOL, "The audit log calls it an injection rule; written by printers."),
+    ),
 )
 CUSTOM: Final = Table(
     "a custom step",
@@ -53,7 +60,10 @@ _CHILD: Final = Key(
     required=True,
 )
 _DATA: Final = Key(
-    "initial_data", Kind.VALUE, "The child's initial state.", ("data", "initial_data_template", "initial_state")
+    "initial_data",
+    Kind.VALUE,
+    "The child's initial state.",
+    ("data", "inputs", "input", "initial_data_template", "initial_state"),
 )
 _REGION: Final = Key("data_region", Kind.VALUE, "Region whose workers run the child.")
 _VERSION: Final = Key(

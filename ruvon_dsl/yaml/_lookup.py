@@ -7,15 +7,25 @@ as they are written.
 import builtins
 import importlib
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from types import FunctionType
 from typing import Final, final
 
-from ruvon.ir._diagnostics import Edit, Fix
+from ruvon.ir._diagnostics import Diagnostic, Edit, Fix
 from ruvon.ir._errors import RuvonError
 from ruvon.ir._paths import ImportRefusedError, ImportRoots, canonical_path, split_path
 from ruvon.ir.expr._language import DEFINITION_PATHS
 from ruvon.models import WorkflowStep
-from ruvon_dsl._link import ChildTarget, Missing, ModuleLookup, PlainFunctionTarget, Target, describe, plain_function
+from ruvon_dsl._link import (
+    ChildTarget,
+    Missing,
+    ModuleLookup,
+    PlainFunctionTarget,
+    Target,
+    describe,
+    plain_function,
+    step_classes,
+)
 from ruvon_dsl.yaml import _codes as codes
 from ruvon_dsl.yaml._findings import Findings
 from ruvon_dsl.yaml._near import is_there, near_path
@@ -48,6 +58,8 @@ class Names:
         self.parameters: dict[str, object] = {}
         self.reported: set[str] = set()
         """Paths that a finding is about already."""
+        self._lost: dict[str, Diagnostic] = {}
+        """The findings about modules that are not there, by the name of the module."""
         self._roots = roots
         self._found = found
         self._modules: list[ModuleLookup] = []
@@ -133,14 +145,38 @@ class Names:
             return Missing
 
     def _not_loaded(self, error: RuvonError, path: str, node: ScalarNode) -> None:
-        """Report a module or path that is not there; a near one that is there is offered."""
+        """Report a module or path that is not there; a near one that is there is offered.
+
+        A module that is not there is reported once, where it is needed first; the fix mends the other places too.
+        """
         near = near_path(path, self._roots)
+        fix = Fix(f"write `{near}`", (Edit(node.span, near),)) if near is not None and path == node.text else None
+        lost = self._lost_module(error, path)
+        first = self._lost.get(lost) if lost is not None else None
+        if first is not None:
+            if fix is not None and first.fix is not None:
+                self._lost[lost or ""] = also = _also(first, first.fix, fix)
+                self._found.replace(also)
+            return
         if near is None:
             message, help_ = _explained(error, path)
-            self._found.error(codes.NAME_NOT_FOUND, message, node.span, help_)
-            return
-        fix = Fix(f"write `{near}`", (Edit(node.span, near),)) if path == node.text else None
-        self._found.error(codes.NAME_NOT_FOUND, f"there is no `{path}`", node.span, f"did you mean `{near}`?", fix=fix)
+        else:
+            message, help_ = f"there is no `{path}`", f"did you mean `{near}`?"
+        finding = Diagnostic(code=codes.NAME_NOT_FOUND, message=message, span=node.span, help=help_, fix=fix)
+        self._found.add(finding)
+        if lost is not None:
+            self._lost[lost] = finding
+
+    def _lost_module(self, error: RuvonError, path: str) -> str | None:
+        """The module of a path, where it is the module that is missing or cannot be imported."""
+        module = path if path in self.module_names else split_path(path)[0]
+        if isinstance(error, ImportRefusedError) and is_there(module.partition(".")[0]):
+            return None
+        try:
+            self._roots.load_module(module)
+        except RuvonError:
+            return module
+        return None
 
     def target(self, node: ScalarNode) -> Target | None:
         """What a path or short name is to the compiler; None where it cannot be found (reported) or in opaque mode."""
@@ -173,13 +209,13 @@ class Names:
 
         This is what a file checked by itself knows; whether the type is registered is the builder's question.
         """
+        found = self.step_classes().get(name)
+        return None if found is None else tuple(found.model_fields)
+
+    def step_classes(self) -> Mapping[str, type[WorkflowStep]]:
+        """The classes of custom step types that the file's modules hold or `uses` names, by the name of the type."""
         values = [module(word) for module in self._modules for word in module.names()]
-        for value in (*values, *self._uses.values()):
-            if isinstance(value, type) and issubclass(value, WorkflowStep):
-                declared = value.model_fields["type"]
-                if declared.default == name:
-                    return tuple(value.model_fields)
-        return None
+        return step_classes([*values, *self._uses.values()])
 
     def child(self, name: str) -> ChildTarget | None:
         """The workflow of this type (or short name) that the file's modules declare or import."""
@@ -210,9 +246,21 @@ class Names:
             return Missing
 
 
+def _also(finding: Diagnostic, known: Fix, more: Fix) -> Diagnostic:
+    """A finding whose fix makes the edits of another one too."""
+    if set(more.edits) <= set(known.edits):
+        return finding
+    title = known.title.removesuffix(_ALIKE) + _ALIKE
+    return replace(finding, fix=Fix(title, (*known.edits, *more.edits)))
+
+
+_IN_MODULE: Final = "mend the import of that module, which Python names here"
+_ALIKE: Final = ", and the others alike"
+
+
 def _explained(error: RuvonError, path: str) -> tuple[str, str]:
     if not isinstance(error, ImportRefusedError):
-        return str(error), ""
+        return str(error), _IN_MODULE if "fails to import" in str(error) or "No module" in str(error) else ""
     top = path.replace(":", ".").partition(".")[0]
     if is_there(top):
         return error.problem, error.remedy

@@ -98,6 +98,8 @@ def _derive_item(item: Item, before: Item | None, context: FileContext) -> None:
     if item.on_error is not None:
         item.try_id = context.fresh_id(f"{item.id}.try")
     saga_inside = item.kind == "TRY" and item.fields.flag("saga") and (item.handlers or "finally" in item.blocks)
+    if item.kind == "TRY" and item.handlers and {"else", "finally"} <= set(item.blocks):
+        item.inner_id = context.fresh_id(f"{item.id}.try")
     if saga_inside:
         item.saga_id = context.fresh_id(f"{item.id}.saga")
     for block in item.inner_blocks():

@@ -214,6 +214,13 @@ _TEXTS: Final[Mapping[str, CodeInfo]] = {
         _steps("- return: {amount: soon}", head="result_model: dict[str, int]\n"),
         _steps("- return: {amount: 5}", head="result_model: dict[str, int]\n"),
     ),
+    "RV0829": _page(
+        "an operator or constant of another language",
+        "Conditions and values are Python expressions, whichever form the workflow has: `and`, `or`, `not`, `None`, `True`, "
+        "`False`. Outside of expressions YAML's own `null` and `true` are right.",
+        _steps("- if: 1 < 2 && 2 < 3", "  then: [{return: 1}]"),
+        _steps("- if: 1 < 2 and 2 < 3", "  then: [{return: 1}]"),
+    ),
     "RV0830": _page(
         "an unknown dependency",
         "`dependencies` and `after` name steps of the same list or branches of the same step.",
@@ -288,8 +295,8 @@ _TEXTS: Final[Mapping[str, CodeInfo]] = {
         "a variable with the name of a state field",
         "A plain name on the left of an assignment is a variable of the run, also where the state has a field of this "
         "name. Nothing reads the variable, so the field was meant: it is `state.note`.",
-        _steps("- set: {description: checked}", head="initial_state_model: ruvon.models:WorkflowStep\n"),
-        _steps("- set: {state.description: checked}", head="initial_state_model: ruvon.models:WorkflowStep\n"),
+        _steps("- set: {note: checked}", head="initial_state_model: ruvon.ir.expr._examples:ExampleOrder\n"),
+        _steps("- set: {state.note: checked}", head="initial_state_model: ruvon.ir.expr._examples:ExampleOrder\n"),
     ),
     "RV0601": _page(
         "a secret in the definition",

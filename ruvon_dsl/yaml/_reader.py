@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn, final
 
 import yaml
 
-from ruvon.ir._diagnostics import Diagnostic, Related
+from ruvon.ir._diagnostics import Diagnostic, Edit, Fix, Related
 from ruvon.ir._spans import Position, Span
 from ruvon_dsl._draft import SourceText
 from ruvon_dsl.yaml import _codes as codes
@@ -170,6 +170,11 @@ class _Reader:
 
     def _add(self, entries: dict[str, Entry], key: YamlNode, value: YamlNode) -> None:
         if not isinstance(key, ScalarNode):
+            written = self._braces(key.span)
+            if written is not None:
+                rest = self._lines[key.span.end.line - 1][key.span.end.column :].strip()
+                self.found.append(_unquoted(written, key.span, alone=not rest or rest[0] in "},]#"))
+                return
             message = "a key is a text, not a list or a mapping"
             self.found.append(_finding(codes.BAD_KEY, message, key.span, "write the key as a text"))
             return
@@ -195,7 +200,19 @@ class _Reader:
             return
         entries[key.text] = Entry(key, value)
 
+    def _braces(self, span: Span) -> str | None:
+        """The text between the `{{` and `}}` around a span of one line; None where there are none."""
+        line = self._lines[span.start.line - 1]
+        first, last = span.start.column - 2, span.end.column
+        if span.start.line != span.end.line or first < 0 or not line[first:].startswith("{{"):
+            return None
+        return line[first + 2 : last - 2].strip() if line[last - 2 : last] == "}}" else None
+
     def _refuse_tag(self, event: Any, span: Span) -> NoReturn:
+        word = str(event.tag)
+        if word.startswith("!") and _NEGATED.match(word):
+            message = f"`{word}` is a tag in YAML, and tags are refused"
+            self._refuse(codes.TAG, message, span, f"write `not {word[1:]}`, or quote the text")
         shown = event.tag.replace("tag:yaml.org,2002:", "!!")
         message = f"the tag `{shown}` is refused: a definition names no classes of the reader"
         self._refuse(codes.TAG, message, span, "delete the tag; quote a text that looks like a number")
@@ -216,6 +233,25 @@ def _trimmed(span: Span, text: str, style: str | None) -> Span:
     return span
 
 
+def _unquoted(written: str, inner: Span, *, alone: bool) -> Diagnostic:
+    """The finding about `{{ x }}` without quotes, which YAML reads as a mapping in a mapping; `alone` on its line."""
+    start, end = inner.start, inner.end
+    whole = Span(inner.file, Position(start.line, start.column - 1), Position(end.line, end.column + 1))
+    return Diagnostic(
+        code=codes.BAD_KEY,
+        message=f"`{{{{ {written} }}}}` is not quoted, and YAML reads it as a mapping",
+        span=whole,
+        help=f'write `={written}`, or quote it: `"{{{{ {written} }}}}"`',
+        fix=Fix(f"write `={written}`", (Edit(whole, f"={written}"),)) if alone and _SIMPLE.fullmatch(written) else None,
+    )
+
+
+_NEGATED: Final = re.compile(r"!\(?[A-Za-z_]\w*\.\w")
+"""What looks like a negated name, not like a tag of YAML or of another tool."""
+_SIMPLE: Final = re.compile(r"[\w.()\[\]]+")
+"""What needs no quotes in YAML once the braces are gone."""
+
+
 def _finding(code: str, message: str, span: Span, help_: str = "") -> Diagnostic:
     return Diagnostic(code=code, message=message, span=span, help=help_)
 
@@ -224,12 +260,23 @@ def _start(source: SourceText) -> Span:
     return Span.at(source.file, 1, 1)
 
 
+def _around(source: SourceText, mark: Any) -> list[str]:
+    """The line where the parser gave up, and the one before it."""
+    return _BREAK.split(source.text)[max(mark.line - 1, 0) : mark.line + 1] if mark is not None else []
+
+
+_OPENED: Final = re.compile(r"[:\-,\[]\s+\{\{[^}]*\}\}\s*[^\s},\]#]")
+"""A value that begins with `{{ }}` and goes on."""
+
+
 def _syntax_finding(source: SourceText, error: yaml.YAMLError) -> Diagnostic:
     mark: Any = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read")
     span = Span.at(source.file, mark.line + 1, mark.column + 1) if mark is not None else _start(source)
     advice = "the cause is often a line before: close every bracket and quote, and check the indent"
-    if "tab" in problem or "cannot start any token" in problem:
+    if any(_OPENED.search(line) for line in _around(source, mark)):
+        advice = 'quote a text that begins with `{{`: `"{{ state.name }} and more"`'
+    elif "tab" in problem or "cannot start any token" in problem:
         advice = "indent with spaces, and quote texts that begin with a sign such as @, ` or %"
     elif "mapping values are not allowed" in problem:
         advice = "quote a text that holds `: `, and check the indent"

@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import final
 
+from ruvon.cron import InvalidCronError, InvalidScheduleError, Plan
 from ruvon.ir._diagnostics import Diagnostic, Related
 from ruvon.ir._spans import Span
 from ruvon_dsl._draft import SourceText
+from ruvon_dsl._link._codes import BAD_CRON
 from ruvon_dsl.yaml import _codes as codes
-from ruvon_dsl.yaml._check import check_fields
+from ruvon_dsl.yaml._check import Fields, check_fields
 from ruvon_dsl.yaml._context import environment_of
 from ruvon_dsl.yaml._findings import Findings
 from ruvon_dsl.yaml._keys_header import REGISTRY, REGISTRY_ENTRY
@@ -121,6 +123,7 @@ def _entry(node: YamlNode, found: Findings) -> RegistryEntry | None:
     name, file = fields.text("type"), fields.text("config_file")
     if name is None or file is None:
         return None
+    _check_moments(fields, found)
     enabled = fields.flag("enabled")
     return RegistryEntry(
         type=name,
@@ -137,3 +140,13 @@ def _entry(node: YamlNode, found: Findings) -> RegistryEntry | None:
         span=fields.span_of("type"),
         spans=MappingProxyType({key: entry.value.span for key, entry in fields.entries.items()}),
     )
+
+
+def _check_moments(fields: Fields, found: Findings) -> None:
+    """Report a schedule that no moment follows from."""
+    try:
+        Plan(fields.text("schedule") or "* * * * *", fields.text("timezone") or "UTC")
+    except InvalidScheduleError as exc:
+        message, _, remedy = str(exc).partition("; ")
+        key = "schedule" if isinstance(exc, InvalidCronError) else "timezone"
+        found.error(BAD_CRON, message, fields.span_of(key), remedy)

@@ -115,7 +115,7 @@ class StepParser:
     def _table(self, node: MappingNode, *, task: bool) -> tuple[str | None, Table, bool]:
         entry = node.get("type", "step_type")
         if entry is not None and not is_null(entry.value):
-            return self._typed(entry, task=task)
+            return self._typed(node, entry, task=task)
         markers = [key for key in SHORT_TABLES if node.get(key) is not None]
         if markers and node.get("function", "function_path") is None:
             if len(markers) > 1:
@@ -130,7 +130,7 @@ class StepParser:
         tables = _TASK_TABLES if task else STEP_TABLES
         return "STANDARD", tables["STANDARD"], False
 
-    def _typed(self, entry: Entry, *, task: bool) -> tuple[str | None, Table, bool]:
+    def _typed(self, step: MappingNode, entry: Entry, *, task: bool) -> tuple[str | None, Table, bool]:
         node = entry.value
         if not isinstance(node, ScalarNode):
             self._found.error(codes.WRONG_KIND, f"`type` is {kind_of(node)}, not a text", node.span)
@@ -142,16 +142,22 @@ class StepParser:
         known = self._registered(node.text)
         if known is not None:
             return node.text, self._custom_table(node.text, known, task=task), False
-        self._unknown_type(node)
-        return None, _EMPTY, False
+        meant = self._unknown_type(node)
+        return (
+            (meant, tables[meant], False)
+            if meant in tables and _is_like(step, tables[meant])
+            else (None, _EMPTY, False)
+        )
 
-    def _unknown_type(self, node: ScalarNode) -> None:
+    def _unknown_type(self, node: ScalarNode) -> str:
+        """Report a type that there is none of; the one that is offered as an edit, "" where none is."""
         upper = node.text.upper()
         near = self._found.closest(OTHER_NAMES.get(upper, node.text), list(STEP_TABLES))
         word = near.split("`")[1] if near else ""
         fix = Fix(f"write `{word}`", (Edit(node.span, word),)) if word and upper not in INSTEAD else None
         help_ = INSTEAD.get(upper) or f"{near or f'the built-in types are {listed(STEP_TABLES)}'} {REGISTER}"
         self._found.error(codes.UNKNOWN_TYPE, f"there is no step type `{node.text}`", node.span, help_, fix=fix)
+        return word if fix is not None else ""
 
     def _registered(self, name: str) -> tuple[str, ...] | None:
         """The fields of a custom type, or None for an unknown one.
@@ -373,3 +379,12 @@ def _head_span(node: MappingNode) -> Span:
     first = node.entries[0]
     end = first.value.span if isinstance(first.value, ScalarNode) and first.value.text else first.key.span
     return first.key.span.to(end)
+
+
+def _is_like(step: MappingNode, table: Table) -> bool:
+    """Whether a step has the keys of a type, and no other; asked of those that give something which others read."""
+    if step.get("output") is None:
+        return False
+    spellings = table.by_spelling()
+    given = {spellings[entry.key.text].name for entry in step.entries if entry.key.text in spellings}
+    return len(given) == len(step.entries) and all(key.name in given for key in table.keys if key.required)

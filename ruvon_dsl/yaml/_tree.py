@@ -111,6 +111,8 @@ class Item:
     route_id: str = ""
     try_id: str = ""
     saga_id: str = ""
+    inner_id: str = ""
+    """TRY with `except`, `else` and `finally`: the id of the TRY inside, which has all but the `finally`."""
     arms: list[Arm] = field(default_factory=list[Arm])
     default: Exit | None = None
     exhausted: "Jump | None" = None

@@ -43,9 +43,9 @@ def test_a_run_survives_being_killed_again_and_again(tmp_path: Path, seed: int) 
     assert all(len(found) == 1 for found in keys.values()), "a repeated attempt has the same idempotency key"
 
 
-def start(folder: Path) -> subprocess.Popen[str]:
+def start(folder: Path, flow: str = "tests.acceptance.killed_flow") -> subprocess.Popen[str]:
     """One process that goes on with the run."""
-    command = [sys.executable, "-m", "tests.acceptance.killed_flow", str(folder)]
+    command = [sys.executable, "-m", flow, str(folder)]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

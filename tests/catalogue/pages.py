@@ -1,5 +1,6 @@
 """Run the programs of a page of the catalogue: each language is read the way its authors have it read."""
 
+import asyncio
 import linecache
 import sys
 from collections.abc import Sequence
@@ -9,10 +10,13 @@ from types import ModuleType
 from typing import assert_never
 
 from ruvon import DeclarationError
+from ruvon.builder import WorkflowBuilder
+from ruvon.engine._against import find_broken
+from ruvon.implementations.persistence.memory import MemoryPersistenceProvider
 from ruvon.ir import CodeInfo, Diagnostic, IRError, load, require_valid
 from ruvon.ir.expr import ExpressionError, check, expect, parse
 from ruvon.ir.expr._examples import EXAMPLE_ENV
-from ruvon_dsl import compile_function, compile_source
+from ruvon_dsl import compile_function, compile_source, require
 from ruvon_dsl._compile import Kind
 from ruvon_dsl.diagnostics import catalogue
 
@@ -64,6 +68,8 @@ def findings_of(code: str, info: CodeInfo, text: str) -> Found:
             return Found("example.json", text, _definition(text))
         case "script":
             return Found("example.py", text, _script(text))
+        case "versions":
+            return Found("example.py", text, asyncio.run(_deployed(text)))
         case _:
             assert_never(info.language)
 
@@ -111,6 +117,20 @@ def _script(text: str) -> Sequence[Diagnostic]:
         del sys.modules[name], linecache.cache[file]
         if before is not None:
             sys.modules[name] = before
+
+
+async def _deployed(text: str) -> Sequence[Diagnostic]:
+    """Begin an instance of the first version, deploy the second one, and see what that would break."""
+    old, _, new = text.partition("# deployed now\n")
+    store = MemoryPersistenceProvider()
+    for version in (old, new):
+        found = compile_source(version, file="example.py", module="example_versions")
+        definition = require(found)[0].definition
+        builder = WorkflowBuilder(plugins=False, import_roots=["example_versions"], persistence_provider=store)
+        builder.register(definition)
+        if version is old:
+            await (await builder.create_workflow("Shop", {})).run()
+    return await find_broken(builder.engine(), builder.get_definition("Shop"))
 
 
 def _definition(text: str) -> Sequence[Diagnostic]:

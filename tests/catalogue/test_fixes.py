@@ -8,7 +8,19 @@ from ruvon.ir import Edit
 from ruvon_dsl.diagnostics import catalogue
 from tests.catalogue.pages import findings_of, run_page
 
-WITH_FIX = ("RV0115", "RV0203", "RV0204", "RV0207", "RV0401", "RV0601", "RV0810", "RV0812", "RV0813", "RV0842")
+WITH_FIX = (
+    "RV0115",
+    "RV0203",
+    "RV0204",
+    "RV0207",
+    "RV0401",
+    "RV0601",
+    "RV0810",
+    "RV0812",
+    "RV0813",
+    "RV0829",
+    "RV0842",
+)
 """Codes whose failing program is offered a mechanical repair."""
 
 

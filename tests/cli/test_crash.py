@@ -18,6 +18,30 @@ EXAMPLES = {
         {"order_id": "A-4", "customer": "Zoe in nowhere", "items": [{"sku": "mug", "quantity": 2, "price": "12.50"}]},
         (),
     ),
+    "order by transfer": (
+        ORDER,
+        {
+            "order_id": "A-5",
+            "customer": "Ada, far away",
+            "by_transfer": True,
+            "items": [{"sku": "mug", "quantity": 1, "price": "9"}],
+        },
+        (
+            "--script",
+            json.dumps(
+                {
+                    "signals": [
+                        {
+                            "type": "Transfer",
+                            "payload": {"reference": "T-9"},
+                            "key": "A-5",
+                            "after_s": 9 * 86_400,
+                        }
+                    ]
+                }
+            ),
+        ),
+    ),
     "loan": (
         "examples.loan_application.workflow:loan_application",
         {"application_id": "L-1", "applicant": "Grace", "amount": 60_000, "months": 48, "country": "US"},
@@ -182,3 +206,11 @@ def test_a_step_that_hangs_is_named(ruvon: Command, monkeypatch: pytest.MonkeyPa
 def test_an_unknown_target(ruvon: Command) -> None:
     """As with every command: exit code 4."""
     assert ruvon("crash-test", "Nobody").code == 4
+
+
+def test_a_body_that_ends_the_process_is_told(ruvon: Command) -> None:
+    """The command does not end with the body's code and no word."""
+    done = ruvon("crash-test", f"{FLOWS}:leaving", *FEW)
+
+    assert done.code == 1
+    assert "a body ends the whole process (SystemExit 3)" in done.err

@@ -124,3 +124,29 @@ def test_durability_is_a_setting(ruvon: Command) -> None:
 
     ruvon("config", "set-default", "durability", "SOMETIMES")
     assert ruvon("db", "status").code == 2
+
+
+def test_migrate_prints_or_upgrades_an_old_file(ruvon: Command) -> None:
+    """A dry run prints what is missing and leaves the file alone; then it is brought up to date."""
+    ruvon("db", "init")
+    assert ruvon("db", "migrate", "--dry-run").out.startswith("nothing to do")
+    _change("DROP TABLE workflow_metrics")
+    _change("PRAGMA user_version = 0")
+
+    printed = ruvon("db", "migrate", "--dry-run").out
+    assert "CREATE TABLE IF NOT EXISTS workflow_metrics" in printed
+    assert "schema version 2" in ruvon("db", "migrate").out
+    assert ruvon("db", "status", "--json").json["schema_version"] == 2
+
+
+def test_a_file_of_another_program_is_refused(ruvon: Command) -> None:
+    """Where a table of it has a name that Ruvon needs, the sentence says so, and nothing is added."""
+    _change("CREATE TABLE workflow_executions (a INTEGER)")
+
+    refused = ruvon("db", "init")
+
+    assert refused.code == 3
+    assert "another program's tables have names that Ruvon needs" in refused.err
+    with sqlite3.connect("ruvon.db") as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("workflow_executions",)]
+    connection.close()

@@ -46,7 +46,7 @@ def test_a_misspelt_type_gets_a_suggestion(ruvon: Command, place: Path) -> None:
     done = ruvon("compile", "OrderProcesing")
 
     assert done.code == 4
-    assert "did you mean OrderProcessing?" in done.err
+    assert "did you mean `OrderProcessing`?" in done.err
 
 
 def test_one_of_several_must_be_chosen(ruvon: Command) -> None:

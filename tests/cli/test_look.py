@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import FLOWS, LARGE, ORDER, SMALL, Command, masked
+from tests.cli.conftest import FLOWS, LARGE, ORDER, ROOT, SMALL, Command, masked
 from tests.support.golden import GOLDEN
 
 ROOTS = ("--import-root", str(FLOWS.parent))
@@ -116,7 +116,7 @@ def test_follow_sees_what_another_process_does(shell: Command, place: Path) -> N
     import os
     import subprocess
 
-    from tests.cli.conftest import ROOT, RUVON
+    from tests.cli.conftest import RUVON
 
     workflow_id = shell("start", ORDER, "-d", json.dumps(LARGE), "--auto", "--json").json["workflow_id"]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -128,7 +128,7 @@ def test_follow_sees_what_another_process_does(shell: Command, place: Path) -> N
         shell("resume", workflow_id, "-i", '{"approved": true}')
         rest, _ = process.communicate(timeout=60)
 
-    assert "quote" in first
+    assert "created" in first
     assert "ship" in rest
     assert rest.rstrip().endswith("COMPLETED")
 
@@ -173,3 +173,45 @@ def test_an_unknown_id_is_not_found(ruvon: Command, started: Starter, command: s
     for unknown in ("00000000-0000-0000-0000-000000000000", "ffffffff", "no id at all", "x"):
         assert ruvon(command, unknown).code == 4
     assert ruvon("metrics", "-w", "00000000-0000-0000-0000-000000000000").code == 4
+
+
+def test_a_history_reads_from_creation_to_the_present_wait(ruvon: Command, started: Starter) -> None:
+    """Created, done, and what it waits for now; then who answered, and how it ended."""
+    workflow_id = started("Greet", {"name": "Ada"}, "--auto")
+    waiting = [line[33:] for line in ruvon("logs", workflow_id, *ROOTS).out.splitlines()]
+
+    assert waiting[0].split() == ["created", "Greet", "1.0.0"]
+    assert waiting[1].split()[:2] == ["done", "hello"]
+    assert waiting[-1].split() == ["waits", "human", "for", "the", "answer", "guest.answer"]
+
+    answer = ('{"ok": true, "number": 4}', "--auto", "--actor", "Grace", "--reason", "a guest")
+    ruvon("resume", workflow_id, *ROOTS, "-i", *answer)
+    later = ruvon("show", workflow_id, *ROOTS, "--logs").out
+    assert "answered    human" in later
+    assert "note        human  answer sent by Grace: a guest" in later
+    assert "waits       receive  for the signal Paid" in later
+
+    ruvon("resume", workflow_id, *ROOTS, "-i", '{"amount": 3}', "--auto")
+    ended = ruvon("show", workflow_id, *ROOTS, "--logs").out
+    assert "received    receive" in ended
+    assert "note        receive  signal sent by" in ended
+    assert "ended       -  COMPLETED" in ended
+    assert "waits" not in ended.partition("history")[2]
+
+
+def test_the_keys_of_a_listed_run_are_documented(ruvon: Command, started: Starter) -> None:
+    """docs/cli.md names every key of `list --json`."""
+    started("Timer", {})
+    (row,) = ruvon("list", "--json").json
+    page = (ROOT / "docs" / "cli.md").read_text()
+    (line,) = [line for line in page.splitlines() if line.startswith("| `list`")]
+    assert [key for key in row if f"`{key}`" not in line] == []
+
+
+def test_a_wait_that_nobody_ended_timed_out(capsys: pytest.CaptureFixture[str]) -> None:
+    """An entry of a person's wait without an answer says so."""
+    from ruvon.cli._observe import print_history
+
+    entry = {"at": "t", "level": "INFO", "kind": "wait", "step": "ask", "type": "HUMAN_IN_LOOP"}
+    print_history([entry, {**entry, "result": {"ok": True}}, {**entry, "type": "SLEEP"}])
+    assert [line.split()[2] for line in capsys.readouterr().out.splitlines()] == ["timed", "answered", "woke"]

@@ -22,7 +22,7 @@ USAGE: tuple[tuple[str, ...], ...] = (
     ("run", ORDER, "--data-file", "missing.json"),
     ("run", ORDER, "--data-file", "."),
     ("run", ORDER, "-d", DATA, "--data-file", "x.json"),
-    ("run", ORDER, "-d", DATA, "--db", "postgresql://user:secret@host/db"),
+    ("run", ORDER, "-d", DATA, "--db", "mysql://user:secret@host/db"),
     ("run", "."),
     ("compile", ORDER, "-o", "missing/folder/x.json"),
     ("compile", ORDER, "--format", "xml"),
@@ -137,7 +137,7 @@ def test_a_damaged_page_is_3(ruvon: Command, place: Path) -> None:
 
 def test_no_password_is_shown(ruvon: Command) -> None:
     """The sentence about a database of another kind leaves its password out."""
-    assert "secret" not in ruvon("list", "--db", "postgresql://user:secret@host/db").text
+    assert "secret" not in ruvon("list", "--db", "mysql://user:secret@host/db").text
 
 
 @pytest.mark.parametrize("folder", ["/proc", "/sys"])

@@ -148,6 +148,9 @@ def test_what_was_rolled_back_is_not_retried(ruvon: Command) -> None:
     assert refused.code == 1
     assert "start a new one" in refused.err
     assert ruvon("show", workflow_id, "--json").json["status"] == "FAILED_ROLLED_BACK"
+    resumed = ruvon("resume", workflow_id).err
+    assert "start a new one" in resumed
+    assert "ruvon retry" not in resumed
 
 
 def test_a_completed_workflow_is_left_alone(ruvon: Command, started: Starter) -> None:

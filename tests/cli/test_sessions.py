@@ -179,3 +179,27 @@ def test_completion_knows_commands_and_statuses(shell: Command) -> None:
 
     assert {"plain,resume", "plain,retry"} <= set(commands.out.split())
     assert "plain,WAITING_HUMAN" in statuses.out.split()
+
+
+def test_a_busy_workflow_says_who_must_stop_it(shell: Command, place: Path) -> None:
+    """`list`, `show` and `cancel` say that another process drives it, and none of them hints at `resume`."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    arguments = [*RUVON, "run", str(FLOWS), "--workflow", "Long", "--json"]
+    with subprocess.Popen(
+        arguments, cwd=place, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        workflow_id = _wait_for_step(shell, "long")
+        roots = ("--import-root", str(FLOWS.parent))
+        listed, data = shell("list"), shell("list", "--json").json
+        shown = shell("show", workflow_id, *roots)
+        process.send_signal(signal.SIGSTOP)
+        cancelled = shell("cancel", workflow_id, *roots)
+        process.send_signal(signal.SIGCONT)
+        out, _ = process.communicate(timeout=60)
+
+    assert "ACTIVE (driven)" in listed.out
+    assert [row["driven"] for row in data] == [True]
+    assert "another process drives it" in shown.out
+    assert "it was asked to end; the process that drives it will stop it" in cancelled.out
+    assert "ruvon resume" not in listed.out + shown.out + cancelled.out
+    assert json.loads(out)["status"] == "CANCELLED"

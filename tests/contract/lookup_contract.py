@@ -180,6 +180,25 @@ class LookupContract:
 
         on_store(scenario)
 
+    def test_instances_with_messages_are_found(self, on_store: Any) -> None:
+        """Live ones only, each with its newest message, and not again before there is a newer one."""
+
+        async def scenario(store: Any) -> None:
+            first, second, silent, ended = [await create(store) for _ in range(4)]
+            for row in (first, second, first, ended):
+                await store.append_inbox(InboxEntry(row.workflow_id, InboxKind.SIGNAL, "m", b"1"))
+            await store.commit(step(ended, 1, status="COMPLETED"))
+            found = list(await store.unread_instances())
+            assert [item[0] for item in found] == [second.workflow_id, first.workflow_id]
+            assert silent.workflow_id not in dict(found)
+            assert list(await store.unread_instances(limit=1)) == found[:1]
+            assert list(await store.unread_instances(after=found[0][1])) == found[1:]
+            mail = [entry.seq for entry in await store.read_inbox(first.workflow_id)]
+            await store.commit(step(first, 1, consumed=tuple(mail)))
+            assert list(await store.unread_instances()) == found[:1]
+
+        on_store(scenario)
+
     def test_due_instances_come_earliest_first(self, on_store: Any) -> None:
         """Those whose moment has come, up to a limit; a later transition moves or ends it."""
 

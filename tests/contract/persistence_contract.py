@@ -232,6 +232,39 @@ class PersistenceContract(HistoryContract, LookupContract, PlannedContract):
 
         on_store(scenario)
 
+    def test_a_hold_that_was_released_leaves_no_trace_of_its_drive(self, on_store: Any) -> None:
+        """Section 8.2: crash loops are counted on take-over, so an orderly end must not look like a death."""
+
+        async def scenario(store: Any) -> None:
+            record = await self.created(store)
+            hold = await store.hold(record.workflow_id)
+            assert not hold.died
+            hold.driving()
+            await hold.release()
+            again = await store.hold(record.workflow_id)
+            assert not again.died
+            await again.release()
+
+        on_store(scenario)
+
+    def test_a_duty_is_had_by_one_at_a_time(self, on_store: Any) -> None:
+        """Such as delivering the outbox; duties of different names do not meet."""
+
+        async def scenario(store: Any) -> None:
+            duty = await store.take_duty("outbox")
+            assert duty is not None
+            assert await store.take_duty("outbox") is None
+            other = await store.take_duty("another")
+            assert other is not None
+            await duty.release()
+            await duty.release()
+            again = await store.take_duty("outbox")
+            assert again is not None
+            await again.release()
+            await other.release()
+
+        on_store(scenario)
+
     def test_a_holder_hears_of_messages(self, on_store: Any) -> None:
         """Section 8.1: appending wakes the holder."""
 

@@ -125,6 +125,11 @@ def test_two_providers_exclude_each_other(tmp_path: Path) -> None:
         await hold.release()
         taken = await two.hold(record.workflow_id)
         await taken.release()
+        duty = await one.take_duty("outbox")
+        assert duty is not None
+        assert await two.take_duty("outbox") is None
+        await duty.release()
+        assert await two.take_duty("outbox") is not None
         await one.close()
         await two.close()
 
@@ -142,7 +147,8 @@ def test_a_killed_process_frees_what_it_held(tmp_path: Path) -> None:
         async def main():
             store = SQLitePersistenceProvider({str(tmp_path / "a.db")!r})
             await store.initialize()
-            await store.hold(UUID({str(record.workflow_id)!r}))
+            hold = await store.hold(UUID({str(record.workflow_id)!r}))
+            hold.driving()
             print("held", flush=True)
             await asyncio.Event().wait()
         asyncio.run(main())
@@ -162,8 +168,16 @@ def test_a_killed_process_frees_what_it_held(tmp_path: Path) -> None:
         os.kill(child.pid, signal.SIGKILL)
         child.wait()
         child.stdout.close()
+        looking = await store.hold(record.workflow_id)
+        assert looking.died
+        await looking.release()
         hold = await store.hold(record.workflow_id)
+        assert hold.died, "who only looks does not take the trace of a death away"
+        hold.driving()
         await hold.release()
+        after = await store.hold(record.workflow_id)
+        assert not after.died
+        await after.release()
         await store.close()
 
     asyncio.run(scenario())

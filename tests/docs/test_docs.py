@@ -240,3 +240,23 @@ def test_every_page_is_reached() -> None:
     assert [
         page.name for page in (ROOT / "docs").glob("*.md") if page.name not in index and page.name != "index.md"
     ] == []
+
+
+def test_the_commands_for_operators_exist() -> None:
+    """Every command of the page is one of the command line, with options that it has."""
+    import click
+
+    from ruvon.cli._app import cli
+
+    page = ROOT / "docs" / "operators.md"
+    shell = "\n".join(block.text for block in blocks(page) if block.kind == "sh")
+    inline = "\n".join(re.findall(r"`(ruvon [^`]+)`", page.read_text()))
+    found = re.findall(r"ruvon ((?:[a-z-]+ )+)([^\n)]*)", f"{shell}\n{inline}\n")
+    assert len(found) > 10
+    for words, rest in found:
+        command: click.Command = cli
+        for word in words.split():
+            if isinstance(command, click.Group):
+                command = command.commands[word]
+        options = {name for item in command.params for name in (*item.opts, *item.secondary_opts)}
+        assert set(re.findall(r"--[a-z-]+", rest)) <= options, words

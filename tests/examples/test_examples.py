@@ -5,6 +5,7 @@ import importlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,12 @@ import pytest
 from examples.loan_application.kyc import kyc
 from examples.loan_application.models import Application, IdentityUnknown, Kyc, KycResult
 from examples.loan_application.workflow import loan_application
-from examples.order_processing.models import Order
+from examples.order_processing.models import Order, Transfer
 from examples.order_processing.workflow import order_processing
-from examples.payment_terminal.models import Sale
+from examples.payment_terminal.models import Sale, Settlement
 from examples.payment_terminal.steps import LINE
 from examples.payment_terminal.workflow import pos_payment
-from ruvon import LocalOutcome, World, run_local
+from ruvon import LocalOutcome, Signal, World, run_local
 from ruvon.builder import WorkflowBuilder
 from ruvon.implementations.persistence.memory import MemoryPersistenceProvider
 from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
@@ -69,16 +70,29 @@ class Case:
     error: str | None = None
     result: dict[str, object] = field(default_factory=dict)
     answers: dict[str, list[Any]] = field(default_factory=dict)
+    signals: tuple[Signal, ...] = ()
     compensated: tuple[str, ...] = ()
     line: bool = True
     paper: bool = True
     final: dict[str, object] = field(default_factory=dict)
 
 
-def order(customer: str, price: str, *, vip: bool = False, sku: str = "mug") -> Order:
+def order(customer: str, price: str, *, vip: bool = False, sku: str = "mug", by_transfer: bool = False) -> Order:
     """An order of two articles."""
     items = [{"sku": "cup", "quantity": 1, "price": "1"}, {"sku": sku, "quantity": 2, "price": price}]
-    return Order.model_validate({"order_id": "A-1", "customer": customer, "items": items, "vip": vip})
+    return Order.model_validate(
+        {"order_id": "A-1", "customer": customer, "items": items, "vip": vip, "by_transfer": by_transfer}
+    )
+
+
+def transfer(days: int) -> tuple[Signal, ...]:
+    """The bank's message, so many days after the order."""
+    return (Signal(Transfer(reference="T-9"), key="A-1", after=timedelta(days=days)),)
+
+
+def settlement(*, approved: bool, hours: int = 2) -> tuple[Signal, ...]:
+    """What the bank says when the line is back."""
+    return (Signal(Settlement(approved=approved, code="S77"), key="S-1", after=timedelta(hours=hours)),)
 
 
 def loan(applicant: str, amount: int, *, country: str = "IT") -> Application:
@@ -117,8 +131,39 @@ CASES = {
         order_processing,
         order("Zoe in nowhere", "2"),
         ROLLED_BACK,
-        "ConnectionError",
+        "NoCarrier",
         compensated=("charge", "reserve", "reserve"),
+    ),
+    "order: a busy carrier": Case(order_processing, order("Ada, far away", "2"), final={"status": "done"}),
+    "order: by transfer": Case(
+        order_processing,
+        order("Ada", "2", by_transfer=True),
+        signals=transfer(3),
+        result={"payment_id": "T-9"},
+        final={"reminders": 0},
+    ),
+    "order: by transfer, after a reminder": Case(
+        order_processing,
+        order("Ada", "2", by_transfer=True),
+        signals=transfer(9),
+        result={"payment_id": "T-9"},
+        final={"reminders": 1},
+    ),
+    "order: a transfer that never comes": Case(
+        order_processing,
+        order("Ada", "2", by_transfer=True),
+        ROLLED_BACK,
+        "TimedOut",
+        compensated=("reserve", "reserve"),
+        final={"reminders": 1},
+    ),
+    "order: by transfer, no carrier": Case(
+        order_processing,
+        order("Zoe in nowhere", "2", by_transfer=True),
+        ROLLED_BACK,
+        "NoCarrier",
+        signals=transfer(1),
+        compensated=("accept_transfer", "reserve", "reserve"),
     ),
     "loan: automatic": Case(
         loan_application, loan("Ada", 20_000), result={"outcome": "approved", "reason": "automatic", "rate": "3.9"}
@@ -136,6 +181,9 @@ CASES = {
     "loan: nobody looks": Case(
         loan_application, loan("Grace", 60_000), answers={"loans.review": []}, result={"outcome": "withdrawn"}
     ),
+    "loan: a bureau that is closed at first": Case(
+        loan_application, loan("Edsger", 20_000), answers=review(approve=False), result={"outcome": "declined"}
+    ),
     "loan: policy": Case(loan_application, loan("Bob", 5_000), result={"outcome": "declined", "reason": "policy"}),
     "loan: unknown identity": Case(
         loan_application, loan("Nobody", 5_000), result={"outcome": "declined", "reason": "identity: Nobody"}
@@ -146,10 +194,23 @@ CASES = {
     "terminal: online": Case(pos_payment, sale(30), result={"number": 3}, final={"status": "approved"}),
     "terminal: declined": Case(pos_payment, sale(2000), result={"number": 3}, final={"status": "declined"}),
     "terminal: offline below the floor": Case(
-        pos_payment, sale(30), line=False, result={"number": 3}, final={"status": "approved_offline"}
+        pos_payment,
+        sale(30),
+        line=False,
+        signals=settlement(approved=True),
+        result={"number": 3},
+        final={"status": "approved", "auth_code": "S77"},
     ),
     "terminal: offline above the floor": Case(
-        pos_payment, sale(80), line=False, result={"number": 3}, final={"status": "queued", "auth_code": None}
+        pos_payment,
+        sale(80),
+        line=False,
+        signals=settlement(approved=False, hours=23),
+        result={"number": 3},
+        final={"status": "declined"},
+    ),
+    "terminal: a line that stays down": Case(
+        pos_payment, sale(80), line=False, result={"number": 3}, final={"status": "unsettled", "auth_code": None}
     ),
     "terminal: no paper": Case(pos_payment, sale(30), paper=False, result={"number": 0}, final={"status": "approved"}),
 }
@@ -176,12 +237,19 @@ async def by_engine(case: Case, store: Any, clock: JumpingClock) -> tuple[Workfl
     builder.register(case.flow, kyc)
     await builder.initialize()
     try:
+        began_us, signals = clock.now_us(), list(case.signals)
         workflow = await builder.create_workflow(case.flow.name, case.state)
         await workflow.run()
-        for wait in workflow.waiting_for:
-            given = case.answers[wait["name"]]
+        while workflow.waiting_for:
+            wait = workflow.waiting_for[0]
+            given = case.answers.get(wait["name"])
+            arrives_us = began_us + signals[0].after // timedelta(microseconds=1) if signals else wait["due_us"]
             if given:
                 await workflow.answer(given[0], wait_id=wait["id"])
+            elif arrives_us < wait["due_us"]:
+                clock.advance(arrives_us - clock.now_us())
+                sent = signals.pop(0)
+                await workflow.signal(sent.event, key=sent.key)
             else:
                 clock.advance(wait["due_us"] - clock.now_us())
             if not workflow.status.is_terminal:
@@ -227,7 +295,7 @@ def test_local_agrees_with_the_engine(name: str) -> None:
     workflow, undone = asyncio.run(by_engine(case, MemoryPersistenceProvider(clock), clock))
     set_line(case)
 
-    world = World(answers=case.answers, children={"KYC": identity})
+    world = World(answers=case.answers, signals=case.signals, children={"KYC": identity})
     outcome: LocalOutcome = asyncio.run(run_local(case.flow, case.state, world))
 
     assert masked(outcome.state) == masked(workflow.state)

@@ -97,6 +97,8 @@ def _changed(action: T, options: dict[str, tuple[object, ...]]) -> Iterator[T]:
 def _calls() -> Iterator[Call]:
     yield from _changed(STEP, {**COMMON, "into": (NOTE, "list[int]")})
     yield from _changed(PLAIN, COMMON)
+    for function in ("book", "book_plainly"):
+        yield from _changed(replace(STEP, function=SHOP + function), {"transaction": (True,)})
     yield from _changed(ADD, {"timeout_us": (1,)})
     yield Call(function=f"{SHOP}quote", args={"amount": E("1")}, retry=None)
     yield Call(function=f"{SHOP}reserve", args={"amount": E("1")}, compensation=None)

@@ -284,3 +284,37 @@ async def overdue(state: Box) -> str:
 
     signed, paid = await gather(person(), payer())
     return f"{signed} {paid}"
+
+
+@step(transaction=True)
+async def book(state: Box, context: StepContext, text: str) -> int:
+    """Writes a row with its commit, and counts the rows: a repeat that was not rolled back would count one more."""
+    await context.transaction.execute("CREATE TABLE IF NOT EXISTS own_rows (text TEXT)")
+    await context.transaction.execute("INSERT INTO own_rows VALUES (?)", (text,))
+    rows = await context.transaction.execute("SELECT count(*) FROM own_rows")
+    state.total = int(rows[0][0])
+    return state.total
+
+
+@workflow("Transacting")
+async def transacting(state: Box) -> list[int]:
+    """Steps whose own SQL is committed with them; only on stores with SQL."""
+    await add(state, amount=5)
+    first = await book(state, text="one")
+    counts: list[int] = []
+    for item in state.items:
+        counted = await book(state, text=f"{item}")
+        counts.append(counted)
+    try:
+        await book_and_fail(state)
+    except Refused:
+        await note(state, text="rolled back")
+    last = await book(state, text="last")
+    return [first, *counts, last]
+
+
+@step(transaction=True)
+async def book_and_fail(state: Box, context: StepContext) -> None:
+    """What it writes is rolled back with it."""
+    await context.transaction.execute("INSERT INTO own_rows VALUES ('never')")
+    raise Refused("after the row")

@@ -179,8 +179,8 @@ def _restarts_timers(patch: pytest.MonkeyPatch) -> None:
     """A sleep begins anew in each process."""
     inner = _load.load_run
 
-    async def load(services: Any, record: Any, program: Any) -> Run:
-        run = await inner(services, record, program)
+    async def load(services: Any, kept: Any, program: Any) -> Run:
+        run = await inner(services, kept, program)
         for strand in run.waiting.values():
             if strand.wait is not None and strand.wait.due_us is not None:
                 strand.wait.due_us += 400 * 86_400_000_000

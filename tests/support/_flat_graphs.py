@@ -350,9 +350,11 @@ def _parallel(draw: st.DrawFn, names: _Names, name: str, target, depth: int) -> 
     if draw(st.integers(0, 3)) == 0:
         names.variable = f"b{names.count()}"
         body = _plain(_graph(draw, names, size=draw(st.integers(1, 2)), depth=depth + 1, around=(), in_loop=False))
+        item, names.variable = Name(f"{names.variable}_line"), outer
         action = Parallel(
             over=parse("state.lines"),
-            item=Name(f"{names.variable}_line"),
+            item=item,
+            index=draw(st.sampled_from([None, f"{item.id}_index"])),
             body=body,
             output=draw(st.sampled_from([None, Name(outer)])),
         )

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from pydantic import BaseModel
 
-from ruvon import StepContext, compensate, receive, saga, sleep, step, workflow
+from ruvon import Retry, StepContext, compensate, gather, pure, receive, saga, sleep, step, workflow
 
 DONE: list[str] = []
 """Effects in the order in which they happened, repetitions included."""
@@ -172,6 +172,123 @@ async def fast(state: Device) -> int:
     while state.turns < state.until:
         await tick(state)
         await tock(state)
+    return state.total
+
+
+# Everything at once in a turn
+
+
+@step
+async def look(context: StepContext, number: int) -> int:
+    effect(context, f"look {number}")
+    if number % 4 == 3:
+        raise Broken(f"blind at {number}")
+    return number * 10
+
+
+@step(retry=Retry(max_attempts=3, delay=timedelta(seconds=5)))
+async def insist(state: Device, context: StepContext) -> None:
+    """Works when it is asked for the second time."""
+    effect(context, f"insist {state.turns}")
+    if context.attempt < 2:
+        raise Broken("not yet")
+    state.seen = context.last_error or ""
+
+
+@step
+async def report(state: Device, context: StepContext) -> None:
+    effect(context, f"report {state.turns}")
+    context.publish("readings", Reading(value=state.turns))
+
+
+@workflow("Rough", history=12, commit="iteration", saga=True)
+async def rough(state: Device) -> list[int]:
+    seen: list[int] = []
+    await reserve(state)
+    try:
+        for number in range(20):
+            try:
+                one = await look(number)
+                if number == 2:
+                    continue
+                both = await gather(look(number + 10), look(number + 20))
+                seen.append(one + both[0])
+            except Broken:
+                await keep(state, 1)
+                continue
+            finally:
+                await measure(state)
+            if number >= state.until:
+                break
+            await insist(state)
+            await report(state)
+        else:
+            await keep(state, 1000)
+        await remember(state)
+    finally:
+        await report(state)
+    return seen
+
+
+@workflow("RoughSaga", history=5, commit="iteration", saga=True)
+async def rough_saga(state: Device) -> None:
+    await boot(state)
+    while True:
+        await reserve(state)
+        got = await gather(look(state.turns), look(state.turns + 1))
+        await keep(state, got[0])
+
+
+@workflow("RoughScope", history=5, commit="iteration")
+async def rough_scope(state: Device) -> int:
+    try:
+        async with saga():
+            for number in range(6):
+                await reserve(state)
+                await keep(state, await_less(number))
+                await look(number)
+    except Broken:
+        await remember(state)
+    while state.turns < state.until:
+        await keep(state, 1)
+        if state.turns == state.until - 1:
+            continue
+        await report(state)
+    return state.total
+
+
+@pure
+def await_less(number: int) -> int:
+    return number + 1
+
+
+@workflow("RoughCollect", history=4, commit="iteration")
+async def rough_collect(state: Device) -> list[int]:
+    first = [await tell(number) for number in range(5)]
+    await keep(state, len(first))
+    second = [await tell(number) for number in first if number != 20]
+    return first + second
+
+
+@step
+async def tell(context: StepContext, number: int) -> int:
+    effect(context, f"tell {number}")
+    return number * 10
+
+
+@workflow("RoughChild")
+async def rough_child(state: Device) -> int:
+    await measure(state)
+    return state.turns + 7
+
+
+@workflow("RoughParent", history=6, commit="iteration")
+async def rough_parent(state: Device) -> int:
+    while state.turns < state.until:
+        got = await rough_child(Device(turns=state.turns))
+        await keep(state, got)
+        parts = await gather(*(tell(number) for number in range(3)), limit=2)
+        await keep(state, sum(parts))
     return state.total
 
 

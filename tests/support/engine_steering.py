@@ -1,5 +1,6 @@
 """Functions for graphs built by hand: directives, human steps with functions, custom step types."""
 
+import asyncio
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -65,6 +66,24 @@ def take(state: Doc, yes: bool, why: str = "") -> dict[str, Any]:
 
 def take_model(state: Doc, context: StepContext) -> dict[str, Any]:
     did(f"take {context.validated_input!r}")
+    return {"text": context.validated_input.why}
+
+
+class Gate:
+    """Where `take_slowly` stands until it is let through; one a loop."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+        self.open = asyncio.Event()
+
+
+GATES: list[Gate] = []
+"""The newest gate is the one that counts."""
+
+
+async def take_slowly(state: Doc, context: StepContext) -> dict[str, Any]:
+    GATES[-1].reached.set()
+    await GATES[-1].open.wait()
     return {"text": context.validated_input.why}
 
 

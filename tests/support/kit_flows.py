@@ -2,6 +2,7 @@
 
 import os
 import random
+import threading
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,11 @@ LEDGER: list[str] = []
 """What steps without a key do."""
 CHARGES: dict[str, int] = {}
 """What a fake bank has taken, by idempotency key."""
+FLAGS: set[str] = {"up"}
+"""Nobody's business but that of the test that changes it."""
+COUNT = 0
+TEXT = "before"
+LOCK = threading.Lock()
 COUNTER = Path(os.environ.get("RUVON_TEST_COUNTER", "counter.txt"))
 """A file that a step counts in."""
 
@@ -25,6 +31,16 @@ class Cart(BaseModel):
     total: int = 0
     tag: str = ""
     notes: list[str] = []
+
+
+class Kept:
+    """An object that steps could leave something in."""
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+
+
+KEPT = Kept()
 
 
 class Consent(BaseModel):
@@ -349,6 +365,18 @@ async def hang() -> None:
 async def stuck(state: Cart) -> None:
     """Hangs."""
     await hang()
+
+
+@step
+async def leave() -> None:
+    """Ends the process."""
+    raise SystemExit(3)
+
+
+@workflow("Leaving")
+async def leaving(state: Cart) -> None:
+    """Has a body that calls exit()."""
+    await leave()
 
 
 def broken_probe() -> object:

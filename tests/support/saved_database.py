@@ -22,6 +22,8 @@ PLACES = (
     ("workflow_executions", "position"),
     ("workflow_executions", "error"),
     ("workflow_audit_log", "error"),
+    ("workflow_audit_log", "delta"),
+    ("workflow_audit_log", "position"),
 )
 
 
@@ -73,7 +75,7 @@ def forget_folder(path: Path) -> None:
         )
     connection.execute("VACUUM")
     connection.close()
-    Path(f"{path}.lock").unlink()
+    Path(f"{path}.lock").unlink(missing_ok=True)
 
 
 async def break_off(builder: WorkflowBuilder) -> None:

@@ -145,6 +145,17 @@ def plain(state: dict) -> dict[str, object]:  # type: ignore[type-arg]
     return {"amount": 1}
 
 
+@step(transaction=True)
+async def book(state: Order, context: StepContext) -> None:
+    """Write a row with the commit of the step."""
+    await context.transaction.execute("INSERT INTO bookings VALUES (?)", (state.amount,))
+
+
+async def book_plainly(state: dict, context: StepContext) -> None:  # type: ignore[type-arg]
+    """The same, undecorated."""
+    await context.transaction.execute("INSERT INTO bookings VALUES (?)", (state["amount"],))
+
+
 @step
 def ask(state: Order) -> None:
     """Asks a person."""

@@ -17,11 +17,19 @@ from pydantic import BaseModel
 
 from ruvon.authoring._local._run import LocalDriver, checked_cancel
 from ruvon.authoring._local._script import Reply
+from ruvon.authoring._local._sql import require_sql
 from ruvon.authoring._local._world import Published
 from ruvon.authoring._retry import Retry
 from ruvon.authoring._work import CURRENT_DRIVER
 from ruvon.ir.values import copy_value
-from ruvon.models import BodyCancelledError, ContextUnavailableError, TimedOut, WorkflowDirective, as_result_mapping
+from ruvon.models import (
+    BodyCancelledError,
+    ContextUnavailableError,
+    StepTransaction,
+    TimedOut,
+    WorkflowDirective,
+    as_result_mapping,
+)
 from ruvon.models._bodies import is_async, refuse_awaitable
 from ruvon.models._hints import is_outcome_unknown
 from ruvon.providers._clock import duration_us
@@ -44,6 +52,12 @@ class Services:
     progress: Mapping[str, Any] | None = None
     before: Mapping[str, Any] | None = None
     """The progress that the previous attempt told."""
+    error: str | None = None
+    """Why the previous attempt failed."""
+    sql: StepTransaction | None = None
+    """The transaction that the attempt shares."""
+    shares: bool = False
+    """The step is declared with `transaction=True`."""
 
     def idempotency_key(self) -> str:
         """The key of the activation."""
@@ -65,6 +79,10 @@ class Services:
         """Keep an event until the step has completed."""
         self.published.append(Published(topic, copy_value(event)))  # type: ignore[arg-type]
 
+    def transaction(self) -> StepTransaction:
+        """The transaction of the attempt."""
+        return require_sql(self.sql, self.step_name, declared=self.shares)
+
     def now(self) -> datetime:
         """The world's clock."""
         return self.driver.world.now
@@ -84,6 +102,14 @@ class Services:
     def last_progress(self) -> Mapping[str, Any] | None:
         """What the previous attempt told."""
         return self.before
+
+    def last_error(self) -> str | None:
+        """Why the previous attempt failed."""
+        return self.error
+
+    def log(self, level: str, message: str, metadata: Mapping[str, Any], /) -> None:
+        """Keep a line with the world."""
+        self.driver.world.logged.append((level, message, dict(metadata)))
 
 
 @final

@@ -1,7 +1,6 @@
 """`gather` in a local run: branches with layers of their own, task-group rules, and the join."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
@@ -20,6 +19,8 @@ from ruvon.authoring._work import (
     NamedRequest,
     Pending,
     Request,
+    ScheduleRequest,
+    SpawnRequest,
     StepRequest,
     Work,
 )
@@ -80,12 +81,13 @@ def labels_of(works: Sequence[Work[Any]], *, indexed: bool) -> list[str]:
     """The labels of branches: their index in a mapped group, else what they call, with `_2`, `_3` for repetitions."""
     if indexed:
         return [str(index) for index in range(len(works))]
-    seen: Counter[str] = Counter()
     labels: list[str] = []
     for work in works:
-        name = _label(work)
-        seen[name] += 1
-        labels.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+        label = name = _label(work)
+        number = 2
+        while label in labels:
+            label, number = f"{name}_{number}", number + 1
+        labels.append(label)
     return labels
 
 
@@ -101,9 +103,13 @@ def _label(work: Work[Any]) -> str:
             return _label(inner) if label is None else label
         case NamedRequest(name=name):
             return name
-        case StepRequest(declaration=declaration) | CustomRequest(declaration=declaration):
+        case StepRequest(declaration=declaration):
             return declaration.name
-        case ChildRequest(declaration=child):
+        case CustomRequest(type=kind, config=config, declaration=declaration) if declaration.name == kind:
+            return str(getattr(config.get("function"), "name", kind.lower()))
+        case CustomRequest(declaration=declaration):
+            return declaration.name
+        case ChildRequest(declaration=child) | SpawnRequest(declaration=child) | ScheduleRequest(declaration=child):
             return child.step_name or child.workflow_type
         case HumanRequest(task=task):
             return task

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from ruvon.authoring._declarations import resolved_hints
 from ruvon.authoring._step import Step
 from ruvon.ir.types import class_kind
-from ruvon.ir.values import ClassTable, class_table, codec_for
+from ruvon.ir.values import ClassTable, class_table, codec_for, is_default
 from ruvon.ir.values._classes import rebuild_model
 from ruvon.ir.values._state import Merge, StateCodec
 from ruvon.ir.values._table import VIEW_OF, text_key
@@ -121,6 +121,10 @@ class StateForm(Protocol):
         """The write set of a step's own changes and of the keys it returned, validated together."""
         ...
 
+    def given(self, table: Mapping[str, bytes]) -> frozenset[str]:
+        """The fields that were ever assigned."""
+        ...
+
     def merge_instance(self, table: Mapping[str, bytes], instance: Any) -> Table:
         """The write set of a returned instance of the state's class."""
         ...
@@ -179,6 +183,10 @@ class ModelForm:
         """The write set of a step's own changes and of the keys it returned, validated together."""
         return self._codec.apply(state, table, updates)
 
+    def given(self, table: Mapping[str, bytes]) -> frozenset[str]:
+        """The fields that are not at their default any more."""
+        return frozenset(name for name, data in table.items() if not is_default(data))
+
     def merge_instance(self, table: Mapping[str, bytes], instance: Any) -> Table:
         """The write set of a returned instance of the state's class."""
         return self._codec.merge_instance(table, instance)
@@ -227,6 +235,10 @@ class DictForm:
         """The write set of a step's own changes and of the keys it returned."""
         new = {**self.initial(state or {}), **self.initial(updates)}
         return Merge({name: data for name, data in new.items() if table.get(name) != data}, {})
+
+    def given(self, table: Mapping[str, bytes]) -> frozenset[str]:
+        """Every key there is."""
+        return frozenset(table)
 
     def merge_instance(self, table: Mapping[str, bytes], instance: Any) -> Table:
         """The write set of a returned dict."""

@@ -16,12 +16,15 @@ from ruvon.authoring._local._layers import Layer, Table
 from ruvon.authoring._local._run import Entry, LocalDriver, missing
 from ruvon.authoring._local._scheduler import YIELD, Aborted
 from ruvon.authoring._local._script import NOTHING, reply_of
+from ruvon.authoring._local._sql import local_transaction
 from ruvon.authoring._work import CustomRequest, StepRequest
 from ruvon.ir._errors import RuvonError
+from ruvon.ir._merging import MergeConflict, MergeStrategy
 from ruvon.ir.values import copy_value, same, validate
 from ruvon.ir.values._table import VIEW_OF
 from ruvon.models import (
     JumpTargetError,
+    MergeConflictBehavior,
     StepContext,
     UndeclaredKeyError,
     WorkflowDirective,
@@ -29,6 +32,7 @@ from ruvon.models import (
 )
 from ruvon.models import SagaWorkflowException as SagaError
 from ruvon.models._recorded import copy_argument
+from ruvon.models._shaping import shaped_result
 
 __all__ = ["LocalDirectiveError", "bound_call", "perform_custom", "perform_step", "run_step", "wants_dict"]
 
@@ -77,15 +81,27 @@ async def run_step(
     driver.note(declaration.name, activation, {name: copy_argument(value) for name, value in args.items()})
     history = Attempt()
     progress: Mapping[str, Any] | None = None
+    failure: str | None = None
 
     async def once(number: int) -> _Done:
-        nonlocal progress
-        services = Services(driver, declaration.name, driver.key(activation), before=progress)
+        nonlocal progress, failure
+        services = Services(
+            driver,
+            declaration.name,
+            driver.key(activation),
+            before=progress,
+            error=failure,
+            shares=declaration.transaction,
+        )
         context = StepContext(
             run.workflow_id, declaration.name, services, attempt=number, validated_input=validated_input
         )
         try:
-            return await _attempt(driver, declaration, args, on_state, context, services)
+            async with local_transaction(driver.world, declaration) as services.sql:
+                return await _attempt(driver, declaration, args, on_state, context, services)
+        except Exception as exc:
+            failure = f"{type(exc).__qualname__}: {exc}"
+            raise
         finally:
             progress = services.progress or progress
 
@@ -184,15 +200,37 @@ def _is_state(driver: LocalDriver, result: object) -> bool:
 def _write_set(driver: LocalDriver, declaration: StepDeclaration, state: Any, result: Any) -> Table:
     """What the step changed and returned, validated together against the state as it is now."""
     form, table = driver.run.form, driver.layer.table
-    updates: dict[str, object] = {str(key): item for key, item in _items(result)}
+    updates: Mapping[str, object] = {str(key): item for key, item in _items(result)}
+    own = _is_state(driver, cast("object", result))
+    by_rule = (declaration.merge, declaration.conflict) != (MergeStrategy.SHALLOW, MergeConflictBehavior.PREFER_NEW)
+    if by_rule and result is not state:
+        if own:
+            updates = {name: getattr(result, name) for name in form.fields if name in result.model_fields_set}
+            updates |= result.model_extra or {}
+        updates = _by_rule(driver, declaration, updates)
     merged = form.apply(state, table, updates)
     strict = driver.run.declaration.strict_results if declaration.strict is None else declaration.strict
     if merged.undeclared and strict:
         raise UndeclaredKeyError(declaration.name, next(iter(merged.undeclared)), form.name, form.fields)
     changed = merged.changed
-    if _is_state(driver, cast("object", result)):
+    if own and not by_rule:
         changed = {**changed, **form.merge_instance({**table, **changed}, result)}
     return changed
+
+
+def _by_rule(driver: LocalDriver, declaration: StepDeclaration, updates: Mapping[str, object]) -> Mapping[str, object]:
+    """What of a result is written under the `merge` and `conflict` of its step."""
+    form, table = driver.run.form, driver.layer.table
+    values = form.values(table)
+    return shaped_result(
+        updates,
+        form.given(table),
+        values.__getitem__,
+        known=values,
+        strategy=declaration.merge,
+        conflict=MergeConflict[declaration.conflict.name],
+        step=declaration.name,
+    )
 
 
 def _mark_undone(driver: LocalDriver, declaration: StepDeclaration, bound: Mapping[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """`World`: everything that comes to a local run from outside, and the record of what the run did."""
 
+import asyncio
 import importlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +14,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from ruvon.authoring._local._script import Script, Signal
+from ruvon.authoring._local._sql import LocalConnection
 from ruvon.authoring._step import Step
 from ruvon.authoring._workflow import Workflow
 from ruvon.ir._errors import RuvonError
@@ -117,6 +119,7 @@ class World:
         resources: what `context.get(kind)` gives, by class.
         secrets: what `secret(name)` gives.
         template_engine: what renders `template(...)`; the built-in Jinja engine by default.
+        sql: the database of steps with `transaction=True`, `sqlite3.connect(...)`.
         seed: of the identifiers and numbers that are made.
         max_calls: a run that awaits more ends with `EndlessRunError`.
     """
@@ -137,6 +140,7 @@ class World:
         resources: Mapping[type, Any] | None = None,
         secrets: Mapping[str, str] | None = None,
         template_engine: TemplateEngine | None = None,
+        sql: LocalConnection | None = None,
         seed: int = 0,
         max_calls: int = 100_000,
     ) -> None:
@@ -152,6 +156,8 @@ class World:
         """Every human task with what the person was shown."""
         self.refused: list[tuple[str, Any]] = []
         """Answers that did not validate, by task."""
+        self.logged: list[tuple[str, str, Mapping[str, Any]]] = []
+        """Every line of `context.log`: level, message, metadata."""
         self.slept: list[timedelta] = []
         """Every retry delay that was waited for."""
         self.answers = {task: list(values) for task, values in (answers or {}).items()}
@@ -170,6 +176,9 @@ class World:
         self._ids = iter(ids)
         self._randoms = iter(randoms)
         self._template_engine = template_engine
+        self.sql = sql
+        self.sql_turn = asyncio.Lock()
+        """Held by the attempt whose statements are being executed."""
         self.max_calls = max_calls
         self._counted = 0
         self._runs = 0

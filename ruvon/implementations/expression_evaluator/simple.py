@@ -1,24 +1,18 @@
 """`SimpleExpressionEvaluator`: conditions as text, in the one expression language of Ruvon.
 
 The same parser, rules and closures as in compiled definitions: comparisons, boolean and arithmetic operators, `in`,
-attribute and item access on data, the listed builtins and methods. No attribute that begins with an underscore, no
-import, no call of anything else, under a step budget.
+attribute and item access on data (plain dicts too), the listed builtins and methods. No attribute that begins with an
+underscore, no import, no call of anything else, under a step budget.
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, final
 
 from ruvon.ir._errors import RuvonError
-from ruvon.ir.expr import Compiled, Environment, compile_expr, parse
+from ruvon.ir.expr import evaluate
 from ruvon.providers import EvaluationError
 
 __all__ = ["SimpleExpressionEvaluator"]
-
-
-@lru_cache(maxsize=4096)
-def _compiled(expression: str) -> Compiled:
-    return compile_expr(parse(expression))
 
 
 @final
@@ -32,10 +26,8 @@ class SimpleExpressionEvaluator:
             EvaluationError: it is outside the language, names what is not there, or fails on these values.
         """
         try:
-            return bool(_compiled(expression)(Environment(dict(context))))
+            return bool(evaluate(expression, context))
         except RuvonError as exc:
             raise EvaluationError(expression, str(exc)) from exc
-        except KeyError as exc:
-            raise EvaluationError(expression, f"there is nothing called {exc}") from exc
         except Exception as exc:  # whatever Python raises for these values
             raise EvaluationError(expression, f"{type(exc).__name__}: {exc}") from exc

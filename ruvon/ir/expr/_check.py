@@ -16,7 +16,7 @@ from ruvon.ir.expr._check_calls import call_type, class_attribute
 from ruvon.ir.expr._check_compare import compare_type
 from ruvon.ir.expr._check_items import comprehension_type, display_type, subscript_type
 from ruvon.ir.expr._language import FUNCTION_NAMES
-from ruvon.ir.expr._members import Found, attribute_of
+from ruvon.ir.expr._members import Found, advice_of, attribute_of
 from ruvon.ir.expr._narrow import narrowing, truth
 from ruvon.ir.expr._nodes import (
     Attribute,
@@ -359,18 +359,23 @@ class Checker:
     def _no_attribute(self, expr: Attribute, member: object, result: Found, one_of: bool) -> object:
         text, kind, name = quoted(expr.value), describe(member), expr.name
         base = base_of(member)
+        known = advice_of(base)
         if result.problem == "key":
             advice = f"write `{text}['{name}']`"
             return self.report(expr, codes.FIELD, f"`{text}` is a dict, so `{name}` is a key of it", advice=advice)
         if result.problem == "code":
             method = isinstance(base, type) and method_base(base, name) is not None
             advice = (
-                f"call it: `{text}.{name}()`" if method else "read a stored field, or compute it with a @pure function"
+                f"call it: `{text}.{name}()`"
+                if method
+                else known or "read a stored field, or compute it with a @pure function"
             )
             return self.report(expr, codes.NOT_DATA, f"`{name}` of {kind} is code, not a stored field", advice=advice)
         which = f"{kind}, which `{text}` may be," if one_of else kind
-        advice = suggestion(name, result.known) or (
-            "its fields are " + ", ".join(sorted(result.known)) if result.known else ""
+        advice = (
+            known
+            or suggestion(name, result.known)
+            or ("its fields are " + ", ".join(sorted(result.known)) if result.known else "")
         )
         return self.report(expr, codes.FIELD, f"{which} has no field `{name}`", advice=advice)
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from ruvon.ir.expr import _codes as codes
 from ruvon.ir.expr._check_items import comprehension_type
 from ruvon.ir.expr._language import CLASS_ATTRIBUTES, CLASS_METHODS, KEY_FUNCTIONS, VALUE_TYPES
-from ruvon.ir.expr._members import method_result
+from ruvon.ir.expr._members import advice_of, method_result
 from ruvon.ir.expr._nodes import Attribute, Call, Comprehension, Expr, Name, Ref, Starred
 from ruvon.ir.expr._quote import quoted
 from ruvon.ir.expr._rules import suggestion
@@ -233,7 +233,8 @@ def _method(checker: "Checker", expr: Call, value: Expr, name: str, env: TypeEnv
         result = method_result(member, name, kinds)
         if result is None:
             message = f"`{quoted(value)}` is {describe(member)}, which has no method `{name}` in an expression"
-            return checker.report(expr, codes.METHOD, message, advice="compute it in a step or a @pure function")
+            advice = advice_of(base_of(member)) or "compute it in a step or a @pure function"
+            return checker.report(expr, codes.METHOD, message, advice=advice)
         found.append(result)
     return join(found)
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ruvon.ir.expr import _codes as codes
+from ruvon.ir.expr._members import advice_of
 from ruvon.ir.expr._nodes import (
     Clause,
     Comprehension,
@@ -221,7 +222,8 @@ def _slice_type(checker: "Checker", expr: Subscript, owner: object) -> object:
 
 def _no_items(checker: "Checker", expr: Subscript, member: object, what: str) -> object:
     message = f"`{quoted(expr.value)}` is {describe(member)}, which {what}"
-    return checker.report(expr, codes.NO_ITEMS, message, advice="use it as it is, or index a list, tuple, text or dict")
+    advice = advice_of(base_of(member)) or "use it as it is, or index a list, tuple, text or dict"
+    return checker.report(expr, codes.NO_ITEMS, message, advice=advice)
 
 
 def _item_type(checker: "Checker", expr: Subscript, member: object, index: object) -> object:

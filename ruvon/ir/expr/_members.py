@@ -15,7 +15,7 @@ from ruvon.ir.expr._types import UNKNOWN, base_of, fields_of, generic, item_of, 
 from ruvon.ir.types._fields import class_kind
 from ruvon.ir.types._shape import literal_values, parameters_of
 
-__all__ = ["Found", "attribute_of", "method_result"]
+__all__ = ["Found", "advice_of", "attribute_of", "method_result"]
 
 
 @final
@@ -99,7 +99,35 @@ def _field(member: object, base: type[object], name: str) -> Found:
         return Found(problem="code", known=frozenset(fields))
     if (kind is None and base.__module__ not in _KNOWN_MODULES) or (kind == "model" and _takes_extra(base)):
         return Found()
-    return Found(problem="missing", known=frozenset(fields) | computed_names(base))
+    if issubclass(base, dict):
+        return Found(problem="key")
+    known = frozenset(fields) | computed_names(base) | _data_names(base)
+    return Found(problem="missing", known=known)
+
+
+_ELSEWHERE: Final[dict[type, str]] = {
+    timedelta: "compare it with another one, such as `> timedelta(hours=2)`, or read `.total_seconds()`",
+    str: "a text has methods alone, such as `.upper()` and `.split(',')`; what it holds is read in a step",
+    list: "take an item of it, `[0]`, or read the field of each: `[item.name for item in ...]`",
+}
+"""What to write in place of a field, for types that have none of what people ask them."""
+
+
+def _data_names(base: type) -> frozenset[str]:
+    """The attributes of a built-in type that are data."""
+    return frozenset(
+        name
+        for kind, names in DATA_ATTRIBUTES.items()
+        if kind is not BaseException and issubclass(base, kind)
+        for name in names
+        if name not in {"min", "max", "resolution"}
+    )
+
+
+def advice_of(base: object) -> str:
+    """What a class says to somebody who reads something of it that it does not store; "" for most."""
+    found = getattr(base, "__ruvon_advice__", _ELSEWHERE.get(base, "")) if isinstance(base, type) else ""
+    return found if isinstance(found, str) else ""
 
 
 def _takes_extra(base: type) -> bool:

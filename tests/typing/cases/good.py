@@ -99,6 +99,11 @@ async def pay(state: Order, context: StepContext, amount: Decimal) -> Paid:
     return {"status": "paid"}
 
 
+@step(transaction=True)
+async def booked(state: Order, context: StepContext, amount: Decimal) -> list[tuple[Any, ...]]:
+    return await context.transaction.execute("INSERT INTO bookings VALUES (?) RETURNING rowid", (amount,))
+
+
 @step
 def mark(state: Order, status: str = "done") -> None:
     state.status = status
@@ -233,6 +238,7 @@ async def everything(state: Order) -> Verdict:
     assert_type(await raced, Note | Elapsed)
     grouped = gather(after(mark(state), label="first"), after(plain(1), "first"), merge_function=summed)
     assert_type(await grouped, tuple[None, str])
+    assert_type(await booked.with_(transaction=False)(state, Decimal(1)), list[tuple[Any, ...]])
     assert_type(await slow.with_(deadline=timedelta(1), merge=MergeStrategy.DEEP, required_input=("n",))(2), float)
 
     node("Look closer", injected=True)

@@ -3,12 +3,17 @@
 import asyncio
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from ruvon.engine import NotWaitingForInputError
 from ruvon.implementations.persistence.memory import MemoryPersistenceProvider
 from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
+from ruvon.ir import END, Call, Definition, Graph, Node
+from ruvon.ir.expr import parse
+from ruvon.providers import WorkflowBusyError
+from tests.support.engine_steering import GATES, Gate
 from tests.support.engine_world import JumpingClock, make_builder
 
 STORES = ("memory", "sqlite")
@@ -81,3 +86,76 @@ def test_an_answer_in_the_inbox_comes_before_input(clock: JumpingClock) -> None:
         return run
 
     assert asyncio.run(scenario()).result.endswith("first")
+
+
+SLOW = Definition(
+    workflow_type="Slow",
+    state="tests.support.engine_flows:Doc",
+    strict_results=False,
+    graph=Graph(
+        entry="take",
+        nodes={
+            "take": Node(
+                id="take",
+                action=Call(
+                    function="tests.support.engine_steering:take_slowly",
+                    args={"state": parse("state")},
+                    input_model="tests.support.engine_steering:Answer",
+                ),
+                next=END,
+                automate_next=True,
+            )
+        },
+    ),
+)
+
+
+@pytest.mark.parametrize("kind", STORES)
+@pytest.mark.parametrize("how", ["answer", "next_step"])
+def test_who_comes_second_while_input_is_worked_on_is_refused(
+    kind: str, how: str, tmp_path: Path, clock: JumpingClock
+) -> None:
+    """`next_step` took the wait, and its step still runs: nothing that is sent to the same wait is dropped unsaid."""
+
+    async def scenario() -> tuple[Any, Any]:
+        builder = await opened(kind, tmp_path, clock)
+        builder.register(SLOW)
+        gate = Gate()
+        GATES.append(gate)
+        run = await builder.create_workflow("Slow", {})
+        await run.run()
+        other = await builder.load_workflow(run.id)
+        first = asyncio.create_task(run.next_step({"yes": True, "why": "first"}))
+        await gate.reached.wait()
+        with pytest.raises(NotWaitingForInputError if how == "answer" else WorkflowBusyError):
+            await getattr(other, how)({"yes": False, "why": "second"})
+        gate.open.set()
+        await first
+        left = await builder.persistence.read_inbox(UUID(run.id))
+        await builder.close()
+        return run.state.text, list(left)
+
+    assert asyncio.run(scenario()) == ("first", [])
+
+
+def test_input_that_was_taken_outlives_its_process(clock: JumpingClock) -> None:
+    """A process that dies while the step works has not lost what a person said."""
+
+    async def scenario() -> Any:
+        store = MemoryPersistenceProvider(clock)
+        builder = make_builder(store, clock=clock)
+        builder.register(SLOW)
+        GATES.append(Gate())
+        run = await builder.create_workflow("Slow", {})
+        await run.run()
+        first = asyncio.create_task(run.next_step({"yes": True, "why": "said once"}))
+        await GATES[-1].reached.wait()
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        GATES.append(Gate())
+        GATES[-1].open.set()
+        again = await builder.load_workflow(run.id)
+        await again.run()
+        return again.status, again.state.text
+
+    assert asyncio.run(scenario()) == ("COMPLETED", "said once")

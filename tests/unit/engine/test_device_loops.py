@@ -17,7 +17,7 @@ from ruvon.builder import WorkflowBuilder
 from ruvon.engine import RepairError
 from ruvon.implementations.persistence.memory import MemoryPersistenceProvider
 from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
-from ruvon.ir import Definition, ImportRoots
+from ruvon.ir import CommitMode, Definition, ImportRoots
 from ruvon.providers import LogEntry
 from ruvon.testing import (
     CrashExplorer,
@@ -320,6 +320,36 @@ def test_every_crash_leads_to_the_same_end(name: str, tmp_path: Path) -> None:
     stores = (lambda: SQLiteStores(tmp_path)) if name == "Turning" else MemoryStores
     report = CrashExplorer(scenario_of(name, 6, stores)).explore(seeds=5, pairs=5)
     assert report.ok, "\n".join(f"{item.kind} [{item.schedule}]: {item.what}" for item in report.findings)
+
+
+@pytest.mark.parametrize("name", ["Rough", "RoughSaga", "RoughScope", "RoughCollect", "RoughParent"])
+def test_a_turn_with_everything_in_it_survives_every_crash(name: str) -> None:
+    """Handlers, branches, retries, events, children, rollbacks, `continue` and `break`: all within turns."""
+    report = CrashExplorer(scenario_of(name, 6)).explore(seeds=5, pairs=5)
+    assert report.ok, "\n".join(f"{item.kind} [{item.schedule}]: {item.what}" for item in report.findings)
+
+
+@pytest.mark.parametrize("name", ["Rough", "RoughSaga", "RoughScope", "RoughCollect", "RoughParent"])
+def test_commits_of_turns_change_no_effect_and_no_result(name: str) -> None:
+    """As with a commit for each step and the whole history, and as from a store after each wait."""
+    found: list[tuple[Any, ...]] = []
+    for plain, anew in [(True, False), (False, False), (False, True)]:
+        builder = make_builder()
+        if plain:
+            builder.register(replace(builder.get_definition(name), history=None, commit=CommitMode.STEP))
+        flows.DONE.clear()
+        run = asyncio.run(driven(builder, name, 6, anew=anew))
+        found.append((run.status, run.result, str(run.error), run.state, sorted(flows.DONE)))
+    assert found[0] == found[1] == found[2]
+
+
+def test_an_event_rides_in_the_commit_of_its_turn() -> None:
+    """One for each step that published one."""
+    store = MemoryPersistenceProvider()
+    asyncio.run(driven(make_builder(store), "Rough", 6))
+    events = asyncio.run(store.read_outbox())
+    assert [event.topic for event in events] == ["readings"] * 3
+    assert [what for what in flows.DONE if what.startswith("report")] == ["report 0", "report 2", "report 3"]
 
 
 def test_a_crash_repeats_no_more_than_the_turn() -> None:

@@ -131,6 +131,60 @@ def test_a_fork_from_every_activation_ends_as_the_old_one_did(case: Case) -> Non
         run_virtual(partial(scene, seq=item.seq))
 
 
+@pytest.mark.parametrize("name", sorted(UNDOING))
+def test_a_fork_builds_on_nothing_that_was_undone(name: str) -> None:
+    """As a rewind it is refused, and the refusal names a point that it can be made at; where it is made, it is."""
+    _, steps = first_end(name)
+
+    async def scene(loop: VirtualLoop, seq: int) -> bool:
+        world, root = await played(loop, name)
+        workflow = await world.handle(root)
+        try:
+            await workflow.plan_rewind(seq)
+        except RepairError:
+            with pytest.raises(RepairError, match=r"was undone since.*go back to `(.*)` or something earlier") as again:
+                await workflow.fork(seq)
+            named = str(again.value).partition("go back to `")[2].partition("`")[0]
+            await workflow.fork(named)
+            return False
+        await workflow.fork(seq)
+        return True
+
+    assert run_virtual(partial(scene, seq=steps[0].seq))
+    for item in steps[1:]:
+        run_virtual(partial(scene, seq=item.seq))
+
+
+def test_the_name_of_a_step_means_its_newest_execution() -> None:
+    """Also after a rewind, when the first execution still has the activation of that name."""
+
+    async def scene(loop: VirtualLoop) -> list[str]:
+        world, root = await played(loop, "Sequence")
+        found: list[str] = []
+        for _ in range(2):
+            workflow = await world.handle(root)
+            found.append((await workflow.plan_rewind("square")).activation)
+            await world.rewind(root, "square")
+            await world.finish(root)
+        return found
+
+    first, second = run_virtual(scene)
+    assert second == f"e1:{first}"
+
+
+def test_a_compensation_is_no_place_to_go_back_to() -> None:
+    """The refusal says what is."""
+
+    async def scene(loop: VirtualLoop) -> None:
+        world, root = await played(loop, "Rolled")
+        workflow = await world.handle(root)
+        undoing = (await undone(world, root))[0]
+        with pytest.raises(RepairError, match=f"`{undoing}` is a compensation; go back to the step that it undid"):
+            await workflow.rewind(undoing)
+
+    run_virtual(scene)
+
+
 PLACES = [
     ("Sequence", "square"),
     ("Loops", "while[1]/for[2]/add"),

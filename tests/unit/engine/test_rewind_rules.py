@@ -176,7 +176,8 @@ def test_nothing_goes_on_where_the_ground_was_taken_away() -> None:
         workflow = await world.handle(root)
         assert workflow.status is WorkflowStatus.FAILED_ROLLED_BACK
         with pytest.raises(
-            RepairError, match="`square`, on which `stubborn` builds, was undone since; rewind to `square`"
+            RepairError,
+            match="`square`, on which `stubborn` builds, was undone since, so going on there would build on nothing; go back to `square`",
         ):
             await workflow.rewind("stubborn")
         with pytest.raises(RepairError, match="undone since"):

@@ -317,6 +317,11 @@ def test_a_retry_policy_of_a_call_is_refused_at_its_argument(policy: str, code: 
         ("on=ValueError", "`on` of `Retry` is <class 'ValueError'>", "give a tuple of exception classes"),
         ("max_attempt=3", "unexpected keyword argument 'max_attempt'", "`Retry` takes, each by name: `max_attempts`"),
         ("3", "takes 1 positional argument", "`Retry` takes, each by name: `max_attempts`"),
+        (
+            "max_retries=3",
+            "unexpected keyword argument 'max_retries'",
+            "`Retry` takes, each by name: `max_attempts`, `delay`, `backoff`, `max_delay`, `jitter`, `on`, `never`; attempts are",
+        ),
     ],
 )
 def test_a_retry_policy_of_a_declaration_is_refused_at_its_line(policy: str, message: str, help_: str) -> None:
@@ -354,3 +359,56 @@ def test_an_argument_of_a_decorator_is_refused_at_its_line(decorator: str, messa
     assert marked(item, text) == decorator
     assert item.message.endswith(message)
     assert item.help.startswith(help_)
+
+
+# --- timeouts that cannot pass -------------------------------------------------------------------------------------------
+
+SLOW = """\
+from datetime import timedelta
+
+
+@step({options})
+{kind} slow(number: int) -> int:
+    return number
+
+
+@workflow("Slow")
+async def flow(state: Order) -> None:
+    await slow(1)
+    await slow{call}(2)
+"""
+LIMIT = "timeout=timedelta(seconds=20)"
+
+
+def test_the_timeout_of_an_ordinary_function_is_one_warning() -> None:
+    """Nothing can interrupt it on the event loop; the warning names both remedies and shows the other uses."""
+    text = SLOW.format(options=LIMIT, kind="def", call="")
+    (item,) = found(text, "RV0458")
+
+    assert marked(item, text) == "slow(1)"
+    assert item.severity.value == "warning"
+    assert "`async def slow(...)`" in item.help
+    assert "`@step(blocking=True)`" in item.help
+    assert [part.label for part in item.related] == ["and here"]
+
+
+def test_the_timeout_that_a_call_gives_is_seen_too() -> None:
+    """The step itself has none."""
+    text = SLOW.format(options="", kind="def", call=f".with_({LIMIT})")
+    (item,) = found(text, "RV0458")
+
+    assert marked(item, text) == "slow.with_(timeout=timedelta(seconds=20))(2)"
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [
+        (LIMIT, "async def"),
+        (f"{LIMIT}, blocking=True", "def"),
+        (f'{LIMIT}, queue="net"', "def"),
+        ("blocking=True", "def"),
+    ],
+)
+def test_a_timeout_that_can_pass_gets_no_warning(options: str, kind: str) -> None:
+    """Cancelled where it awaits, given up where it runs in a thread, and the worker's where it has a queue."""
+    assert found(SLOW.format(options=options, kind=kind, call=""), "RV0458") == []

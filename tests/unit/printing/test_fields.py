@@ -95,6 +95,7 @@ CHANGES: dict[str, tuple[object, list[object]]] = {
                 ("compensation", UNDO),
                 ("input_model", "m:M"),
                 ("required_input", ("a",)),
+                ("transaction", True),
                 *(("merge", merge) for merge in MERGES),
             )
         ]

@@ -1,15 +1,22 @@
 """The scheduler starts what is planned, once, and drives what is due."""
 
+import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ruvon.builder import WorkflowBuilder
+from ruvon.cron import Plan
+from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
 from ruvon.models import WorkflowStatus
-from ruvon.providers import datetime_of
+from ruvon.providers import PersistenceError, ScheduleRecord, datetime_of
+from ruvon.scheduler import Scheduler
 from tests.unit.scheduler import flows
 from tests.unit.scheduler.flows import DONE
-from tests.unit.scheduler.world import World, at, in_world
+from tests.unit.scheduler.world import World, at, compiled, in_world
 
 
 def planned() -> list[datetime]:
@@ -234,8 +241,6 @@ def test_a_schedule_that_cannot_be_started_does_not_stop_the_others(caplog: pyte
     """A type that nobody knows here, a broken cron of another tool: a line in the log, tried again now and then."""
 
     async def scenario(world: World) -> None:
-        from ruvon.providers import ScheduleRecord
-
         await world.store.put_schedule(ScheduleRecord("unknown", "Elsewhere", "0 3 * * *", next_us=at(2026, 1, 1, 3)))
         await world.store.put_schedule(ScheduleRecord("broken", "Daily", "what", next_us=at(2026, 1, 1, 3)))
         await world.builder.schedules.add("daily", "Daily", cron="0 3 * * *")
@@ -319,8 +324,6 @@ def test_stopping_waits_for_what_is_driven() -> None:
     """`stop` lets a step that runs end, and begins nothing more."""
 
     async def scenario(world: World) -> None:
-        import asyncio
-
         await world.builder.schedules.add("daily", "Daily", cron="0 3 * * *")
         scheduler = world.scheduler()
         inner = scheduler._driver._engine.drive
@@ -360,8 +363,6 @@ def test_a_store_that_fails_for_a_while(caplog: pytest.LogCaptureFixture) -> Non
     """The loop goes on when the store is back."""
 
     async def scenario(world: World) -> None:
-        from ruvon.providers import PersistenceError
-
         await world.builder.schedules.add("daily", "Daily", cron="0 3 * * *")
         inner = world.store.due_schedules
 
@@ -380,3 +381,35 @@ def test_a_store_that_fails_for_a_while(caplog: pytest.LogCaptureFixture) -> Non
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
         "the scheduler cannot work; it tries again"
     ]
+
+
+def test_two_processes_over_one_file(tmp_path: Path) -> None:
+    """SQLite: each has a connection of its own; the overdue run is started once, and driven by one of them."""
+
+    async def scenario() -> None:
+        builders = [
+            WorkflowBuilder(
+                persistence_provider=SQLitePersistenceProvider(tmp_path / "runs.db", durability="OFF"),
+                plugins=False,
+                import_roots=["tests"],
+            )
+            for _ in range(2)
+        ]
+        for builder in builders:
+            await builder.initialize()
+            builder.register(*compiled())
+        store = builders[0].persistence
+        await builders[0].schedules.add("daily", "Daily", cron="0 3 * * *")
+        known = await store.get_schedule("daily")
+        planned_us = Plan("0 3 * * *").newest(1, until_us=builders[0].clock.now_us(), since_us=0)[0]
+        await store.put_schedule(replace(known, next_us=planned_us, created_us=0))
+        turns = await asyncio.gather(*(Scheduler(builder, sync=False).run_once() for builder in builders))
+        assert sum(turn.started for turn in turns) == 1
+        (row,) = await builders[1].list_workflows()
+        assert row["status"] == "COMPLETED"
+        for builder in builders:
+            await builder.close()
+
+    DONE.clear()
+    asyncio.run(scenario())
+    assert len(DONE) == 1

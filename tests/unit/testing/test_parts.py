@@ -4,7 +4,6 @@ import asyncio
 import os
 import random
 import sqlite3
-import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -119,6 +118,7 @@ def test_a_script_as_json() -> None:
         ('{"signals": {}}', "`signals` must be a list"),
         ('{"signals": [1]}', r"`signals\[\]` must be an object"),
         ('{"signals": [{"type": 1}]}', "a signal needs `type`"),
+        ('{"signals": [{"type": "Paid", "after": 5}]}', "a signal has no key `after`"),
         ('{"answer_after_s": true}', "`answer_after_s` must be a number of seconds"),
         ('{"cancel_after_s": "1"}', "`cancel_after_s` must be a number of seconds"),
     ],
@@ -242,63 +242,27 @@ def test_events_are_kept_by_sequence() -> None:
 # The outside world
 
 
-class Kept:
-    """Something of the author's own."""
-
-    def __init__(self) -> None:
-        self.seen: list[int] = []
-
-
-KEPT = Kept()
-LOCK = threading.Lock()
-NUMBERS: list[int] = [1]
-NAMES: dict[str, int] = {"a": 1}
-FLAGS: set[str] = {"up"}
-COUNT = 0
-TEXT = "before"
-
-
-def watched(compiled: list[Definition], **options: Any) -> OutsideWorld:
-    """This module's variables and those of the kit's workflows, as an outside world."""
-    import sys
-    from dataclasses import replace
-
-    here = replace(compiled[0], contracts={**compiled[0].contracts, f"{__name__}:watched": {}})  # type: ignore[dict-item]
-    sys.modules.setdefault(__name__, sys.modules[watched.__module__])
-    return OutsideWorld([here], **options)
-
-
-def test_module_variables_are_put_back(compiled: list[Definition], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_module_variables_are_put_back(compiled: list[Definition]) -> None:
     """Lists, dicts, sets and objects in place, because others hold them too; numbers and texts by name."""
-    import sys
-
-    monkeypatch.setitem(sys.modules, __name__, sys.modules.get(__name__) or _self())
-    world = watched(compiled)
-    module = sys.modules[__name__]
-    held, inner = module.NUMBERS, module.KEPT
-    module.NUMBERS.append(2)
-    module.NAMES["b"] = 2
-    module.FLAGS.clear()
-    module.KEPT.seen.append(1)
-    module.COUNT = 7
-    module.TEXT = "after"
+    world = OutsideWorld(compiled)
+    held, inner, before = flows.LEDGER, flows.KEPT, world.look()
+    flows.LEDGER.append("more")
+    flows.CHARGES["b"] = 2
+    flows.FLAGS.clear()
+    flows.KEPT.seen.append(1)
+    vars(flows).update(COUNT=7, TEXT="after")
     changed = world.look()
 
     world.restore()
 
-    assert (held, inner.seen) == ([1], [])
-    assert held is module.NUMBERS
-    assert ({"a": 1}, {"up"}, 0, "before") == (module.NAMES, module.FLAGS, module.COUNT, module.TEXT)
-    assert changed != world.look()
-    assert not any(name.endswith(".LOCK") for name in changed)
-
-
-def _self() -> Any:
-    import types
-
-    module = types.ModuleType(__name__)
-    vars(module).update(globals())
-    return module
+    assert {name.rpartition(".")[2] for name in before if before[name] != changed[name]} == {
+        "LEDGER", "CHARGES", "FLAGS", "KEPT", "COUNT", "TEXT",
+    }  # fmt: skip
+    assert world.look() == before
+    assert held is flows.LEDGER
+    assert held == []
+    assert inner is flows.KEPT
+    assert not any(name.endswith(".LOCK") for name in before)  # nothing that a test could put back
 
 
 def test_probes_and_reset(compiled: list[Definition]) -> None:

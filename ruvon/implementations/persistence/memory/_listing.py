@@ -55,6 +55,15 @@ class Listing(Tables):
         due = [(row.due_us, row.key, row) for row in self._rows.values() if row.due_us is not None]
         return [row.workflow_id for moment, _, row in heapq.nsmallest(limit, due) if moment <= now_us]
 
+    async def unread_instances(self, /, *, after: int = 0, limit: int = 100) -> Sequence[tuple[UUID, int]]:
+        """Live instances with messages, and the newest of each."""
+        newest = [
+            (entries[-1].seq, workflow_id)
+            for workflow_id, entries in self._inboxes.items()
+            if entries and entries[-1].seq > after and self._rows[workflow_id].status not in TERMINAL_STATUSES
+        ]
+        return [(workflow_id, seq) for seq, workflow_id in heapq.nsmallest(limit, newest)]
+
     async def purge_ended(self, before_us: int, /, *, workflow_type: str | None = None, limit: int = 100) -> int:
         """Delete ended instances that are old enough and owe nobody anything."""
         old = [

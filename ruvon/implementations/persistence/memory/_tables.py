@@ -27,17 +27,25 @@ __all__ = ["MemoryHold", "Tables", "uuid_of"]
 class MemoryHold:
     """The hold of one instance in this process."""
 
-    __slots__ = ("_holds", "_notify", "_workflow_id", "token")
+    __slots__ = ("_driven", "_drives", "_holds", "_notify", "_workflow_id", "died", "token")
 
-    def __init__(self, holds: "dict[UUID, MemoryHold]", workflow_id: UUID, token: bytes) -> None:
+    def __init__(self, holds: "dict[UUID, MemoryHold]", driven: set[UUID], workflow_id: UUID, token: bytes) -> None:
         self.token = token
+        self.died = workflow_id in driven
         self._holds = holds
+        self._driven = driven
+        self._drives = False
         self._workflow_id = workflow_id
         self._notify: Callable[[], None] | None = None
 
     def listen(self, notify: Callable[[], None] | None, /) -> None:
         """Call `notify` whenever an entry was appended to the inbox."""
         self._notify = notify
+
+    def driving(self) -> None:
+        """A hold that is dropped and not released from now on is one that the next hold tells of."""
+        self._driven.add(self._workflow_id)
+        self._drives = True
 
     def tell(self) -> None:
         """An entry was appended."""
@@ -48,6 +56,24 @@ class MemoryHold:
         """Give the instance free."""
         if self._holds.get(self._workflow_id) is self:
             del self._holds[self._workflow_id]
+            if self._drives:
+                self._driven.discard(self._workflow_id)
+
+
+@final
+class MemoryDuty:
+    """A duty that somebody has in this process."""
+
+    __slots__ = ("_duties", "_name")
+
+    def __init__(self, duties: "dict[str, MemoryDuty]", name: str) -> None:
+        self._duties = duties
+        self._name = name
+
+    async def release(self) -> None:
+        """Leave it to others."""
+        if self._duties.get(self._name) is self:
+            del self._duties[self._name]
 
 
 class Tables:
@@ -65,6 +91,8 @@ class Tables:
         self._schedules: dict[str, ScheduleRecord] = {}
         self._tasks: dict[str, TaskRecord] = {}
         self._holds: dict[UUID, MemoryHold] = {}
+        self._driven: set[UUID] = set()
+        self._duties: dict[str, MemoryDuty] = {}
         self._saved: dict[str, dict[str, Any]] = {}
         self._heartbeats: dict[str, dict[str, Any]] = {}
         self.outbox: list[OutboxRecord] = []
@@ -86,7 +114,14 @@ class Tables:
         if workflow_id in self._holds:
             raise WorkflowBusyError(workflow_id)
         token = os.getpid().to_bytes(4, "big") + next(self._tokens).to_bytes(6, "big")
-        made = self._holds[workflow_id] = MemoryHold(self._holds, workflow_id, token)
+        made = self._holds[workflow_id] = MemoryHold(self._holds, self._driven, workflow_id, token)
+        return made
+
+    async def take_duty(self, name: str, /) -> MemoryDuty | None:
+        """Take a duty; None: somebody has it."""
+        if name in self._duties:
+            return None
+        made = self._duties[name] = MemoryDuty(self._duties, name)
         return made
 
     def _row(self, workflow_id: UUID) -> InstanceRecord:
@@ -100,6 +135,7 @@ class Tables:
         if workflow_id is None or workflow_id not in self._rows:
             return False
         found = self._rows.pop(workflow_id)
+        self._driven.discard(workflow_id)
         for table in (self._logs, self._snapshots, self._inboxes, self._dedups):
             table.pop(workflow_id, None)
         for task_id in [task.task_id for task in self._tasks.values() if task.workflow_id == workflow_id]:

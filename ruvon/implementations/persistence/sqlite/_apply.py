@@ -11,8 +11,8 @@ from typing import TypeAlias
 
 import orjson
 
+from ruvon.implementations.persistence import _rows as records
 from ruvon.implementations.persistence._schedules import registered
-from ruvon.implementations.persistence.sqlite import _rows as records
 from ruvon.implementations.persistence.sqlite import _statements as sql
 from ruvon.implementations.persistence.sqlite._forget import forget
 from ruvon.implementations.persistence.sqlite._instances import Ids, insert_definitions, insert_instances

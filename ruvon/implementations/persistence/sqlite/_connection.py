@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from ruvon.implementations.persistence.sqlite._schema import SCHEMA_VERSION
-from ruvon.implementations.persistence.sqlite._upgrade import UPGRADES, statements_of
+from ruvon.implementations.persistence.sqlite._upgrade import scripts_from, statements_of
 from ruvon.providers.persistence import PersistenceError
 
-__all__ = ["DatabaseFileError", "Durability", "is_memory", "migrate", "open_connection"]
+__all__ = ["DatabaseFileError", "Durability", "is_memory", "migrate", "open_connection", "read_version"]
 
 Durability: TypeAlias = Literal["FULL", "NORMAL", "OFF"]
 
@@ -47,6 +47,22 @@ def open_connection(path: str, durability: Durability) -> sqlite3.Connection:
     return connection
 
 
+def read_version(path: str) -> int:
+    """The schema version of a file, which is neither created nor changed; 0 where it has no tables of ours.
+
+    Raises:
+        DatabaseFileError: it is no database.
+    """
+    try:
+        connection = sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True, timeout=_BUSY_TIMEOUT_S)
+        try:
+            return int(connection.execute("PRAGMA user_version").fetchone()[0])
+        finally:
+            connection.close()
+    except sqlite3.Error as exc:
+        raise DatabaseFileError(path, describe(exc)) from exc
+
+
 def migrate(connection: sqlite3.Connection, path: str, schema: str) -> None:
     """Create what is missing, and bring an older database up to date: all of it or nothing.
 
@@ -74,9 +90,14 @@ def _migrate(connection: sqlite3.Connection, path: str, schema: str) -> None:
         raise DatabaseFileError(
             path, f"it has schema version {found}, this Ruvon knows {SCHEMA_VERSION}; upgrade Ruvon"
         )
-    scripts = [UPGRADES[version] for version in range(found, SCHEMA_VERSION)] if found else []
-    for statement in statements_of("".join([*scripts, schema])):
-        connection.execute(statement)
+    try:
+        for statement in statements_of(scripts_from(found) + schema):
+            connection.execute(statement)
+    except sqlite3.OperationalError as exc:
+        if exc.sqlite_errorname != "SQLITE_ERROR":  # not about what the file holds, but about the disk or a lock
+            raise
+        reason = "another program's tables have names that Ruvon needs, or `schema=` is wrong; name another file"
+        raise DatabaseFileError(path, f"{reason} ({exc})") from exc
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 

@@ -12,6 +12,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from ruvon.implementations.persistence.sqlite._connection import (
     DatabaseFileError,
@@ -139,9 +140,9 @@ class Database:
         if self._watch is not None:
             self._watch.run(listening=listening)
 
-    def _woken(self) -> None:
+    def _woken(self, workflow_id: UUID) -> None:
         if self._locks is not None:
-            self._locks.wake_all()
+            self._locks.wake(workflow_id)
 
 
 def _current_schema() -> str:

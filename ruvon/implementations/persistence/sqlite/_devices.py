@@ -7,7 +7,7 @@ from uuid import UUID
 
 import orjson
 
-from ruvon.implementations.persistence.sqlite import _rows as rows
+from ruvon.implementations.persistence import _rows as rows
 from ruvon.implementations.persistence.sqlite import _statements as sql
 from ruvon.implementations.persistence.sqlite._database import Database
 from ruvon.implementations.persistence.sqlite._instances import delete_workflow

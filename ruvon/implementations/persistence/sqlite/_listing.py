@@ -8,7 +8,7 @@ from uuid import UUID
 
 import orjson
 
-from ruvon.implementations.persistence.sqlite import _rows as rows
+from ruvon.implementations.persistence import _rows as rows
 from ruvon.implementations.persistence.sqlite import _statements as sql
 from ruvon.implementations.persistence.sqlite._database import Database
 from ruvon.implementations.persistence.sqlite._instances import delete_workflow
@@ -54,6 +54,11 @@ class Listing(Database):
     async def due_instances(self, now_us: int, /, *, limit: int = 100) -> Sequence[UUID]:
         """Instances that are due, earliest first."""
         return [UUID(row["id"]) for row in await self._scan(sql.DUE, (now_us, limit))]
+
+    async def unread_instances(self, /, *, after: int = 0, limit: int = 100) -> Sequence[tuple[UUID, int]]:
+        """Live instances with messages, and the newest of each."""
+        found = await self._scan(sql.UNREAD, {"ended": _ENDED, "after": after, "limit": limit})
+        return [(UUID(row["workflow_id"]), row["newest"]) for row in found]
 
     async def purge_ended(self, before_us: int, /, *, workflow_type: str | None = None, limit: int = 100) -> int:
         """Delete ended instances that are old enough and owe nobody anything."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from ruvon.implementations.persistence.sqlite import _rows as rows
+from ruvon.implementations.persistence import _rows as rows
 from ruvon.implementations.persistence.sqlite import _statements as sql
 from ruvon.implementations.persistence.sqlite._database import Database
 

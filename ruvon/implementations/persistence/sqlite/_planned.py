@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ruvon.implementations.persistence.sqlite import _rows as rows
+from ruvon.implementations.persistence import _rows as rows
 from ruvon.implementations.persistence.sqlite import _statements as sql
 from ruvon.implementations.persistence.sqlite._apply import write_schedule
 from ruvon.implementations.persistence.sqlite._database import Database

@@ -8,13 +8,13 @@ from uuid import UUID
 
 import orjson
 
-from ruvon.implementations.persistence.sqlite import _rows as rows
+from ruvon.implementations.persistence import _rows as rows
 from ruvon.implementations.persistence.sqlite import _statements as sql
 from ruvon.implementations.persistence.sqlite._apply import insert_inbox
 from ruvon.implementations.persistence.sqlite._devices import Devices
 from ruvon.implementations.persistence.sqlite._instances import delete_workflow, insert_definitions
 from ruvon.implementations.persistence.sqlite._listing import Listing
-from ruvon.implementations.persistence.sqlite._locks import InstanceHold
+from ruvon.implementations.persistence.sqlite._locks import DutyLock, InstanceHold
 from ruvon.implementations.persistence.sqlite._operators import Operators
 from ruvon.implementations.persistence.sqlite._planned import Planned
 from ruvon.implementations.persistence.sqlite._session import Session, open_session
@@ -70,6 +70,10 @@ class SQLitePersistenceProvider(Listing, Planned, Devices, Operators):
         if row is None:
             raise WorkflowNotFoundError(workflow_id)
         return self._open_locks().hold(workflow_id, int(row[0]))
+
+    async def take_duty(self, name: str, /) -> DutyLock | None:
+        """Take a duty that one process at a time has; None: somebody has it."""
+        return self._open_locks().take_duty(name)
 
     async def load_instance(self, workflow_id: UUID, /) -> InstanceRecord:
         """The row of an instance with its newest snapshot."""

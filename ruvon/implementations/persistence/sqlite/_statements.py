@@ -159,6 +159,10 @@ HEADS_OF: Final = "SELECT log_head, snapshot_head FROM workflow_executions WHERE
 
 READ_INBOX: Final = "SELECT * FROM workflow_inbox WHERE workflow_id = ? AND seq > ? ORDER BY seq"
 
+NEWEST_INBOX: Final = "SELECT coalesce(max(seq), 0) FROM workflow_inbox"
+
+GROWN_INBOXES: Final = "SELECT workflow_id, max(seq) FROM workflow_inbox WHERE seq > ? GROUP BY workflow_id"
+
 GET_DEFINITION: Final = "SELECT * FROM workflow_definitions WHERE digest = ?"
 
 LIST_DOCUMENTS: Final = """
@@ -248,6 +252,11 @@ FROM (
 GROUP BY d.digest ORDER BY d.workflow_type, d.workflow_version, d.digest"""
 
 DUE: Final = "SELECT id FROM workflow_executions WHERE due_us <= ? ORDER BY due_us, key LIMIT ?"
+
+UNREAD: Final = """
+SELECT i.workflow_id, max(i.seq) AS newest FROM workflow_inbox i JOIN workflow_executions e ON e.id = i.workflow_id
+WHERE e.status NOT IN (SELECT value FROM json_each(:ended))
+GROUP BY i.workflow_id HAVING newest > :after ORDER BY newest LIMIT :limit"""
 
 # Oldest first. One stays while anything further up its line of parents has not ended.
 PURGEABLE: Final = """

@@ -9,7 +9,9 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Final
 
-__all__ = ["UPGRADES", "statements_of"]
+from ruvon.implementations.persistence.sqlite._schema import SCHEMA_VERSION, SQLITE_SCHEMA
+
+__all__ = ["UPGRADES", "scripts_from", "statements_of", "upgrade_script"]
 
 # Snapshots had one row for each workflow under the workflow's key: the keys serve as ids.
 _FROM_1: Final = """
@@ -44,6 +46,16 @@ DROP INDEX IF EXISTS ix_executions_status;
 
 UPGRADES: Final = {1: _FROM_1}
 """From this version to the next."""
+
+
+def scripts_from(version: int) -> str:
+    """The scripts that a file of this version lacks; a file without tables needs none of them."""
+    return "".join(UPGRADES[number] for number in range(version, SCHEMA_VERSION)) if version else ""
+
+
+def upgrade_script(version: int) -> str:
+    """The SQL that brings a file of this version up to date; "" where nothing is to be done."""
+    return scripts_from(version) + SQLITE_SCHEMA if version < SCHEMA_VERSION else ""
 
 
 def statements_of(script: str) -> Iterator[str]:

@@ -1,8 +1,8 @@
-"""Rows of the database as the records of the seam, and as the plain dictionaries of the documented methods."""
+"""Rows of a database as the records of the seam, and as the plain dictionaries of the documented methods."""
 
-import sqlite3
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from typing import Any, cast
+from typing import Any, Protocol, cast
 from uuid import UUID
 
 import orjson
@@ -21,6 +21,7 @@ from ruvon.providers.persistence import (
 )
 
 __all__ = [
+    "Row",
     "columns",
     "definition",
     "event",
@@ -36,7 +37,19 @@ __all__ = [
 ]
 
 
-def instance(row: sqlite3.Row) -> InstanceRecord:
+class Row(Protocol):
+    """A row as the drivers give it: values by name and in order."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+    def keys(self) -> Iterable[str]:
+        """The names of its columns, in order."""
+        ...
+
+
+def instance(row: Row) -> InstanceRecord:
     """The row of an instance together with its newest snapshot."""
     return InstanceRecord(
         workflow_id=UUID(row["id"]),
@@ -71,7 +84,7 @@ def instance(row: sqlite3.Row) -> InstanceRecord:
     )
 
 
-def log_entry(row: sqlite3.Row) -> LogEntry:
+def log_entry(row: Row) -> LogEntry:
     """One entry of an instance's log."""
     return LogEntry(
         seq=row["seq"],
@@ -89,7 +102,7 @@ def log_entry(row: sqlite3.Row) -> LogEntry:
     )
 
 
-def inbox_entry(row: sqlite3.Row) -> InboxEntry:
+def inbox_entry(row: Row) -> InboxEntry:
     """One message."""
     return InboxEntry(
         workflow_id=UUID(row["workflow_id"]),
@@ -103,18 +116,18 @@ def inbox_entry(row: sqlite3.Row) -> InboxEntry:
     )
 
 
-def definition(row: sqlite3.Row) -> DefinitionRecord:
+def definition(row: Row) -> DefinitionRecord:
     """One stored definition."""
     return DefinitionRecord(row["digest"], row["workflow_type"], row["workflow_version"], row["text"], row["stored_us"])
 
 
-def summary(row: sqlite3.Row) -> WorkflowSummary:
+def summary(row: Row) -> WorkflowSummary:
     """What a list shows of one instance."""
     found = columns(row)
     return WorkflowSummary(workflow_id=found.pop("id"), **found)
 
 
-def schedule(row: sqlite3.Row) -> ScheduleRecord:
+def schedule(row: Row) -> ScheduleRecord:
     """One schedule."""
     found = columns(row)
     last = found.pop("last_workflow_id")
@@ -128,7 +141,7 @@ def schedule_values(record: ScheduleRecord) -> dict[str, object]:
     return {**asdict(record), "last_workflow_id": str(last) if last is not None else None}
 
 
-def event(row: sqlite3.Row) -> OutboxRecord:
+def event(row: Row) -> OutboxRecord:
     """One event that waits to be delivered."""
     owner = row["workflow_id"]
     return OutboxRecord(
@@ -141,7 +154,7 @@ def event(row: sqlite3.Row) -> OutboxRecord:
     )
 
 
-def task(row: sqlite3.Row) -> TaskRecord:
+def task(row: Row) -> TaskRecord:
     """One task of the queue."""
     return TaskRecord(
         task_id=row["task_id"],
@@ -160,12 +173,12 @@ def task(row: sqlite3.Row) -> TaskRecord:
     )
 
 
-def columns(row: sqlite3.Row) -> dict[str, Any]:
+def columns(row: Row) -> dict[str, Any]:
     """A row as a dictionary, as it is."""
     return dict(zip(row.keys(), tuple(row), strict=True))
 
 
-def plain(row: sqlite3.Row) -> dict[str, Any]:
+def plain(row: Row) -> dict[str, Any]:
     """A row as a dictionary; JSON columns are opened, ids are called `workflow_id`."""
     found = columns(row)
     if isinstance(found.get("metadata"), str):

@@ -1,0 +1,58 @@
+"""The store behind a command: a SQLite file or a PostgreSQL server, by the form of the database's name."""
+
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from ruvon.cli._output import Exit, fail
+from ruvon.cli._settings import setting
+
+if TYPE_CHECKING:
+    from ruvon.implementations.persistence.postgres import PostgresPersistenceProvider
+    from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
+
+__all__ = ["Provider", "durability", "is_server", "new_provider", "without_password"]
+
+Provider: TypeAlias = "SQLitePersistenceProvider | PostgresPersistenceProvider"
+
+_SERVERS: Final = frozenset({"postgresql", "postgres", "postgresql+asyncpg"})
+
+
+def is_server(database: str) -> bool:
+    """Whether this names a PostgreSQL database."""
+    return database.partition("://")[0] in _SERVERS and "://" in database
+
+
+def without_password(database: str) -> str:
+    """A database's name as it may be printed."""
+    if not is_server(database):
+        return database
+    from ruvon.implementations.persistence.postgres import shown_url  # noqa: PLC0415
+
+    return shown_url(database)
+
+
+def new_provider(database: str, *, migrate: bool) -> Provider:
+    """A provider that is not open yet.
+
+    Args:
+        database: a file, `:memory:` or a URL.
+        migrate: bring the tables of a server up to date; a file's always are.
+    """
+    if is_server(database):
+        from ruvon.implementations.persistence.postgres import (  # noqa: PLC0415
+            PoolSettings,
+            PostgresPersistenceProvider,
+        )
+
+        few = PoolSettings(min_size=1, max_size=4)
+        return PostgresPersistenceProvider(database, pool=few, migrate=migrate, reconnect_timeout_s=5.0)
+    from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider  # noqa: PLC0415
+
+    return SQLitePersistenceProvider(database, durability=durability())
+
+
+def durability() -> Any:
+    """The durability class of the settings, for files."""
+    value = setting("durability").upper()
+    if value not in {"FULL", "NORMAL", "OFF"}:
+        fail(f"the setting durability is `{value}`; it is one of FULL, NORMAL, OFF", Exit.USAGE)
+    return value

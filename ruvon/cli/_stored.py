@@ -1,0 +1,64 @@
+"""Which definition is meant: one that a TARGET compiles to, or one that the database has, by version or by digest."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ruvon.cli._definitions import require_runnable
+from ruvon.cli._output import Exit, fail
+from ruvon.cli._session import Session, Store, opened
+
+if TYPE_CHECKING:
+    from ruvon.ir import Definition
+    from ruvon.providers import DefinitionRecord
+
+__all__ = ["REFERENCE", "Chosen", "chosen_definition", "is_stored", "stored_definition"]
+
+REFERENCE: Final = "a TARGET, or a stored one as TYPE@VERSION or as the first characters of its digest"
+_DIGEST: Final = re.compile(r"[0-9a-fA-F]{6,64}")
+_VERSION: Final = re.compile(r"[^:/\\]+@[^@]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A definition, and the options of the command with what its code needs."""
+
+    definition: "Definition"
+    store: Store
+
+
+def is_stored(text: str) -> bool:
+    """Whether a text means a definition in the database; what is a file is that file."""
+    return not Path(text).exists() and bool(_DIGEST.fullmatch(text) or _VERSION.fullmatch(text))
+
+
+async def stored_definition(session: Session, text: str) -> "DefinitionRecord":
+    """The stored definition that `TYPE@VERSION`, or the first characters of a digest, means; else the command ends."""
+    kind, separator, version = text.rpartition("@")
+    if separator:
+        known = await session.provider.list_definitions(kind)
+        found = [item for item in known if item.workflow_version == version]
+        missing = f"no {kind} of version {version} is stored" if known else f"no definition of a {kind} is stored"
+    else:
+        found = [
+            item for item in await session.provider.list_definitions() if item.digest.hex().startswith(text.lower())
+        ]
+        missing = f"no stored definition has a digest that begins with {text.lower()}"
+    if not found:
+        fail(f"{missing}; see `ruvon definitions list`", Exit.NOT_FOUND)
+    if len(found) > 1:
+        digests = ", ".join(item.digest.hex()[:12] for item in found)
+        fail(f"several stored definitions are {text}; say which by its digest: {digests}", Exit.USAGE)
+    return found[0]
+
+
+async def chosen_definition(store: Store, text: str, *, name: str | None = None) -> Chosen:
+    """The definition that a text means, compiled or read; a database is opened only for a stored one."""
+    from ruvon.ir import load  # noqa: PLC0415
+
+    if not is_stored(text):
+        runnable = require_runnable(text, store, name)
+        return Chosen(runnable.definition, runnable.store)
+    async with opened(store) as session:
+        return Chosen(load((await stored_definition(session, text)).text), store)

@@ -1,0 +1,176 @@
+"""New instances and their definitions, and their deletion with all that belongs to them."""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import orjson
+
+from ruvon.implementations.persistence.postgres import _statements as sql
+from ruvon.implementations.persistence.postgres._driver import Connection
+from ruvon.implementations.persistence.postgres._projection import state_text
+from ruvon.providers.persistence import (
+    DefinitionRecord,
+    DuplicateIdempotencyKeyError,
+    InstanceRecord,
+    PersistenceError,
+    StaleWorkflowError,
+)
+
+__all__ = ["Group", "Ids", "columns", "delete_workflows", "insert_definitions", "insert_groups"]
+
+_BLOCK: Final = 512
+_INSTANCE_COLUMNS: Final = 28
+
+
+class Ids:
+    """Ids of log entries and snapshots, taken from the sequences in blocks: rows are chained before they are written."""
+
+    def __init__(self) -> None:
+        self._logs: deque[int] = deque()
+        self._snapshots: deque[int] = deque()
+
+    async def reserve(self, connection: Connection, *, logs: int, snapshots: int, exactly: bool = False) -> None:
+        """See to it that so many ids are at hand; what is not used is lost, so who needs few says `exactly`."""
+        least = 0 if exactly else _BLOCK
+        await _fill(connection, self._logs, logs, least, sql.LOG_IDS)
+        await _fill(connection, self._snapshots, snapshots, least, sql.SNAPSHOT_IDS)
+
+    def next_log(self) -> int:
+        """The id of a log entry."""
+        return self._logs.popleft()
+
+    def next_snapshot(self) -> int:
+        """The id of a snapshot."""
+        return self._snapshots.popleft()
+
+
+async def _fill(connection: Connection, ids: deque[int], wanted: int, least: int, statement: str) -> None:
+    if wanted > len(ids):
+        ids.extend(row["id"] for row in await connection.fetch(statement, max(wanted, least)))
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Instances that are inserted together or not at all."""
+
+    records: Sequence[InstanceRecord]
+    left_alone: bool
+    """One whose id exists may stay as it is."""
+
+
+def columns(rows: Sequence[Sequence[object]], count: int) -> list[list[object]]:
+    """Rows as arrays, one for each of `count` columns."""
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(count)]
+
+
+async def insert_groups(connection: Connection, groups: Sequence[Group], ids: Ids) -> list[PersistenceError | None]:
+    """Insert the instances of all groups; the answer of each. A refused group leaves no trace."""
+    records = [record for group in groups for record in group.records]
+    heads = [ids.next_snapshot() for _ in records]
+    rows = [_instance_row(record, head) for record, head in zip(records, heads, strict=True)]
+    found = await connection.fetch(sql.INSERT_INSTANCES, *columns(rows, _INSTANCE_COLUMNS))
+    keys = {str(row["id"]): int(row["key"]) for row in found}
+    known = await _known(connection, [str(item.workflow_id) for item in records if str(item.workflow_id) not in keys])
+    head_of = {id(record): head for record, head in zip(records, heads, strict=True)}
+    answers: list[PersistenceError | None] = []
+    snapshots: list[tuple[object, ...]] = []
+    refused: list[str] = []
+    for group in groups:
+        own = [record for record in group.records if str(record.workflow_id) in keys]
+        answer = None
+        for record in group.records:
+            answer = answer or await _settle(connection, record, keys, known, left_alone=group.left_alone)
+        answers.append(answer)
+        if answer is not None:
+            refused += [str(record.workflow_id) for record in own]
+            continue
+        snapshots += [(head_of[id(item)], item.key, item.snapshot_seq, None, item.snapshot) for item in own]
+    if refused:
+        await connection.execute(sql.DELETED_HEADS, refused)
+    if snapshots:
+        await connection.execute(sql.SNAPSHOT, *columns(snapshots, 5))
+    return answers
+
+
+async def _known(connection: Connection, names: list[str]) -> dict[str, int]:
+    if not names:
+        return {}
+    return {str(row["id"]): int(row["key"]) for row in await connection.fetch(sql.KEYS_OF, names)}
+
+
+async def _settle(
+    connection: Connection, record: InstanceRecord, keys: dict[str, int], known: dict[str, int], *, left_alone: bool
+) -> PersistenceError | None:
+    """Take over the key of an instance, or say why it was not inserted."""
+    name = str(record.workflow_id)
+    if name in keys:
+        record.key = keys[name]
+        return None
+    if name in known:
+        if not left_alone:
+            return StaleWorkflowError(record.workflow_id)
+        record.key = known[name]
+        return None
+    key = record.idempotency_key or ""
+    taken = await connection.fetchval(sql.ID_BY_IDEMPOTENCY, key)
+    return DuplicateIdempotencyKeyError(key, UUID(taken) if taken is not None else None)
+
+
+async def insert_definitions(connection: Connection, stored: Iterable[tuple[DefinitionRecord, int]]) -> None:
+    """Store definitions that are not known yet, each with the moment at which it is stored."""
+    rows = [
+        (item.digest, item.workflow_type, item.workflow_version, item.text, item.stored_us or at_us)
+        for item, at_us in stored
+    ]
+    if rows:
+        await connection.execute(sql.INSERT_DEFINITIONS, *columns(rows, 5))
+
+
+async def delete_workflows(connection: Connection, names: list[str]) -> set[str]:
+    """Delete instances and stored dictionaries; the ids of those that there were."""
+    heads = await connection.fetch(sql.DELETED_HEADS, names)
+    if heads:
+        await connection.execute(sql.DROP_LOGS, [row["log_head"] for row in heads if row["log_head"] is not None])
+        await connection.execute(
+            sql.DROP_SNAPSHOTS, [row["snapshot_head"] for row in heads if row["snapshot_head"] is not None]
+        )
+    for statement in sql.DELETE_BESIDE:
+        await connection.execute(statement, names)
+    documents = await connection.fetch(sql.DELETE_DOCUMENTS, names)
+    return {str(row["id"]) for row in (*heads, *documents)}
+
+
+def _instance_row(record: InstanceRecord, snapshot_head: int) -> tuple[object, ...]:
+    return (
+        str(record.workflow_id),
+        record.workflow_type,
+        record.workflow_version,
+        record.digest,
+        record.status,
+        record.revision,
+        record.transition_id,
+        record.position,
+        record.last_seq,
+        record.current_step,
+        record.waiting_for,
+        record.due_us,
+        record.result,
+        record.error,
+        record.saga_enabled,
+        record.owner_id,
+        record.org_id,
+        record.data_region,
+        record.priority,
+        record.idempotency_key,
+        orjson.dumps(dict(record.metadata)).decode(),
+        str(record.parent_id) if record.parent_id is not None else None,
+        record.parent_activation,
+        record.scheduled_for_us,
+        record.created_us,
+        record.updated_us,
+        snapshot_head,
+        state_text(record.snapshot),
+    )

@@ -1,0 +1,364 @@
+"""Every statement that the provider runs, named and in one place. Values are always bound, never pasted."""
+
+from typing import Final
+
+__all__: list[str] = []
+
+# --- the hot path: one group commit -----------------------------------------------------------------------------------
+
+# One statement, one round trip, one flush for any number of steps. A log row is written only where the guard of its
+# transition held; what is returned are those that held. The old head of the log is read from the row that is replaced.
+ADVANCE: Final = """
+WITH given AS (
+    SELECT * FROM unnest(
+        $1::bigint[], $2::bigint[], $3::bigint[], $4::bytea[], $5::bytea[], $6::bigint[], $7::bigint[], $8::bigint[],
+        $9::text[], $10::bytea[], $11::bytea[], $12::bytea[], $13::boolean[], $14::bigint[], $15::text[],
+        $16::bigint[]
+    ) AS g (key, expected, revision, transition_id, position, last_seq, log_head, snapshot_head, current_step,
+            waiting_for, result, error, saga_enabled, at_us, status, due_us)
+),
+moved AS (
+    UPDATE workflow_executions e
+    SET revision = g.revision, transition_id = g.transition_id, position = g.position, last_seq = g.last_seq,
+        log_head = coalesce(g.log_head, e.log_head), snapshot_head = coalesce(g.snapshot_head, e.snapshot_head),
+        current_step = g.current_step, waiting_for = g.waiting_for, result = g.result, error = g.error,
+        saga_enabled = g.saga_enabled, updated_us = g.at_us, status = g.status, due_us = g.due_us
+    FROM given g JOIN workflow_executions old ON old.key = g.key
+    WHERE e.key = g.key AND e.revision = g.expected
+    RETURNING e.key, old.log_head
+),
+logged AS (
+    INSERT INTO workflow_audit_log
+        (id, workflow_key, seq, prev, kind, node, activation, at_us, attempt, delta, result, saga, error, note, position)
+    SELECT l.id, l.key, l.seq, coalesce(l.prev, m.log_head), l.kind, l.node, l.activation, l.at_us, l.attempt, l.delta,
+           l.result, l.saga, l.error, l.note, l.position
+    FROM unnest(
+        $17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[], $21::text[], $22::text[], $23::text[],
+        $24::bigint[], $25::bigint[], $26::bytea[], $27::bytea[], $28::bytea[], $29::bytea[], $30::text[], $31::bytea[]
+    ) AS l (id, key, seq, prev, kind, node, activation, at_us, attempt, delta, result, saga, error, note, position)
+    JOIN moved m ON m.key = l.key
+)
+SELECT key FROM moved"""
+
+# The rows of a batch that writes more than steps, locked in one order, so that two batches never wait for each other.
+HEADS: Final = """
+SELECT key, revision, log_head, snapshot_head FROM workflow_executions
+WHERE key = ANY($1::bigint[]) ORDER BY key FOR NO KEY UPDATE"""
+
+LOG_IDS: Final = """
+SELECT nextval(pg_get_serial_sequence('workflow_audit_log', 'id')) AS id FROM generate_series(1, $1::bigint)"""
+
+SNAPSHOT_IDS: Final = """
+SELECT nextval(pg_get_serial_sequence('workflow_snapshots', 'id')) AS id FROM generate_series(1, $1::bigint)"""
+
+SNAPSHOT: Final = """
+INSERT INTO workflow_snapshots (id, workflow_key, seq, prev, data)
+SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[])"""
+
+# The documented `state`: for queries only, the truth is the bytes of the snapshot.
+PROJECT: Final = """
+UPDATE workflow_executions e SET state = g.state::jsonb
+FROM unnest($1::bigint[], $2::text[]) AS g (key, state) WHERE e.key = g.key"""
+
+REDEFINE: Final = """
+UPDATE workflow_executions SET digest = $2, workflow_version = coalesce($3, workflow_version) WHERE key = $1"""
+
+FORGET_HEADS: Final = "UPDATE workflow_executions SET log_head = NULL, snapshot_head = NULL WHERE key = $1"
+
+INSERT_INSTANCES: Final = """
+INSERT INTO workflow_executions
+    (id, workflow_type, workflow_version, digest, status, revision, transition_id, position, last_seq, current_step,
+     waiting_for, due_us, result, error, saga_enabled, owner_id, org_id, data_region, priority, idempotency_key,
+     metadata, parent_id, parent_activation, scheduled_for_us, created_us, updated_us, snapshot_head, state)
+SELECT id, workflow_type, workflow_version, digest, status, revision, transition_id, position, last_seq, current_step,
+       waiting_for, due_us, result, error, saga_enabled, owner_id, org_id, data_region, priority, idempotency_key,
+       metadata::jsonb, parent_id, parent_activation, scheduled_for_us, created_us, updated_us, snapshot_head,
+       state::jsonb
+FROM unnest(
+    $1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::bigint[], $7::bytea[], $8::bytea[], $9::bigint[],
+    $10::text[], $11::bytea[], $12::bigint[], $13::bytea[], $14::bytea[], $15::boolean[], $16::text[], $17::text[],
+    $18::text[], $19::bigint[], $20::text[], $21::text[], $22::text[], $23::text[], $24::bigint[], $25::bigint[],
+    $26::bigint[], $27::bigint[], $28::text[]
+) WITH ORDINALITY AS g
+    (id, workflow_type, workflow_version, digest, status, revision, transition_id, position, last_seq, current_step,
+     waiting_for, due_us, result, error, saga_enabled, owner_id, org_id, data_region, priority, idempotency_key,
+     metadata, parent_id, parent_activation, scheduled_for_us, created_us, updated_us, snapshot_head, state, place)
+ORDER BY place
+ON CONFLICT DO NOTHING RETURNING id, key"""
+
+INSERT_DEFINITIONS: Final = """
+INSERT INTO workflow_definitions (digest, workflow_type, workflow_version, text, stored_us)
+SELECT * FROM unnest($1::bytea[], $2::text[], $3::text[], $4::bytea[], $5::bigint[]) AS g (digest, a, b, c, d)
+ORDER BY digest
+ON CONFLICT DO NOTHING"""
+
+CONSUME_INBOX: Final = "DELETE FROM workflow_inbox WHERE seq = ANY($1::bigint[])"
+
+# Messages to one workflow become visible in the order of their numbers: who appends has its lock until the commit.
+LOCK_INBOXES: Final = """
+SELECT pg_advisory_xact_lock(hashtextextended(id, $2::bigint))
+FROM (SELECT DISTINCT id FROM unnest($1::text[]) AS t (id) ORDER BY id) AS targets"""
+
+# A message to nobody is dropped, and one whose dedup key was there already; the numbers of the others are returned.
+APPEND_INBOX: Final = """
+WITH given AS (
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::bigint[])
+    WITH ORDINALITY AS g (workflow_id, kind, name, key, payload, dedup, at_us, place)
+    WHERE EXISTS (SELECT 1 FROM workflow_executions e WHERE e.id = g.workflow_id)
+),
+first AS (
+    SELECT DISTINCT ON (workflow_id, dedup) workflow_id, dedup, place FROM given
+    WHERE dedup IS NOT NULL ORDER BY workflow_id, dedup, place
+),
+fresh AS (
+    INSERT INTO workflow_inbox_seen (workflow_id, dedup) SELECT workflow_id, dedup FROM first
+    ON CONFLICT DO NOTHING RETURNING workflow_id, dedup
+),
+appended AS (
+    INSERT INTO workflow_inbox (workflow_id, kind, name, key, payload, dedup, at_us)
+    SELECT g.workflow_id, g.kind, g.name, g.key, g.payload, g.dedup, g.at_us FROM given g
+    WHERE g.dedup IS NULL
+       OR g.place IN (SELECT f.place FROM first f JOIN fresh USING (workflow_id, dedup))
+    ORDER BY g.place
+    RETURNING seq, workflow_id
+),
+told AS (
+    SELECT pg_notify($8::text, string_agg(workflow_id, ',')) FROM (
+        SELECT workflow_id, (row_number() OVER () - 1) / 100 AS part FROM appended GROUP BY workflow_id
+    ) AS grown GROUP BY part
+)
+SELECT a.seq, a.workflow_id, (SELECT count(*) FROM told) AS told FROM appended a ORDER BY a.seq"""
+
+INSERT_TASKS: Final = """
+INSERT INTO tasks
+    (task_id, workflow_id, kind, activation, queue, available_us, priority, payload, attempt, status, worker_id,
+     lease_epoch, lease_us)
+SELECT * FROM unnest(
+    $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bytea[], $9::bigint[],
+    $10::text[], $11::text[], $12::bigint[], $13::bigint[]
+)
+ON CONFLICT (task_id) DO UPDATE SET
+    available_us = excluded.available_us, attempt = excluded.attempt, status = excluded.status,
+    payload = excluded.payload"""
+
+FINISH_TASKS: Final = "DELETE FROM tasks WHERE task_id = ANY($1::text[])"
+
+INSERT_OUTBOX: Final = """
+INSERT INTO workflow_outbox (topic, payload, at_us, workflow_id, key)
+SELECT topic, payload, at_us, workflow_id, key
+FROM unnest($1::text[], $2::bytea[], $3::bigint[], $4::text[], $5::text[]) WITH ORDINALITY
+     AS g (topic, payload, at_us, workflow_id, key, place)
+ORDER BY place"""
+
+# After a connection was lost in a commit: what of it is there?
+SETTLED_ROWS: Final = """
+SELECT key, transition_id FROM workflow_executions WHERE key = ANY($1::bigint[])"""
+
+SETTLED_LOGS: Final = "SELECT id FROM workflow_audit_log WHERE id = ANY($1::bigint[])"
+
+SETTLED_NEW: Final = """
+SELECT id, key, digest, created_us, idempotency_key FROM workflow_executions WHERE id = ANY($1::text[])"""
+
+# --- holds ------------------------------------------------------------------------------------------------------------
+
+# The number of an instance is mixed with one of the schema: schemas of one database never meet.
+TRY_HOLD: Final = """
+SELECT e.id, e.key, pg_try_advisory_lock($2::bigint # e.key) AS taken
+FROM workflow_executions e WHERE e.id = ANY($1::text[])"""
+
+TAKE_DUTY: Final = "SELECT pg_try_advisory_lock(hashtextextended($1, $2))"
+
+TRY_AGAIN: Final = """
+SELECT key, pg_try_advisory_lock($2::bigint # key) AS taken FROM unnest($1::bigint[]) AS t (key)"""
+
+RELEASE: Final = "SELECT pg_advisory_unlock($2::bigint # key) FROM unnest($1::bigint[]) AS t (key)"
+
+WHO_AM_I: Final = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+
+# Our own lost connection, which the server may not have noticed yet; the moment tells it from a later one of its number.
+END_OLD: Final = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2"
+
+# --- the database -----------------------------------------------------------------------------------------------------
+
+IDENTITY: Final = """
+SELECT current_schema() AS schema, hashtextextended('ruvon:hold:' || current_schema(), 0) AS holds,
+       hashtextextended('ruvon:inbox:' || current_schema(), 0) AS inboxes,
+       current_setting('server_version_num')::integer / 10000 AS version"""
+
+# The fate of a transaction whose COMMIT got no answer.
+TRANSACTION_ID: Final = "SELECT pg_current_xact_id()::text"
+
+TRANSACTION_STATUS: Final = "SELECT pg_xact_status($1::text::xid8)"
+
+HAS_VERSION: Final = "SELECT to_regclass('alembic_version') IS NOT NULL"
+
+READ_VERSION: Final = "SELECT version_num FROM alembic_version"
+
+OWN_OIDS: Final = """
+SELECT c.oid, c.relname FROM pg_class c
+WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = ANY($1::text[])"""
+
+# Reading or writing a table leaves a lock of this transaction on it, whatever the statement looked like.
+REACHED: Final = """
+SELECT min(relation::bigint) FROM pg_locks
+WHERE pid = pg_backend_pid() AND locktype = 'relation' AND relation = ANY($1::oid[])"""
+
+# --- forgetting old history -------------------------------------------------------------------------------------------
+
+KEPT_FROM: Final = """
+SELECT s.seq AS snapshot_seq, e.last_seq FROM workflow_executions e JOIN workflow_snapshots s ON s.id = e.snapshot_head
+WHERE e.key = $1"""
+
+LOG_UP_TO: Final = """
+WITH RECURSIVE chain (id, prev) AS (
+    SELECT l.id, l.prev FROM workflow_executions e JOIN workflow_audit_log l ON l.id = e.log_head WHERE e.key = $1
+    UNION ALL
+    SELECT l.id, l.prev FROM chain JOIN workflow_audit_log l ON l.id = chain.prev
+)
+SELECT l.id, l.seq, l.prev, (l.saga IS NOT NULL OR l.kind = 'compensate') AS saga
+FROM chain JOIN workflow_audit_log l ON l.id = chain.id WHERE l.seq <= $2 ORDER BY l.seq"""
+
+FORGET_LOG: Final = "DELETE FROM workflow_audit_log WHERE id = ANY($1::bigint[])"
+
+RELINK_LOG: Final = """
+UPDATE workflow_audit_log l SET prev = g.prev FROM unnest($1::bigint[], $2::bigint[]) AS g (id, prev) WHERE l.id = g.id"""
+
+SNAPSHOTS_UP_TO: Final = """
+WITH RECURSIVE chain (id, prev, seq) AS (
+    SELECT s.id, s.prev, s.seq
+    FROM workflow_executions e JOIN workflow_snapshots s ON s.id = e.snapshot_head WHERE e.key = $1
+    UNION ALL
+    SELECT s.id, s.prev, s.seq FROM chain JOIN workflow_snapshots s ON s.id = chain.prev
+)
+SELECT id, seq FROM chain ORDER BY seq"""
+
+FORGET_SNAPSHOTS: Final = "DELETE FROM workflow_snapshots WHERE id = ANY($1::bigint[])"
+
+END_SNAPSHOTS: Final = "UPDATE workflow_snapshots SET prev = NULL WHERE id = $1"
+
+DROP_LOGS: Final = """
+WITH RECURSIVE chain (id, prev) AS (
+    SELECT id, prev FROM workflow_audit_log WHERE id = ANY($1::bigint[])
+    UNION ALL
+    SELECT l.id, l.prev FROM chain JOIN workflow_audit_log l ON l.id = chain.prev
+)
+DELETE FROM workflow_audit_log WHERE id IN (SELECT id FROM chain)"""
+
+DROP_SNAPSHOTS: Final = """
+WITH RECURSIVE chain (id, prev) AS (
+    SELECT id, prev FROM workflow_snapshots WHERE id = ANY($1::bigint[])
+    UNION ALL
+    SELECT s.id, s.prev FROM chain JOIN workflow_snapshots s ON s.id = chain.prev
+)
+DELETE FROM workflow_snapshots WHERE id IN (SELECT id FROM chain)"""
+
+DELETED_HEADS: Final = """
+DELETE FROM workflow_executions WHERE id = ANY($1::text[]) RETURNING id, log_head, snapshot_head"""
+
+DELETE_BESIDE: Final = (
+    "DELETE FROM workflow_inbox WHERE workflow_id = ANY($1::text[])",
+    "DELETE FROM workflow_inbox_seen WHERE workflow_id = ANY($1::text[])",
+    "DELETE FROM tasks WHERE workflow_id = ANY($1::text[])",
+    "DELETE FROM workflow_heartbeats WHERE workflow_id = ANY($1::text[])",
+    "DELETE FROM workflow_execution_logs WHERE workflow_id = ANY($1::text[])",
+    "DELETE FROM workflow_metrics WHERE workflow_id = ANY($1::text[])",
+)
+
+DELETE_DOCUMENTS: Final = "DELETE FROM workflow_documents WHERE id = ANY($1::text[]) RETURNING id"
+
+# --- reads of one instance --------------------------------------------------------------------------------------------
+
+KEYS_OF: Final = "SELECT id, key FROM workflow_executions WHERE id = ANY($1::text[])"
+
+ID_BY_IDEMPOTENCY: Final = "SELECT id FROM workflow_executions WHERE idempotency_key = $1"
+
+LOAD_INSTANCE: Final = """
+SELECT e.*, s.seq AS snapshot_seq, s.data AS snapshot
+FROM workflow_executions e LEFT JOIN workflow_snapshots s ON s.id = e.snapshot_head
+WHERE e.id = $1"""
+
+# The chain is followed from the newest snapshot back to the first that is old enough.
+READ_SNAPSHOT: Final = """
+WITH RECURSIVE chain (id, seq, prev) AS (
+    SELECT s.id, s.seq, s.prev
+    FROM workflow_executions e JOIN workflow_snapshots s ON s.id = e.snapshot_head WHERE e.id = $1
+    UNION ALL
+    SELECT s.id, s.seq, s.prev FROM chain JOIN workflow_snapshots s ON s.id = chain.prev WHERE chain.seq > $2
+)
+SELECT s.seq, s.data FROM chain JOIN workflow_snapshots s ON s.id = chain.id
+WHERE s.seq <= $2 ORDER BY s.seq DESC LIMIT 1"""
+
+# The chain is followed from the newest entry back to the first that is asked for.
+READ_LOG: Final = """
+WITH RECURSIVE chain (id, prev, seq) AS (
+    SELECT l.id, l.prev, l.seq
+    FROM workflow_executions e JOIN workflow_audit_log l ON l.id = e.log_head WHERE e.id = $1
+    UNION ALL
+    SELECT l.id, l.prev, l.seq FROM chain JOIN workflow_audit_log l ON l.id = chain.prev WHERE chain.seq > $2::bigint + 1
+)
+SELECT l.* FROM chain JOIN workflow_audit_log l ON l.id = chain.id
+WHERE l.seq > $2::bigint AND (NOT $3::boolean OR l.saga IS NOT NULL OR l.kind = 'compensate')
+ORDER BY l.seq LIMIT $4::bigint"""
+
+READ_INBOX: Final = "SELECT * FROM workflow_inbox WHERE workflow_id = $1 AND seq > $2 ORDER BY seq"
+
+GET_DEFINITION: Final = "SELECT * FROM workflow_definitions WHERE digest = $1"
+
+# Rows of this table are never changed or deleted, so their place is the order of storing.
+DEFINITIONS: Final = """
+SELECT * FROM workflow_definitions WHERE $1::text IS NULL OR workflow_type = $1 ORDER BY stored_us, ctid"""
+
+# --- the documented methods around the engine -------------------------------------------------------------------------
+
+SAVE_DOCUMENT: Final = """
+INSERT INTO workflow_documents (id, data, status, workflow_type, owner_id, created_us, updated_us)
+VALUES ($1, $2, $3, $4, $5, $6, $6)
+ON CONFLICT (id) DO UPDATE SET data = excluded.data, status = excluded.status,
+    workflow_type = excluded.workflow_type, owner_id = excluded.owner_id, updated_us = excluded.updated_us"""
+
+LOAD_DOCUMENT: Final = "SELECT data FROM workflow_documents WHERE id = $1"
+
+LOG_LINE: Final = """
+INSERT INTO workflow_execution_logs (workflow_id, step_name, level, message, metadata, at_us)
+VALUES ($1, $2, $3, $4, $5, $6)"""
+
+READ_LOG_LINES: Final = """
+SELECT workflow_id, step_name, level, message, metadata, at_us FROM workflow_execution_logs
+WHERE workflow_id = $1 AND ($2::text IS NULL OR level = $2) ORDER BY id DESC LIMIT $3"""
+
+METRIC: Final = """
+INSERT INTO workflow_metrics (workflow_id, step_name, name, value, metadata, at_us) VALUES ($1, $2, $3, $4, $5, $6)"""
+
+READ_METRICS: Final = """
+SELECT workflow_id, step_name, name, value, metadata, at_us FROM workflow_metrics
+WHERE ($1::text IS NULL OR workflow_id = $1) AND ($2::text IS NULL OR name = $2) ORDER BY id DESC LIMIT $3"""
+
+CLAIM_TASK: Final = """
+UPDATE tasks SET status = 'claimed', worker_id = $1, lease_epoch = lease_epoch + 1, lease_us = $2
+WHERE task_id = (
+    SELECT task_id FROM tasks
+    WHERE (status = 'pending' OR (status = 'claimed' AND lease_us <= $3)) AND available_us <= $3
+      AND ($4::text[] IS NULL OR queue = ANY($4))
+    ORDER BY priority DESC, available_us, task_id LIMIT 1 FOR UPDATE SKIP LOCKED)
+RETURNING *"""
+
+RELEASE_TASK: Final = """
+UPDATE tasks SET status = 'pending', worker_id = NULL, lease_us = 0, available_us = $2 WHERE task_id = $1
+RETURNING task_id"""
+
+TASK_STATUS: Final = "UPDATE tasks SET status = $2 WHERE task_id = $1 RETURNING task_id"
+
+GET_TASK: Final = "SELECT * FROM tasks WHERE task_id = $1"
+
+HEARTBEAT: Final = """
+INSERT INTO workflow_heartbeats AS h (workflow_id, worker_id, current_step, step_started_us, heartbeat_us, metadata)
+VALUES ($1, $2, $3, $4, $4, $5)
+ON CONFLICT (workflow_id) DO UPDATE SET
+    step_started_us = CASE WHEN h.current_step IS NOT DISTINCT FROM excluded.current_step
+                            AND h.worker_id = excluded.worker_id
+                           THEN h.step_started_us ELSE excluded.step_started_us END,
+    worker_id = excluded.worker_id, current_step = excluded.current_step,
+    heartbeat_us = excluded.heartbeat_us, metadata = excluded.metadata"""
+
+STALE_HEARTBEATS: Final = """
+SELECT * FROM workflow_heartbeats WHERE heartbeat_us < $1 ORDER BY heartbeat_us, workflow_id"""
