@@ -4,9 +4,8 @@ What each action becomes is the business of `ruvon.steps`; it is passed in as `c
 know the step types and a new one is one file.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING, TypeAlias, cast, final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeAlias, final
 
 from ruvon.engine._errors import DefinitionDriftError, ProgramError
 from ruvon.engine._functions import Function, contract_problems, describe_function
@@ -17,6 +16,7 @@ from ruvon.engine._values import Types
 from ruvon.ir._canonical import walk_nodes
 from ruvon.ir._errors import RuvonError
 from ruvon.ir._nodes import Compensation, Definition, Graph, Node, TypeText
+from ruvon.ir._reads import expressions_of
 from ruvon.ir.expr import Compiled, Expr, attribute_paths, compile_expr
 from ruvon.ir.values import Codec, codec_for
 
@@ -159,24 +159,6 @@ def _type_drift(definition: Definition, types: Types) -> list[str]:
 def _fields_used(definition: Definition) -> set[str]:
     """The fields of the state that the graph itself names; what bodies of steps do with it is theirs."""
     paths = (
-        path
-        for node in walk_nodes(definition.graph)
-        for expr in _expressions(node.action)
-        for path in attribute_paths(expr)
+        path for node in walk_nodes(definition.graph) for expr in expressions_of(node) for path in attribute_paths(expr)
     )
     return {path.split(".")[1] for path in paths if path.startswith("state.")}
-
-
-def _expressions(value: object) -> Iterator[Expr]:
-    """Every expression in a node's action, except for those of the graphs in it."""
-    if isinstance(value, Expr):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in cast("Mapping[str, object]", value).values():
-            yield from _expressions(item)
-    elif isinstance(value, tuple):
-        for item in cast("tuple[object, ...]", value):
-            yield from _expressions(item)
-    elif is_dataclass(value) and not isinstance(value, Graph):
-        for part in fields(value):
-            yield from _expressions(getattr(value, part.name))

@@ -15,6 +15,7 @@ from ruvon.engine._commit import build_transition, committed
 from ruvon.engine._frames import Strand, UndoFrame
 from ruvon.engine._inbox import leave_strand, next_due_us, ring, take_inbox
 from ruvon.engine._machine import advance
+from ruvon.engine._resume import come_to_effects
 from ruvon.engine._run import Run
 from ruvon.engine._shared import SharedCommit
 from ruvon.providers import InboxKind, Transition
@@ -29,13 +30,15 @@ _LOOK_AGAIN_US: Final = 1_000_000
 class Drive:
     """Drives one run; made anew for each call of `next_step` or `run`."""
 
-    def __init__(self, run: Run, *, patient: bool) -> None:
+    def __init__(self, run: Run, *, patient: bool, died: bool = False) -> None:
         self.run = run
         self.patient = patient
         """Sleep until timers and retries are due instead of returning."""
         self._tasks: dict[asyncio.Task[None], Strand | None] = {}
         self._wake = asyncio.Event()
         self._inline: tuple[Strand, asyncio.Task[Any]] | None = None
+        self._died = died
+        """The last one who drove it died over it, and no strand has gone on since."""
         self._news = True
         self._read = max((entry.seq for entry in run.inbox), default=0)
         self._built = 0
@@ -84,9 +87,12 @@ class Drive:
                 self._read = max(entry.seq for entry in found)
                 run.inbox.extend(found)
         if run.inbox:
+            if self._died and any(entry.kind is InboxKind.CANCEL for entry in run.inbox):
+                come_to_effects(run)
             take_inbox(run)
             if run.losers:
                 self._stop_losers()
+        self._died = False
 
     # The loop
 

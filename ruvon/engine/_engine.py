@@ -21,7 +21,7 @@ from ruvon.engine._merge import step_writes
 from ruvon.engine._observe import Observers
 from ruvon.engine._position import encode_position
 from ruvon.engine._program import Program
-from ruvon.engine._resume import accept_repairs, begin, come_to_effects
+from ruvon.engine._resume import accept_repairs, begin
 from ruvon.engine._rewind import RepairPlan, begin_rewind, forked, planned_rewind
 from ruvon.engine._run import Run
 from ruvon.engine._scope import Names, StoredScopes
@@ -39,7 +39,6 @@ from ruvon.providers import (
     ExecutionProvider,
     Hold,
     IdSource,
-    InboxKind,
     InferenceProvider,
     InstanceFilter,
     InstanceRecord,
@@ -519,15 +518,13 @@ class Engine:
         accept_repairs(run)
         if run.status.is_terminal and not run.moved:
             return run
-        drive = Drive(run, patient=patient)
+        drive = Drive(run, patient=patient, died=died)
         if died:
             await drive.settle()  # a death is counted before the next one may happen
         hold.driving()
         hold.listen(drive.notify)
         try:
             begin(run)
-            if died and any(entry.kind is InboxKind.CANCEL for entry in run.inbox):
-                come_to_effects(run)
             await drive.go()
         finally:
             hold.listen(None)

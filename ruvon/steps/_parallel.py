@@ -40,6 +40,7 @@ from ruvon.engine._values import copy_value
 from ruvon.ir._nodes import Join, Merge, MergeConflict, Node, OnFailure, Parallel
 from ruvon.ir.expr import Name
 from ruvon.models import Batch, Failure, StepFailed, TimedOut, Won
+from ruvon.steps._early import trial_of
 from ruvon.steps._loop import freeze_items, frozen_items
 
 __all__ = ["ParallelStep"]
@@ -52,7 +53,18 @@ _ERROR = "@error"
 class ParallelStep(ForkOp):
     """PARALLEL of all kinds: static, mapped, with dependencies, racing."""
 
-    __slots__ = ("_outputs", "action", "batch_size", "item", "limit", "merge_function", "output", "over", "tolerate")
+    __slots__ = (
+        "_outputs",
+        "action",
+        "batch_size",
+        "item",
+        "limit",
+        "merge_function",
+        "output",
+        "over",
+        "tolerate",
+        "trial",
+    )
 
     def __init__(self, node: Node, action: Parallel, compiler: Compiler) -> None:
         super().__init__(node)
@@ -78,6 +90,7 @@ class ParallelStep(ForkOp):
         self.batch_size = compiler.maybe(action.batch_size)
         self.tolerate = compiler.maybe(action.tolerate)
         self.output = compiler.target(action.output)
+        self.trial = trial_of(action, compiler)
         path = action.merge.function
         self.merge_function = compiler.function(path).call if path is not None else None
 
@@ -91,6 +104,8 @@ class ParallelStep(ForkOp):
         """Freeze the items and begin the first branches."""
         base = frame.activation(self.id)
         env = run.env(strand)
+        if self.trial is not None:
+            self.trial(env)
         items: list[object] | range | None = None
         limit = cast("int | None", self.limit(env)) if self.limit is not None else None
         if self.batch_size is not None:

@@ -10,13 +10,13 @@ from typing import final
 from ruvon.ir._canonical import walk_nodes
 from ruvon.ir._diagnostics import Diagnostic, Related
 from ruvon.ir._nodes import Decision, Definition, Loop, Node, Try
+from ruvon.ir._reads import outputs_of, values_of
 from ruvon.ir._spans import Span
 from ruvon.ir.expr import _nodes as e
 from ruvon.ir.expr import dotted, free_names, walk
 from ruvon.ir.expr._language import FUNCTION_NAMES
 from ruvon_dsl._link._codes import MAYBE_UNBOUND, OUTSIDE_NAME, SHADOWED
 from ruvon_dsl._link._env import Env, Via
-from ruvon_dsl._link._expressions import outputs_of, values_of
 
 __all__ = ["all_variables", "unset_reads"]
 

@@ -21,13 +21,13 @@ from ruvon.ir._nodes import (
     StartMode,
     Try,
 )
+from ruvon.ir._reads import outputs_of
 from ruvon.ir._spans import Span
 from ruvon.ir._verify import single_effect
 from ruvon.ir.expr import _nodes as e
 from ruvon.ir.expr import dotted
 from ruvon.ir.types import class_fields, class_kind
 from ruvon_dsl._link._codes import BARE_STEP, BOTH_WRITE, INDISTINCT, LOSER, NOT_UNDONE, UNKNOWN_OUTCOME
-from ruvon_dsl._link._expressions import outputs_of
 from ruvon_dsl._link._function_text import function_of, returned_keys, written_fields
 from ruvon_dsl._link._resolve import Resolver
 from ruvon_dsl._link._targets import Missing

@@ -29,6 +29,7 @@ from ruvon.ir._nodes import (
     Try,
     Wait,
 )
+from ruvon.ir._reads import expressions_of
 from ruvon.ir._spans import Span
 from ruvon.ir.expr import refs
 from ruvon.ir.types import UnresolvedTypeError, type_table
@@ -36,7 +37,6 @@ from ruvon.ir.types._shape import is_plain_class
 from ruvon_dsl._link._bindings import all_variables
 from ruvon_dsl._link._codes import UNRESOLVED
 from ruvon_dsl._link._describe import describe
-from ruvon_dsl._link._expressions import expressions_of
 from ruvon_dsl._link._resolve import Resolver
 from ruvon_dsl._link._targets import (
     ClassTarget,

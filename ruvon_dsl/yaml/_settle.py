@@ -17,10 +17,10 @@ from typing import Any, Final, cast, final, get_args
 
 from ruvon.ir._canonical import graphs_of
 from ruvon.ir._nodes import Assign, AssignOperation, Fail, Graph, Loop, Node, Parallel, Try
+from ruvon.ir._reads import expressions_of, outputs_of
 from ruvon.ir.expr import _nodes as e
 from ruvon.ir.expr import bound_names, free_names, substitute
 from ruvon.ir.expr._nodes import Expr
-from ruvon_dsl._link._expressions import expressions_of, outputs_of
 
 __all__ = ["settle"]
 

@@ -58,6 +58,24 @@ FOUND = {
     "changes in place in a finally before an error leaves stay": Found(
         'try:\n    await val("a", 1)\nfinally:\n    state.prices["k"] = 1', does={"a": after(1, Rejected("no", 1))}
     ),
+    "no branch begins where an argument of one raises": Found(
+        'try:\n    await gather(val("a", 1), val("b", state.prices["nowhere"]))\nexcept KeyError:\n    state.name = "none"'
+    ),
+    "no branch begins where an argument for one item raises": Found(
+        "try:\n"
+        '    await gather(*(val(f"a{n}", 1 // (2 - n)) for n in [1, 2, 3]), limit=1)\n'
+        "except ZeroDivisionError:\n"
+        '    state.name = "none"'
+    ),
+    "no branch of a race begins where an argument of one raises": Found(
+        'try:\n    await first_of(sub(Job(n=1, tag="c1")), sleep(timedelta(seconds=1 // len(state.name[:0]))))\nexcept ZeroDivisionError:\n    pass'
+    ),
+    "a failed argument is no failed branch": Found(
+        'try:\n    await gather(val("a", 1), val("b", [1][state.n + 7]), partial=True)\nexcept IndexError:\n    pass'
+    ),
+    "what a later branch is given is known before the first begins": Found(
+        'n = 0\ntry:\n    await gather(val("a", 1), after(val("b", 1 // n), "val"))\nexcept ZeroDivisionError:\n    pass'
+    ),
     "a retry is due while another branch runs": Found(
         'await gather(flaky("a", 1), val("b", 2))\nstate.when = now()',
         does={"a:1": after(0.5, Declined("no")), "b": after(60)},

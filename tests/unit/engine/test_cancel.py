@@ -82,7 +82,7 @@ class Place:
 
     def revive(self) -> None:
         """The process is gone with its holds, which it did not release; the next one has a store that works."""
-        del self.store.commit
+        self.store.__dict__.pop("commit", None)
         if isinstance(self.store, MemoryPersistenceProvider):
             self.store._holds.clear()
             return
@@ -239,6 +239,35 @@ def test_a_death_in_the_middle_leaves_it_to_the_next_process(in_place: Any, name
             assert DONE.count("hang") == begun
         for expected in {"CancelStep": ["tidy", "quick"], "CancelSaga": ["disarrange"]}.get(name, ["tidy"]):
             assert expected in DONE
+
+    in_place(scenario)
+
+
+def test_a_request_that_comes_while_a_death_is_counted_runs_the_cleanup(in_place: Any) -> None:
+    """The next process has looked into the inbox already, and has not come to the effect over which the last one died."""
+
+    async def scenario(place: Place) -> None:
+        run, task = await place.running("CancelGrandchild")
+        with pytest.MonkeyPatch.context() as patch:
+            for kind in (MemoryHold, InstanceHold):
+                patch.setattr(kind, "release", _unreleased)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        place.revive()
+        read = type(place.store).read_inbox.__get__(place.store)
+        request = InboxEntry(UUID(run.id), InboxKind.CANCEL, "", orjson.dumps({"reason": "enough", "compensate": True}))
+
+        async def read_just_before(workflow_id: UUID, /, *, after: int = 0) -> Any:
+            found = await read(workflow_id, after=after)
+            if place.store.read_inbox is read_just_before:
+                del place.store.read_inbox
+                await place.store.append_inbox(request)
+            return found
+
+        place.store.read_inbox = read_just_before
+        await (await place.builder().load_workflow(run.id)).run()
+        assert await place.status(run.id) is WorkflowStatus.CANCELLED
+        assert DONE == ["hang", "hang cleaned up", "tidy"]
 
     in_place(scenario)
 
