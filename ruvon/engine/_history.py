@@ -33,7 +33,7 @@ def history_entry(program: Program, entry: LogEntry) -> dict[str, Any]:
             found["traceback"] = record.trace
     if entry.delta:
         scopes = orjson.loads(entry.delta)
-        found["changed"] = sorted(
-            {name for tree in scopes.values() for part in ("s", "v") for name in tree.get(part, {}) if name[0] != "@"}
-        )
+        changed = {name for tree in scopes.values() for part in ("s", "v") for name in tree.get(part, {})}
+        changed |= {name[1:] for tree in scopes.values() for name in tree.get("p", {})}
+        found["changed"] = sorted(name for name in changed if name[0] != "@")
     return found

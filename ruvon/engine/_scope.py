@@ -14,6 +14,7 @@ from typing import Any, cast, final
 import orjson
 
 from ruvon.engine._arguments import ERROR_MARK, decode_error
+from ruvon.engine._splice import LARGE, is_spliceable, splice_of, spliced
 from ruvon.engine._state import Table
 from ruvon.engine._values import Types
 from ruvon.ir.values import is_default
@@ -39,13 +40,15 @@ class Chunks:
 class Delta:
     """What changed in one scope since the last commit."""
 
-    __slots__ = ("appended", "dropped", "state", "variables")
+    __slots__ = ("appended", "before", "dropped", "state", "variables")
 
     def __init__(self) -> None:
         self.state: Table = {}
         self.variables: dict[str, bytes | None] = {}
         """New values; None where a variable was unbound."""
         self.appended: dict[str, list[bytes]] = {}
+        self.before: dict[tuple[str, str], bytes] = {}
+        """Large values as they were at the last commit, by kind ("s", "v") and name."""
         self.dropped = False
         """The scope is gone."""
 
@@ -54,6 +57,8 @@ class Delta:
         tree: dict[str, object] = {}
         if self.dropped:
             tree["x"] = True
+        if self.before:
+            self._add_splices(tree)
         if self.state:
             tree["s"] = {name: orjson.Fragment(data) for name, data in self.state.items()}
         if self.variables:
@@ -63,6 +68,16 @@ class Delta:
         if self.appended:
             tree["a"] = {name: [orjson.Fragment(part) for part in parts] for name, parts in self.appended.items()}
         return tree
+
+    def _add_splices(self, tree: dict[str, object]) -> None:
+        """Take out of the new values those that are better told by what changed in them."""
+        for (kind, name), old in self.before.items():
+            values = self.state if kind == "s" else self.variables
+            new = values.get(name)
+            splice = splice_of(old, new) if new is not None and name not in self.appended else None
+            if splice is not None:
+                cast("dict[str, object]", tree.setdefault("p", {}))[kind + name] = splice
+                del values[name]
 
 
 class Names(dict[str, Any]):
@@ -186,21 +201,36 @@ class Scope:
             self.run_deltas.append(self)
         return self.delta
 
+    @staticmethod
+    def _keep(delta: Delta, kind: str, name: str, old: bytes, changed: Mapping[str, object]) -> None:
+        """Remember a large value that is replaced for the first time since the last commit."""
+        if name not in changed and name not in delta.appended and is_spliceable(old):
+            delta.before[kind, name] = old
+
     def write_state(self, entries: Table) -> None:
         """Put validated entries into the table."""
         if not entries:
             return
+        delta = self.delta or self._changing()
+        stored = self.fields if self.parent is None else self.own
+        for name in entries:
+            old = stored.get(name)
+            if old is not None and len(old) > LARGE:
+                self._keep(delta, "s", name, old, delta.state)
         self.fields = {**self.fields, **entries}  # a view that is still used keeps the old table
         if self.parent is not None:
             self.own.update(entries)
-        (self.delta or self._changing()).state.update(entries)
+        delta.state.update(entries)
         self._view = None
         self.names.pop("state", None)
 
     def bind(self, name: str, data: bytes) -> None:
         """Bind a variable to an encoded value."""
-        self.variables[name] = data
         delta = self.delta or self._changing()
+        old = self.variables.get(name)
+        if type(old) is bytes and len(old) > LARGE:
+            self._keep(delta, "v", name, old, delta.variables)
+        self.variables[name] = data
         delta.variables[name] = data
         delta.appended.pop(name, None)
         self.names.pop(name, None)
@@ -280,6 +310,8 @@ class StoredScopes:
                 self.trees.pop(name, None)
                 continue
             fields, variables = self.trees.setdefault(name, ({}, {}))
+            for place, splice in tree.get("p", {}).items():
+                self._splice(fields if place[0] == "s" else variables, place[1:], splice)
             fields.update(_texts(tree.get("s", {})))
             for variable, box in tree.get("v", {}).items():
                 if box:
@@ -288,6 +320,11 @@ class StoredScopes:
                     variables.pop(variable, None)
             for variable, parts in tree.get("a", {}).items():
                 self._append(variables, variable, [orjson.dumps(part) for part in parts])
+
+    @staticmethod
+    def _splice(values: "dict[str, bytes] | dict[str, bytes | Chunks]", name: str, splice: list[Any]) -> None:
+        old = values[name]
+        values[name] = spliced(old.join() if isinstance(old, Chunks) else old, splice)
 
     @staticmethod
     def _append(variables: dict[str, bytes | Chunks], name: str, parts: list[bytes]) -> None:
