@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
-from uuid import UUID
 
 import rich_click as click
 
@@ -164,19 +163,12 @@ class Session:
         stored = await self.provider.get_definition(record.digest)
         return load(stored.text)
 
-    async def is_driven(self, row: Mapping[str, Any]) -> bool:
-        """Whether another process drives a run now; `row` has its id and its status."""
+    async def driven(self, *rows: Mapping[str, Any]) -> frozenset[str]:
+        """The ids of those runs that another process drives now; each row has its id and its status."""
         from ruvon.models import WorkflowStatus  # noqa: PLC0415
-        from ruvon.providers import WorkflowBusyError  # noqa: PLC0415
 
-        if WorkflowStatus(str(row["status"])).is_terminal:
-            return False
-        try:
-            hold = await self.provider.hold(UUID(str(row["workflow_id"])))
-        except WorkflowBusyError:
-            return True
-        await hold.release()
-        return False
+        live = [str(row["workflow_id"]) for row in rows if not WorkflowStatus(str(row["status"])).is_terminal]
+        return await self.provider.held_instances(live) if live else frozenset()
 
     async def find_id(self, given: str) -> str:
         """A workflow's whole id, from it or from its first characters."""
