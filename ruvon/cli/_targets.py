@@ -24,6 +24,7 @@ __all__ = [
     "import_roots",
     "one_workflow",
     "source_texts",
+    "types_of_plugins",
 ]
 
 SUFFIXES = frozenset({".py", ".yaml", ".yml", ".json"})
@@ -120,7 +121,7 @@ def _compile_file(path: Path, roots: tuple[str, ...], *, check_only: bool) -> Co
     if check_only:
         found = ruvon_dsl.check_file(path)
     else:
-        found = ruvon_dsl.compile_file(path, roots=allowed, step_types=_types_of_plugins(allowed))
+        found = ruvon_dsl.compile_file(path, roots=allowed, step_types=types_of_plugins(allowed))
     return _compiled(found, str(_home(path)))
 
 
@@ -150,7 +151,7 @@ def _as_compiled(definition: "Definition", file: str) -> "CompiledWorkflow":
     )
 
 
-def _types_of_plugins(roots: "ImportRoots") -> "Callable[[str], tuple[str, ...] | None] | None":
+def types_of_plugins(roots: "ImportRoots") -> "Callable[[str], tuple[str, ...] | None] | None":
     """The step types that installed plugins bring, whose packages become import roots; None where none is installed."""
     from importlib.metadata import entry_points  # noqa: PLC0415
 
