@@ -169,7 +169,7 @@ from ruvon import Retry, step, workflow
 
 
 @step(timeout=timedelta(seconds=7), retry=Retry(max_attempts=3))
-async def ask(state: dict) -> int:
+async def ask() -> int:
     return 1
 
 
