@@ -125,7 +125,8 @@ def compile_file(
         imports: Import the code and link; without it the text is only parsed and checked for shape.
         cache: Take the result from the disk where source and imported modules are unchanged, and keep it there.
         step_types: For YAML the registered custom step types: a name to the names of its fields, or None. With it the
-            cache is left alone.
+            cache is left alone: what a registered type takes can change without a change of any file that the key of
+            an entry covers, and a plugin that is being written keeps its version.
     """
     where = Path(path)
     place = _Place(path=where if imports else None, home=home_of(where), step_types=step_types)

@@ -16,13 +16,14 @@ from ruvon.cli._interactive import interactive
 from ruvon.cli._migrate import migrate
 from ruvon.cli._observe import logs, metrics
 from ruvon.cli._options import argument, version_option
-from ruvon.cli._output import Exit, fail
+from ruvon.cli._output import Exit, fail, shortened
 from ruvon.cli._plugins import plugins
 from ruvon.cli._repair import fork, jump, retry, retry_compensation, rewind, signal
 from ruvon.cli._runs import cancel, resume, run_, start
 from ruvon.cli._scheduler import scheduler
 from ruvon.cli._schedules import schedule
 from ruvon.cli._show import list_, show
+from ruvon.cli._targets import UnknownTypeError
 from ruvon.cli._versions import definitions
 
 __all__ = ["cli", "run"]
@@ -62,10 +63,12 @@ class _Root(click.RichGroup):
             from ruvon.cli._mistakes import in_commands  # noqa: PLC0415
 
             fail(in_commands(exc), _exit_code_of(exc))
+        except UnknownTypeError as exc:
+            fail(str(exc), Exit.NOT_FOUND)
         except BrokenPipeError:
             raise
         except OSError as exc:
-            fail(f"{exc.filename}: {exc.strerror}" if exc.filename else str(exc))
+            fail(f"{shortened(str(exc.filename))}: {exc.strerror}" if exc.filename else str(exc))
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             raise SystemExit(130) from None

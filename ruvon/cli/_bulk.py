@@ -1,6 +1,7 @@
 """`ruvon bulk`: one action on every run that a filter finds, shown first."""
 
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import timedelta
@@ -125,7 +126,8 @@ def signal(message: str, payload: str | None, *, key: str | None, **given: Any) 
     """
     from ruvon.builder import BulkSignal  # noqa: PLC0415
 
-    _perform(BulkSignal(message, read_data(payload, None, "JSON"), key), "signal", given)
+    fields = read_data(payload, None, f"ruvon bulk signal {shlex.quote(message)}", what="the payload")
+    _perform(BulkSignal(message, fields, key), "signal", given)
 
 
 @bulk.command("rewind")

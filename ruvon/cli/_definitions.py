@@ -2,22 +2,23 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import rich_click as click
 
 from ruvon.cli._findings import has_errors, print_findings, render_findings
 from ruvon.cli._options import argument, option
 from ruvon.cli._output import Exit, fail, print_json
-from ruvon.cli._targets import Needs, compile_target, flow_files, one_workflow
+from ruvon.cli._session import Store
+from ruvon.cli._targets import Needs, compile_target, flow_files, import_roots, one_workflow, types_of_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ruvon.cli._session import Store
     from ruvon.cli._targets import Compiled
     from ruvon.ir import Definition, Diagnostic
     from ruvon_dsl import CompiledWorkflow
+    from ruvon_dsl.printing._targets import Resolve
 
 __all__ = [
     "Runnable",
@@ -53,7 +54,7 @@ class Runnable:
     definition: "Definition"
     family: "tuple[CompiledWorkflow, ...]"
     """It and the other workflows of its target: what it may start."""
-    store: "Store"
+    store: Store
     """The options of the command, with the import roots that the code needs."""
 
 
@@ -62,7 +63,7 @@ def require_one(target: str, roots: tuple[str, ...], name: str | None) -> "Defin
     return _sound(target, compile_target(target, roots=roots), name).definition
 
 
-def require_runnable(target: str, store: "Store", name: str | None) -> Runnable:
+def require_runnable(target: str, store: Store, name: str | None) -> Runnable:
     """One sound workflow with what it may start, or the findings and the end."""
     compiled = compile_target(target, roots=store.roots, workflows=store.workflows)
     registered = name is None and any(item.workflow_type == target for item in compiled.definitions)
@@ -119,15 +120,32 @@ def compile_(
     """
     from ruvon import ir  # noqa: PLC0415
 
-    definition = require_one(target, roots, name)
+    runnable = require_runnable(target, Store(roots=roots), name)
     if digest:
-        deliver(ir.digest(definition).hex(), output)
+        deliver(ir.digest(runnable.definition).hex(), output)
     else:
-        deliver(in_form(definition, form), output)
+        deliver(_shortest(runnable, form), output)
 
 
-def in_form(definition: "Definition", form: str) -> str:
-    """A definition as `json`, `text`, `yaml` or `python`."""
+def _shortest(runnable: Runnable, form: str) -> str:
+    """A definition in a form, without what its code says already wherever the rest reads back as the same definition."""
+    from ruvon import ir  # noqa: PLC0415
+
+    if form not in {"yaml", "python"}:
+        return in_form(runnable.definition, form)
+    import ruvon_dsl  # noqa: PLC0415
+
+    roots = import_roots(runnable.store.roots)
+    text = in_form(runnable.definition, form, resolve=roots.load)
+    kind: Literal["yaml", "python"] = "yaml" if form == "yaml" else "python"
+    types = types_of_plugins(roots) if kind == "yaml" else None
+    found = ruvon_dsl.compile_source(text, kind=kind, roots=roots, step_types=types)
+    same = [item.digest for item in found.definitions] == [ir.digest(runnable.definition)]
+    return text if found.ok and same else in_form(runnable.definition, form)
+
+
+def in_form(definition: "Definition", form: str, *, resolve: "Resolve | None" = None) -> str:
+    """A definition as `json`, `text`, `yaml` or `python`; with `resolve` without what its code says already."""
     from ruvon import ir  # noqa: PLC0415
 
     if form == "json":
@@ -136,7 +154,8 @@ def in_form(definition: "Definition", form: str) -> str:
         return ir.print_text(definition)
     import ruvon_dsl  # noqa: PLC0415
 
-    return ruvon_dsl.to_yaml(definition) if form == "yaml" else ruvon_dsl.to_python(definition)
+    printer = ruvon_dsl.to_yaml if form == "yaml" else ruvon_dsl.to_python
+    return printer(definition, resolve=resolve)
 
 
 @click.command()
@@ -180,7 +199,6 @@ def validate(
         findings, sound, needs = _check(targets, roots, no_import=no_import, quiet=form != "text")
         if against is not None:
             from ruvon.cli._against import live_findings  # noqa: PLC0415  # needs the engine
-            from ruvon.cli._session import Store  # noqa: PLC0415
 
             findings += live_findings(sound, Store(against, roots).also(needs))
         return findings, sound, needs
@@ -274,9 +292,11 @@ class _Items:
 def convert(file: Path, form: str, output: Path | None, name: str | None, roots: tuple[str, ...]) -> None:
     """Turn a definition into the other form; the result compiles to the same digest.
 
+    What the declarations of its steps say already is left out.
+
     Example: ruvon convert order.yaml --to python -o order.py
     """
-    deliver(in_form(require_one(str(file), roots, name), form), output)
+    deliver(_shortest(require_runnable(str(file), Store(roots=roots), name), form), output)
 
 
 @click.command()

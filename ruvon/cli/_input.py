@@ -26,13 +26,14 @@ def data_options(name: str, short: str, what: str) -> Callable[[F], F]:
     return add
 
 
-def read_data(data: str | None, data_file: str | None, option: str = "-d") -> object:
+def read_data(data: str | None, data_file: str | None, option: str = "-d", *, what: str | None = None) -> object:
     """The data, or None where none is given; what cannot be read ends the command.
 
     Args:
         data: the text of the option.
         data_file: the file of the other option.
-        option: the option, for messages.
+        option: the option, or the command up to the data where they are an argument; for messages.
+        what: what the data are, for messages; None says the option.
     """
     if data is not None and data_file is not None:
         fail("the data is given twice, on the command line and as a file; give one", Exit.USAGE)
@@ -40,7 +41,7 @@ def read_data(data: str | None, data_file: str | None, option: str = "-d") -> ob
         return _parse(sys.stdin.read(), "standard input")
     name = data[1:] if data is not None and data.startswith("@") else data_file
     if name is None:
-        return None if data is None else _parse_text(data, option)
+        return None if data is None else _parse_text(data, option, what or option)
     path = Path(name)
     try:
         text = path.read_text(encoding="utf-8")
@@ -50,11 +51,11 @@ def read_data(data: str | None, data_file: str | None, option: str = "-d") -> ob
     return _parse_yaml(text, path) if path.suffix in {".yaml", ".yml"} else _parse(text, str(path))
 
 
-def _parse_text(text: str, option: str) -> object:
+def _parse_text(text: str, option: str, what: str) -> object:
     """The JSON of an option; a file's name in its place is told apart."""
     if Path(text).suffix in {".json", ".yaml", ".yml"} or (len(text) < _LONGEST_NAME and Path(text).is_file()):
         fail(f"`{text}` is the name of a file; write `{option} @{text}` to read it", Exit.USAGE)
-    return _parse(text, option, f"""; write it like {option} '{{"name": "value"}}', or {option} @FILE""")
+    return _parse(text, what, f"""; write it like {option} '{{"name": "value"}}', or {option} @FILE""")
 
 
 def _parse(text: str, where: str, hint: str = "") -> object:

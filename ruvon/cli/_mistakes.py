@@ -40,7 +40,7 @@ def in_commands(exc: "RuvonError") -> str:
             )
         case engine.DefinitionDriftError():
             return (
-                f"{exc}; `ruvon migrate apply` moves runs to a definition that fits the code, and "
+                f"{exc}; `ruvon migrate apply TYPE --to TARGET{code}` moves runs to a definition that fits the code, and "
                 f"`ruvon cancel ID{code} --force` ends such a run without its code"
             )
         case engine.UnknownWorkflowTypeError():

@@ -4,11 +4,14 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import rich_click as click
 
-__all__ = ["Exit", "colour_wanted", "fail", "moment", "print_json", "print_table", "secho", "to_json"]
+__all__ = ["Exit", "colour_wanted", "fail", "moment", "print_json", "print_table", "secho", "shortened", "to_json"]
+
+_LONGEST: Final = 80
+"""So much of a text is said again in messages."""
 
 
 class Exit(IntEnum):
@@ -72,6 +75,11 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.3f}"
     return str(value) if isinstance(value, int) else to_json(value, indent=False)
+
+
+def shortened(text: str) -> str:
+    """What a user gave, cut for a message where it is longer than any sensible name."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text)} characters)"
 
 
 def fail(message: str, code: Exit = Exit.FAILURE) -> NoReturn:

@@ -1,5 +1,6 @@
 """The commands that repair one run: retry, rewind, fork, jump, signal, retry-compensation."""
 
+import shlex
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -9,7 +10,7 @@ from ruvon.cli._audit import audit_options, note
 from ruvon.cli._input import data_options, read_data
 from ruvon.cli._narrator import Narrator
 from ruvon.cli._options import argument, option
-from ruvon.cli._output import Exit, fail, print_json, secho
+from ruvon.cli._output import Exit, fail, print_json, secho, shortened
 from ruvon.cli._report import flat
 from ruvon.cli._runs import drive, ended_badly, how_to_go_on
 from ruvon.cli._session import Session, Store, await_it, code_options, opened
@@ -274,7 +275,8 @@ def signal(
 
     Example: ruvon signal 3f2a9c41 Paid '{"amount": 12}' --key A-1
     """
-    fields = read_data(payload, None, "JSON")
+    call = f"ruvon signal {shlex.quote(shortened(workflow_id))} {shlex.quote(message)}"
+    fields = read_data(payload, None, call, what="the payload")
 
     async def act(session: Session, workflow: "Workflow") -> None:
         await workflow.signal(message, fields, key=key, dedup=dedup)

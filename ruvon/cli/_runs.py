@@ -161,7 +161,7 @@ async def finish(session: Session, workflow: "Workflow", *, as_json: bool, endin
     """Print how a workflow stands now; `ending` where it was asked to end, which another process may have to do."""
     data = await workflow_data(session, workflow)
     if ending:
-        data["driven"] = data["asked_to_end"] = await session.is_driven(data)
+        data["driven"] = data["asked_to_end"] = bool(await session.driven(data))
     tell(data, as_json=as_json, again=session.again)
     return data
 

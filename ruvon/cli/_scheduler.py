@@ -13,7 +13,7 @@ from ruvon.cli._session import Session, Store, await_it, code_options, opened
 from ruvon.cli._targets import import_roots
 
 if TYPE_CHECKING:
-    from ruvon.scheduler import Scheduler
+    from ruvon.scheduler import Scheduler, Turn
 
 __all__ = ["scheduler"]
 
@@ -40,6 +40,8 @@ def scheduler(
 ) -> None:
     """Start what is planned, wake what sleeps, deliver events and delete old runs, until Ctrl-C or SIGTERM.
 
+    With --once: exit code 1 where a run could not be driven, or a schedule not started; which and why is said.
+
     Example: ruvon scheduler --workflows flows --retention 90
     """
     settings: dict[str, Any] = {
@@ -50,21 +52,19 @@ def scheduler(
     }
     settings["adopt"] = adopt
 
-    async def work() -> dict[str, int] | None:
+    async def work() -> "Turn | None":
         async with opened(store, create=True) as session:
             made = _made(session, settings)
             if once:
-                return await _once(made)
+                return await made.run_once()
             await _serve(made)
             return None
 
     done = await_it(work())
     if done is None:
         click.echo("stopped", err=True)
-    elif as_json:
-        print_json(done)
     else:
-        click.echo(", ".join(f"{name}: {count}" for name, count in done.items()))
+        _tell(done, as_json=as_json)
 
 
 def _made(session: Session, settings: dict[str, Any]) -> "Scheduler":
@@ -95,9 +95,17 @@ def _publisher(path: str, store: Store) -> Any:
     return found
 
 
-async def _once(made: "Scheduler") -> dict[str, int]:
-    done = await made.run_once()
-    return {"started": done.started, "driven": done.driven, "delivered": done.delivered, "deleted": done.deleted}
+def _tell(done: "Turn", *, as_json: bool) -> None:
+    """Print what one turn did; what it could not do ends the command with code 1."""
+    counts = {"started": done.started, "driven": done.driven, "delivered": done.delivered, "deleted": done.deleted}
+    if as_json:
+        print_json({**counts, "problems": dict(done.problems)})
+    else:
+        click.echo(", ".join(f"{name}: {count}" for name, count in counts.items()))
+        for name, why in done.problems.items():
+            click.echo(f"{name} could not go on: {why}", err=True)
+    if done.problems:
+        raise SystemExit(int(Exit.FAILURE))
 
 
 async def _serve(made: "Scheduler") -> None:

@@ -1,5 +1,6 @@
 """`ruvon schedule`: what is planned; and `ruvon scheduler`: the process that starts it."""
 
+import difflib
 from typing import TYPE_CHECKING, Any, Final
 
 import rich_click as click
@@ -8,8 +9,8 @@ from ruvon.cli._definitions import require_runnable
 from ruvon.cli._family import register_family
 from ruvon.cli._input import data_options, read_data
 from ruvon.cli._options import argument, option
-from ruvon.cli._output import Exit, fail, moment, print_json, print_table, secho
-from ruvon.cli._session import Store, again, await_it, code_options, opened, store_options
+from ruvon.cli._output import Exit, fail, moment, print_json, print_table, secho, shortened
+from ruvon.cli._session import Session, Store, again, await_it, code_options, opened, store_options
 
 if TYPE_CHECKING:
     from ruvon.cron import Plan
@@ -58,7 +59,7 @@ def show(name: str, *, as_json: bool, db: str | None) -> None:
 
     async def work() -> tuple["ScheduleRecord", int]:
         async with opened(Store(db)) as session:
-            return await session.builder.schedules.get(name), session.builder.clock.now_us()
+            return await _found(session, name), session.builder.clock.now_us()
 
     record, now = await_it(work())
     _print_schedule(record, now, as_json=as_json)
@@ -130,7 +131,8 @@ def pause(name: str, *, reason: str, db: str | None) -> None:
 
     async def work() -> str:
         async with opened(Store(db)) as session:
-            return (await session.builder.schedules.pause(name, reason)).schedule_id
+            known = await _found(session, name)
+            return (await session.builder.schedules.pause(known.schedule_id, reason)).schedule_id
 
     click.echo(f"{await_it(work())}: paused")
 
@@ -146,7 +148,7 @@ def resume(name: str, *, db: str | None) -> None:
 
     async def work() -> "ScheduleRecord":
         async with opened(Store(db)) as session:
-            return await session.builder.schedules.resume(name)
+            return await session.builder.schedules.resume((await _found(session, name)).schedule_id)
 
     record = await_it(work())
     click.echo(f"{record.schedule_id}: next {_maybe(record.next_us) or 'never'}")
@@ -161,12 +163,11 @@ def remove(name: str, *, db: str | None) -> None:
     Example: ruvon schedule remove weekly-report
     """
 
-    async def work() -> bool:
+    async def work() -> None:
         async with opened(Store(db)) as session:
-            return await session.builder.schedules.remove(name)
+            await session.builder.schedules.remove((await _found(session, name)).schedule_id)
 
-    if not await_it(work()):
-        fail(f"there is no schedule named {name}; see `ruvon schedule list{again(code=False)}`", Exit.NOT_FOUND)
+    await_it(work())
     click.echo(f"{name}: removed")
 
 
@@ -192,6 +193,20 @@ def next_(cron: str, *, timezone: str, count: int, after: Any, as_json: bool) ->
         return
     secho(words, bold=True)
     _print_dates(dates)
+
+
+async def _found(session: Session, name: str) -> "ScheduleRecord":  # noqa: RET503  # `fail` never returns
+    """The schedule of a name; one that is not there ends the command with those that are spelt alike."""
+    from ruvon.providers import ScheduleNotFoundError  # noqa: PLC0415 - not for `--help`
+
+    try:
+        return await session.builder.schedules.get(name)
+    except ScheduleNotFoundError:
+        known = [item.schedule_id for item in await session.builder.schedules.list()]
+    near = difflib.get_close_matches(name, known, n=1)
+    guess = f"did you mean `{near[0]}`? " if near else ""
+    listed = f"see `ruvon schedule list{again(code=False)}`"
+    fail(f"there is no schedule named `{shortened(name)}`; {guess}{listed}", Exit.NOT_FOUND)
 
 
 # What is printed

@@ -3,18 +3,18 @@
 import asyncio
 import functools
 import os
+import re
 import shlex
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
-from uuid import UUID
 
 import rich_click as click
 
 from ruvon.cli._options import option
-from ruvon.cli._output import Exit, fail
+from ruvon.cli._output import Exit, fail, shortened
 from ruvon.cli._provider import Provider, is_server, new_provider, without_password
 from ruvon.cli._settings import setting
 from ruvon.cli._targets import Needs, import_roots
@@ -45,6 +45,7 @@ MEMORY: Final = ":memory:"
 _DATABASE: Final = "A SQLite file, postgresql://..., or `memory`; default: the setting."
 _SHORTEST_PREFIX: Final = 4
 _ID_LENGTH: Final = 36
+_WHOLE_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +100,20 @@ class Store:
         """Whether the database ends with the command."""
         return self.path(memory=True) == MEMORY
 
+    @property
+    def exists(self) -> bool:
+        """Whether there is a database to look into; of a server that is not known before it is asked."""
+        path = self.path(memory=True)
+        return is_server(path) or Path(path).is_file()
+
     def file(self, *, memory: bool = False, create: bool = False) -> str:
         """The database; a file must exist unless the command may create it."""
         path = self.path(memory=memory)
-        if path != MEMORY and not is_server(path) and not create and not Path(path).is_file():
+        if path == MEMORY or is_server(path):
+            return path
+        if Path(path).is_dir():
+            fail(f"{path} is a folder; name a file with --db, such as {Path(path) / 'ruvon.db'}", Exit.DATABASE)
+        if not create and not Path(path).is_file():
             fail(
                 f"there is no database {path}; create it with `ruvon db init{self.same_database}`, "
                 "or name another one with --db",
@@ -152,27 +163,20 @@ class Session:
         stored = await self.provider.get_definition(record.digest)
         return load(stored.text)
 
-    async def is_driven(self, row: Mapping[str, Any]) -> bool:
-        """Whether another process drives a run now; `row` has its id and its status."""
+    async def driven(self, *rows: Mapping[str, Any]) -> frozenset[str]:
+        """The ids of those runs that another process drives now; each row has its id and its status."""
         from ruvon.models import WorkflowStatus  # noqa: PLC0415
-        from ruvon.providers import WorkflowBusyError  # noqa: PLC0415
 
-        if WorkflowStatus(str(row["status"])).is_terminal:
-            return False
-        try:
-            hold = await self.provider.hold(UUID(str(row["workflow_id"])))
-        except WorkflowBusyError:
-            return True
-        await hold.release()
-        return False
+        live = [str(row["workflow_id"]) for row in rows if not WorkflowStatus(str(row["status"])).is_terminal]
+        return await self.provider.held_instances(live) if live else frozenset()
 
     async def find_id(self, given: str) -> str:
         """A workflow's whole id, from it or from its first characters."""
         text = given.strip().lower()
-        if len(text) == _ID_LENGTH:
+        if _WHOLE_ID.fullmatch(text):
             return text
-        if len(text) < _SHORTEST_PREFIX or text.strip("0123456789abcdef-"):
-            fail(f"`{given}` is no workflow id; see `ruvon list{again(code=False)}`", Exit.NOT_FOUND)
+        if not _SHORTEST_PREFIX <= len(text) < _ID_LENGTH or text.strip("0123456789abcdef-"):
+            fail(f"`{shortened(given)}` is no workflow id; see `ruvon list{again(code=False)}`", Exit.NOT_FOUND)
         found = await self.provider.ids_like(text)
         if not found:
             listed = f"`ruvon list{again(code=False)}`"

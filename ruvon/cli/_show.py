@@ -62,7 +62,8 @@ def list_(
             found = await session.builder.list_workflows(
                 status=status, workflow_type=workflow_type, limit=limit, offset=offset
             )
-            return [{**row, "driven": await session.is_driven(row)} for row in found]
+            driven = await session.driven(*found)
+            return [{**row, "driven": str(row["workflow_id"]) in driven} for row in found]
 
     rows = [_summary(row) for row in await_it(work())]
     if as_json:
@@ -100,7 +101,7 @@ def show(
             found = UUID(await session.find_id(workflow_id))
             record = await session.provider.load_instance(found)
             data = record_data(record, await session.definition_of(record))
-            data["driven"] = await session.is_driven(data)
+            data["driven"] = bool(await session.driven(data))
             if state:
                 data |= await _values(session, record)
             if verbose:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ruvon.cli._definitions import require_runnable
-from ruvon.cli._output import Exit, fail
-from ruvon.cli._session import Session, Store, opened
+from ruvon.cli._output import Exit, fail, shortened
+from ruvon.cli._session import Session, Store, again, opened
+from ruvon.cli._targets import UnknownTypeError
 
 if TYPE_CHECKING:
     from ruvon.ir import Definition
@@ -39,14 +40,14 @@ async def stored_definition(session: Session, text: str) -> "DefinitionRecord":
     if separator:
         known = await session.provider.list_definitions(kind)
         found = [item for item in known if item.workflow_version == version]
-        missing = f"no {kind} of version {version} is stored" if known else f"no definition of a {kind} is stored"
+        missing = f"no {kind} of version {shortened(version)} is stored" if known else _no_definition(kind)
     else:
         found = [
             item for item in await session.provider.list_definitions() if item.digest.hex().startswith(text.lower())
         ]
         missing = f"no stored definition has a digest that begins with {text.lower()}"
     if not found:
-        fail(f"{missing}; see `ruvon definitions list`", Exit.NOT_FOUND)
+        fail(f"{missing}; see `ruvon definitions list{again(code=False)}`", Exit.NOT_FOUND)
     if len(found) > 1:
         digests = ", ".join(item.digest.hex()[:12] for item in found)
         fail(f"several stored definitions are {text}; say which by its digest: {digests}", Exit.USAGE)
@@ -58,7 +59,24 @@ async def chosen_definition(store: Store, text: str, *, name: str | None = None)
     from ruvon.ir import load  # noqa: PLC0415
 
     if not is_stored(text):
-        runnable = require_runnable(text, store, name)
+        try:
+            runnable = require_runnable(text, store, name)
+        except UnknownTypeError as exc:
+            fail(f"{exc}{await _stored_versions(store, text)}", Exit.NOT_FOUND)
         return Chosen(runnable.definition, runnable.store)
     async with opened(store) as session:
         return Chosen(load((await stored_definition(session, text)).text), store)
+
+
+def _no_definition(kind: str) -> str:
+    return f"no definition of a {shortened(kind)} is stored"
+
+
+async def _stored_versions(store: Store, workflow_type: str) -> str:
+    """The end of a sentence about an unknown type: what the database, if there is one, has of it."""
+    if not store.exists:
+        return ""
+    async with opened(store) as session:
+        found = await session.provider.list_definitions(workflow_type)
+    names = ", ".join(f"`{workflow_type}@{item.workflow_version}`" for item in found)
+    return f"; the database has {names}" if names else ""

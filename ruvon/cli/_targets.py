@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ruvon.cli._output import Exit, fail
+from ruvon.cli._output import Exit, fail, shortened
 from ruvon.cli._settings import setting
 
 if TYPE_CHECKING:
@@ -15,9 +15,23 @@ if TYPE_CHECKING:
     from ruvon.ir import Definition, Diagnostic, ImportRoots
     from ruvon_dsl import CompiledWorkflow, CompileResult
 
-__all__ = ["Compiled", "Needs", "compile_target", "flow_files", "import_roots", "one_workflow", "source_texts"]
+__all__ = [
+    "Compiled",
+    "Needs",
+    "UnknownTypeError",
+    "compile_target",
+    "flow_files",
+    "import_roots",
+    "one_workflow",
+    "source_texts",
+    "types_of_plugins",
+]
 
 SUFFIXES = frozenset({".py", ".yaml", ".yml", ".json"})
+
+
+class UnknownTypeError(Exception):
+    """A target is neither a file nor a workflow type that can be found; the sentence says where it was looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +85,16 @@ def import_roots(extra: tuple[str, ...] = ()) -> "ImportRoots":
 def compile_target(
     target: str, *, roots: tuple[str, ...] = (), workflows: tuple[str, ...] = (), check_only: bool = False
 ) -> Compiled:
-    """Compile whatever TARGET names; an unknown one ends the command.
+    """Compile whatever TARGET names; a file that is not there ends the command.
 
     Args:
         target: a file, `module:function`, or a type.
         roots: more import roots.
         workflows: where types are looked up, in place of the workflow folder.
         check_only: import none of its code.
+
+    Raises:
+        UnknownTypeError: it names no file, and no type that can be found.
     """
     path = Path(target)
     if path.suffix in SUFFIXES or path.exists():
@@ -104,7 +121,7 @@ def _compile_file(path: Path, roots: tuple[str, ...], *, check_only: bool) -> Co
     if check_only:
         found = ruvon_dsl.check_file(path)
     else:
-        found = ruvon_dsl.compile_file(path, roots=allowed, step_types=_types_of_plugins(allowed))
+        found = ruvon_dsl.compile_file(path, roots=allowed, step_types=types_of_plugins(allowed))
     return _compiled(found, str(_home(path)))
 
 
@@ -134,7 +151,7 @@ def _as_compiled(definition: "Definition", file: str) -> "CompiledWorkflow":
     )
 
 
-def _types_of_plugins(roots: "ImportRoots") -> "Callable[[str], tuple[str, ...] | None] | None":
+def types_of_plugins(roots: "ImportRoots") -> "Callable[[str], tuple[str, ...] | None] | None":
     """The step types that installed plugins bring, whose packages become import roots; None where none is installed."""
     from importlib.metadata import entry_points  # noqa: PLC0415
 
@@ -158,7 +175,7 @@ def _home(path: Path) -> Path:
     return folder
 
 
-def _of_type(name: str, roots: tuple[str, ...], places: tuple[Path, ...]) -> Compiled:  # noqa: RET503  # `fail` never returns
+def _of_type(name: str, roots: tuple[str, ...], places: tuple[Path, ...]) -> Compiled:
     """A type that a file of these places defines; two that define it differently are a finding."""
     import ruvon_dsl  # noqa: PLC0415
     from ruvon._clashes import clashes  # noqa: PLC0415
@@ -192,7 +209,7 @@ def _of_type(name: str, roots: tuple[str, ...], places: tuple[Path, ...]) -> Com
     hint = (
         _near(name, known) if files or known else "; name a file, or give the place of workflow files with --workflows"
     )
-    fail(f"there is no file and no workflow type `{name}` (looked in: {where}){hint}", Exit.NOT_FOUND)
+    raise UnknownTypeError(f"there is no file and no workflow type `{shortened(name)}` (looked in: {where}){hint}")
 
 
 def _of_plugins(roots: tuple[str, ...]) -> "dict[str, Definition]":

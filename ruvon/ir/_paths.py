@@ -19,7 +19,7 @@ from typing import Final
 
 from ruvon.ir._errors import RuvonError
 
-__all__ = ["ImportRefusedError", "ImportRoots", "ObjectNotFoundError", "canonical_path", "split_path"]
+__all__ = ["ImportRefusedError", "ImportRoots", "ObjectNotFoundError", "canonical_path", "is_there", "split_path"]
 
 
 _ALLOW: Final = (
@@ -47,9 +47,11 @@ class ImportRefusedError(RuvonError):
 class ObjectNotFoundError(RuvonError):
     """A path names a module or an attribute that does not exist, or whose module fails to import."""
 
-    def __init__(self, path: str, reason: str) -> None:
+    def __init__(self, path: str, reason: str, remedy: str = "") -> None:
         self.path = path
-        super().__init__(f"`{path}` was not found: {reason}")
+        self.reason = reason
+        self.remedy = remedy
+        super().__init__(f"`{path}` was not found: {reason}" + (f"; {remedy}" if remedy else ""))
 
 
 def split_path(path: str) -> tuple[str, str]:
@@ -135,6 +137,8 @@ class ImportRoots:
             raise ImportRefusedError(shown, "the standard library is never an import root", _WRAP)
         self._extend_search_path()
         if not self._allowed(top):
+            if top not in sys.modules and not is_there(top):
+                raise ObjectNotFoundError(shown, f"there is no module `{top}`", _ALLOW)
             raise ImportRefusedError(shown, f"`{top}` is not an allowed import root")
         try:
             return importlib.import_module(name)
@@ -177,6 +181,14 @@ class ImportRoots:
         places = [spec.origin, *(spec.submodule_search_locations or [])] if spec else []
         origins = [Path(place).resolve() for place in places if place and place not in {"built-in", "frozen"}]
         return any(origin.is_relative_to(folder) for origin in origins for folder in self.folders)
+
+
+def is_there(module: str) -> bool:
+    """Whether any top-level module of this name can be found, allowed or not."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def _is_harmless(cls: type) -> bool:

@@ -50,6 +50,8 @@ class Driver:
         self._driven: dict[UUID, asyncio.Task[None]] = {}
         self._read = 0
         """The newest message of instances that were driven because of their messages."""
+        self.problems: dict[UUID, str] = {}
+        """Why an instance could not be driven when it was tried last."""
 
     @property
     def driven(self) -> Sequence["asyncio.Task[None]"]:
@@ -122,6 +124,7 @@ class Driver:
         return True
 
     async def _drive(self, workflow_id: UUID) -> None:
+        self.problems.pop(workflow_id, None)
         try:
             run = await self._engine.drive(workflow_id)
             now = self._engine.clock.now_us()
@@ -134,9 +137,11 @@ class Driver:
         except WorkflowBusyError:
             self._backoff.failed(workflow_id, self._engine.clock.now_us())  # whoever drives it sees its timers
         except RuvonError as exc:  # says itself what is wrong and what to do
+            self.problems[workflow_id] = str(exc)
             if self._backoff.failed(workflow_id, self._engine.clock.now_us()) == 1:
                 _LOGGER.error("the workflow %s cannot be driven; it is tried again: %s", workflow_id, exc)  # noqa: TRY400
-        except Exception:
+        except Exception as exc:
+            self.problems[workflow_id] = f"{type(exc).__name__}: {exc}"
             if self._backoff.failed(workflow_id, self._engine.clock.now_us()) == 1:
                 _LOGGER.exception("the workflow %s cannot be driven; it is tried again", workflow_id)
         finally:

@@ -7,8 +7,8 @@ scheduler that is killed loses nothing, and the next one goes on.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, final
 
@@ -42,6 +42,8 @@ class Turn:
     """Events that were delivered."""
     deleted: int
     """Ended instances that were deleted."""
+    problems: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Why something could not be done, by the id of the instance or the name of the schedule; it is tried again."""
 
 
 @final
@@ -135,7 +137,8 @@ class Scheduler:
             if not began and not begun:
                 break
         delivered = await self._relay.relay() if self._relay is not None else 0
-        return Turn(started, driven, delivered, await self._retention.sweep())
+        problems = {**self._starter.problems, **{str(name): why for name, why in self._driver.problems.items()}}
+        return Turn(started, driven, delivered, await self._retention.sweep(), problems)
 
     async def _begin(self) -> None:
         """Register what workflows declare; a definition with mistakes is no reason not to start the others."""

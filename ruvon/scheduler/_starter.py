@@ -10,6 +10,7 @@ import orjson
 from ruvon._schedules import planned_run, run_id
 from ruvon.cron import Plan
 from ruvon.engine import Engine
+from ruvon.ir import RuvonError
 from ruvon.models import WorkflowStatus
 from ruvon.providers import (
     DefinitionRecord,
@@ -39,6 +40,8 @@ class Starter:
         self._engine = engine
         self._grace_us = grace_us
         self._backoff = Backoff[str]()
+        self.problems: dict[str, str] = {}
+        """Why a schedule could not be started when it was due last."""
 
     async def start_due(self) -> tuple[list[UUID], list[UUID]]:
         """Start what is due: the new instances, and those that were told to end."""
@@ -47,6 +50,7 @@ class Starter:
         told: list[UUID] = []
         for schedule in await self._due(now):
             name = schedule.schedule_id
+            self.problems.pop(name, None)
             try:
                 step = await self._step(schedule, now)
                 if step is not None:
@@ -54,7 +58,8 @@ class Starter:
                     started += await self._take(step)
             except (StaleScheduleError, ScheduleNotFoundError):
                 continue  # another scheduler, or an operator, was first; the next turn sees what it left
-            except Exception:
+            except Exception as exc:
+                self.problems[name] = str(exc) if isinstance(exc, RuvonError) else f"{type(exc).__name__}: {exc}"
                 if self._backoff.failed(name, now) == 1:
                     _LOGGER.exception("the schedule `%s` cannot be started; it is tried again", name)
             else:

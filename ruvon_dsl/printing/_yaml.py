@@ -4,6 +4,7 @@ from ruvon.ir._nodes import CommitMode, Definition
 from ruvon_dsl.printing._declare import built_variables, declared_variables
 from ruvon_dsl.printing._locals import local_names, most_automatic, named_by_declaration
 from ruvon_dsl.printing._names import explicit_names
+from ruvon_dsl.printing._one_module import one_module
 from ruvon_dsl.printing._structure import structure
 from ruvon_dsl.printing._targets import Declarations, Resolve
 from ruvon_dsl.printing._yaml_items import build, naming_order
@@ -22,14 +23,16 @@ def to_yaml(definition: Definition, *, resolve: Resolve | None = None) -> str:
     Args:
         definition: A definition that passes the verifier.
         resolve: Gives the object at a path `module:Qualname`, to print options only where they differ from the
-            declaration. Without it every function counts as a plain `@step` without options.
+            declaration, and the module once where all names are its own. Without it every function counts as a plain
+            `@step` without options, and each name has its path under `uses`.
 
     Returns:
         The text of the file; compiling it against the same code gives the same digest. Keys stand in a fixed order.
     """
     entries = build(structure(definition.graph, jumps=True), "END")
     declarations = Declarations(resolve)
-    values = Values(definition, frozenset(local_names(definition)) | {"state"})
+    own_names = frozenset(local_names(definition)) | {"state"}
+    values = Values(definition, own_names)
     annotated = declared_variables(definition) | built_variables(definition)
     automatic = most_automatic(definition)
     steps = Steps(
@@ -42,8 +45,14 @@ def to_yaml(definition: Definition, *, resolve: Resolve | None = None) -> str:
     ).entries(entries)
     variables: dict[str, Tree] = {name: values.type(definition.variables[name]) for name in sorted(annotated)}
     header = _header(definition, values, automatic=automatic)
-    if values.uses:
-        header["uses"] = dict(sorted(values.uses.items()))
+    home = one_module(values.uses, values.names, own_names, resolve)
+    if home is not None:
+        header["module"] = home
+    uses: dict[str, Tree] = {
+        short: path for short, path in sorted(values.uses.items()) if home is None or path != f"{home}:{short}"
+    }
+    if uses:
+        header["uses"] = uses
     if variables:
         header["variables"] = variables
     return emit({**header, "steps": steps})

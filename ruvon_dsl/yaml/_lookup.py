@@ -13,7 +13,7 @@ from typing import Final, final
 
 from ruvon.ir._diagnostics import Diagnostic, Edit, Fix
 from ruvon.ir._errors import RuvonError
-from ruvon.ir._paths import ImportRefusedError, ImportRoots, canonical_path, split_path
+from ruvon.ir._paths import ImportRefusedError, ImportRoots, ObjectNotFoundError, canonical_path, split_path
 from ruvon.ir.expr._language import DEFINITION_PATHS
 from ruvon.models import WorkflowStep
 from ruvon_dsl._link import (
@@ -28,7 +28,7 @@ from ruvon_dsl._link import (
 )
 from ruvon_dsl.yaml import _codes as codes
 from ruvon_dsl.yaml._findings import Findings
-from ruvon_dsl.yaml._near import is_there, near_path
+from ruvon_dsl.yaml._near import near_path
 from ruvon_dsl.yaml._values import ScalarNode
 
 __all__ = ["Names"]
@@ -170,7 +170,7 @@ class Names:
     def _lost_module(self, error: RuvonError, path: str) -> str | None:
         """The module of a path, where it is the module that is missing or cannot be imported."""
         module = path if path in self.module_names else split_path(path)[0]
-        if isinstance(error, ImportRefusedError) and is_there(module.partition(".")[0]):
+        if isinstance(error, ImportRefusedError):
             return None
         try:
             self._roots.load_module(module)
@@ -259,12 +259,13 @@ _ALIKE: Final = ", and the others alike"
 
 
 def _explained(error: RuvonError, path: str) -> tuple[str, str]:
-    if not isinstance(error, ImportRefusedError):
-        return str(error), _IN_MODULE if "fails to import" in str(error) or "No module" in str(error) else ""
-    top = path.replace(":", ".").partition(".")[0]
-    if is_there(top):
-        return error.problem, error.remedy
-    return f"there is no module `{top}`", f"correct `{path}`, or {error.remedy}"
+    match error:
+        case ImportRefusedError():
+            return error.problem, error.remedy
+        case ObjectNotFoundError(reason=reason, remedy=remedy) if remedy:
+            return reason, f"correct `{path}`, or {remedy}"
+        case _:
+            return str(error), _IN_MODULE if "fails to import" in str(error) or "No module" in str(error) else ""
 
 
 def _walk(value: object, rest: str) -> object:

@@ -8,15 +8,7 @@ from pathlib import Path
 from ruvon.ir._errors import RuvonError
 from ruvon.ir._paths import ImportRoots
 
-__all__ = ["is_there", "near_path"]
-
-
-def is_there(module: str) -> bool:
-    """Whether any top-level module of this name can be found, allowed or not."""
-    try:
-        return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):
-        return False
+__all__ = ["near_path"]
 
 
 def near_path(path: str, roots: ImportRoots) -> str | None:

@@ -162,6 +162,45 @@ def test_convert_keeps_the_digest(ruvon: Command, form: str, name: str) -> None:
     assert ruvon("compile", f"converted_{name}", "--digest").out == ruvon("compile", ORDER, "--digest").out
 
 
+DECLARED = """
+from datetime import timedelta
+
+from ruvon import Retry, step, workflow
+
+
+@step(timeout=timedelta(seconds=7), retry=Retry(max_attempts=3))
+async def ask() -> int:
+    return 1
+
+
+@workflow("Asks")
+async def asks(state: dict) -> int:
+    return await ask()
+"""
+
+
+def test_convert_says_the_module_once_and_no_option_twice(ruvon: Command, place: Path) -> None:
+    """What a step's declaration states is not written again, and the result is the same definition."""
+    (place / "asking.py").write_text(DECLARED)
+
+    done = ruvon("convert", "asking.py", "--to", "yaml", "-o", "asks.yaml")
+    assert done.code == 0, done.text
+    text = (place / "asks.yaml").read_text()
+
+    assert "module: asking\n" in text
+    assert not {"uses:", "timeout:", "retry:"} & set(text.split())
+    assert ruvon("compile", "asks.yaml", "--digest").out == ruvon("compile", "asking.py", "--digest").out
+
+
+def test_convert_from_the_cache_says_the_same(shell: Command, place: Path) -> None:
+    """A definition that is taken from the disk was made without loading its code."""
+    (place / "asking.py").write_text(DECLARED)
+    first, second = (shell("convert", "asking.py", "--to", "yaml").out for _ in range(2))
+
+    assert first == second
+    assert "module: asking\n" in first
+
+
 @pytest.mark.parametrize(("kind", "target"), [("yaml", []), ("ir", []), ("state", [ORDER])])
 def test_schema(ruvon: Command, kind: str, target: list[str]) -> None:
     """S3-027: the JSON Schemas of YAML files, the graph and a workflow's state are there for editors."""

@@ -151,3 +151,17 @@ def test_a_field_that_the_graph_reads_may_not_go(shell: Command, place: Path) ->
     assert "`meter_a:Meter` has no field `total` any more" in " ".join(refused.err.split())
     file.write_text(READS.format(field="total", type="MeterA"))
     assert shell("resume", run, "-i", "{}", "--auto", "--json").json["result"] == 4
+
+
+def test_a_module_that_was_deleted_is_said_not_to_exist(
+    shell: Command, drifted: Callable[[str], str], place: Path
+) -> None:
+    """Not to be forbidden: nothing can be allowed that is not there."""
+    run = drifted("gone_module")
+    (place / "gone_module.py").unlink()
+
+    done = shell("resume", run, "-i", "{}")
+
+    assert done.code == 1
+    assert "there is no module `gone_module`" in done.err
+    assert "not an allowed import root" not in done.err

@@ -86,7 +86,7 @@ def test_show_works_without_the_code(ruvon: Command, shell: Command, started: St
     shown = shell("show", workflow_id, "--logs", "--json")
 
     assert shown.json["status"] == "WAITING_HUMAN"
-    assert "import root" in shown.json["state_error"]
+    assert "there is no module `cli_flows`; allow its package or folder with --import-root" in shown.json["state_error"]
     assert shown.json["history"][0]["step"] == "hello"
     assert shown.json["waiting_for"][0]["form"]["required"] == ["ok", "number"]
 

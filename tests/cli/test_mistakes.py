@@ -68,6 +68,9 @@ DATABASE: tuple[tuple[str, ...], ...] = (
     ("db", "init", "--db", "newer.db"),
     ("start", ORDER, "-d", DATA, "--db", "missing/folder/ruvon.db"),
     ("start", ORDER, "-d", DATA, "--db", "hollow"),
+    ("list", "--db", "hollow"),
+    ("db", "init", "--db", "hollow"),
+    ("db", "migrate", "--dry-run", "--db", "hollow"),
 )
 
 
@@ -118,6 +121,43 @@ def test_what_is_not_there_is_4(ruvon: Command, arguments: tuple[str, ...]) -> N
 def test_a_database_that_cannot_be_used_is_3(ruvon: Command, arguments: tuple[str, ...]) -> None:
     """Missing, corrupt, newer and unreachable databases end with code 3."""
     assert _ends(ruvon, arguments)[0] == 3
+
+
+@pytest.mark.parametrize("arguments", [case for case in DATABASE if "hollow" in case], ids=" ".join)
+def test_a_folder_in_place_of_a_database_is_said_to_be_one(ruvon: Command, arguments: tuple[str, ...]) -> None:
+    """Not to be created: it is there, and is no file."""
+    assert "hollow is a folder; name a file with --db, such as hollow/ruvon.db" in ruvon(*arguments).err
+
+
+LONG = "a" * 5_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("show", LONG), 4),
+        (("show", "z" * 36), 4),
+        (("cancel", LONG), 4),
+        (("run", LONG), 1),
+        (("schedule", "show", LONG), 4),
+        (("definitions", "show", LONG), 1),
+        (("definitions", "show", f"{LONG}@1"), 1),
+        (("definitions", "show", f"W@{LONG}"), 1),
+        (("compile", LONG), 1),
+    ],
+    ids=lambda value: " ".join(item[:12] for item in value) if isinstance(value, tuple) else "",
+)
+def test_what_is_too_long_for_a_name_is_not_said_again_whole(
+    ruvon: Command, arguments: tuple[str, ...], code: int
+) -> None:
+    """A message stays readable whatever was pasted in place of a name."""
+    ruvon("db", "init")
+
+    done = ruvon(*arguments)
+
+    assert done.code == code
+    assert done.err.startswith("error: ")
+    assert len(done.err) < 400
 
 
 def test_a_damaged_page_is_3(ruvon: Command, place: Path) -> None:

@@ -158,6 +158,25 @@ def test_a_signal_is_received(ruvon: Command, begin: Begin) -> None:
     assert ruvon("show", run, "--json", *ROOTS).json["state"]["price"] == 3
 
 
+@pytest.mark.parametrize(
+    ("arguments", "call"),
+    [
+        (("signal", "3f2a9c41", "Paid"), "ruvon signal 3f2a9c41 Paid"),
+        (("bulk", "signal", "Paid"), "ruvon bulk signal Paid"),
+    ],
+    ids=["signal", "bulk signal"],
+)
+def test_a_payload_that_is_no_json_is_said_with_a_right_call(
+    ruvon: Command, arguments: tuple[str, ...], call: str
+) -> None:
+    """What is wrong with which argument, and how it is written."""
+    done = ruvon(*arguments, "nojson")
+
+    assert done.code == 2
+    assert done.err.startswith("error: the payload is no JSON: ")
+    assert f"""write it like {call} '{{"name": "value"}}', or {call} @FILE""" in done.err
+
+
 def test_a_signal_that_nobody_receives_is_refused(ruvon: Command, begin: Begin) -> None:
     """The message names what is received."""
     done = ruvon("signal", begin("Waiting"), "Payed", "{}", *ROOTS)

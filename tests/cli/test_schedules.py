@@ -126,12 +126,48 @@ def test_pause_resume_remove(ruvon: Command, add: Callable[..., None]) -> None:
 
 @pytest.mark.parametrize("command", ["show", "pause", "resume", "remove"])
 def test_an_unknown_schedule(ruvon: Command, add: Callable[..., None], command: str) -> None:
-    """Exit code 4."""
+    """Exit code 4, and the one that is spelt nearly like it."""
     add()
-    done = ruvon("schedule", command, "nots")
+    done = ruvon("schedule", command, "nots", "--db", "ruvon.db")
 
     assert done.code == 4
-    assert "there is no schedule named" in done.err
+    assert "there is no schedule named `nots`; did you mean `notes`?" in done.err
+    assert "`ruvon schedule list --db ruvon.db`" in done.err
+
+
+def test_the_scheduler_once_ends_with_1_where_a_run_cannot_be_driven(
+    ruvon: Command, add: Callable[..., None], place: Path
+) -> None:
+    """It says which, and why; what can be done is done."""
+    add("notes")
+    lost, sound = (ruvon("start", str(FLOW), "--workflow", "Later", "--json").json["workflow_id"] for _ in range(2))
+    with sqlite3.connect(place / "ruvon.db") as connection:
+        connection.execute("UPDATE workflow_executions SET due_us = 1")
+        connection.execute("UPDATE workflow_executions SET digest = x'00' WHERE id = ?", (lost,))
+    connection.close()
+    _overdue(place)
+
+    done = ruvon("scheduler", "--once", "--json")
+    told = ruvon("scheduler", "--once")
+
+    assert (done.code, done.json["started"], list(done.json["problems"])) == (1, 1, [lost])
+    assert told.code == 1
+    assert f"{lost} could not go on: " in told.err
+    assert sound not in told.err
+
+
+def test_the_scheduler_once_ends_with_1_where_a_schedule_cannot_be_started(
+    ruvon: Command, add: Callable[..., None], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its type is not known any more."""
+    add("notes")
+    _overdue(place)
+    monkeypatch.setenv("RUVON_WORKFLOWS", str(place))
+
+    done = ruvon("scheduler", "--once")
+
+    assert done.code == 1
+    assert "notes could not go on: " in done.err
 
 
 def test_the_scheduler_once(ruvon: Command, add: Callable[..., None], place: Path) -> None:

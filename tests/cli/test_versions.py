@@ -137,18 +137,31 @@ def test_a_stored_definition_is_shown(ruvon: Command, begin: Begin, place: Path)
     ("reference", "code", "says"),
     [
         ("Shop@9", 4, "no Shop of version 9 is stored"),
-        ("Ship@1.0.0", 4, "no definition of a Ship is stored"),
+        ("Ship@1.0.0", 4, "no definition of a Ship is stored; see `ruvon definitions list --db ruvon.db`"),
+        ("Shop", 4, "the database has `Shop@1.0.0`, `Shop@1.1.0`"),
+        ("Ship", 4, "there is no file and no workflow type `Ship`"),
         ("abcdef99", 4, "no stored definition has a digest that begins with abcdef99"),
         ("nowhere.py", 4, "there is no file nowhere.py"),
     ],
 )
-def test_a_definition_that_is_not_there(ruvon: Command, begin: Begin, reference: str, code: int, says: str) -> None:
+def test_a_definition_that_is_not_there(
+    ruvon: Command, begin: Begin, deploy: Deploy, reference: str, code: int, says: str
+) -> None:
     """The exit code of what is not found, and where to look."""
     begin(0)
+    deploy(*NEW)
+    begin(0)
 
-    done = ruvon("definitions", "show", reference)
+    done = ruvon("definitions", "show", reference, "--db", "ruvon.db")
 
     assert (done.code, says in done.err) == (code, True), done.err
+
+
+def test_a_type_that_is_nowhere_needs_no_database(ruvon: Command, place: Path) -> None:
+    """What is not stored because nothing is stored is said as such, and no file is made."""
+    done = ruvon("definitions", "show", "Shop")
+
+    assert (done.code, "the database" in done.err, list(place.glob("*.db"))) == (4, False, [])
 
 
 def test_a_version_that_was_stored_twice_is_named_by_its_digest(ruvon: Command, begin: Begin, deploy: Deploy) -> None:

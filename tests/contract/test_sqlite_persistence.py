@@ -274,7 +274,7 @@ def _write(path: Path, text: bytes) -> Path:
             lambda folder: _write(folder / "a.db", b"this is no database at all, but long enough to look at" * 20),
             "not a SQLite",
         ),
-        (lambda folder: folder, "cannot be opened"),
+        (lambda folder: folder, "it is a folder; name a file"),
     ],
     ids=["no folder", "no database", "a folder"],
 )
@@ -297,6 +297,44 @@ def test_a_database_of_a_later_version_is_refused_untouched(tmp_path: Path) -> N
         asyncio.run(opened(tmp_path / "a.db"))
 
     assert query(tmp_path / "a.db", "SELECT count(*) FROM sqlite_master") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("made", "says"),
+    [
+        ("PRAGMA user_version = 99", "schema version 99"),
+        ("CREATE TABLE tasks (title TEXT)", "another program's tables"),
+        ("CREATE VIEW tasks AS SELECT 1 AS title", "another program's tables"),
+        ("CREATE TABLE notes (a); PRAGMA user_version = 2", "the database of another program"),
+        ("CREATE TABLE notes (a); PRAGMA user_version = 1", "the database of another program"),
+    ],
+    ids=["a later version", "a table of our name", "a view of our name", "its own version", "its own older version"],
+)
+def test_what_is_not_ours_is_refused_without_a_changed_byte(tmp_path: Path, made: str, says: str) -> None:
+    """Not its journal mode, nor anything else of it; and nothing is laid beside it."""
+    connection = sqlite3.connect(tmp_path / "a.db")
+    connection.executescript(made)
+    connection.close()
+    before = (tmp_path / "a.db").read_bytes()
+
+    with pytest.raises(DatabaseFileError, match=says):
+        asyncio.run(opened(tmp_path / "a.db"))
+
+    assert (tmp_path / "a.db").read_bytes() == before
+    assert [item.name for item in tmp_path.iterdir()] == ["a.db"]
+
+
+def test_a_file_with_tables_of_an_application_is_taken(tmp_path: Path) -> None:
+    """Tables of other names live beside ours."""
+    query(tmp_path / "a.db", "CREATE TABLE notes (a)")
+
+    asyncio.run(_touched(tmp_path / "a.db"))
+
+    assert query(tmp_path / "a.db", "SELECT count(*) FROM workflow_executions, notes") == [(0,)]
+
+
+async def _touched(path: Path) -> None:
+    await (await opened(path)).close()
 
 
 def test_a_full_disk_is_a_typed_error_and_loses_nothing(tmp_path: Path) -> None:

@@ -106,6 +106,8 @@ class _Painter:
             boxes.append(_box(node, self._prefix))
             own = list(_edges(node))
             leaving = [target for target in successors(node, self._graph) if target not in {name for name, _ in own}]
+            if leaving and isinstance(node.action, Try):  # what is left behind an error is not where it goes on without
+                own = [(target, "else") for target, _ in own]
             for target, text in (*own, *((target, "leaves") for target in leaving)):
                 back = target in place and place[target] <= place[node.id]
                 self._edges.append(Edge(node.id, self._to(target), text, back))

@@ -202,7 +202,7 @@ def _describe(member: object) -> str:
     name = getattr(origin, "__name__", None) or str(origin)
     if not arguments:
         return str(name)
-    inner = ["..." if part is Ellipsis else describe(part) for part in arguments]
+    inner = ["..." if part is Ellipsis else "Any" if part is UNKNOWN else describe(part) for part in arguments]
     return f"{name}[{', '.join(inner)}]"
 
 

@@ -98,6 +98,18 @@ def test_names_of_python_itself_are_not_found(roots: ImportRoots, name: str) -> 
         roots.load(f"inside_roots:{name}")
 
 
+def test_a_module_that_does_not_exist_is_said_not_to_exist(roots: ImportRoots) -> None:
+    """What was deleted is no question of what is allowed."""
+    with pytest.raises(ObjectNotFoundError, match="there is no module `never_written`"):
+        roots.load("never_written:work")
+
+
+def test_a_module_that_exists_outside_of_the_roots_is_refused(roots: ImportRoots) -> None:
+    """A package that is installed, and not allowed."""
+    with pytest.raises(ImportRefusedError, match="`yaml` is not an allowed import root"):
+        roots.load("yaml:safe_load")
+
+
 @pytest.mark.parametrize("function", ["os.system", "run", "inside_roots:os.system", "inside_roots:run"])
 def test_a_file_cannot_name_what_its_module_imported(roots: ImportRoots, function: str) -> None:
     """A YAML step whose function is `os.system`, however written, does not compile."""

@@ -64,7 +64,8 @@ class Holds:
 
     def __init__(self, connect: Callable[[], Awaitable[Connection]], salt: int, channel: str) -> None:
         self._connect = connect
-        self._salt = salt
+        self.salt = salt
+        """What tells the locks of this schema from others of the database; a lock is `salt # key`."""
         self._channel = channel
         self._connection: Connection | None = None
         self._who: tuple[int, object] | None = None
@@ -192,7 +193,7 @@ class Holds:
         freed, self._free = self._free, []
         try:
             if freed:
-                await self._open().execute(sql.RELEASE, [key for key, _ in freed], self._salt)
+                await self._open().execute(sql.RELEASE, [key for key, _ in freed], self.salt)
         finally:  # a lost connection has released them, too
             for _, answer in freed:
                 _settle(answer, None)
@@ -208,7 +209,7 @@ class Holds:
         if not asked:
             return
         try:
-            rows = await self._open().fetch(sql.TRY_HOLD, [str(name) for name in asked], self._salt)
+            rows = await self._open().fetch(sql.TRY_HOLD, [str(name) for name in asked], self.salt)
         except BaseException:
             self._wanted = [*((name, answer) for name, found in asked.items() for answer in found), *self._wanted]
             raise
@@ -273,7 +274,7 @@ class Holds:
         for _ in range(_RETAKE_TRIES):  # the server may need a moment to end the session that had them
             if not missing:
                 return
-            for row in await connection.fetch(sql.TRY_AGAIN, list(missing), self._salt):
+            for row in await connection.fetch(sql.TRY_AGAIN, list(missing), self.salt):
                 if row["taken"]:
                     del missing[row["key"]]
             if missing:

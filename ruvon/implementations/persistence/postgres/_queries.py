@@ -121,6 +121,15 @@ CHILDREN: Final = """
 SELECT id, workflow_type, status, current_step, parent_activation, created_us FROM workflow_executions
 WHERE parent_id = $1 ORDER BY created_us, key"""
 
+# A session lock of one number shows its upper half as the class and its lower half as the object.
+HELD: Final = """
+SELECT e.id FROM workflow_executions e WHERE e.id = ANY($1::text[]) AND EXISTS (
+    SELECT FROM pg_locks l
+    WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
+      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND (l.classid::bigint << 32 | l.objid::bigint) = ($2::bigint # e.key)
+)"""
+
 IDS_LIKE: Final = """
 SELECT id FROM workflow_executions WHERE id >= $1 AND id < $1 || '~' ORDER BY created_us DESC LIMIT $2"""
 

@@ -1,14 +1,24 @@
 """Opening one SQLite database the way money wants it: WAL, full flushes, typed errors."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
-from ruvon.implementations.persistence.sqlite._schema import SCHEMA_VERSION
+from ruvon.implementations.persistence.sqlite._schema import OWN_TABLES, SCHEMA_VERSION
 from ruvon.implementations.persistence.sqlite._upgrade import scripts_from, statements_of
 from ruvon.providers.persistence import PersistenceError
 
-__all__ = ["DatabaseFileError", "Durability", "is_memory", "migrate", "open_connection", "read_version"]
+__all__ = [
+    "DatabaseFileError",
+    "Durability",
+    "describe",
+    "is_memory",
+    "migrate",
+    "open_connection",
+    "read_version",
+    "refuse_foreign",
+]
 
 Durability: TypeAlias = Literal["FULL", "NORMAL", "OFF"]
 
@@ -32,10 +42,13 @@ def open_connection(path: str, durability: Durability) -> sqlite3.Connection:
     """Open a connection with our settings; statements run outside implicit transactions.
 
     Raises:
-        DatabaseFileError: the folder is missing, the file is not a database, is locked or may not be written.
+        DatabaseFileError: the folder is missing, it is a folder, the file is not a database, is locked or may not be
+            written.
     """
     if not is_memory(path) and not Path(path).parent.is_dir():
         raise DatabaseFileError(path, f"the folder {Path(path).parent} does not exist; create it")
+    if not is_memory(path) and Path(path).is_dir():
+        raise DatabaseFileError(path, f"it is a folder; name a file, such as {Path(path) / 'ruvon.db'}")
     try:
         connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         connection.row_factory = sqlite3.Row
@@ -54,13 +67,55 @@ def read_version(path: str) -> int:
         DatabaseFileError: it is no database.
     """
     try:
-        connection = sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True, timeout=_BUSY_TIMEOUT_S)
-        try:
-            return int(connection.execute("PRAGMA user_version").fetchone()[0])
-        finally:
-            connection.close()
+        with closing(_open_to_read(path)) as connection:
+            return _version_of(connection)
     except sqlite3.Error as exc:
         raise DatabaseFileError(path, describe(exc)) from exc
+
+
+def refuse_foreign(path: str, schema: str) -> None:
+    """Look at a file without changing a byte of it, and refuse one that `migrate` would refuse.
+
+    Opening a file for our use writes to it (its journal becomes a WAL), so what belongs to another program or to a later
+    Ruvon is told apart first: what it has of our names is rebuilt, empty, in memory, and migrated there. A file that is
+    missing or cannot be looked at is left to `open_connection`, which says why.
+
+    Raises:
+        DatabaseFileError: the file is another program's, or was written by a later Ruvon.
+    """
+    if is_memory(path) or not Path(path).is_file():
+        return
+    try:
+        with closing(_open_to_read(path)) as connection:
+            version, own = _version_of(connection), _own_objects(connection)
+    except sqlite3.Error:
+        return
+    if version == SCHEMA_VERSION and own:
+        return
+    if 0 < version <= SCHEMA_VERSION and not own:
+        raise DatabaseFileError(path, "it is the database of another program; name another file")
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as rehearsal:
+        try:
+            for statement in own:
+                rehearsal.execute(statement)
+        except sqlite3.Error:
+            return  # it uses what this connection lacks, such as a collation
+        rehearsal.execute(f"PRAGMA user_version = {version}")
+        migrate(rehearsal, path, schema)
+
+
+def _open_to_read(path: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True, timeout=_BUSY_TIMEOUT_S)
+
+
+def _version_of(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _own_objects(connection: sqlite3.Connection) -> list[str]:
+    """The statements that made what bears the names of our tables, and their indexes."""
+    rows = connection.execute("SELECT tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL AND type <> 'trigger'")
+    return [str(sql) for table, sql in rows if table in OWN_TABLES]
 
 
 def migrate(connection: sqlite3.Connection, path: str, schema: str) -> None:
@@ -85,7 +140,7 @@ def migrate(connection: sqlite3.Connection, path: str, schema: str) -> None:
 
 
 def _migrate(connection: sqlite3.Connection, path: str, schema: str) -> None:
-    found = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    found = _version_of(connection)
     if found > SCHEMA_VERSION:
         raise DatabaseFileError(
             path, f"it has schema version {found}, this Ruvon knows {SCHEMA_VERSION}; upgrade Ruvon"

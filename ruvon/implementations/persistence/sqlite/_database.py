@@ -21,6 +21,7 @@ from ruvon.implementations.persistence.sqlite._connection import (
     is_memory,
     migrate,
     open_connection,
+    refuse_foreign,
 )
 from ruvon.implementations.persistence.sqlite._locks import Locks
 from ruvon.implementations.persistence.sqlite._watch import Watch
@@ -62,11 +63,13 @@ class Database:
         """
         if self._writer is not None:
             return
+        schema = self._schema or _current_schema()
+        refuse_foreign(self.db_path, schema)
         connection = open_connection(self.db_path, self.durability)
         locks = Locks(None if self._memory else f"{self.db_path}.lock", self._listeners)
         try:
             with locks.write_turn():
-                migrate(connection, self.db_path, self._schema or _current_schema())
+                migrate(connection, self.db_path, schema)
         except BaseException:
             connection.close()
             locks.close()

@@ -110,6 +110,16 @@ class Locks:
         self._holds[workflow_id] = taken
         return taken
 
+    def is_held(self, workflow_id: UUID, key: int) -> bool:
+        """Whether anybody has the instance; only looks, so nobody who wants to take it is in its way."""
+        if workflow_id in self._holds:
+            return True
+        if self._file is None or fcntl is None:
+            return False
+        asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, key, 1, 0)
+        answer = fcntl.fcntl(self._file, fcntl.F_OFD_GETLK, asked)
+        return bool(struct.unpack(_FLOCK, answer)[0] != fcntl.F_UNLCK)
+
     def release(self, workflow_id: UUID, key: int, taken: InstanceHold) -> None:
         """Give it free if `taken` still has it."""
         if self._holds.get(workflow_id) is taken:
