@@ -559,12 +559,13 @@ async def _life(
     builder.register(*definitions)
     _share_programs(builder)
     await store.initialize()
-    known = False
+    known: list[str] = []
     if created is not None:
         ids.creating = False
-        known = any(str(item["workflow_id"]) == str(created) for item in await store.list_workflows(limit=100))
+        listed = [str(item["workflow_id"]) for item in await store.list_workflows(limit=100)]
+        known = [workflow_id for workflow_id in listed if workflow_id == str(created)]
     if known:
-        workflow = await builder.load_workflow(created)
+        workflow = await builder.load_workflow(known[0])
     else:
         ids.creating = True
         workflow = await builder.create_workflow(definitions[0].workflow_type, initial.model_copy(deep=True))
