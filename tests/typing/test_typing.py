@@ -99,8 +99,8 @@ class Stopped:
     def now_us(self) -> int:
         return 0
 
-def clocks(stopped: Stopped) -> tuple[Clock, ...]:
-    return (stopped,)
+def clock(stopped: Stopped) -> Clock:
+    return stopped
 """
 
 
