@@ -26,6 +26,7 @@ lint: $(READY)
 
 types: $(READY)
 	$(BIN)/mypy --config-file pyproject.toml
+	$(BIN)/mypy --config-file tests/typing/doubles.ini
 	$(BIN)/pyright --project pyproject.toml
 
 unit: $(READY)

@@ -266,17 +266,28 @@ class PersistenceContract(HistoryContract, LookupContract, PlannedContract):
         on_store(scenario)
 
     def test_a_holder_hears_of_messages(self, on_store: Any) -> None:
-        """Section 8.1: appending wakes the holder."""
+        """Section 8.1: appending wakes the holder, of that instance and of no other one, and only while it listens."""
 
         async def scenario(store: Any) -> None:
-            record = await self.created(store)
-            hold = await store.hold(record.workflow_id)
-            heard = asyncio.Event()
+            record, other = await self.created(store), await self.created(store)
+            hold, beside = await store.hold(record.workflow_id), await store.hold(other.workflow_id)
+            heard, heard_beside = asyncio.Event(), asyncio.Event()
             hold.listen(heard.set)
-            await store.append_inbox(message(record, "x"))
+            beside.listen(heard_beside.set)
+            await store.read_inbox(record.workflow_id)
+            assert not heard.is_set()
+            assert await store.append_inbox(message(record, "x"))
             await asyncio.wait_for(heard.wait(), 5)
+            assert [entry.payload for entry in await store.read_inbox(record.workflow_id)] == [b"x"]
             hold.listen(None)
+            heard.clear()
+            heard_beside.clear()
+            assert await store.append_inbox(message(record, "y"))
+            assert await store.append_inbox(message(other, "z"))
+            await asyncio.wait_for(heard_beside.wait(), 5)
+            assert not heard.is_set()
             await hold.release()
+            await beside.release()
 
         on_store(scenario)
 

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -37,9 +38,9 @@ def connection() -> Iterator[sqlite3.Connection]:
     made.close()
 
 
-def plan(connection: sqlite3.Connection, statement: str, values: object) -> list[str]:
+def plan(connection: sqlite3.Connection, statement: str, values: Any) -> list[str]:
     """The steps of a query plan."""
-    return [str(row[3]) for row in connection.execute("EXPLAIN QUERY PLAN " + statement, values)]  # type: ignore[call-overload]
+    return [str(row[3]) for row in connection.execute("EXPLAIN QUERY PLAN " + statement, values)]
 
 
 def scans(steps: list[str]) -> list[str]:

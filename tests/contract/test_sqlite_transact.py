@@ -379,8 +379,11 @@ def test_a_message_of_the_transition_wakes_its_holder(kind: str, tmp_path: Path)
             heard = asyncio.Event()
             hold.listen(heard.set)
             async with store.transact() as sql:
+                await sql.execute("SELECT 1")
+                assert not heard.is_set()
                 await sql.commit(step(record, 1, sent=(message(other, "x"),)))
             await asyncio.wait_for(heard.wait(), 5)
+            assert [entry.payload for entry in await store.read_inbox(other.workflow_id)] == [b"x"]
             await hold.release()
 
     asyncio.run(scenario())

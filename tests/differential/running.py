@@ -11,8 +11,10 @@ from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
 from ruvon.ir import Definition, ImportRoots
 from ruvon_dsl import compile_function, compile_source, require
 from tests.differential import shop
-from tests.differential.sources import initial_of, outside_of, program, source_of
-from tests.support.differential import MakeStore, Outcome, engine_run, local_run
+from tests.differential.blocks import source_of
+from tests.differential.sources import initial_of, outside_of, program
+from tests.support.differential import Outcome, local_run
+from tests.support.differential_engine import MakeStore, engine_run
 
 __all__ = [
     "WORLDS",

@@ -1,71 +1,19 @@
 """Random workflows as source text: every statement kind, bounded, with names that are bound where they are read.
 
-A statement is a tuple of lines and blocks, a block is a list of statements; so a failing program can be made smaller by
-dropping statements (`shrunk`), without knowing what they mean. Every call has a tag of its own, by which the outside world
-decides what it does.
+Every call has a tag of its own, by which the outside world decides what it does.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from random import Random
-from typing import Any, TypeAlias
+from typing import Any
 
 from tests.differential import shop
+from tests.differential.blocks import Block, Statement, breaks, ends, waits
 from tests.differential.shop import FAKES, INSTANT, Approval, Note, State, Stop, behave
 from tests.support.differential import Outside, Sent
 
-__all__ = ["Block", "initial_of", "outside_of", "program", "shrunk", "source_of"]
-
-Statement: TypeAlias = "tuple[str | Block, ...]"
-Block: TypeAlias = "list[Statement]"
-
-HEAD = """from datetime import timedelta
-
-from ruvon import *
-from tests.differential.shop import (
-    Approval, Busy, Declined, Inner, Job, Note, Receipt, Rejected, State, Stop, book, branch_a, branch_b, change, charge,
-    combine, couple, double, flaky, mark, money, patch, patch_dict, quick, slow, stray, sub, table, told, val, whole,
-)
-
-
-"""
-
-
-def source_of(block: Block, *, options: str = "", result: str = "int | None") -> str:
-    """The module's text."""
-    lines = [f'@workflow("Generated"{options})', f"async def generated(state: State) -> {result}:"]
-    _write(block, 1, lines)
-    return HEAD + "\n".join(lines) + "\n"
-
-
-def _write(block: Block, depth: int, lines: list[str]) -> None:
-    if not block:
-        lines.append("    " * depth + "pass")
-    for statement in block:
-        for part in statement:
-            if isinstance(part, str):
-                lines.append("    " * depth + part)
-            else:
-                _write(part, depth + 1, lines)
-
-
-def shrunk(block: Block) -> Iterator[Block]:
-    """The same with one statement less, or with a compound statement replaced by one of its blocks."""
-    for index, statement in enumerate(block):
-        before, after = block[:index], block[index + 1 :]
-        yield before + after
-        for place, part in enumerate(statement):
-            if isinstance(part, list):
-                yield before + part + after
-                for smaller in shrunk(part):
-                    yield [*before, (*statement[:place], smaller, *statement[place + 1 :]), *after]
-        for place in range(2, len(statement), 2):
-            if (
-                isinstance(statement[place], str)
-                and isinstance(statement[place - 1], list)
-                and len(statement) > place + 1
-            ):
-                yield [*before, (*statement[:place], *statement[place + 2 :]), *after]
+__all__ = ["initial_of", "outside_of", "program"]
 
 
 def outside_of(seed: int) -> Outside:
@@ -206,7 +154,7 @@ class _Maker:
                 kinds = [self.call, self.assign, self.state_call, self.undoable]
             found = self.pick(*kinds)(place, depth)
             made += found
-            if _ends(made):
+            if ends(made):
                 break
         return made
 
@@ -397,7 +345,7 @@ class _Maker:
             inner.ints.append(index)
             head = f"for {index}, {item} in enumerate({over}):"
         parts: list[str | Block] = [head, [*self.call(inner, depth), *self.inner(inner, depth)]]
-        if self.odds(0.3) and _breaks(parts[1]):
+        if self.odds(0.3) and breaks(parts[1]):
             parts += ["else:", self.inner(place.inner(), depth)]
         return [tuple(parts)]
 
@@ -502,7 +450,7 @@ class _Maker:
                 if self.odds(0.2):
                     inner = replace(inner, branch="a")
                 body = [(f"await val({self.tag()}, {self.number(inner)})",), *self.inner(inner, depth)]
-                if not _ends(body):
+                if not ends(body):
                     body = [*body, (f"return {self.number(inner)}",)]
                 made.append((f"async def {name}() -> int:", body))
                 works.append(f'after({name}(), "{self.pick(*named)}")' if named and self.odds(0.4) else f"{name}()")
@@ -590,7 +538,7 @@ class _Maker:
             name = self.new("path")
             inner = place.inner(branch=place.branch or "c", loop=False, handler=None, in_handler=False, returns=True)
             body = [*self.wait(inner, depth), *self.call(inner, depth), *self.inner(inner, depth, 0)]
-            if not _ends(body):
+            if not ends(body):
                 body = [*body, (f"return {self.number(inner)}",)]
             made.append((f"async def {name}() -> int:", body))
             works.append(f"{name}()")
@@ -603,60 +551,14 @@ class _Maker:
         return made
 
 
-def _ends(block: Block) -> bool:
-    """Whether nothing behind the block can be reached."""
-    if not block:
-        return False
-    *_, last = block
-    words = [part.split()[0].rstrip(":") for part in last if isinstance(part, str)]
-    parts = dict(zip(words, [part for part in last if isinstance(part, list)], strict=False))
-    match words[0]:
-        case "return" | "raise" | "break" | "continue":
-            return True
-        case "if":
-            return "else" in parts and all(_ends(part) for part in last if isinstance(part, list))
-        case "match":
-            cases = [part for case in parts["match"] for part in case if isinstance(part, list)]
-            return all(_ends(part) for part in cases)
-        case "try":
-            handlers = [
-                part
-                for head, part in zip(last[2::2], last[3::2], strict=False)
-                if str(head).startswith("except") and isinstance(part, list)
-            ]
-            body = _ends(parts["try"]) or _ends(parts.get("else", []))
-            return body and all(_ends(part) for part in handlers)
-        case "async":
-            return str(last[0]).startswith("async with") and _ends(parts["async"])
-        case _:
-            return False
-
-
-def _breaks(part: object) -> bool:
-    if isinstance(part, list | tuple):
-        return any(
-            _breaks(item)
-            for item in part
-            if not (isinstance(part, tuple) and str(part[0]).startswith(("for", "while")))
-        )
-    return part == "break"
-
-
-def _waits(part: object) -> bool:
-    """Whether something comes from outside that a second life of the instance would be given again."""
-    if isinstance(part, list | tuple):
-        return any(map(_waits, part))
-    return any(word in str(part) for word in ("receive(", "human(", "first_of(", "new_id()", "random()"))
-
-
 def program(seed: int) -> tuple[Block, str]:
     """A workflow's body and its decorator's options."""
     maker = _Maker(seed)
     place = _Place()
     block = maker.block(place, maker.rng.randint(2, 7), 0)
-    if not _ends(block) and maker.odds(0.2) and not _waits(block):
+    if not ends(block) and maker.odds(0.2) and not waits(block):
         block.append(("if state.c < 2:", [("state.c += 1",), ("generated.restart(state)",)]))
-    if not _ends(block):
+    if not ends(block):
         block.append((f"return {maker.number(place)}",))
     return block, maker.pick("", ", saga=True", ", saga=True", ", strict_results=False")
 

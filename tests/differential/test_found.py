@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from ruvon import Reply
+from tests.differential.blocks import HEAD
 from tests.differential.running import compiled, explained
 from tests.differential.shop import FAKES, INSTANT, Approval, Declined, Note, Rejected, State, Stop, behave
-from tests.differential.sources import HEAD
-from tests.support.differential import Outside, Sent, differences, engine_run, local_run, memory
+from tests.support.differential import Outside, Sent, differences, local_run
+from tests.support.differential_engine import engine_run, memory
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ import pytest
 
 from tests.differential.running import Ready, by_engine, explained, file_store, prepared
 from tests.support.cases import CASES
-from tests.support.differential import Outcome, differences, memory
+from tests.support.differential import Outcome, differences
+from tests.support.differential_engine import memory
 
 CHUNK = 4
 PROGRAMS = max(CASES // 10, CHUNK)

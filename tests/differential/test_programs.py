@@ -17,7 +17,8 @@ from ruvon.engine._functions import Function, describe_function
 from ruvon.ir import Definition, ImportRoots
 from ruvon_dsl import compile_function, compile_source, require
 from tests.programs import w01_order, w02_travel, w03_loan, w06_nightly, w08_subscription, w09_incident, w11_fork
-from tests.support.differential import OUTSIDE, Outside, Sent, differences, engine_run, local_outcome, memory
+from tests.support.differential import OUTSIDE, Outside, Sent, differences, local_outcome
+from tests.support.differential_engine import engine_run, memory
 from tests.unit.authoring import test_programs as worlds
 
 KYC = """

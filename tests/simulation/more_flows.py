@@ -81,7 +81,7 @@ class FakeModels:
         self, model: ModelRef, inputs: Mapping[str, object], /, *, max_tokens: int | None = None
     ) -> Mapping[str, object]:
         """Twice the input."""
-        return {"y": [[2.0 * value for value in row] for row in inputs["x"]]}  # type: ignore[attr-defined] - rows of numbers
+        return {"y": [[2.0 * value for value in row] for row in inputs["x"]]}  # type: ignore[attr-defined]  # rows of numbers
 
     async def unload(self, model: ModelRef, /) -> None:
         """Nothing is loaded."""

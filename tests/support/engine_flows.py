@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from decimal import Decimal
+from typing import Protocol
 
 from pydantic import BaseModel, Field
 
@@ -148,12 +149,18 @@ async def nap(name: str, seconds: int) -> str:
     return name
 
 
+class Sleeps(Protocol):
+    """What a slow body waits on."""
+
+    async def sleep_us(self, us: int) -> None: ...
+
+
 class _NoClock:
     async def sleep_us(self, us: int) -> None:
         await asyncio.sleep(0)
 
 
-CLOCK = _NoClock()
+CLOCK: Sleeps = _NoClock()
 
 
 @workflow("Three")

@@ -90,3 +90,30 @@ def test_mypy_finds_what_is_wrong_and_nothing_else(mypy_findings: Findings) -> N
 def test_pyright_finds_what_is_wrong_and_nothing_else(pyright_findings: Findings) -> None:
     """Strict pyright agrees with every mark."""
     check("pyright", pyright_findings)
+
+
+STALE = """
+from ruvon.providers import Clock
+
+class Stopped:
+    def now_us(self) -> int:
+        return 0
+
+def clock(stopped: Stopped) -> Clock:
+    return stopped
+"""
+
+
+def test_a_double_that_lacks_a_method_is_found(tmp_path: Path) -> None:
+    """By the looser check of tests, benchmarks and examples (`doubles.ini`)."""
+    (tmp_path / "stale.py").write_text(STALE)
+    command = [sys.executable, "-m", "mypy", "--config-file", str(HERE / "doubles.ini")]
+    done = subprocess.run(
+        [*command, f"--cache-dir={tmp_path}", str(tmp_path / "stale.py")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert '"Stopped" is missing following "Clock" protocol member' in done.stdout

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from ruvon.implementations.persistence.postgres import DatabaseServerError, PostgresPersistenceProvider
+from ruvon.implementations.persistence.postgres._holds import PostgresHold
 from ruvon.providers import InstanceRecord, OutboxRecord, StaleWorkflowError, WorkflowBusyError
 from tests.contract.records import create, creation, instance, message, step
 from tests.support.postgres import SMALL, database, emptied, needs_postgres, query, store
@@ -197,10 +198,17 @@ def test_a_server_that_comes_back_is_used_again() -> None:
                 asyncio.create_task(one.hold(record.workflow_id)),
             ]
             await asyncio.sleep(0.05)
+            assert not any(task.done() for task in waiting)
             cable.refuse(refused=False)
-            _, _, hold = await asyncio.gather(*waiting)
+            _, read, hold = await asyncio.gather(*waiting)
             await hold.release()
+            assert read.revision in {0, 1}
             await one.close()
+        two = await opened()
+        found = await two.load_instance(record.workflow_id)
+        log = await two.read_log(record.workflow_id)
+        await two.close()
+        assert (found.revision, found.transition_id, [entry.seq for entry in log]) == (1, b"t1", [1])
 
     asyncio.run(scenario())
 
@@ -334,25 +342,37 @@ def test_many_holds_are_one_question() -> None:
     asyncio.run(scenario())
 
 
-def test_a_hold_whose_caller_is_gone_is_given_back() -> None:
-    """Cancelled while it waited, the call leaves no lock."""
+def test_a_hold_whose_caller_is_gone_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cancelled while it waited, the call leaves no lock: what the server gave is released, and others get it."""
+    released: list[bytes] = []
+    usual = PostgresHold.release
+
+    async def release(hold: PostgresHold) -> None:
+        await usual(hold)
+        released.append(hold.token)
+
+    monkeypatch.setattr(PostgresHold, "release", release)
 
     async def scenario() -> None:
-        one = await opened()
+        one, two = await opened(), await opened()
         record = await create(one)
         asking = asyncio.create_task(one.hold(record.workflow_id))
         await asyncio.sleep(0)
         asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
 
-        async def free() -> bool:
-            try:
-                await (await one.hold(record.workflow_id)).release()
-            except WorkflowBusyError:
-                return False
-            return True
+        async def given_back() -> bool:
+            return len(released) == 1
 
-        await until(free)
+        await until(given_back)
+        assert await two.held_instances([record.workflow_id]) == set()
+        hold = await two.hold(record.workflow_id)
+        assert await one.held_instances([record.workflow_id]) == {str(record.workflow_id)}
+        await hold.release()
+        assert len(set(released)) == 2
         await one.close()
+        await two.close()
 
     asyncio.run(scenario())
 

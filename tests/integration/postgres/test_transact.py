@@ -226,8 +226,12 @@ def test_a_message_of_the_transition_wakes_its_holder() -> None:
             heard = asyncio.Event()
             hold.listen(heard.set)
             async with one.transact() as sql:
+                await sql.execute("SELECT 1")
+                assert await two.read_inbox(other.workflow_id) == []
+                assert not heard.is_set()
                 await sql.commit(made_step(record, 1, sent=(message(other, "x"),)))
             await asyncio.wait_for(heard.wait(), 20)
+            assert [entry.payload for entry in await two.read_inbox(other.workflow_id)] == [b"x"]
             await hold.release()
 
     asyncio.run(scenario())

@@ -174,7 +174,24 @@ async def everything(state: Order) -> Verdict:
     assert_type(await by_path(state), dict[str, object])
     assert_type(await call("RETRYABLE", max_retries=5)(state), dict[str, object])
     assert_type(await call("SCORED", into=Verdict)(state), Verdict)
+    shared = start(plain(1))
+    assert_type(await shared, str)
 
+    assert_type(await kyc(Note(text="x")), Verdict)
+    assert_type(await kyc.spawn(Note(text="x"), key="k"), str)
+    assert_type(await mail(), object)
+    assert_type(await mail.with_(merge_function=summed)({"to": "x"}), object)
+    assert_type(await mail.schedule(cron="0 9 * * *", overlap="skip", catch_up=1), str)
+    assert_type(await audit(Note(text="x")), object)
+    assert_type(await score(), Verdict)
+    assert_type(await kyc.with_(version="2").schedule(Note(text="x"), cron="0 9 * * *"), str)
+    if state.status == "old":
+        everything.restart(state)
+    return await human("approve", form=Verdict, show={"total": state.total}, timeout=timedelta(days=2))
+
+
+@workflow("Joins")
+async def joins(state: Order) -> None:
     assert_type(await gather(plain(1), slow(2)), tuple[str, float])
     assert_type(await gather(plain(1), slow(2), plain(3)), tuple[str, float, str])
     assert_type(await gather(plain(1), slow(2), plain(3), slow(4)), tuple[str, float, str, float])
@@ -193,9 +210,9 @@ async def everything(state: Order) -> Verdict:
     )
     assert_type(merged, tuple[None, float])
 
-    shared = start(plain(1))
-    assert_type(await shared, str)
 
+@workflow("Waits")
+async def waits(state: Order) -> None:
     match await first_of(receive(Note, key="k"), receive(Verdict), sleep(timedelta(days=1))):
         case Note() as found:
             assert_type(found, Note)
@@ -216,6 +233,9 @@ async def everything(state: Order) -> Verdict:
     assert_type(secret("TOKEN"), SecretStr)
     assert_type(template("{{ state.total | round }}"), str)
 
+
+@workflow("Services")
+async def services(state: Order) -> None:
     into = await http("GET", "https://x", into=Note, headers={"authorization": secret("T")}, expect=(404,))
     assert_type(into, Note)
     assert_type(await http("POST", "https://x", json={"a": 1}), HttpResponse)
@@ -226,6 +246,9 @@ async def everything(state: Order) -> Verdict:
     assert_type(await infer("m", {"a": 1}, runtime="onnx", preprocessing="scale"), dict[str, object])
     assert_type(await wasm("m", into=Verdict, state_mapping={"a": "b"}, fallback_on_error="skip"), Verdict | None)
 
+
+@workflow("Options")
+async def options(state: Order) -> None:
     named_wait = receive.with_(name="Wait for it", automate_next=False, compensate=unplain)
     assert_type(await named_wait(Note, timeout=timedelta(days=1)), Note)
     waited: Note | None = await receive(Note, timeout=timedelta(days=1), default=None)
@@ -241,6 +264,9 @@ async def everything(state: Order) -> Verdict:
     assert_type(await booked.with_(transaction=False)(state, Decimal(1)), list[tuple[Any, ...]])
     assert_type(await slow.with_(deadline=timedelta(1), merge=MergeStrategy.DEEP, required_input=("n",))(2), float)
 
+
+@workflow("Shapes")
+async def graph_shapes(state: Order) -> None:
     node("Look closer", injected=True)
     if state.status == "odd":
         await mark(state)
@@ -262,18 +288,6 @@ async def everything(state: Order) -> Verdict:
     async with saga():
         bound = await plain(1)
     assert_type(bound, str)
-
-    assert_type(await kyc(Note(text="x")), Verdict)
-    assert_type(await kyc.spawn(Note(text="x"), key="k"), str)
-    assert_type(await mail(), object)
-    assert_type(await mail.with_(merge_function=summed)({"to": "x"}), object)
-    assert_type(await mail.schedule(cron="0 9 * * *", overlap="skip", catch_up=1), str)
-    assert_type(await audit(Note(text="x")), object)
-    assert_type(await score(), Verdict)
-    assert_type(await kyc.with_(version="2").schedule(Note(text="x"), cron="0 9 * * *"), str)
-    if state.status == "old":
-        everything.restart(state)
-    return await human("approve", form=Verdict, show={"total": state.total}, timeout=timedelta(days=2))
 
 
 async def outside() -> None:

@@ -29,6 +29,8 @@ from ruvon.authoring._step import StepMaker
 from ruvon.ir._paths import canonical_path
 from tests.programs import w01_order, w02_travel, w03_loan
 from tests.unit.authoring import flows as f
+from tests.unit.authoring import flows_groups as groups
+from tests.unit.authoring import flows_rest as rest
 
 
 class State(BaseModel):
@@ -180,7 +182,7 @@ def test_with_changes_one_use() -> None:
 def test_steps_are_found_by_their_path() -> None:
     """A decorated function is what importing its path gives."""
     assert canonical_path(f.add) == "tests.unit.authoring.flows:add"
-    assert canonical_path(f.race) == "tests.unit.authoring.flows:race"
+    assert canonical_path(groups.race) == "tests.unit.authoring.flows_groups:race"
 
 
 def test_a_workflow_keeps_function_and_header() -> None:
@@ -203,8 +205,8 @@ def test_an_external_workflow_has_types_but_no_body() -> None:
 def test_marks_are_seen() -> None:
     """`pure` and `block` leave the function itself."""
     assert is_pure(f.await_free)
-    assert not is_pure(f.add_twice)
-    assert is_block(f.add_twice)
+    assert not is_pure(rest.add_twice)
+    assert is_block(rest.add_twice)
     assert f.await_free(1) == 101
 
 

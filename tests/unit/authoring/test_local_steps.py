@@ -10,6 +10,8 @@ from ruvon import InTurn, OutsideRunError, Reply, TimedOut, World, WorldInputMis
 from ruvon.ir.values import InvalidValueError
 from ruvon.models import ContextUnavailableError, UndeclaredKeyError
 from tests.unit.authoring import flows as f
+from tests.unit.authoring import flows_rest as rest
+from tests.unit.authoring import flows_saga as sagas
 from tests.unit.authoring.support import ran, result_of
 
 
@@ -54,7 +56,7 @@ def test_a_step_may_be_lenient_alone() -> None:
 
 def test_extra_allow_merges_undeclared_keys() -> None:
     """A model with `extra="allow"` takes any key."""
-    assert result_of(f.open_state, f.Open()) == "{'other': 'kept'}"
+    assert result_of(rest.open_state, rest.Open()) == "{'other': 'kept'}"
 
 
 def test_state_may_be_rebound_to_what_a_step_returns() -> None:
@@ -223,7 +225,7 @@ def test_a_workflow_call_outside_any_run_says_what_to_do() -> None:
     """The same for a child."""
 
     async def main() -> None:
-        await f.child(f.Ping(text="x"))
+        await sagas.child(f.Ping(text="x"))
 
     with pytest.raises(OutsideRunError, match=r"the workflow `Child`.*\.local\(state, world\)"):
         asyncio.run(main())
@@ -300,18 +302,18 @@ def test_a_world_around_step_local_supplies_resources() -> None:
 
 def test_a_dict_state_works_like_a_model() -> None:
     """A workflow without a model has a dict, isolated in branches like any state."""
-    outcome = ran(f.dict_state, {})
+    outcome = ran(rest.dict_state, {})
     assert outcome.result == 3
     assert outcome.state == {"n": 4, "in_step": 4, "left": 1}
 
 
 def test_a_function_named_by_path_is_a_step() -> None:
     """`step_ref` calls the undecorated function under the same rules."""
-    assert result_of(f.references, f.Job()) == 6
+    assert result_of(rest.references, f.Job()) == 6
 
 
 def test_a_custom_type_is_scripted_and_merges_its_dict() -> None:
     """The registry lies above this layer, so the world gives the result of a custom type."""
     world = World(steps={"RETRYABLE": {"n": 2}, "SCORED": {"ok": True}})
-    assert result_of(f.custom, f.Job(), world) == 2 + 1
+    assert result_of(rest.custom, f.Job(), world) == 2 + 1
     assert world.calls[0].args == {"function": "f", "max_retries": 5}

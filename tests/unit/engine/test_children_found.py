@@ -42,37 +42,37 @@ def test_what_a_workflow_starts_is_registered_with_it() -> None:
 
 def test_another_process_finds_children_in_the_store() -> None:
     """Definitions of children are stored with the parent, so a process that registered nothing can go on."""
-    asyncio.run(_goes_on_elsewhere())
 
+    async def scenario() -> None:
+        store = MemoryPersistenceProvider()
+        workflow = await _builder(flows.rolled, store=store).create_workflow("Rolled", Box())
 
-async def _goes_on_elsewhere() -> None:
-    store = MemoryPersistenceProvider()
-    workflow = await _builder(flows.rolled, store=store).create_workflow("Rolled", Box())
+        other = await _builder(store=store).load_workflow(workflow.id)
+        await other.run()
 
-    other = await _builder(store=store).load_workflow(workflow.id)
-    await other.run()
+        assert other.status is WorkflowStatus.FAILED_ROLLED_BACK
+        assert "child" not in str(other.error)
 
-    assert other.status is WorkflowStatus.FAILED_ROLLED_BACK
-    assert "child" not in str(other.error)
+    asyncio.run(scenario())
 
 
 def test_an_unknown_child_is_a_matter_of_deployment() -> None:
     """The drive is refused where the child is started; nothing is undone, and with the type registered it goes on."""
-    asyncio.run(_waits_for_the_child())
 
+    async def scenario() -> None:
+        BANK.clear()
+        builder = _builder(_parent())
+        workflow = await builder.create_workflow("ByName", Box())
 
-async def _waits_for_the_child() -> None:
-    BANK.clear()
-    builder = _builder(_parent())
-    workflow = await builder.create_workflow("ByName", Box())
+        for _ in range(2):
+            with pytest.raises(UnknownWorkflowTypeError, match="Leaf"):
+                await workflow.run()
+            await workflow.refresh()
+            assert (workflow.status, workflow.current_step_name) == (WorkflowStatus.ACTIVE, "child")
+        assert list(BANK.values()) == ["once"]
 
-    for _ in range(2):
-        with pytest.raises(UnknownWorkflowTypeError, match="Leaf"):
-            await workflow.run()
-        await workflow.refresh()
-        assert (workflow.status, workflow.current_step_name) == (WorkflowStatus.ACTIVE, "child")
-    assert list(BANK.values()) == ["once"]
+        builder.register(flows.leaf)
+        await workflow.run()
+        assert workflow.status is WorkflowStatus.COMPLETED
 
-    builder.register(flows.leaf)
-    await workflow.run()
-    assert workflow.status is WorkflowStatus.COMPLETED
+    asyncio.run(scenario())

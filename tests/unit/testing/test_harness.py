@@ -341,10 +341,21 @@ def test_secrets_and_resources(tmp_path: Path) -> None:
         assert run.state.tag == "hello k"
 
 
-def test_closing_twice_is_harmless(harness: TestHarness) -> None:
-    """Fixtures and `with` may both close it."""
+def test_closing_twice_is_harmless(harness: TestHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fixtures and `with` may both close it: the first call ends everything, the second one does nothing."""
+    closed: list[WorkflowBuilder] = []
+    usual = WorkflowBuilder.close
+
+    async def close(builder: WorkflowBuilder) -> None:
+        closed.append(builder)
+        await usual(builder)
+
+    monkeypatch.setattr(WorkflowBuilder, "close", close)
     harness.close()
+    assert harness._loop.is_closed()
     harness.close()
+
+    assert closed == [harness.builder]
 
 
 TEST = """
