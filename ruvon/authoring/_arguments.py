@@ -1,6 +1,5 @@
 """Arguments of decorators that no declaration can keep: refused where they are written, and told what fits."""
 
-import difflib
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
@@ -56,7 +55,9 @@ def require_step_options(function: object, options: Mapping[str, object]) -> Non
 
 
 def _nearest(option: str) -> str:
-    near = difflib.get_close_matches(option, _DECLARED, n=1)
+    from difflib import get_close_matches  # noqa: PLC0415 - only who errs needs it
+
+    near = get_close_matches(option, _DECLARED, n=1)
     if not near:
         return f"it takes {', '.join(f'`{item}`' for item in _DECLARED)}"
     return f"did you mean `{near[0]}`? It takes {_DECLARED[near[0]][1]}"

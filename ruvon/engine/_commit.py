@@ -1,5 +1,6 @@
 """The one place where what happened becomes a transition."""
 
+from typing import Final
 from uuid import UUID
 
 import orjson
@@ -17,7 +18,9 @@ from ruvon.providers import InboxEntry, InboxKind, Transition
 
 __all__ = ["build_transition", "committed", "final_error", "snapshot_of"]
 
-_DELTAS = 64
+_DELTAS: Final = 64
+_ACTIVE: Final = WorkflowStatus.ACTIVE
+_ACTIVE_TEXT: Final = _ACTIVE.value
 
 
 def build_transition(run: Run) -> Transition:
@@ -25,21 +28,21 @@ def build_transition(run: Run) -> Transition:
     run.close_entry()
     record = run.record
     status = status_of(run)
-    over = status.is_terminal
+    is_active = status is _ACTIVE
+    over = not is_active and status.is_terminal
     now = run.services.clock.now_us()
     if over:
         run.log("end", "", "", note=status.value)
     entries, out = run.pending, run.out
     run.pending, run.moved = [], False
     revision = record.revision + 1
-    simple = status is WorkflowStatus.ACTIVE
     transition = Transition(
         record.workflow_id,
         record.key,
         record.revision,
         revision,
         run.token + revision.to_bytes(6, "big"),
-        status.value,
+        _ACTIVE_TEXT if is_active else status.value,
         encode_position(run),
         current_step(run),
         now,
@@ -49,13 +52,14 @@ def build_transition(run: Run) -> Transition:
     transition.saga_enabled = record.saga_enabled
     if entries:
         entries[-1].position = transition.position
-    if not simple or run.waiting:  # somebody may be asked while another branch runs
+    if not is_active or run.waiting:  # somebody may be asked while another branch runs
         _add_waits(run, transition)
     if over:
         _add_end(run, transition, status)
     if status is not run.status or over:
         _tell_parent(run, status, out, transition)
-    transition.forget_before = forget_before(run)
+    if run.program.definition.history is not None:
+        transition.forget_before = forget_before(run)
     _add_snapshot(run, transition, over or transition.forget_before > 0)
     if out.is_used():
         run.out = Outgoing()
@@ -188,4 +192,5 @@ def committed(run: Run, transition: Transition) -> None:
     record.error = transition.error
     if run.notices is not None:
         run.notices.committed(transition)
-    run.status = WorkflowStatus(transition.status) if transition.status != run.status else run.status
+    if transition.status != run.status:
+        run.status = WorkflowStatus(transition.status)

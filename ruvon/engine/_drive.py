@@ -248,12 +248,13 @@ class Drive:
                     break
                 if strand.last:
                     strand.last, strand.stopped = False, True
-                if self._must_stop(strand) and self._news:
+                stops = self._must_stop(strand)
+                if stops and self._news:
                     await self._take_news()
                 if strand.wait is not None:
                     run.waiting[strand.wait.activation] = strand
                     break
-                if self._must_stop(strand):
+                if stops:
                     break
         finally:
             strand.running = False
@@ -300,7 +301,9 @@ class Drive:
         try:
             if flight is not None:
                 await run.services.clock.sleep_us(0)  # whoever completes in this turn of the loop rides along
-            transition = await self._write(run.services.store.commit)
+            transition = self._begin()
+            await run.services.store.commit(transition)
+            self._end(transition)
         except BaseException as exc:
             self._error = exc
             raise
@@ -308,7 +311,9 @@ class Drive:
             self._flight = None
             if flight is not None:
                 flight.set()
-        await self._tell(transition)
+        self._tell(transition)
+        if run.notices is not None:
+            await run.notices.send()
 
     @asynccontextmanager
     async def _share(self) -> AsyncGenerator[SharedCommit, None]:
@@ -320,28 +325,39 @@ class Drive:
         flight = self._flight = asyncio.Event()
         try:
             async with self.run.services.store.transact() as sql:
-                shared = SharedCommit(sql, self._write)
+                shared = SharedCommit(sql, self._write_shared)
                 yield shared
         finally:
             self._flight = None
             flight.set()
         if shared.written is not None:
-            await self._tell(shared.written)
+            self._tell(shared.written)
+            if self.run.notices is not None:
+                await self.run.notices.send()
 
-    async def _write(self, commit: Callable[[Transition], Awaitable[None]]) -> Transition:
-        """Commit what has happened, through the store or through a transaction that somebody shares."""
+    async def _write_shared(self, commit: Callable[[Transition], Awaitable[None]]) -> Transition:
+        """Commit what has happened through a transaction that somebody shares."""
         try:
-            transition = build_transition(self.run)
-            self._built += 1
+            transition = self._begin()
             await commit(transition)
-            committed(self.run, transition)
-            self._committed += 1
+            self._end(transition)
         except BaseException as exc:
             self._error = exc
             raise
         return transition
 
-    async def _tell(self, transition: Transition) -> None:
+    def _begin(self) -> Transition:
+        """What has happened, as a transition to commit."""
+        transition = build_transition(self.run)
+        self._built += 1
+        return transition
+
+    def _end(self, transition: Transition) -> None:
+        """It is durable."""
+        committed(self.run, transition)
+        self._committed += 1
+
+    def _tell(self, transition: Transition) -> None:
         """What a durable transition sets off."""
         run = self.run
         for record in transition.created:
@@ -350,5 +366,3 @@ class Drive:
             run.told.add(entry.workflow_id)
             if entry.kind is InboxKind.REPAIR:
                 run.spawned.append(entry.workflow_id)  # a child that undoes itself is driven like one that begins
-        if run.notices is not None:
-            await run.notices.send()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["merge_result", "step_writes"]
 
 _DEFAULT = Merge()
+_TEXT_KEYS = frozenset({str})
 
 
 def step_writes(
@@ -47,6 +48,8 @@ def merge_result(run: "Run", scope: "Scope", result: object, merge: Merge, step:
 
 def _updates(state: StateType, result: object, table: Table) -> Mapping[str, object] | None:
     """The keys that a result merges: those of a mapping, or the set fields of the state's own class."""
+    if type(result) is dict and _TEXT_KEYS.issuperset(map(type, cast("dict[object, object]", result))):
+        return cast("dict[str, object]", result)
     if isinstance(result, Mapping):
         return {str(key): value for key, value in cast("Mapping[object, object]", result).items()}
     return state.set_fields(result, table)

@@ -24,7 +24,6 @@ and `Offline` are subclasses of Python's own errors, so that `except TimeoutErro
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from difflib import get_close_matches
 from typing import Any, Final, Literal, TypeAlias
 
 from ruvon.ir._errors import RuvonError
@@ -272,6 +271,8 @@ class UndeclaredKeyError(ExecutionError):
         self.step = step
         self.key = key
         self.model = model
+        from difflib import get_close_matches  # noqa: PLC0415 - only who errs needs it
+
         near = get_close_matches(key, fields, n=1)
         hint = f" (did you mean `{near[0]}`?)" if near else ""
         super().__init__(f"`{step}` returned the key `{key}`, but `{model}` has no such field{hint}")

@@ -8,7 +8,7 @@ decides whether the failure is an attempt or the end.
 import asyncio
 import inspect
 from abc import abstractmethod
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from datetime import timedelta
 from typing import Any, Final, TypeVar, final
 
@@ -180,8 +180,13 @@ class Attempt(Effect):
         """The step is recorded as done."""
         self.statements: Statements | None = None
 
-    async def perform(self, run: Run) -> None:
+    def perform(self, run: Run) -> Coroutine[Any, Any, None]:
         """Run the body; merge and record its result, its failure, or the directive that it raised."""
+        op = self.op
+        return self._perform_with_services(run) if op.shares_commit or op.takes_context else self._perform(run)
+
+    async def _perform_with_services(self, run: Run) -> None:
+        """Run a body that may have a transaction, and may write to the execution log."""
         if self.op.shares_commit:
             await self._share(run)
         else:
@@ -218,7 +223,7 @@ class Attempt(Effect):
             made = op.call(run, work) if intercept is None else intercept(self._call(run), lambda: op.call(run, work))
             if op.timeout_us is not None:
                 made = await self._in_time(run, made)
-            elif inspect.isawaitable(made):
+            elif type(made) not in _NOT_AWAITABLE and inspect.isawaitable(made):
                 made = await made
         except asyncio.CancelledError:
             strand.in_body = False
@@ -298,8 +303,12 @@ class Attempt(Effect):
         try:
             if declared and self._needs_validation(result):
                 result = validate(op.result_type, result, f"the result of {op.title}")
-            writes = step_writes(
-                run, strand.scope, work.view, result, op.merge, op.title, merges=op.merges, strict=op.strict
+            writes = (
+                step_writes(
+                    run, strand.scope, work.view, result, op.merge, op.title, merges=op.merges, strict=op.strict
+                )
+                if work.view is not None or (op.merges and result is not None)
+                else None
             )
             encoded = (
                 b"null" if result is None else run.program.types.dynamic.encode(result, f"the result of {op.title}")
@@ -472,6 +481,8 @@ class Attempt(Effect):
         strand.wait = wait
 
 
+_NOT_AWAITABLE: Final = frozenset({type(None), bool, int, float, str, bytes, list, dict, tuple})
+"""What bodies mostly return when they are not awaited; anything else is asked."""
 _EXACT: Final[dict[Any, type]] = {
     None: type(None),
     type(None): type(None),

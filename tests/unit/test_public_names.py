@@ -24,6 +24,8 @@ LAZY = (
 """What only some programs need and `import ruvon` therefore leaves for later."""
 FOREIGN = (
     "asyncio",
+    "difflib",
+    "importlib.metadata",
     "libcst",
     "yaml",
     "sqlite3",

@@ -32,6 +32,7 @@ __all__ = ["Dynamic", "RefusedError", "sorted_trees", "text_keyed"]
 Encode = Callable[[object], Tree]
 Decode = Callable[[Tree], object]
 _TEXT_KEYS: Final = frozenset({str})
+_AS_THEY_ARE: Final = frozenset({type(None), bool, str})
 
 
 class RefusedError(Exception):
@@ -140,7 +141,7 @@ class Dynamic:
         if not text_keyed(members):
             return {"$dict": self._pairs(members)}
         encode = self.encode
-        return {key: encode(item) for key, item in members.items()}
+        return {key: item if type(item) in _AS_THEY_ARE else encode(item) for key, item in members.items()}
 
     def _pairs(self, value: object) -> list[Tree]:
         encode = self.encode

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError
 
 from ruvon.models import (
     TERMINAL_STATUSES,
@@ -31,6 +32,10 @@ from ruvon.models import (
 )
 
 ALL = list(WorkflowStatus)
+
+
+class NoField:
+    """What pydantic knows nothing of."""
 
 
 def test_statuses_have_the_documented_names() -> None:
@@ -154,3 +159,15 @@ def test_responses_read_json_and_are_values() -> None:
     response = HttpResponse(200, {"a": "b"}, '{"n": [1]}')
     assert response.json == {"n": [1]}
     assert pickle.loads(pickle.dumps(response)) == response
+
+
+def test_a_step_type_is_checked_where_it_is_written() -> None:
+    """`WorkflowStep` itself is built when it is first used; a subclass is complete at once, and a bad one fails there."""
+
+    class Greet(WorkflowStep):
+        greeting: str = "Hello"
+
+    assert Greet.__pydantic_complete__
+    assert WorkflowStep(name="a", type="B").name == "a"
+    with pytest.raises(PydanticSchemaGenerationError):
+        type("Bad", (WorkflowStep,), {"__annotations__": {"field": NoField}})

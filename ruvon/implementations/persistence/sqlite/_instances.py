@@ -8,6 +8,7 @@ from uuid import UUID
 import orjson
 
 from ruvon.implementations.persistence.sqlite import _statements as sql
+from ruvon.implementations.persistence.sqlite._heads import Ids
 from ruvon.providers.persistence import (
     DefinitionRecord,
     DuplicateIdempotencyKeyError,
@@ -16,30 +17,9 @@ from ruvon.providers.persistence import (
     StaleWorkflowError,
 )
 
-__all__ = ["Ids", "delete_workflow", "insert_definitions", "insert_instances"]
+__all__ = ["delete_workflow", "insert_definitions", "insert_instances"]
 
 _Row: TypeAlias = tuple[object, ...]
-
-
-class Ids:
-    """The ids of one write transaction: log entries and snapshots are chained, so ids are known before they are written.
-
-    Few transactions write a snapshot, so the first one to do so asks for its id.
-    """
-
-    __slots__ = ("_connection", "_snapshot", "log")
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.log: int = connection.execute(sql.LAST_LOG_ID).fetchone()[0]
-        self._connection = connection
-        self._snapshot: int | None = None
-
-    def next_snapshot(self) -> int:
-        """The id of the next snapshot."""
-        if self._snapshot is None:
-            self._snapshot = int(self._connection.execute(sql.LAST_SNAPSHOT_ID).fetchone()[0])
-        self._snapshot += 1
-        return self._snapshot
 
 
 def insert_instances(

@@ -8,7 +8,8 @@ from ruvon.implementations.persistence import _rows as rows
 from ruvon.implementations.persistence.sqlite import _statements as sql
 from ruvon.implementations.persistence.sqlite._apply import write_schedule
 from ruvon.implementations.persistence.sqlite._database import Database
-from ruvon.implementations.persistence.sqlite._instances import Ids, insert_definitions, insert_instances
+from ruvon.implementations.persistence.sqlite._heads import Ids
+from ruvon.implementations.persistence.sqlite._instances import insert_definitions, insert_instances
 from ruvon.providers.persistence import (
     DefinitionRecord,
     InstanceRecord,

@@ -57,7 +57,8 @@ class SQLitePersistenceProvider(Listing, Planned, Devices, Operators):
     async def commit(self, transition: Transition, /) -> None:
         """Write one transition completely, or not at all; on return it is durable."""
         await self._open_writer().commit(transition)
-        self._wake(transition)
+        if transition.sent:
+            self._wake(transition)
 
     def transact(self) -> AbstractAsyncContextManager[SqlTransaction]:
         """A transaction that an author's own statements share with one transition; it holds the write turn."""

@@ -6,13 +6,23 @@ __all__: list[str] = []
 
 # --- the hot path: one group commit -----------------------------------------------------------------------------------
 
+DATA_VERSION: Final = "PRAGMA data_version"
+
 HEADS: Final = """
-SELECT key, revision, log_head, snapshot_head, status, due_us FROM workflow_executions
+SELECT key, revision, log_head, snapshot_head, status, due_us, saga_enabled,
+       waiting_for IS NULL AND result IS NULL AND error IS NULL AS is_plain
+FROM workflow_executions
 WHERE key IN (SELECT value FROM json_each(?))"""
 
 LAST_LOG_ID: Final = "SELECT coalesce(max(id), 0) FROM workflow_audit_log"
 
 LAST_SNAPSHOT_ID: Final = "SELECT coalesce(max(id), 0) FROM workflow_snapshots"
+
+# Most steps change nothing else, and write no more than that.
+STEP: Final = """
+UPDATE workflow_executions
+SET revision = ?, transition_id = ?, position = ?, last_seq = ?, log_head = ?, current_step = ?, updated_us = ?
+WHERE key = ?"""
 
 # A step that leaves status and due date alone touches no index.
 ADVANCE: Final = """
@@ -31,6 +41,12 @@ APPEND_LOG: Final = """
 INSERT INTO workflow_audit_log
     (id, workflow_key, seq, prev, kind, node, activation, at_us, attempt, delta, result, saga, error, note, position)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+
+# Most entries neither hold a saga entry nor an error.
+APPEND_PLAIN_LOG: Final = """
+INSERT INTO workflow_audit_log
+    (id, workflow_key, seq, prev, kind, node, activation, at_us, attempt, delta, result, note, position)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
 SNAPSHOT: Final = "INSERT INTO workflow_snapshots (id, workflow_key, seq, prev, data) VALUES (?, ?, ?, ?, ?)"
 

@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 
 from ruvon.implementations.persistence.sqlite._apply import Answer, apply_batch
 from ruvon.implementations.persistence.sqlite._connection import DatabaseFileError, describe
+from ruvon.implementations.persistence.sqlite._heads import Heads
 from ruvon.implementations.persistence.sqlite._locks import Locks
 from ruvon.implementations.persistence.sqlite._session import Session
 from ruvon.providers.persistence import PersistenceError, Transition
@@ -31,12 +32,16 @@ class Writer:
 
     def __init__(self, connection: sqlite3.Connection, path: str, locks: Locks, *, inline: bool) -> None:
         self._connection = connection
+        self._heads = Heads(connection)
         self._path = path
         self._locks = locks
         self._inline = inline
         self._turn = threading.Lock()
         self._queue: deque[_Waiter] = deque()
-        self._wake = threading.Condition()
+        self._mutex = threading.Lock()
+        self._wake = threading.Condition(self._mutex)
+        self._sleeps = False
+        """The thread waits to be woken."""
         self._closing = False
         self._session: Session | None = None
         self._thread: threading.Thread | None = None
@@ -88,7 +93,7 @@ class Writer:
     def _enqueue(self, item: Transition | Work) -> "asyncio.Future[object]":
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[object] = loop.create_future()
-        with self._wake:
+        with self._mutex:
             if self._closing:
                 raise DatabaseFileError(self._path, "the provider is closed; open a new one")
             if self._session is not None and self._session.task is asyncio.current_task(loop):
@@ -99,13 +104,16 @@ class Writer:
                 self._thread = threading.Thread(target=self._work, name="ruvon-sqlite-writer", daemon=True)
                 self._thread.start()
             self._queue.append((item, loop, waiter))
-            self._wake.notify()
+            if self._sleeps:
+                self._sleeps = False
+                self._wake.notify()
         return waiter
 
     def _work(self) -> None:
         while True:
             with self._wake:
                 while not self._queue and not self._closing:
+                    self._sleeps = True
                     self._wake.wait()
                 if not self._queue:
                     return
@@ -174,9 +182,10 @@ class Writer:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
-            answers = apply_batch(connection, batch)
+            answers = apply_batch(connection, batch, self._heads)
             connection.execute("COMMIT")
         except BaseException:
+            self._heads.forget()
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
@@ -184,6 +193,7 @@ class Writer:
 
     def _alone(self, work: Work) -> object:
         connection = self._connection
+        self._heads.forget()
         try:
             with self._locks.write_turn():
                 connection.execute("BEGIN IMMEDIATE")
