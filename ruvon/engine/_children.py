@@ -5,10 +5,10 @@ from uuid import UUID, uuid5
 
 import orjson
 
+from ruvon.engine._cancel import cancel_entry
 from ruvon.engine._effects import Message
 from ruvon.engine._error_records import ErrorRecord, as_child_failure, record_error
 from ruvon.engine._frames import Exit, ExitKind, GraphFrame, Strand, WaitKind, WaitState
-from ruvon.engine._inbox import cancel_entry
 from ruvon.engine._inputs import as_mapping
 from ruvon.engine._machine import record_step
 from ruvon.engine._merge import merge_result

@@ -11,9 +11,10 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, final
 from uuid import UUID
 
+from ruvon.engine._cancel import leave_strand
 from ruvon.engine._commit import build_transition, committed
 from ruvon.engine._frames import Strand, UndoFrame
-from ruvon.engine._inbox import leave_strand, next_due_us, ring, take_inbox
+from ruvon.engine._inbox import next_due_us, ring, take_inbox
 from ruvon.engine._machine import advance
 from ruvon.engine._run import Run
 from ruvon.engine._shared import SharedCommit
@@ -101,7 +102,7 @@ class Drive:
         run = self.run
         while True:
             await self._take_news()
-            if run.waiting or run.forks:
+            if run.waiting or run.forks or run.is_limited():
                 ring(run, run.now_us())
             if run.losers:
                 self._stop_losers()
@@ -112,7 +113,8 @@ class Drive:
             if run.ready and run.fatal is None and run.root.ended is None:
                 await self._work()
             elif self._tasks:
-                if (run.pending or run.moved) and run.commits_now() and run.fatal is None and run.root.ended is None:
+                open_end = run.root.ended is None or bool(run.out.sent)  # a child that is told to end runs in a task
+                if (run.pending or run.moved) and run.commits_now() and run.fatal is None and open_end:
                     await self.settle()  # waits must be seen, children begin and messages leave while branches run
                 if not self._start_children():
                     await self._wait()
@@ -121,7 +123,7 @@ class Drive:
 
     async def _work(self) -> None:
         run = self.run
-        if len(run.ready) == 1 and not self._tasks and not run.waiting and not run.forks:
+        if len(run.ready) == 1 and not self._tasks and not run.waiting and not run.forks and not run.is_limited():
             strand = run.ready.popleft()
             task = asyncio.current_task()
             if task is not None:

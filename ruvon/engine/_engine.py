@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeAlias, final
 from uuid import UUID
 
 from ruvon.engine._brake import count_crash
+from ruvon.engine._cancel import ends_early
 from ruvon.engine._children import ChildMaker
 from ruvon.engine._commit import snapshot_of
 from ruvon.engine._compile import CompileNode, build_program
@@ -39,7 +40,6 @@ from ruvon.providers import (
     ExecutionProvider,
     Hold,
     IdSource,
-    InboxKind,
     InferenceProvider,
     InstanceFilter,
     InstanceRecord,
@@ -119,6 +119,7 @@ class Engine:
         wasm_runtime: WasmRuntime | None = None,
         inference_provider: InferenceProvider | None = None,
         crash_budget: int | None = 5,
+        cleanup_deadline_us: int | None = 30_000_000,
     ) -> None:
         self.store = store
         self.execution = execution
@@ -134,6 +135,9 @@ class Engine:
         self.children = ChildMaker(self)
         self.crash_budget = crash_budget
         """So many processes may die over one run at one place; None: any number."""
+        self.cleanup_deadline_us = cleanup_deadline_us
+        self._torn: set[UUID] = set()
+        """Instances whose last drive in this process failed before its end: they were under way."""
         self._definitions = definitions
         self._compile_node = compile_node
         self._secrets = secrets
@@ -283,6 +287,7 @@ class Engine:
         )
         run = Run(self, record, program)
         run.epoch = epoch
+        run.rests = epoch > 0
         try:
             run.root.scope.fields.update(program.types.state.initial(data))
         except InvalidValueError as exc:
@@ -512,6 +517,7 @@ class Engine:
         run.token = hold.token
         run.by_step = by_step
         run.inbox = list(await self.store.read_inbox(workflow_id))
+        torn = died or self._is_torn(run)
         if died:
             await count_crash(run, self.crash_budget)
         if run.fatal is None or run.status.is_terminal:
@@ -522,16 +528,30 @@ class Engine:
         drive = Drive(run, patient=patient)
         if died:
             await drive.settle()  # a death is counted before the next one may happen
+        run.rests = False
         hold.driving()
         hold.listen(drive.notify)
         try:
             begin(run)
-            if died and any(entry.kind is InboxKind.CANCEL for entry in run.inbox):
+            if torn and ends_early(run):
                 come_to_effects(run)
             await drive.go()
+        except BaseException:
+            self._torn.add(workflow_id)
+            raise
         finally:
             hold.listen(None)
         return run
+
+    def _is_torn(self, run: Run) -> bool:
+        """Whether the last drive may have ended in the middle of something that is in no commit.
+
+        A run that has begun and waits for nothing was left there by a process that died or by a store that failed, unless
+        a caller wanted one step only. Of one that nothing is committed of, only this process can know.
+        """
+        failed = run.record.workflow_id in self._torn
+        self._torn.discard(run.record.workflow_id)
+        return failed or (run.record.revision > 0 and not run.rests)
 
     async def _prepare(self, run: Run, prepare: "Prepare | None") -> None:
         if prepare is not None and (preparing := prepare(run)) is not None:

@@ -291,6 +291,8 @@ def _stops_at_try(run: Run, strand: Strand, frame: TryFrame, leaving: Exit) -> b
     if frame.part != FINAL and frame.op.final is not None:
         _unbind_error(strand, frame)
         frame.exit = leaving
+        if leaving.kind is ExitKind.CANCEL:
+            frame.due_us = run.cleanup_due_us()
         frame.enter(FINAL, frame.op.final)
         return True
     _unbind_error(strand, frame)

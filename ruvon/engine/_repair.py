@@ -5,6 +5,7 @@ from typing import Final
 
 import orjson
 
+from ruvon.engine._cancel import cancel_entry
 from ruvon.engine._error_records import ErrorRecord
 from ruvon.engine._errors import RepairError
 from ruvon.engine._frames import (
@@ -18,7 +19,6 @@ from ruvon.engine._frames import (
     WaitKind,
     WaitState,
 )
-from ruvon.engine._inbox import cancel_entry
 from ruvon.engine._machine import forget_frame, unwind
 from ruvon.engine._program import ForkOp, LoopOp, Op, TryOp
 from ruvon.engine._run import Run
@@ -94,8 +94,7 @@ async def _begin_again(run: Run) -> None:
         if isinstance(top, GraphFrame) and isinstance(op, LoopOp | TryOp | ForkOp):
             await _require_nothing_twice(run, top, op)
             top.visit += 1  # the children that it started before have ended
-    run.fatal = None
-    run.root.ended = None
+    run.reopen()
     run.moved = True
 
 
@@ -157,7 +156,7 @@ async def retry_compensation(run: Run, note: str) -> None:
     error = ErrorRecord.decode(run.record.error) if run.record.error is not None else None
     leaving = Exit(ExitKind.FAIL, error=error.cause if error is not None and error.cause is not None else error)
     run.log("repair", "", "", saga=orjson.dumps({"reopen": seqs}), note=f"retry-compensation{note}")
-    run.root.ended = run.fatal = None
+    run.reopen()
     run.failed_compensations = []
     run.root.frames[:] = [UndoFrame(0, "", leaving)]
     run.moved = True
@@ -191,11 +190,11 @@ def restart_at(run: Run, step: str) -> None:
     scope = run.root.scope
     run.root.frames[:] = [frame]
     run.root.scope = scope
-    run.root.wait = run.root.ended = None
+    run.reopen()
+    run.root.wait = None
     run.root.attempt, run.root.since_us = 1, 0
     run.waiting.clear()
     run.forks.clear()
-    run.fatal = None
     run.failed_compensations = []
     frame.visit += 1
     frame.pc = step
