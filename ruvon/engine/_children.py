@@ -68,6 +68,7 @@ class ChildMaker:
         """Put a new child into the transition under way; the wait for its end."""
         engine = self._engine
         prefix = f"e{run.epoch}:" if run.epoch else ""
+        prefix += f"r{run.begun_again}:" if run.begun_again else ""  # those that it started before have ended
         parent = run.record.workflow_id
         made = child_id(parent, prefix + activation) if key is None else uuid5(_NAMESPACE, f"{workflow_type}/{key}")
         program = engine.program_for(workflow_type, version)

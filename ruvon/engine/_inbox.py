@@ -78,10 +78,7 @@ def _take(run: Run, entry: InboxEntry) -> bool:
         case InboxKind.SIGNAL:
             return _take_signal(run, entry)
         case InboxKind.ANSWER:
-            _consume(run, entry)
-            strand = run.waiting.get(entry.name)
-            if strand is not None and strand.wait is not None and strand.wait.kind in (WaitKind.HUMAN, WaitKind.INPUT):
-                arrive(run, strand, Given(run.program.types.dynamic.decode(entry.payload)))
+            _take_answer(run, entry)
         case InboxKind.TASK_RESULT:
             _consume(run, entry)
             strand = run.waiting.get(entry.name)
@@ -104,6 +101,18 @@ def _take(run: Run, entry: InboxEntry) -> bool:
         case InboxKind.REPAIR:
             _consume(run, entry)
     return True
+
+
+def _take_answer(run: Run, entry: InboxEntry) -> None:
+    if entry.at_us:
+        ring(run, min(entry.at_us, run.now_us()))  # a wait whose time was over when the answer was sent takes none
+    _consume(run, entry)
+    strand = run.waiting.get(entry.name)
+    if strand is not None and strand.wait is not None and strand.wait.kind in (WaitKind.HUMAN, WaitKind.INPUT):
+        arrive(run, strand, Given(run.program.types.dynamic.decode(entry.payload)))
+        return
+    node = entry.name.rpartition("/")[2].partition("#")[0].removesuffix(":input")
+    run.log("late", node, entry.name, note="an answer came when nothing waited for it any more; it was not taken")
 
 
 def _consume(run: Run, entry: InboxEntry) -> None:

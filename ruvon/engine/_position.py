@@ -47,6 +47,7 @@ def encode_position(run: Run) -> bytes:
             "cancel": run.cancelling,
             "cancel_error": run.cancel_error.to_tree() if run.cancel_error is not None else None,
             "timeout_us": run.timeout_us,
+            "begun_again": run.begun_again,
             "rests": run.rests or run.halted is not None,
             "compensates": run.cancel_compensates,
             "fatal": _exit(run.fatal),
@@ -68,6 +69,7 @@ def _is_plain(run: Run, root: Strand) -> bool:
         and run.cancelling is None
         and (run.timeout_us is None or run.timeout_us == run.own_timeout_us())
         and not run.rests
+        and not run.begun_again
         and run.halted is None
         and run.fatal is None
         and not run.failed_compensations
@@ -190,6 +192,7 @@ def decode_position(run: Run, data: bytes) -> None:
     ) is not None:  # positions that were stored before there was a timeout lack these
         run.cancel_error = ErrorRecord.of_tree(error)
     run.timeout_us = tree.get("timeout_us", run.timeout_us)
+    run.begun_again = tree.get("begun_again", 0)
     run.rests = tree.get("rests", False)
     run.fatal = _to_exit(tree["fatal"])
     run.failed_compensations = tree["undone_not"]

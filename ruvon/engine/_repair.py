@@ -53,7 +53,9 @@ async def retry(run: Run, from_step: str | None, note: str = "") -> None:
     """Go on where a failed instance failed, or at a step of its outermost graph.
 
     A compound node that was left when it failed (its `finally` ran, a handler raised, a child was told to end) begins
-    anew, unless what completed inside would be done twice by that.
+    anew, unless what completed inside would be done twice by that. Its work did not complete, so a step of it is another
+    attempt of the same activation, under the same idempotency key; what its handlers and `finally` did is done again,
+    under new ones, and its children, which have ended, are started as new ones.
 
     Raises:
         RepairError: it has not failed, or was rolled back, or there is no such step, or something would be done twice.
@@ -93,7 +95,7 @@ async def _begin_again(run: Run) -> None:
         op = top.graph.ops.get(top.pc) if isinstance(top, GraphFrame) else None
         if isinstance(top, GraphFrame) and isinstance(op, LoopOp | TryOp | ForkOp):
             await _require_nothing_twice(run, top, op)
-            top.visit += 1  # the children that it started before have ended
+            run.begun_again += 1
     run.reopen()
     run.moved = True
 

@@ -151,6 +151,8 @@ class Run:
         """What it ends with where its timeout has passed, which leads it out as a cancel does."""
         self.timeout_us = self.own_timeout_us()
         """The moment at which its timeout passes, if it has one."""
+        self.begun_again = 0
+        """How often an operator's retry let a compound node begin anew."""
         self.rests = False
         """A caller wanted one step and has it: nothing of what comes was begun."""
         self.failure: bytes | None = None
