@@ -44,6 +44,7 @@ def planned_run(engine: Engine, schedule: ScheduleRecord, planned_us: int) -> tu
         engine.unpack_data(program, schedule.data),
         owner_id=schedule.owner_id,
         org_id=schedule.org_id,
+        data_region=schedule.data_region,
         metadata={SCHEDULE_KEY: schedule.schedule_id},
         scheduled_for_us=planned_us,
     )
@@ -78,6 +79,7 @@ class Schedules:
         catch_up: int | None = None,
         owner_id: str | None = None,
         org_id: str | None = None,
+        data_region: str | None = None,
     ) -> ScheduleRecord:
         """Register a schedule; one of the same name is changed, and what its runs have left stays.
 
@@ -92,6 +94,7 @@ class Schedules:
             catch_up: how many missed runs are made up; None takes what the workflow declares.
             owner_id: whose runs they are.
             org_id: whose organisation's they are.
+            data_region: where their data may be kept.
 
         Raises:
             InvalidScheduleError: name, cron, time zone, overlap or catch_up cannot be.
@@ -113,6 +116,7 @@ class Schedules:
             next_us=plan.next_after(self._engine.clock.now_us()),
             owner_id=owner_id,
             org_id=org_id,
+            data_region=data_region,
         )
         check_policy(record.overlap, record.catch_up)
         await self._register(record)

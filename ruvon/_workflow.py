@@ -197,11 +197,16 @@ class Workflow:
             wait_id: the id of the wait; an answer to an earlier turn is refused.
 
         Raises:
-            NotWaitingForInputError: nothing (of that name) waits for an answer, or another one came first.
+            NotWaitingForInputError: nothing (of that name) waits for an answer, its time is over, or another one came
+                first.
             InvalidInputError: the answer does not fit; the step keeps waiting.
         """
         await self.refresh()
         wait, checked = find_answered(self._run, value, step=step, wait_id=wait_id)
+        if wait.due_us is not None and wait.due_us <= self._engine.clock.now_us():
+            await self._engine.poke(self._record.workflow_id)  # its time is over, and whoever comes first says so
+            await self.refresh()
+            raise NotWaitingForInputError(self.id, self.status.value, step or wait.node)
         data = self._run.program.types.dynamic.encode(checked, "the answer")
         if not await self._send(InboxKind.ANSWER, wait.activation, data, dedup=wait.answer_key):
             raise NotWaitingForInputError(self.id, self.status.value, step or wait.node)

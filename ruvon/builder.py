@@ -5,6 +5,7 @@ their steps. It creates and loads instances; `Workflow` drives them. One builder
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Literal, cast, final
 from uuid import UUID
@@ -53,6 +54,7 @@ from ruvon.providers import (
     TemplateEngine,
     WasmRuntime,
     WorkflowNotFoundError,
+    duration_us,
 )
 from ruvon.steps import compile_node
 
@@ -91,6 +93,9 @@ class WorkflowBuilder:
         egress: sends the requests of HTTP steps, and closes with the builder; `HttpEgress()` where none is given.
         wasm_runtime: runs WASM steps; wasmtime over the folder `RUVON_WASM_DIR` where none is given.
         inference_provider: runs AI_INFERENCE steps; onnxruntime over the folder `RUVON_MODELS_DIR` where none is given.
+        crash_budget: so many processes may die over one run at one place; None: any number.
+        cleanup_deadline: so long may each `finally` run in a run that is cancelled or whose timeout has passed; None: for
+            ever.
     """
 
     _import_cache: ClassVar[dict[str, object]] = {}
@@ -115,6 +120,7 @@ class WorkflowBuilder:
         wasm_runtime: WasmRuntime | None = None,
         inference_provider: InferenceProvider | None = None,
         crash_budget: int | None = 5,
+        cleanup_deadline: timedelta | None = timedelta(seconds=30),
     ) -> None:
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.ids: IdSource = ids if ids is not None else SystemIds()
@@ -133,6 +139,7 @@ class WorkflowBuilder:
         self.wasm: WasmRuntime = wasm_runtime or WasmtimeRuntime.from_environment()
         self.inference: InferenceProvider = inference_provider or OnnxInferenceProvider.from_environment()
         self._crash_budget = crash_budget
+        self._cleanup_deadline_us = duration_us(cleanup_deadline) if cleanup_deadline is not None else None
         self._programs = ProgramCache()
         self._engines: dict[tuple[int, int], Engine] = {}
         if config_dir is not None:
@@ -279,6 +286,7 @@ class WorkflowBuilder:
             wasm_runtime=self.wasm,
             inference_provider=self.inference,
             crash_budget=self._crash_budget,
+            cleanup_deadline_us=self._cleanup_deadline_us,
         )
 
     # Instances

@@ -61,6 +61,7 @@ from ruvon.models import (
     TimedOut,
     WasmError,
     Won,
+    WorkflowTimeoutError,
 )
 
 if TYPE_CHECKING:
@@ -136,6 +137,7 @@ __all__ = [
     "Work",
     "Workflow",
     "WorkflowDeclaration",
+    "WorkflowTimeoutError",
     "World",
     "WorldInputMissing",
     "after",

@@ -135,6 +135,8 @@ class WorkflowDeclaration:
     """How long ended runs are kept; None keeps them for ever."""
     history: int | None = None
     commit: CommitText = "step"
+    limit: timedelta | None = None
+    """How long a run may take, whoever starts it; `timeout` is what a parent gives one child."""
     data_region: str | None = None
     retry: Retry | None = None
     timeout: timedelta | None = None

@@ -214,6 +214,7 @@ def workflow(
     retention: timedelta | None = None,
     history: int | None = None,
     commit: CommitText = "step",
+    timeout: timedelta | None = None,
 ) -> Callable[[Callable[[S], Work[R]]], Workflow[S, R]]:
     """Make a workflow of an `async def` with one parameter, `state`.
 
@@ -230,6 +231,9 @@ def workflow(
         retention: how long ended runs are kept; None keeps them for ever.
         history: log rows kept; None keeps all.
         commit: `iteration` commits once per turn of the outermost loop, for loops of devices.
+        timeout: how long a run may take from its creation to its end, its waits included; then it is led out as a cancel
+            does, with `WorkflowTimeoutError`, which no handler of its own sees. None: for ever. An engine limit: `.local`
+            does not know it.
 
     Raises:
         DeclarationError: the function cannot be a workflow.
@@ -254,6 +258,7 @@ def workflow(
             retention=retention,
             history=history,
             commit=commit,
+            limit=timeout,
             file=file,
             line=line,
         )

@@ -103,6 +103,7 @@ _ROWS: "Final[tuple[tuple[str, tuple[str, ...], str, Callable[[Definition], obje
     ("go on from step to step", ("automate_next=", "automate_next:"), "", lambda d: _node(d, "human").automate_next),
     ("log rows kept", ("history=", "history:"), "none: all", lambda d: d.history),
     ("commit", ("commit=", "commit:"), "", lambda d: d.commit.value),
+    ("time of a run", ("timeout=", "timeout:"), "none: for ever", lambda d: d.timeout_us),
     ("retry of a step", ("@step(retry=)", ".with_(retry=)", "retry:"), "", _action("check_2", "retry")),
     (
         "timeout of an attempt",

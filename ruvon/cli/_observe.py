@@ -26,6 +26,7 @@ _LEVEL_OF: Final[Mapping[str, str]] = {
     "retry": "WARNING",
     "compensate": "WARNING",
     "cancel": "WARNING",
+    "late": "WARNING",
     "cancelled": "WARNING",
     "repair": "WARNING",
     "error": "ERROR",

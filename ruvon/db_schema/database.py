@@ -255,6 +255,7 @@ sa.Table(
     _column("created_us", _INT),
     _column("updated_us", _INT),
     _column("revision", _INT),
+    _maybe("data_region", sa.Text()),
 )
 
 sa.Table(

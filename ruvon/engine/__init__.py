@@ -4,6 +4,7 @@
 use the rest.
 """
 
+from ruvon.engine._cancel import is_cleaning_up, leave_fork, stop_strand
 from ruvon.engine._compile import Compiler, build_program
 from ruvon.engine._context import RunContext, idempotency_key
 from ruvon.engine._effects import EXPIRED, Arrival, Effect, Expired, Given, Message
@@ -36,7 +37,7 @@ from ruvon.engine._frames import (
     WaitState,
 )
 from ruvon.engine._functions import Function
-from ruvon.engine._inbox import leave_fork, signal_of, stop_strand
+from ruvon.engine._inbox import signal_of
 from ruvon.engine._inputs import InputSpec, as_mapping, fields_of
 from ruvon.engine._interceptors import StepCall, StepInterceptor
 from ruvon.engine._join import BranchWrites, merge_branches
@@ -130,6 +131,7 @@ __all__ = [
     "forget_frame",
     "handled_error",
     "idempotency_key",
+    "is_cleaning_up",
     "leave_fork",
     "merge_branches",
     "merge_result",

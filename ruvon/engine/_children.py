@@ -5,10 +5,10 @@ from uuid import UUID, uuid5
 
 import orjson
 
+from ruvon.engine._cancel import cancel_entry
 from ruvon.engine._effects import Message
 from ruvon.engine._error_records import ErrorRecord, as_child_failure, record_error
 from ruvon.engine._frames import Exit, ExitKind, GraphFrame, Strand, WaitKind, WaitState
-from ruvon.engine._inbox import cancel_entry
 from ruvon.engine._inputs import as_mapping
 from ruvon.engine._machine import record_step
 from ruvon.engine._merge import merge_result
@@ -68,6 +68,7 @@ class ChildMaker:
         """Put a new child into the transition under way; the wait for its end."""
         engine = self._engine
         prefix = f"e{run.epoch}:" if run.epoch else ""
+        prefix += f"r{run.begun_again}:" if run.begun_again else ""  # those that it started before have ended
         parent = run.record.workflow_id
         made = child_id(parent, prefix + activation) if key is None else uuid5(_NAMESPACE, f"{workflow_type}/{key}")
         program = engine.program_for(workflow_type, version)

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import orjson
 
+from ruvon.engine._cancel import ending_dues
 from ruvon.engine._error_records import record_error
 from ruvon.engine._errors import CompensationFailedError
 from ruvon.engine._frames import Exit, WaitState
@@ -84,6 +85,7 @@ def _add_waits(run: Run, transition: Transition) -> None:
         transition.waiting_for = orjson.dumps([_shown(wait) for wait in waits])
     moments = [wait.due_us for wait in waits if wait.due_us is not None]
     moments += [fork.due_us for _, fork in run.forks.values() if fork.due_us is not None and fork.due_us > 0]
+    moments += ending_dues(run)
     transition.due_us = min(moments, default=None)
 
 

@@ -11,9 +11,10 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, final
 from uuid import UUID
 
+from ruvon.engine._cancel import ends_early, leave_strand
 from ruvon.engine._commit import build_transition, committed
 from ruvon.engine._frames import Strand, UndoFrame
-from ruvon.engine._inbox import leave_strand, next_due_us, ring, take_inbox
+from ruvon.engine._inbox import next_due_us, ring, take_inbox
 from ruvon.engine._machine import advance
 from ruvon.engine._resume import come_to_effects
 from ruvon.engine._run import Run
@@ -30,15 +31,15 @@ _LOOK_AGAIN_US: Final = 1_000_000
 class Drive:
     """Drives one run; made anew for each call of `next_step` or `run`."""
 
-    def __init__(self, run: Run, *, patient: bool, died: bool = False) -> None:
+    def __init__(self, run: Run, *, patient: bool, torn: bool = False) -> None:
         self.run = run
         self.patient = patient
         """Sleep until timers and retries are due instead of returning."""
         self._tasks: dict[asyncio.Task[None], Strand | None] = {}
         self._wake = asyncio.Event()
         self._inline: tuple[Strand, asyncio.Task[Any]] | None = None
-        self._died = died
-        """The last one who drove it died over it, and no strand has gone on since."""
+        self._torn = torn
+        """The last drive may have ended in the middle of something, and no strand has gone on since."""
         self._news = True
         self._read = max((entry.seq for entry in run.inbox), default=0)
         self._built = 0
@@ -86,13 +87,13 @@ class Drive:
             if found:
                 self._read = max(entry.seq for entry in found)
                 run.inbox.extend(found)
+        if self._torn and ends_early(run):
+            come_to_effects(run)
+        self._torn = False
         if run.inbox:
-            if self._died and any(entry.kind is InboxKind.CANCEL for entry in run.inbox):
-                come_to_effects(run)
             take_inbox(run)
             if run.losers:
                 self._stop_losers()
-        self._died = False
 
     # The loop
 
@@ -107,7 +108,7 @@ class Drive:
         run = self.run
         while True:
             await self._take_news()
-            if run.waiting or run.forks:
+            if run.waiting or run.forks or run.is_limited():
                 ring(run, run.now_us())
             if run.losers:
                 self._stop_losers()
@@ -118,7 +119,8 @@ class Drive:
             if run.ready and run.fatal is None and run.root.ended is None:
                 await self._work()
             elif self._tasks:
-                if (run.pending or run.moved) and run.commits_now() and run.fatal is None and run.root.ended is None:
+                open_end = run.root.ended is None or bool(run.out.sent)  # a child that is told to end runs in a task
+                if (run.pending or run.moved) and run.commits_now() and run.fatal is None and open_end:
                     await self.settle()  # waits must be seen, children begin and messages leave while branches run
                 if not self._start_children():
                     await self._wait()
@@ -127,7 +129,7 @@ class Drive:
 
     async def _work(self) -> None:
         run = self.run
-        if len(run.ready) == 1 and not self._tasks and not run.waiting and not run.forks:
+        if len(run.ready) == 1 and not self._tasks and not run.waiting and not run.forks and not run.is_limited():
             strand = run.ready.popleft()
             task = asyncio.current_task()
             if task is not None:

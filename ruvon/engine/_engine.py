@@ -118,6 +118,7 @@ class Engine:
         wasm_runtime: WasmRuntime | None = None,
         inference_provider: InferenceProvider | None = None,
         crash_budget: int | None = 5,
+        cleanup_deadline_us: int | None = 30_000_000,
     ) -> None:
         self.store = store
         self.execution = execution
@@ -133,6 +134,9 @@ class Engine:
         self.children = ChildMaker(self)
         self.crash_budget = crash_budget
         """So many processes may die over one run at one place; None: any number."""
+        self.cleanup_deadline_us = cleanup_deadline_us
+        self._torn: set[UUID] = set()
+        """Instances whose last drive in this process failed before its end: they were under way."""
         self._definitions = definitions
         self._compile_node = compile_node
         self._secrets = secrets
@@ -282,6 +286,7 @@ class Engine:
         )
         run = Run(self, record, program)
         run.epoch = epoch
+        run.rests = epoch > 0
         try:
             run.root.scope.fields.update(program.types.state.initial(data))
         except InvalidValueError as exc:
@@ -511,6 +516,7 @@ class Engine:
         run.token = hold.token
         run.by_step = by_step
         run.inbox = list(await self.store.read_inbox(workflow_id))
+        torn = died or self._is_torn(run)
         if died:
             await count_crash(run, self.crash_budget)
         if run.fatal is None or run.status.is_terminal:
@@ -518,17 +524,31 @@ class Engine:
         accept_repairs(run)
         if run.status.is_terminal and not run.moved:
             return run
-        drive = Drive(run, patient=patient, died=died)
+        drive = Drive(run, patient=patient, torn=torn)
         if died:
             await drive.settle()  # a death is counted before the next one may happen
+        run.rests = False
         hold.driving()
         hold.listen(drive.notify)
         try:
             begin(run)
             await drive.go()
+        except BaseException:
+            self._torn.add(workflow_id)
+            raise
         finally:
             hold.listen(None)
         return run
+
+    def _is_torn(self, run: Run) -> bool:
+        """Whether the last drive may have ended in the middle of something that is in no commit.
+
+        A run that has begun and waits for nothing was left there by a process that died or by a store that failed, unless
+        a caller wanted one step only. Of one that nothing is committed of, only this process can know.
+        """
+        failed = run.record.workflow_id in self._torn
+        self._torn.discard(run.record.workflow_id)
+        return failed or (run.record.revision > 0 and not run.rests)
 
     async def _prepare(self, run: Run, prepare: "Prepare | None") -> None:
         if prepare is not None and (preparing := prepare(run)) is not None:

@@ -10,16 +10,19 @@ ExecutionError (ruvon.models)
 ├── ProgramError                  a definition cannot be made runnable here
 │   └── UnknownStepTypeError      a CALL names a step type that is not registered
 ├── RepairError                   a retry, jump or rewind asks for what is not there
+├── CleanupDeadlineError          a `finally` of an instance that is ended early was cut short; only its log has it
 ├── WorkerCrashError              a run has taken its process down again and again: it is not taken up any more
 └── CompensationFailedError       a rollback ended, and some compensation did not work (ruvon.models)
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from difflib import get_close_matches
 
 from ruvon.models import CompensationFailedError, ExecutionError
 
 __all__ = [
+    "CleanupDeadlineError",
     "CompensationFailedError",
     "DefinitionDriftError",
     "InvalidInitialDataError",
@@ -139,6 +142,26 @@ class RepairError(ExecutionError):
     def __init__(self, workflow_id: str, problem: str) -> None:
         self.workflow_id = workflow_id
         super().__init__(f"the workflow {workflow_id} cannot be repaired like that: {problem}")
+
+
+class CleanupDeadlineError(ExecutionError):
+    """A `finally` that ran because the workflow was ended early took longer than it has time for; it was cut short.
+
+    It stands in the log of the workflow, and ends nothing: the way out goes on with what stands around.
+
+    Args:
+        step: the step that was under way, in the words of the body.
+        limit_us: the time that there was, in microseconds.
+    """
+
+    def __init__(self, step: str, limit_us: int) -> None:
+        self.step = step
+        self.limit_us = limit_us
+        super().__init__(
+            f"the `finally` around `{step}`, which ran because the workflow was ended early, did not end within "
+            f"{timedelta(microseconds=limit_us)} and was cut short; give its steps a timeout, or the builder a longer "
+            "cleanup_deadline="
+        )
 
 
 class WorkerCrashError(ExecutionError):

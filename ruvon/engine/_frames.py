@@ -67,7 +67,7 @@ class Exit:
     value: bytes | None = None
     """RETURN: the encoded value; REWIND: the edited state."""
     error: "ErrorRecord | None" = None
-    """FAIL: the error."""
+    """FAIL: the error; CANCEL: that of an instance whose timeout has passed."""
     target: str | None = None
     """GOTO: the node; REWIND: the log entry of the activation."""
     is_jump: bool = False
@@ -183,7 +183,7 @@ class LoopFrame(GraphFrame):
 class TryFrame(GraphFrame):
     """A TRY: which part it is in, and the way out that waits for its `finally`."""
 
-    __slots__ = ("exit", "handled", "mark", "op", "part")
+    __slots__ = ("due_us", "exit", "handled", "mark", "op", "part")
     tag = "t"
 
     def __init__(self, op: "TryOp", path: str, mark: int) -> None:
@@ -191,6 +191,8 @@ class TryFrame(GraphFrame):
         self.op = op
         self.part = BODY
         self.exit: Exit | None = None
+        self.due_us: int | None = None
+        """When its `finally`, which runs because the instance is ended early, is cut short; 0: it has been."""
         self.handled: ErrorRecord | None = None
         """The error that the current handler handles, for `raise` without an error."""
         self.mark = mark

@@ -6,19 +6,27 @@ in the transition of what it caused.
 """
 
 from typing import Any, cast
-from uuid import UUID
 
 import orjson
 
-from ruvon.engine._abandon import with_parent
+from ruvon.engine._cancel import (
+    begin_cancel,
+    cancel_when_free,
+    cut_cleanups,
+    ending_dues,
+    is_cleaning_up,
+    is_stopping,
+    leave_strand,
+    time_out,
+)
 from ruvon.engine._effects import EXPIRED, Given, Message
-from ruvon.engine._frames import Exit, ExitKind, ForkFrame, GraphFrame, Strand, TryFrame, UndoFrame, WaitKind
-from ruvon.engine._machine import arrive, unwind
+from ruvon.engine._frames import Strand, UndoFrame, WaitKind
+from ruvon.engine._machine import arrive
 from ruvon.engine._run import Run
 from ruvon.ir._nodes import Join, Parallel
 from ruvon.providers import InboxEntry, InboxKind
 
-__all__ = ["begin_cancel", "next_due_us", "ring", "signal_of", "stop_strand", "take_inbox"]
+__all__ = ["next_due_us", "ring", "signal_of", "take_inbox"]
 
 
 def take_inbox(run: Run) -> None:
@@ -70,10 +78,7 @@ def _take(run: Run, entry: InboxEntry) -> bool:
         case InboxKind.SIGNAL:
             return _take_signal(run, entry)
         case InboxKind.ANSWER:
-            _consume(run, entry)
-            strand = run.waiting.get(entry.name)
-            if strand is not None and strand.wait is not None and strand.wait.kind in (WaitKind.HUMAN, WaitKind.INPUT):
-                arrive(run, strand, Given(run.program.types.dynamic.decode(entry.payload)))
+            _take_answer(run, entry)
         case InboxKind.TASK_RESULT:
             _consume(run, entry)
             strand = run.waiting.get(entry.name)
@@ -98,6 +103,18 @@ def _take(run: Run, entry: InboxEntry) -> bool:
     return True
 
 
+def _take_answer(run: Run, entry: InboxEntry) -> None:
+    if entry.at_us:
+        ring(run, min(entry.at_us, run.now_us()))  # a wait whose time was over when the answer was sent takes none
+    _consume(run, entry)
+    strand = run.waiting.get(entry.name)
+    if strand is not None and strand.wait is not None and strand.wait.kind in (WaitKind.HUMAN, WaitKind.INPUT):
+        arrive(run, strand, Given(run.program.types.dynamic.decode(entry.payload)))
+        return
+    node = entry.name.rpartition("/")[2].partition("#")[0].removesuffix(":input")
+    run.log("late", node, entry.name, note="an answer came when nothing waited for it any more; it was not taken")
+
+
 def _consume(run: Run, entry: InboxEntry) -> None:
     run.inbox.remove(entry)
     run.out.consumed.append(entry.seq)
@@ -110,7 +127,7 @@ def _take_signal(run: Run, entry: InboxEntry) -> bool:
     found = [
         strand
         for strand in run.waiting.values()
-        if _fits(strand, entry) and not _is_stopping(strand) and not _may_have_lost(run, strand)
+        if _fits(strand, entry) and not is_stopping(strand) and not _may_have_lost(run, strand)
     ]
     if not found:
         return False
@@ -128,10 +145,6 @@ def _may_have_lost(run: Run, strand: Strand) -> bool:
             return True
         here = here.owner
     return False
-
-
-def _is_stopping(strand: Strand) -> bool:
-    return strand.fork is not None and strand.fork.stopping
 
 
 def signal_of(run: Run, name: str, key: str | None) -> InboxEntry | None:
@@ -153,11 +166,11 @@ def _child_ended(run: Run, entry: InboxEntry) -> None:
             strand.wait = None
             top.child_ended = cast("dict[str, str]", orjson.loads(entry.payload))["status"]
             run.ready.append(strand)
-        elif run.cancelling is not None:
+        elif run.cancelling is not None and not is_cleaning_up(strand):
             run.waiting.pop(wait.activation, None)
             strand.wait = None
-            _cancel_when_free(run)
-        elif _is_stopping(strand):
+            cancel_when_free(run)
+        elif is_stopping(strand):
             run.waiting.pop(wait.activation, None)
             strand.wait = None
             leave_strand(run, strand)
@@ -175,14 +188,15 @@ def ring(run: Run, now: int) -> bool:
     ]
     rang = False
     for _, _, strand in sorted(due, key=lambda item: (item[0], item[1])):
-        if strand.wait is not None and not _is_stopping(strand) and run.fatal is None:
+        if strand.wait is not None and not is_stopping(strand) and run.fatal is None:
             _expire(run, strand)
             rang = True
     for owner, fork in list(run.forks.values()):
         if fork.due_us is not None and 0 < fork.due_us <= now and not fork.stopping:
             fork.op.expired(run, owner, fork)
             run.moved = rang = True
-    return rang
+    rang = time_out(run, now) or rang
+    return cut_cleanups(run, now) or rang
 
 
 def _expire(run: Run, strand: Strand) -> None:
@@ -207,98 +221,5 @@ def next_due_us(run: Run, *, own: bool) -> int | None:
     moments = [wait.due_us for wait in waits if wait.due_us is not None and (not own or wait.kind in kinds)]
     if moments or not own:
         moments += [fork.due_us for _, fork in run.forks.values() if fork.due_us is not None and fork.due_us > 0]
+        moments += ending_dues(run)
     return min(moments, default=None)
-
-
-# Cancelling
-
-
-def begin_cancel(run: Run, reason: str, *, compensate: bool) -> None:
-    """Ask awaited children to end, then leave everything, `finally` included."""
-    if run.cancelling is not None or isinstance(run.root.frames[-1], UndoFrame):
-        return
-    run.cancelling = reason
-    run.cancel_compensates = compensate
-    run.moved = True
-    run.log("cancel", "", "", note=reason)
-    payload = with_parent(reason, compensate=compensate)
-    for strand in run.waiting.values():
-        if strand.wait is not None and strand.wait.kind is WaitKind.CHILD and strand.wait.key is not None:
-            run.out.sent.append(cancel_entry(run, strand.wait.key, payload))
-    _cancel_when_free(run)
-
-
-def cancel_entry(run: Run, child: str, payload: bytes) -> InboxEntry:
-    """The request to a child to end."""
-    return InboxEntry(UUID(child), InboxKind.CANCEL, "", payload, dedup=f"cancel:{run.id}", at_us=run.now_us())
-
-
-def _cancel_when_free(run: Run) -> None:
-    """Leave everything once no awaited child is left."""
-    if any(item.wait is not None and item.wait.kind is WaitKind.CHILD for item in run.waiting.values()):
-        return
-    stop_strand(run, run.root)
-
-
-def stop_strand(run: Run, strand: Strand) -> None:
-    """Make a strand leave all its frames: now where it waits, after its branches have ended, or after its effect."""
-    top = strand.frames[-1] if strand.frames else None
-    if strand.ended is not None or top is None or isinstance(top, UndoFrame):
-        return
-    if isinstance(top, ForkFrame):
-        top.stopping = True
-        top.waiting_start.clear()
-        for branch in list(top.branches.values()):
-            stop_strand(run, branch)
-        if not top.branches and strand.frames and strand.frames[-1] is top:  # else its last branch has led it out
-            leave_fork(run, strand, top)
-        return
-    if strand.running:
-        run.losers.append(strand)
-        return
-    if strand.wait is not None:
-        if strand.wait.kind is WaitKind.CHILD and strand.wait.key is not None and run.cancelling is None:
-            payload = orjson.dumps({"reason": f"`{strand.wait.node}` is not needed any more", "compensate": True})
-            run.out.sent.append(cancel_entry(run, strand.wait.key, payload))
-            run.moved = True
-            return  # the child ends first; then the strand leaves (`_child_ended`)
-        run.waiting.pop(strand.wait.activation, None)
-        strand.wait = None
-    if strand in run.ready:
-        run.ready.remove(strand)
-    leave_strand(run, strand)
-
-
-def leave_strand(run: Run, strand: Strand) -> None:
-    """Unwind a stopped strand; what its `finally` graphs do still runs."""
-    if any(isinstance(frame, TryFrame) and _is_cancel(frame.exit) for frame in strand.frames):
-        run.ready.append(strand)  # it was cancelled already; what cleans up after an error is cut short, as in Python
-        return
-    run.moved = True
-    _note_unknown(run, strand)
-    unwind(run, strand, Exit(ExitKind.CANCEL, reason=run.cancelling or ""))
-    if strand.ended is None:
-        run.ready.append(strand)
-
-
-def _is_cancel(leaving: Exit | None) -> bool:
-    return leaving is not None and leaving.kind is ExitKind.CANCEL
-
-
-def _note_unknown(run: Run, strand: Strand) -> None:
-    """Keep for a compensation what a lost process may have done, where the step is declared to be undone even so."""
-    frame = strand.frames[-1]
-    if not strand.unsure or not isinstance(frame, GraphFrame) or frame.pc not in frame.graph.ops:
-        return
-    strand.unsure = False
-    saga = frame.graph.ops[frame.pc].unknown_outcome(run, strand)
-    if saga is not None:
-        run.log("cancelled", frame.pc, frame.activation(frame.pc), attempt=strand.attempt, saga=saga)
-
-
-def leave_fork(run: Run, owner: Strand, fork: ForkFrame) -> None:
-    """Leave a stopped PARALLEL whose branches have all ended."""
-    from ruvon.engine._machine import forget_frame  # noqa: PLC0415 - the modules stand on each other
-
-    forget_frame(run, owner, owner.frames.pop())
-    leave_strand(run, owner)

@@ -27,7 +27,7 @@ from ruvon.engine._frames import (
     WaitKind,
 )
 from ruvon.engine._inputs import merge_input
-from ruvon.engine._program import ENTERED, WAITS, Op, Outcome
+from ruvon.engine._program import ENTERED, WAITS, GraphProgram, Op, Outcome
 from ruvon.engine._run import Run
 from ruvon.engine._undo import Undo
 from ruvon.engine._values import NONE
@@ -215,7 +215,7 @@ def _end_of_part(run: Run, strand: Strand, frame: TryFrame) -> None:
     _unbind_error(strand, frame)
     if frame.part != FINAL and frame.op.final is not None:
         frame.exit = None
-        frame.enter(FINAL, frame.op.final)
+        _enter_part(run, frame, FINAL, frame.op.final)
         return
     pending = frame.exit if frame.part == FINAL else None
     strand.frames.pop()
@@ -283,7 +283,7 @@ def _stops_at_try(run: Run, strand: Strand, frame: TryFrame, leaving: Exit) -> b
     if leaving.kind is ExitKind.FAIL and leaving.error is not None and frame.part == BODY:
         for number, handler in enumerate(frame.op.handlers):
             if leaving.error.matches(handler.classes) and not leaving.rollback:
-                frame.enter(number, handler.graph)
+                _enter_part(run, frame, number, handler.graph)
                 frame.handled = leaving.error
                 if handler.name is not None:
                     strand.scope.bind(handler.name, encode_error(leaving.error))
@@ -291,10 +291,19 @@ def _stops_at_try(run: Run, strand: Strand, frame: TryFrame, leaving: Exit) -> b
     if frame.part != FINAL and frame.op.final is not None:
         _unbind_error(strand, frame)
         frame.exit = leaving
-        frame.enter(FINAL, frame.op.final)
+        if leaving.kind is ExitKind.CANCEL:
+            frame.due_us = run.cleanup_due_us()
+        _enter_part(run, frame, FINAL, frame.op.final)
         return True
     _unbind_error(strand, frame)
     return False
+
+
+def _enter_part(run: Run, frame: TryFrame, part: int, graph: GraphProgram) -> None:
+    """Begin a handler or `finally`; where an operator let the TRY begin anew, what they do is done a second time."""
+    if run.begun_again and frame.part == BODY:
+        frame.path = f"{frame.path}{frame.op.id}!{run.begun_again}/"
+    frame.enter(part, graph)
 
 
 def _undoes_scope(run: Run, leaving: Exit) -> bool:

@@ -45,6 +45,10 @@ def encode_position(run: Run) -> bytes:
             "root": _strand(root),
             "epoch": run.epoch,
             "cancel": run.cancelling,
+            "cancel_error": run.cancel_error.to_tree() if run.cancel_error is not None else None,
+            "timeout_us": run.timeout_us,
+            "begun_again": run.begun_again,
+            "rests": run.rests or run.halted is not None,
             "compensates": run.cancel_compensates,
             "fatal": _exit(run.fatal),
             "undone_not": run.failed_compensations,
@@ -63,6 +67,10 @@ def _is_plain(run: Run, root: Strand) -> bool:
         and not root.answered
         and not run.epoch
         and run.cancelling is None
+        and (run.timeout_us is None or run.timeout_us == run.own_timeout_us())
+        and not run.rests
+        and not run.begun_again
+        and run.halted is None
         and run.fatal is None
         and not run.failed_compensations
         and not run.child_results
@@ -101,7 +109,12 @@ def _frame(frame: Frame) -> list[object]:
         case TryFrame():
             handled = frame.handled.to_tree() if frame.handled is not None else None
             where: list[object] = [frame.path, frame.part, frame.mark, _exit(frame.exit), handled]
-            return ["t", frame.op.id, *where, frame.pc, frame.visit, frame.previous]
+            last = [frame.pc, frame.visit, frame.previous]
+            return (
+                ["t", frame.op.id, *where, *last]
+                if frame.due_us is None
+                else ["t", frame.op.id, *where, *last, frame.due_us]
+            )
         case ForkFrame():
             return _fork(frame)
         case UndoFrame():
@@ -174,6 +187,13 @@ def decode_position(run: Run, data: bytes) -> None:
     run.epoch = tree["epoch"]
     run.cancelling = tree["cancel"]
     run.cancel_compensates = tree["compensates"]
+    if (
+        error := tree.get("cancel_error")
+    ) is not None:  # positions that were stored before there was a timeout lack these
+        run.cancel_error = ErrorRecord.of_tree(error)
+    run.timeout_us = tree.get("timeout_us", run.timeout_us)
+    run.begun_again = tree.get("begun_again", 0)
+    run.rests = tree.get("rests", False)
     run.fatal = _to_exit(tree["fatal"])
     run.failed_compensations = tree["undone_not"]
     run.child_results = {name: orjson.dumps(value) for name, value in tree["children"].items()}
@@ -231,7 +251,8 @@ def _to_try(run: Run, tree: list[Any]) -> TryFrame:
     frame.graph = op.part(frame.part)
     frame.exit = _to_exit(tree[5])
     frame.handled = ErrorRecord.of_tree(tree[6]) if tree[6] is not None else None
-    frame.pc, frame.visit, frame.previous = tree[7:]
+    frame.pc, frame.visit, frame.previous = tree[7:10]
+    frame.due_us = tree[10] if len(tree) > 10 else None
     return frame
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 import orjson
 
+from ruvon.engine._cancel import cancel_entry
 from ruvon.engine._error_records import ErrorRecord
 from ruvon.engine._errors import RepairError
 from ruvon.engine._frames import (
@@ -18,7 +19,6 @@ from ruvon.engine._frames import (
     WaitKind,
     WaitState,
 )
-from ruvon.engine._inbox import cancel_entry
 from ruvon.engine._machine import forget_frame, unwind
 from ruvon.engine._program import ForkOp, LoopOp, Op, TryOp
 from ruvon.engine._run import Run
@@ -53,7 +53,9 @@ async def retry(run: Run, from_step: str | None, note: str = "") -> None:
     """Go on where a failed instance failed, or at a step of its outermost graph.
 
     A compound node that was left when it failed (its `finally` ran, a handler raised, a child was told to end) begins
-    anew, unless what completed inside would be done twice by that.
+    anew, unless what completed inside would be done twice by that. Its work did not complete, so a step of it is another
+    attempt of the same activation, under the same idempotency key; what its handlers and `finally` did is done again,
+    under new ones, and its children, which have ended, are started as new ones.
 
     Raises:
         RepairError: it has not failed, or was rolled back, or there is no such step, or something would be done twice.
@@ -93,9 +95,8 @@ async def _begin_again(run: Run) -> None:
         op = top.graph.ops.get(top.pc) if isinstance(top, GraphFrame) else None
         if isinstance(top, GraphFrame) and isinstance(op, LoopOp | TryOp | ForkOp):
             await _require_nothing_twice(run, top, op)
-            top.visit += 1  # the children that it started before have ended
-    run.fatal = None
-    run.root.ended = None
+            run.begun_again += 1
+    run.reopen()
     run.moved = True
 
 
@@ -157,7 +158,7 @@ async def retry_compensation(run: Run, note: str) -> None:
     error = ErrorRecord.decode(run.record.error) if run.record.error is not None else None
     leaving = Exit(ExitKind.FAIL, error=error.cause if error is not None and error.cause is not None else error)
     run.log("repair", "", "", saga=orjson.dumps({"reopen": seqs}), note=f"retry-compensation{note}")
-    run.root.ended = run.fatal = None
+    run.reopen()
     run.failed_compensations = []
     run.root.frames[:] = [UndoFrame(0, "", leaving)]
     run.moved = True
@@ -191,11 +192,11 @@ def restart_at(run: Run, step: str) -> None:
     scope = run.root.scope
     run.root.frames[:] = [frame]
     run.root.scope = scope
-    run.root.wait = run.root.ended = None
+    run.reopen()
+    run.root.wait = None
     run.root.attempt, run.root.since_us = 1, 0
     run.waiting.clear()
     run.forks.clear()
-    run.fatal = None
     run.failed_compensations = []
     frame.visit += 1
     frame.pc = step

@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
+from ruvon.engine._cancel import cleans_up, is_cleaning_up, leave_strand
 from ruvon.engine._frames import ForkFrame, Strand, UndoFrame, WaitKind
-from ruvon.engine._inbox import leave_strand
 from ruvon.engine._machine import advance
 from ruvon.engine._repair import undo_completed
 from ruvon.engine._run import Run
@@ -31,7 +31,8 @@ def begin(run: Run) -> None:
             strand.unsure = True
             stopping = _stopping_fork(strand)
             strand.last = stopping is not None and bool(stopping.failed)
-            if run.cancelling is not None or (stopping is not None and not strand.last):
+            cancelled = run.cancelling is not None and not is_cleaning_up(strand)
+            if cancelled or (stopping is not None and not strand.last):
                 leaving.append(strand)
             else:
                 run.ready.append(strand)
@@ -42,7 +43,7 @@ def begin(run: Run) -> None:
 def _stopping_fork(strand: Strand) -> ForkFrame | None:
     """The innermost PARALLEL around that is being stopped; after a failure its steps under way still come to their end."""
     here: Strand | None = strand
-    while here is not None:
+    while here is not None and not cleans_up(here):
         if here.fork is not None and here.fork.stopping:
             return here.fork
         here = here.owner

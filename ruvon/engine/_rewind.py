@@ -161,6 +161,7 @@ async def _standing_at(run: Run, point: Point, state: Mapping[str, object] | Non
     there.epoch = run.epoch + 1
     there.last_seq = run.last_seq
     there.token = run.token
+    there.rests = True
     _wait_anew(there, run.now_us() - point.at_us)
     for strand in list(there.strands()):
         if isinstance(strand.top, ForkFrame):  # its other branches are not in the position, and make it ACTIVE
@@ -187,6 +188,8 @@ def _wait_anew(there: Run, gone_us: int) -> None:
             wait.due_us = wait.due_us + gone_us if wait.due_us is not None else None
     for strand in there.strands():
         strand.since_us += gone_us if strand.since_us else 0
+    if there.timeout_us is not None:
+        there.timeout_us += gone_us
     for _, fork in there.forks.values():
         fork.due_us = fork.due_us + gone_us if fork.due_us else fork.due_us
 
@@ -273,12 +276,12 @@ def _stop_everything(run: Run) -> None:
     for scope in [scope for name, scope in run.scopes.items() if name]:
         run.drop_scope(scope)
     root = run.root
-    root.wait = root.ended = None
+    root.wait = None
     root.attempt, root.since_us, root.unknown = 1, 0, False
     run.waiting.clear()
     run.forks.clear()
     run.ready.clear()
-    run.fatal = run.cancelling = None
+    run.reopen()
     run.failed_compensations = []
 
 

@@ -73,6 +73,8 @@ class Services(Protocol):
     observers: "Observers"
     resources: Mapping[type, object]
     intercept: Intercept | None
+    cleanup_deadline_us: int | None
+    """So long may each `finally` of an instance that is ended early run, in microseconds; None: for ever."""
     egress: EgressProvider | None
     wasm: WasmRuntime | None
     inference: InferenceProvider | None
@@ -145,6 +147,14 @@ class Run:
         self.cancelling: str | None = None
         """Why the instance is being cancelled, while it is."""
         self.cancel_compensates = False
+        self.cancel_error: ErrorRecord | None = None
+        """What it ends with where its timeout has passed, which leads it out as a cancel does."""
+        self.timeout_us = self.own_timeout_us()
+        """The moment at which its timeout passes, if it has one."""
+        self.begun_again = 0
+        """How often an operator's retry let a compound node begin anew."""
+        self.rests = False
+        """A caller wanted one step and has it: nothing of what comes was begun."""
         self.failure: bytes | None = None
         """The position where the last uncaught error happened; an operator's retry goes on there."""
         self.error: ErrorRecord | None = None
@@ -201,6 +211,35 @@ class Run:
         """Opens a transaction that a step's statements share with its commit; the drive gives it."""
         self.restarted = False
         """The instance was replaced by a fresh one; this run is over."""
+
+    # Time limits
+
+    def own_timeout_us(self) -> int | None:
+        """When the timeout of the definition passes, counted from the creation of the instance."""
+        limit = self.program.definition.timeout_us
+        return self.record.created_us + limit if limit is not None else None
+
+    def timeout_at(self) -> int | None:
+        """When the instance is to be ended by its timeout; None where it has none, or is on its way out already."""
+        leaving = self.cancelling is not None or self.root.ended is not None or self.fatal is not None
+        if self.timeout_us is None or leaving or isinstance(self.root.frames[-1], UndoFrame):
+            return None
+        return self.timeout_us
+
+    def is_limited(self) -> bool:
+        """Whether there may be a moment at which what runs is to be ended."""
+        return self.timeout_us is not None or self.cancelling is not None
+
+    def cleanup_due_us(self) -> int | None:
+        """When a `finally` that begins now is cut short; None where the instance is not ended early."""
+        limit = self.services.cleanup_deadline_us
+        return self.now_us() + limit if self.cancelling is not None and limit is not None else None
+
+    def reopen(self) -> None:
+        """Let an instance that ended go on: nothing of its end is left, and its timeout counts anew."""
+        self.fatal = self.root.ended = self.cancelling = self.cancel_error = None
+        limit = self.program.definition.timeout_us
+        self.timeout_us = self.now_us() + limit if limit is not None else None
 
     # Scopes and expressions
 

@@ -83,7 +83,7 @@ def _final_status(run: Run) -> WorkflowStatus:
     rolled_back = not run.root.frames
     if run.failed_compensations:
         return WorkflowStatus.FAILED
-    if leaving.kind is ExitKind.CANCEL:
+    if leaving.kind is ExitKind.CANCEL and leaving.error is None:
         return WorkflowStatus.FAILED_ROLLED_BACK if leaving.rollback else WorkflowStatus.CANCELLED
     if rolled_back:
         return WorkflowStatus.FAILED_ROLLED_BACK

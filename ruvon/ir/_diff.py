@@ -149,6 +149,7 @@ _HEADER: Final = (
     "saga",
     "strict_results",
     "history",
+    "timeout_us",
     "ir_version",
 )
 

@@ -472,6 +472,8 @@ class Definition:
     history: int | None = None
     """Log rows kept; None keeps all."""
     commit: CommitMode = CommitMode.STEP
+    timeout_us: int | None = field(default=None, metadata=LEFT_OUT)
+    """Microseconds from the start of a run to its end; None: for ever. Not written where there is none."""
     variables: Mapping[str, TypeText] = field(default_factory=lambda: MappingProxyType({}))
     """The types of the variables, declared or inferred by the linker."""
     types: Mapping[TypePath, TypeEntry] = field(default_factory=lambda: MappingProxyType({}))

@@ -51,6 +51,8 @@ def print_text(definition: Definition) -> str:
         lines.append(f"  result {definition.result}")
     if definition.history is not None or definition.commit.value != "step":
         lines.append(f"  history {definition.history} commit {definition.commit.value}")
+    if definition.timeout_us is not None:
+        lines.append(f"  timeout {definition.timeout_us}us")
     lines.extend(f"  var {name}: {text}" for name, text in sorted(definition.variables.items()))
     return "\n".join([*lines, *print_graph(definition.graph, 1)]) + "\n"
 

@@ -104,6 +104,8 @@ class _Verifier:
             yield "the definition has no workflow_type"
         if definition.history is not None and definition.history < 1:
             yield "`history` must be at least 1"
+        if definition.timeout_us is not None and definition.timeout_us < 1:
+            yield "the workflow's `timeout_us` must be at least 1"
         if definition.commit is CommitMode.ITERATION and any(
             isinstance(node.action, Call) and node.action.transaction for node in walk_nodes(definition.graph)
         ):

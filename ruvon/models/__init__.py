@@ -33,6 +33,7 @@ from ruvon.models._errors import (
     UndeclaredKeyError,
     WasmError,
     WasmFault,
+    WorkflowTimeoutError,
 )
 from ruvon.models._ids import ActivationId, TaskId, WorkflowId
 from ruvon.models._results import (
@@ -95,6 +96,7 @@ __all__ = [
     "WorkflowPauseDirective",
     "WorkflowStatus",
     "WorkflowStep",
+    "WorkflowTimeoutError",
     "as_result_mapping",
     "may_become",
 ]
@@ -132,5 +134,6 @@ for _class in (
     WorkflowNextStepDirective,
     WorkflowPauseDirective,
     WorkflowStatus,
+    WorkflowTimeoutError,
 ):
     _class.__module__ = "ruvon.models"

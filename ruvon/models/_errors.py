@@ -16,6 +16,7 @@
         ├── BodyCancelledError       a step raised `asyncio.CancelledError` though nobody had cancelled it
         └── CompensationFailedError  a rollback ended, and some compensation did not work
     TimedOut (TimeoutError)          every `timeout=`
+    └── WorkflowTimeoutError         that of a whole workflow: an engine limit, no handler of its own sees it
     Offline (ConnectionError)        the device has no network
 
 A value that does not fit the type it enters raises the value codec's `InvalidValueError` (`ruvon.ir.values`). `TimedOut`
@@ -47,6 +48,7 @@ __all__ = [
     "UndeclaredKeyError",
     "WasmError",
     "WasmFault",
+    "WorkflowTimeoutError",
 ]
 
 _TOO_MANY_REQUESTS: Final = 429
@@ -189,6 +191,15 @@ class TimedOut(TimeoutError):  # noqa: N818 - the documented name
         self.what = what
         self.after = after
         super().__init__(f"`{what}` did not end within {after}" if after is not None else f"`{what}` timed out")
+
+
+class WorkflowTimeoutError(TimedOut):
+    """The `timeout=` of a workflow has passed before it ended; no handler of its own sees it.
+
+    Args:
+        what: the type of the workflow.
+        after: its timeout.
+    """
 
 
 class Offline(ConnectionError):  # noqa: N818 - the documented name

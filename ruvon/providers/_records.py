@@ -175,6 +175,8 @@ class ScheduleRecord:
     """Runs that wait for the one that is going on."""
     owner_id: str | None = None
     org_id: str | None = None
+    data_region: str | None = None
+    """Where the data of its runs may be kept."""
     note: str = ""
     """Why it is paused, and by whom."""
     created_us: int = 0

@@ -29,6 +29,7 @@ from ruvon.engine import (
     fail,
     finish_node,
     forget_frame,
+    is_cleaning_up,
     leave_fork,
     merge_branches,
     record_error,
@@ -253,7 +254,8 @@ class ParallelStep(ForkOp):
     def _join_if_over(self, run: Run, owner: Strand, fork: ForkFrame) -> None:
         if fork.branches or fork.waiting_start or owner.frames[-1] is not fork:
             return
-        if run.cancelling is not None or (fork.stopping and fork.winner is None and fork.due_us != -1):
+        leaves = run.cancelling is not None and not is_cleaning_up(owner)
+        if leaves or (fork.stopping and fork.winner is None and fork.due_us != -1):
             leave_fork(run, owner, fork)
             return
         around = cast("GraphFrame", owner.frames[-2])

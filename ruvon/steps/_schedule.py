@@ -18,7 +18,7 @@ class ScheduleOp(EffectOp):
     that schedule, and a repeated one changes nothing. A cron or a time zone that is none is the step's error.
     """
 
-    __slots__ = ("action", "cron", "data", "name", "output", "timezone")
+    __slots__ = ("action", "cron", "data", "data_region", "name", "output", "timezone")
 
     def __init__(self, node: Node, action: Start, compiler: Compiler) -> None:
         super().__init__(node)
@@ -27,6 +27,7 @@ class ScheduleOp(EffectOp):
         self.timezone = compiler.maybe(action.timezone)
         self.name = compiler.maybe(action.schedule_name)
         self.data = compiler.maybe(action.data)
+        self.data_region = compiler.maybe(action.data_region)
         self.output = compiler.target(action.output)
 
     def enter(self, run: Run, strand: Strand, frame: GraphFrame) -> Outcome:
@@ -47,6 +48,7 @@ class ScheduleOp(EffectOp):
         plan = Plan(str(self.cron(env)) if self.cron is not None else "", "UTC" if timezone is None else str(timezone))
         given = cast("str | None", self.name(env)) if self.name is not None else None
         name = f"{run.id}/{run.activation(frame.activation(self.id))}" if given is None else check_name(given)
+        region = self.data_region(env) if self.data_region is not None else None
         overlap, catch_up = run.services.children.schedule_policy(action.child)
         record = ScheduleRecord(
             name,
@@ -59,6 +61,7 @@ class ScheduleOp(EffectOp):
             next_us=plan.next_after(run.now_us()),
             owner_id=run.record.owner_id,
             org_id=run.record.org_id,
+            data_region=run.record.data_region if region is None else str(region),
         )
         check_policy(record.overlap, record.catch_up)
         return record, self.data(env) if self.data is not None else {}

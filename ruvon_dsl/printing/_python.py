@@ -6,7 +6,7 @@ from typing import Final
 from ruvon.ir._nodes import CommitMode, Definition
 from ruvon_dsl.printing._declare import declared_variables
 from ruvon_dsl.printing._imports import Imports, snake_case
-from ruvon_dsl.printing._layout import Piece, call_of, lay_out, quoted
+from ruvon_dsl.printing._layout import Piece, call_of, flat, lay_out, quoted
 from ruvon_dsl.printing._locals import introduced_nodes, local_names, most_automatic, named_by_declaration
 from ruvon_dsl.printing._names import named_nodes, routed
 from ruvon_dsl.printing._python_body import Body, Place
@@ -58,7 +58,7 @@ def to_python(
         routes=routes,
         automatic=automatic,
     )
-    lines = _function(definition, body, block, imports, function, automatic)
+    lines = _function(definition, body, block, imports, calls, function, automatic)
     handles = [line for piece in calls.handle_lines for line in lay_out("", piece)]
     docstring = module_docstring if module_docstring is not None else f"The workflow {definition.workflow_type}."
     imported = imports.lines()
@@ -70,10 +70,10 @@ def to_python(
 
 
 def _function(
-    definition: Definition, body: Body, block: Block, imports: Imports, name: str, automatic: bool
+    definition: Definition, body: Body, block: Block, imports: Imports, calls: Calls, name: str, automatic: bool
 ) -> list[str]:
     inner = body.block(block, Place())
-    decorator = call_of(f"@{imports.ours('workflow')}", _header(definition, automatic))
+    decorator = call_of(f"@{imports.ours('workflow')}", _header(definition, calls, automatic))
     result = "" if definition.result is None else f" -> {imports.type(definition.result)}"
     lines = [*lay_out("", decorator), f"async def {name}(state: {imports.type(definition.state)}){result}:"]
     if definition.description:
@@ -82,7 +82,7 @@ def _function(
     return [*lines, *declared, *inner]
 
 
-def _header(definition: Definition, automatic: bool) -> list[Piece]:
+def _header(definition: Definition, calls: Calls, automatic: bool) -> list[Piece]:
     items: list[Piece] = [quoted(definition.workflow_type), f"version={quoted(definition.workflow_version)}"]
     if definition.saga:
         items.append("saga=True")
@@ -94,6 +94,8 @@ def _header(definition: Definition, automatic: bool) -> list[Piece]:
         items.append(f"history={definition.history}")
     if definition.commit is not CommitMode.STEP:
         items.append(f"commit={quoted(definition.commit.value)}")
+    if definition.timeout_us is not None:
+        items.append(f"timeout={flat(calls.duration(definition.timeout_us))}")
     return items
 
 

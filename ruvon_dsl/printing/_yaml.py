@@ -1,6 +1,7 @@
 """A definition as a YAML file that compiles back to the same digest."""
 
 from ruvon.ir._nodes import CommitMode, Definition
+from ruvon.ir._text import duration_text
 from ruvon_dsl.printing._declare import built_variables, declared_variables
 from ruvon_dsl.printing._locals import local_names, most_automatic, named_by_declaration
 from ruvon_dsl.printing._names import explicit_names
@@ -83,4 +84,6 @@ def _header(definition: Definition, values: Values, *, automatic: bool) -> dict[
         tree["history"] = definition.history
     if definition.commit is not CommitMode.STEP:
         tree["commit"] = definition.commit.value
+    if definition.timeout_us is not None:
+        tree["timeout"] = duration_text(definition.timeout_us)
     return tree

@@ -18,7 +18,7 @@ from ruvon_dsl.python._callees import result_text
 from ruvon_dsl.python._context import Frame, Place, Unit
 from ruvon_dsl.python._frames import frame_of
 from ruvon_dsl.python._lower_block import lower_block
-from ruvon_dsl.python._lower_options import constant
+from ruvon_dsl.python._lower_options import constant, read_timeout
 from ruvon_dsl.python._lower_types import type_of
 from ruvon_dsl.python._names import Declared, Names
 from ruvon_dsl.python._naming import NodeNames
@@ -42,7 +42,7 @@ from ruvon_dsl.python._surface import (
 
 __all__ = ["lower_workflow"]
 
-_HEADER: Final = ("version", "saga", "strict_results", "automate_next", "history", "commit")
+_HEADER: Final = ("version", "saga", "strict_results", "automate_next", "history", "commit", "timeout")
 _REGISTRATION: Final = ("cron", "tz", "overlap", "catch_up", "retention")
 
 
@@ -153,6 +153,7 @@ class _Header:
     def definition(self, graph: Graph) -> Definition:
         """The definition with the header's fields."""
         history = self.options.get("history")
+        timeout = self.options.get("timeout")
         commit = self._text("commit", "step")
         if commit not in {item.value for item in CommitMode}:
             self.unit.findings.error(
@@ -168,6 +169,7 @@ class _Header:
             strict_results=self._constant("strict_results", bool, default=True),
             history=None if history is None else constant(self.unit, history, self.frame, int, "`history`"),
             commit=CommitMode(commit),
+            timeout_us=None if timeout is None else read_timeout(self.unit, timeout, self.frame),
             variables=MappingProxyType(dict(self.unit.variables)),
             graph=graph,
         )

@@ -197,6 +197,7 @@ def _definition(fields: Fields, context: FileContext, graph: Graph) -> Definitio
         strict_results=fields.flag("strict_results") or False,
         history=fields.count("history"),
         commit=CommitMode(fields.choice("commit") or "step"),
+        timeout_us=context.options.duration(fields, "timeout"),
         variables=MappingProxyType({name: written.text for name, written in context.exprs.declared.items()}),
         graph=graph,
         description=fields.text("description"),

@@ -64,6 +64,12 @@ WORKFLOW: Final = Table(
             "Commit after each step, or once per turn of the outermost loop.",
             choices=("step", "iteration"),
         ),
+        Key(
+            "timeout",
+            Kind.DURATION,
+            "How long a run may take, from its creation to its end; then it ends with WorkflowTimeoutError.",
+            nullable=True,
+        ),
         Key("requires", Kind.TEXTS, "Packages that must be installed; no part of the definition."),
         Key("owner", Kind.TEXT, "Who answers for the workflow."),
         Key("tags", Kind.TEXTS, "Words for people and filters."),

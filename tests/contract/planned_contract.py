@@ -43,6 +43,7 @@ class PlannedContract:
                 buffered=1,
                 owner_id="o",
                 org_id="g",
+                data_region="eu",
                 note="holidays",
                 created_us=1,
                 updated_us=2,

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from ruvon.engine import _context, _drive, _engine, _inbox, _load, _position, _scope, _undo
+from ruvon.engine import _cancel, _context, _drive, _engine, _load, _position, _scope, _undo
 from ruvon.engine._frames import ForkFrame, LoopFrame, Strand, TryFrame
 from ruvon.engine._run import Run
 from ruvon.implementations.persistence.memory import MemoryPersistenceProvider
@@ -225,7 +225,7 @@ def _undoes_again(patch: pytest.MonkeyPatch) -> None:
 
 def _undoes_nothing_unknown(patch: pytest.MonkeyPatch) -> None:
     """What a lost process may have done is not remembered."""
-    patch.setattr(_inbox, "_note_unknown", lambda run, strand: None)
+    patch.setattr(_cancel, "_note_unknown", lambda run, strand: None)
     inner = _position._fork
 
     def fork(frame: ForkFrame) -> list[object]:

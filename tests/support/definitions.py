@@ -140,6 +140,7 @@ def everything() -> Definition:
         strict_results=False,
         history=1000,
         commit=CommitMode.ITERATION,
+        timeout_us=5_400_000_000,
         variables={"x": "int", "found": "list[str]"},
         graph=graph(*_calls(retry), *_waits(), *_starts(retry), *_structures(retry), *_ends()),
         contracts={

@@ -58,6 +58,7 @@ async def make(path: Path) -> None:
     await store.record_metric(asleep.id, "count", "duration_ms", 1.5)
     await store.heartbeat_update(asleep.id, "worker", "count")
     await store.set_edge_sync_state("cursor", "17")
+    await builder.schedules.add("nightly", "SavedSuccess", cron="0 3 * * *", org_id="saver")
     await store.save_workflow("own document", {"status": "NEW", "state": {"a": [1]}})
     await builder.close()
     forget_folder(path)

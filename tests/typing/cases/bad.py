@@ -120,6 +120,10 @@ policy = Retry(attempts=3)  # expect-error: mypy=call-arg pyright=reportCallIssu
 kyc.local(Verdict(approved=True))  # expect-error: mypy=arg-type pyright=reportArgumentType
 
 
+@workflow("Seconds", timeout=30)  # expect-error: mypy=arg-type pyright=reportArgumentType
+async def seconds(state: Order) -> None: ...
+
+
 @workflow("NotExhaustive")
 async def not_exhaustive(state: Order) -> str:
     match await first_of(receive(Other), sleep(timedelta(days=1))):

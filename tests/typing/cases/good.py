@@ -160,7 +160,16 @@ def summed(results: list[Any]) -> dict[str, object]:
     return {"items": results}
 
 
-@workflow("Everything", version="1.0.0", saga=True, history=1000, commit="iteration", cron="0 2 * * *", tz="Europe/Rome")
+@workflow(
+    "Everything",
+    version="1.0.0",
+    saga=True,
+    history=1000,
+    commit="iteration",
+    cron="0 2 * * *",
+    tz="Europe/Rome",
+    timeout=timedelta(hours=2),
+)
 async def everything(state: Order) -> Verdict:
     assert_type(await plain(twice(1), loud=True), str)
     assert_type(await slow.with_(timeout=timedelta(hours=6), name="Slow one")(2), float)

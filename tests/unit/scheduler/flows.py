@@ -55,6 +55,12 @@ async def telling(state: Report) -> None:
     await tell(state)
 
 
+@workflow("RegionPlanner", version="1")
+async def region_planner(state: Report) -> str:
+    """Registers a schedule whose runs are kept elsewhere."""
+    return await daily.with_(data_region="eu").schedule(Report(name="planned"), cron="0 9 * * MON", name="regional")
+
+
 @workflow("Planner")
 async def planner(state: Report) -> str:
     """Registers a named schedule."""
@@ -88,4 +94,4 @@ async def declared(state: Report) -> None:
     await make(state)
 
 
-WORKFLOWS = (daily, long, telling, planner, nameless, asked, declared)
+WORKFLOWS = (region_planner, daily, long, telling, planner, nameless, asked, declared)

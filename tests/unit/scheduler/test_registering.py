@@ -41,6 +41,31 @@ def test_a_step_registers_a_schedule_in_its_own_commit() -> None:
     in_world(scenario)
 
 
+@pytest.mark.parametrize(("planner", "region"), [("RegionPlanner", "eu"), ("Planner", "us")])
+def test_the_runs_of_a_schedule_are_kept_in_its_region(planner: str, region: str) -> None:
+    """The one that the step names, else that of the run that asked."""
+
+    async def scenario(world: World) -> None:
+        handle = await world.builder.create_workflow(planner, {}, data_region="us")
+        await handle.run()
+        async with world.scheduling():
+            await world.until(2026, 1, 6)
+        regions = {row.workflow_type: row.data_region for row in await world.runs()}
+        assert regions == {planner: "us", "Daily": region}
+
+    in_world(scenario)
+
+
+def test_a_schedule_that_a_person_adds_has_a_region_of_its_own() -> None:
+    """`schedules.add(data_region=)`."""
+
+    async def scenario(world: World) -> None:
+        record = await world.builder.schedules.add("nightly", "Daily", cron="0 3 * * *", data_region="eu")
+        assert record.data_region == "eu"
+
+    in_world(scenario)
+
+
 def test_a_name_is_one_schedule() -> None:
     """A second activation with the same name changes it, and neither wakes it nor skips a run."""
 

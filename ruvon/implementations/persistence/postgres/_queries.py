@@ -75,14 +75,15 @@ ORDER BY e.created_us, e.key LIMIT $4 FOR UPDATE OF e SKIP LOCKED"""
 PUT_SCHEDULE: Final = """
 INSERT INTO workflow_schedules
     (schedule_id, workflow_type, cron, timezone, data, version, overlap, catch_up, paused, next_us, last_us,
-     last_workflow_id, buffered, owner_id, org_id, note, created_us, updated_us, revision)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+     last_workflow_id, buffered, owner_id, org_id, note, created_us, updated_us, revision, data_region)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
 ON CONFLICT (schedule_id) DO UPDATE SET
     workflow_type = excluded.workflow_type, cron = excluded.cron, timezone = excluded.timezone, data = excluded.data,
     version = excluded.version, overlap = excluded.overlap, catch_up = excluded.catch_up, paused = excluded.paused,
     next_us = excluded.next_us, last_us = excluded.last_us, last_workflow_id = excluded.last_workflow_id,
     buffered = excluded.buffered, owner_id = excluded.owner_id, org_id = excluded.org_id, note = excluded.note,
-    created_us = excluded.created_us, updated_us = excluded.updated_us, revision = excluded.revision"""
+    created_us = excluded.created_us, updated_us = excluded.updated_us, revision = excluded.revision,
+    data_region = excluded.data_region"""
 
 # Also where there is no row to lock yet: who registers a name first is seen by who comes second.
 LOCK_SCHEDULE: Final = "SELECT pg_advisory_xact_lock(hashtextextended('schedule:' || $1::text, $2::bigint))"

@@ -15,6 +15,7 @@ __all__ = ["append", "lock_schedule", "send", "write_schedule", "write_tasks"]
 _SCHEDULE_COLUMNS = (
     "schedule_id", "workflow_type", "cron", "timezone", "data", "version", "overlap", "catch_up", "paused", "next_us",
     "last_us", "last_workflow_id", "buffered", "owner_id", "org_id", "note", "created_us", "updated_us", "revision",
+    "data_region",
 )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from typing import Final
 
 __all__ = ["OWN_TABLES", "SCHEMA_VERSION", "SQLITE_SCHEMA"]
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 SQLITE_SCHEMA: str = """
 CREATE TABLE IF NOT EXISTS workflow_executions (
@@ -158,7 +158,8 @@ CREATE TABLE IF NOT EXISTS workflow_schedules (
     note TEXT NOT NULL,
     created_us INTEGER NOT NULL,
     updated_us INTEGER NOT NULL,
-    revision INTEGER NOT NULL
+    revision INTEGER NOT NULL,
+    data_region TEXT
 );
 
 CREATE TABLE IF NOT EXISTS workflow_documents (

@@ -294,9 +294,10 @@ LIMIT :limit"""
 PUT_SCHEDULE: Final = """
 INSERT OR REPLACE INTO workflow_schedules
     (schedule_id, workflow_type, cron, timezone, data, version, overlap, catch_up, paused, next_us, last_us,
-     last_workflow_id, buffered, owner_id, org_id, note, created_us, updated_us, revision)
+     last_workflow_id, buffered, owner_id, org_id, note, created_us, updated_us, revision, data_region)
 VALUES (:schedule_id, :workflow_type, :cron, :timezone, :data, :version, :overlap, :catch_up, :paused, :next_us,
-        :last_us, :last_workflow_id, :buffered, :owner_id, :org_id, :note, :created_us, :updated_us, :revision)"""
+        :last_us, :last_workflow_id, :buffered, :owner_id, :org_id, :note, :created_us, :updated_us, :revision,
+        :data_region)"""
 
 GET_SCHEDULE: Final = "SELECT * FROM workflow_schedules WHERE schedule_id = ?"
 

@@ -13,7 +13,8 @@ from ruvon.implementations.persistence.sqlite._schema import SCHEMA_VERSION, SQL
 
 __all__ = ["UPGRADES", "scripts_from", "statements_of", "upgrade_script"]
 
-# Snapshots had one row for each workflow under the workflow's key: the keys serve as ids.
+# Snapshots had one row for each workflow under the workflow's key: the keys serve as ids. A file may come from before there
+# were schedules; their table is made as version 2 had it, because the next script changes it.
 _FROM_1: Final = """
 ALTER TABLE workflow_executions ADD COLUMN snapshot_head INTEGER;
 ALTER TABLE workflow_audit_log ADD COLUMN position BLOB;
@@ -42,9 +43,35 @@ FROM (SELECT digest, min(created_us) AS first_us FROM workflow_executions GROUP 
 WHERE used.digest = workflow_definitions.digest;
 
 DROP INDEX IF EXISTS ix_executions_status;
+
+CREATE TABLE IF NOT EXISTS workflow_schedules (
+    schedule_id TEXT PRIMARY KEY,
+    workflow_type TEXT NOT NULL,
+    cron TEXT NOT NULL,
+    timezone TEXT NOT NULL,
+    data BLOB NOT NULL,
+    version TEXT,
+    overlap TEXT NOT NULL,
+    catch_up INTEGER NOT NULL,
+    paused INTEGER NOT NULL,
+    next_us INTEGER,
+    last_us INTEGER,
+    last_workflow_id TEXT,
+    buffered INTEGER NOT NULL,
+    owner_id TEXT,
+    org_id TEXT,
+    note TEXT NOT NULL,
+    created_us INTEGER NOT NULL,
+    updated_us INTEGER NOT NULL,
+    revision INTEGER NOT NULL
+);
 """
 
-UPGRADES: Final = {1: _FROM_1}
+_FROM_2: Final = """
+ALTER TABLE workflow_schedules ADD COLUMN data_region TEXT;
+"""
+
+UPGRADES: Final = {1: _FROM_1, 2: _FROM_2}
 """From this version to the next."""
 
 
