@@ -45,7 +45,7 @@ def path() -> None:
 @config.command("set-persistence")
 @argument("database")
 def set_persistence(database: str) -> None:
-    """Keep workflows in DATABASE: a SQLite file (or sqlite:///file), postgresql://user@host/name, or `memory`.
+    """Keep workflows in DATABASE: a SQLite file (or sqlite:///file), postgresql://..., redis://host/0, or `memory`.
 
     Example: ruvon config set-persistence /var/lib/shop/ruvon.db
     """

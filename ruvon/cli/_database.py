@@ -10,7 +10,7 @@ import rich_click as click
 
 from ruvon.cli._options import option
 from ruvon.cli._output import Exit, fail, print_json, print_table, secho
-from ruvon.cli._provider import Provider, is_server, new_provider, without_password
+from ruvon.cli._provider import Provider, is_redis, is_server, new_provider, without_password
 from ruvon.cli._session import Store, await_it, store_options
 
 __all__ = ["db"]
@@ -108,14 +108,11 @@ def status(*, as_json: bool, db: str | None) -> None:
     click.echo(f"size            {facts['size_bytes']} bytes")
     click.echo(f"schema version  {facts['schema_version']} of {facts['current_schema_version']}")
     click.echo(f"durability      {facts['durability']}: {_PROMISES[facts['durability']]}")
-    if _on_server(facts):
-        click.echo(f"schema          {facts['schema']}")
-        click.echo(f"connections     {facts['connections']} of {facts['max_connections']}")
-        click.echo(f"PostgreSQL      {facts['server_version']}")
-    else:
-        click.echo(f"journal         {facts['journal_mode'].upper()}")
-        click.echo(f"SQLite          {facts['sqlite_version']}")
+    for name, value in _details(facts):
+        click.echo(f"{name:<16}{value}")
     click.echo(f"workflows       {facts['workflows']}")
+    for warning in facts.get("warnings", ()):
+        secho(f"warning: {warning}", fg="yellow")
 
 
 @db.command("stats")
@@ -178,12 +175,39 @@ def _on_server(facts: dict[str, Any]) -> bool:
     return "server_version" in facts
 
 
+def _on_redis(facts: dict[str, Any]) -> bool:
+    return "appendfsync" in facts
+
+
+def _details(facts: dict[str, Any]) -> Iterator[tuple[str, object]]:
+    """What each kind of database says of itself."""
+    if _on_redis(facts):
+        flushed = f", appendfsync {facts['appendfsync']}" if facts["appendonly"] else ""
+        waits = ", each commit waits for the disk" if facts["waits_for_disk"] else ""
+        limit = f"{facts['maxmemory']} bytes, {facts['maxmemory_policy']}" if facts["maxmemory"] else "no limit"
+        yield "kept by", f"appendonly {'yes' if facts['appendonly'] else 'no'}{flushed}{waits}"
+        yield "memory", limit
+        yield "prefix", facts["prefix"]
+        yield "Redis", facts["server_version"]
+    elif _on_server(facts):
+        yield "schema", facts["schema"]
+        yield "connections", f"{facts['connections']} of {facts['max_connections']}"
+        yield "PostgreSQL", facts["server_version"]
+    else:
+        yield "journal", facts["journal_mode"].upper()
+        yield "SQLite", facts["sqlite_version"]
+
+
 def _place(facts: dict[str, Any]) -> object:
     return facts["path"] if _on_server(facts) else Path(facts["path"]).resolve()
 
 
 def _current_version(facts: dict[str, Any]) -> object:
     """The schema version that this Ruvon writes."""
+    if _on_redis(facts):
+        from ruvon.implementations.persistence.redis import LAYOUT  # noqa: PLC0415
+
+        return LAYOUT
     if _on_server(facts):
         from ruvon.db_schema import HEAD  # noqa: PLC0415
 
@@ -195,6 +219,11 @@ def _current_version(facts: dict[str, Any]) -> object:
 
 async def _versions(database: str) -> tuple[str, ...]:
     """The schema version that a database has now; none where it has no tables."""
+    if is_redis(database):
+        from ruvon.implementations.persistence.redis import read_layout  # noqa: PLC0415
+
+        layout = await read_layout(database)
+        return (layout,) if layout is not None else ()
     if is_server(database):
         from ruvon.implementations.persistence.postgres import read_revisions  # noqa: PLC0415
 
@@ -206,7 +235,9 @@ async def _versions(database: str) -> tuple[str, ...]:
 
 
 def _pending_sql(database: str, before: Sequence[str]) -> str:
-    """The statements that would bring a database up to date."""
+    """The statements that would bring a database up to date; Redis has no tables."""
+    if is_redis(database):
+        return ""
     if is_server(database):
         from ruvon.db_schema import MigrationError, migration_script  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""The store behind a command: a SQLite file or a PostgreSQL server, by the form of the database's name."""
+"""The store behind a command: a SQLite file, a PostgreSQL or a Redis server, by the form of the database's name."""
 
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -7,25 +7,33 @@ from ruvon.cli._settings import setting
 
 if TYPE_CHECKING:
     from ruvon.implementations.persistence.postgres import PostgresPersistenceProvider
+    from ruvon.implementations.persistence.redis import RedisPersistenceProvider
     from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
 
-__all__ = ["Provider", "durability", "is_server", "new_provider", "without_password"]
+__all__ = ["Provider", "durability", "is_redis", "is_server", "new_provider", "without_password"]
 
-Provider: TypeAlias = "SQLitePersistenceProvider | PostgresPersistenceProvider"
+Provider: TypeAlias = "SQLitePersistenceProvider | PostgresPersistenceProvider | RedisPersistenceProvider"
 
-_SERVERS: Final = frozenset({"postgresql", "postgres", "postgresql+asyncpg"})
+_POSTGRES: Final = frozenset({"postgresql", "postgres", "postgresql+asyncpg"})
+_REDIS: Final = frozenset({"redis", "rediss", "unix"})
+_PATIENCE_S: Final = 5.0
 
 
 def is_server(database: str) -> bool:
-    """Whether this names a PostgreSQL database."""
-    return database.partition("://")[0] in _SERVERS and "://" in database
+    """Whether this names a database on a server."""
+    return "://" in database and database.partition("://")[0] in _POSTGRES | _REDIS
+
+
+def is_redis(database: str) -> bool:
+    """Whether this names a Redis server."""
+    return is_server(database) and database.partition("://")[0] in _REDIS
 
 
 def without_password(database: str) -> str:
     """A database's name as it may be printed."""
     if not is_server(database):
         return database
-    from ruvon.implementations.persistence.postgres import shown_url  # noqa: PLC0415
+    from ruvon.implementations.persistence._urls import shown_url  # noqa: PLC0415
 
     return shown_url(database)
 
@@ -37,6 +45,13 @@ def new_provider(database: str, *, migrate: bool) -> Provider:
         database: a file, `:memory:` or a URL.
         migrate: bring the tables of a server up to date; a file's always are.
     """
+    if is_redis(database):
+        from ruvon.implementations.persistence.redis import RedisPersistenceProvider  # noqa: PLC0415
+
+        try:
+            return RedisPersistenceProvider(database, reconnect_timeout_s=_PATIENCE_S)
+        except ValueError as exc:
+            fail(str(exc), Exit.USAGE)
     if is_server(database):
         from ruvon.implementations.persistence.postgres import (  # noqa: PLC0415
             PoolSettings,
@@ -44,7 +59,7 @@ def new_provider(database: str, *, migrate: bool) -> Provider:
         )
 
         few = PoolSettings(min_size=1, max_size=4)
-        return PostgresPersistenceProvider(database, pool=few, migrate=migrate, reconnect_timeout_s=5.0)
+        return PostgresPersistenceProvider(database, pool=few, migrate=migrate, reconnect_timeout_s=_PATIENCE_S)
     from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider  # noqa: PLC0415
 
     return SQLitePersistenceProvider(database, durability=durability())

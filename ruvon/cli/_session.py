@@ -42,7 +42,7 @@ R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
 
 MEMORY: Final = ":memory:"
-_DATABASE: Final = "A SQLite file, postgresql://..., or `memory`; default: the setting."
+_DATABASE: Final = "A SQLite file, postgresql://..., redis://..., or `memory`; default: the setting."
 _SHORTEST_PREFIX: Final = 4
 _ID_LENGTH: Final = 36
 _WHOLE_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -85,7 +85,8 @@ class Store:
         scheme, separator, rest = value.partition("://")
         if separator and scheme != "sqlite":
             fail(
-                f"workflows are kept in SQLite files or in PostgreSQL; the command line cannot use a {scheme} database",
+                f"workflows are kept in SQLite files or in PostgreSQL or Redis; "
+                f"the command line cannot use a {scheme} database",
                 Exit.USAGE,
             )
         path = rest.removeprefix("/") if separator else value

@@ -95,7 +95,8 @@ async def wire(url: str) -> AsyncIterator[Wire]:
     listening = await asyncio.start_server(made.accept, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
     parts = urlsplit(url)
-    made.url = urlunsplit(parts._replace(netloc=f"{parts.username or 'postgres'}@127.0.0.1:{port}", query=""))
+    user = f"{parts.username or 'postgres'}@" if parts.scheme.startswith("postgres") else ""
+    made.url = urlunsplit(parts._replace(netloc=f"{user}127.0.0.1:{port}", query=""))
     try:
         yield made
     finally:

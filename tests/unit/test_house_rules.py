@@ -23,6 +23,7 @@ HEAVY = (
     "celery",
     "sqlalchemy",
     "asyncpg",
+    "redis",
     "rich",
     "httpx",
     "wasmtime",

@@ -4,8 +4,8 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, TypeVar
-from urllib.parse import urlsplit
 
+from ruvon.implementations.persistence._urls import shown_url
 from ruvon.providers.persistence import PersistenceError
 
 try:
@@ -123,18 +123,6 @@ def database_url(given: str | None) -> str:
         what = f"{shown_url(url)!r} is not one" if url else "there is none"
         raise ValueError(f"the store needs a URL like postgresql://user@host/database, and {what}; give db_url=")
     return f"postgresql://{rest}"
-
-
-def shown_url(url: str) -> str:
-    """The URL without its password."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "<unreadable URL>"
-    query = "&".join(item for item in parts.query.split("&") if item and not item.startswith("password="))
-    user = f"{parts.username}@" if parts.username else ""
-    place = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{user}{place}{parts.path}" + (f"?{query}" if query else "")
 
 
 async def connect(url: str, *, schema: str | None, timeout_s: float) -> Connection:
