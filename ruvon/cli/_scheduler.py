@@ -51,7 +51,7 @@ def scheduler(
     settings["adopt"] = adopt
 
     async def work() -> dict[str, int] | None:
-        async with opened(store, create=True) as session:
+        async with opened(store, create=True, drives=True) as session:
             made = _made(session, settings)
             if once:
                 return await _once(made)

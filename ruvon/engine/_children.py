@@ -82,12 +82,12 @@ class ChildMaker:
             priority=run.record.priority,
             parent_id=parent,
             parent_activation=activation if awaited else None,
-            metadata=engine.observers.metadata(observed(run.record, run.now_us())),
+            metadata=engine.observers.metadata(observed(run.record, run.program, run.now_us())),
         )
         run.out.created.append(record)
         run.out.definitions.append(definition)
         if run.notices is not None:
-            run.notices.child_started(record, lambda: engine.initial_state(record, program))
+            run.notices.child_started(record, program, lambda: engine.initial_state(record, program))
         return WaitState(WaitKind.CHILD, activation, node, name=workflow_type, key=str(made))
 
     def schedule(self, run: Run, record: ScheduleRecord, data: object) -> None:

@@ -342,8 +342,9 @@ class Engine:
     async def announce(self, record: InstanceRecord) -> None:
         """Tell observers of a new instance."""
         if self.observers.wants("on_workflow_started"):
-            initial = self.initial_state(record, await self.program_of(record))
-            await self.observers.tell(("on_workflow_started", started(record, initial)))
+            program = await self.program_of(record)
+            arguments = started(record, program, self.initial_state(record, program))
+            await self.observers.tell(("on_workflow_started", arguments))
 
     def initial_state(self, record: InstanceRecord, program: Program) -> Mapping[str, Any]:
         """The state that a new instance begins with, as a plain dict."""

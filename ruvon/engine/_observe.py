@@ -7,11 +7,12 @@ interested observers collects nothing. What is collected goes to the couriers wi
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, cast, final
 from weakref import WeakKeyDictionary
 
 from ruvon.engine._courier import PATIENCE_S, Courier, Hook, Listener
 from ruvon.engine._error_records import ErrorRecord, rebuild
+from ruvon.engine._program import Program
 from ruvon.models import WorkflowStatus
 from ruvon.providers import InstanceRecord, ObservedWorkflow, Transition, WorkflowObserver
 from ruvon.providers.observer import HOOKS
@@ -24,11 +25,12 @@ __all__ = ["Notices", "Observers", "observed", "started"]
 _LOGGER: Final = logging.getLogger("ruvon.observers")
 
 
-def observed(record: InstanceRecord, at_us: int, status: str | None = None) -> ObservedWorkflow:
+def observed(record: InstanceRecord, program: Program, at_us: int, status: str | None = None) -> ObservedWorkflow:
     """What hooks are told of an instance beside their own arguments.
 
     Args:
         record: the instance.
+        program: its program.
         at_us: when it happened.
         status: the status that it has after that; that of the record where none is given.
     """
@@ -39,19 +41,20 @@ def observed(record: InstanceRecord, at_us: int, status: str | None = None) -> O
         status=status or record.status,
         parent_id=str(record.parent_id) if record.parent_id is not None else None,
         metadata=record.metadata,
+        secret_fields=program.types.secret_names,
         created_us=record.created_us,
         stored_us=record.updated_us,
         at_us=at_us,
     )
 
 
-def started(record: InstanceRecord, initial_state: Mapping[str, Any]) -> dict[str, Any]:
+def started(record: InstanceRecord, program: Program, initial_state: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of `on_workflow_started`."""
     return {
         "workflow_id": str(record.workflow_id),
         "workflow_type": record.workflow_type,
         "initial_state": initial_state,
-        "source": observed(record, record.created_us),
+        "source": observed(record, program, record.created_us),
     }
 
 
@@ -94,7 +97,7 @@ class Observers:
         found: dict[str, object] = {}
         for listener in self._listeners:
             observer: Any = listener.observer
-            if not hasattr(type(observer), "metadata_for_new"):
+            if not hasattr(cast("object", type(observer)), "metadata_for_new"):
                 continue
             try:
                 found.update(observer.metadata_for_new(parent))
@@ -155,7 +158,7 @@ class Notices:
 
     def _add(self, hook: str, *, status: str | None = None, **arguments: Any) -> None:
         if self._observers.wants(hook):
-            source = observed(self._run.record, self._run.now_us(), status)
+            source = observed(self._run.record, self._run.program, self._run.now_us(), status)
             self._collected.append((hook, {"workflow_id": self._run.id, **arguments, "source": source}))
 
     def step_executed(self, step: str, result: object, duration_us: int | None, attempt: int = 1) -> None:
@@ -175,21 +178,27 @@ class Notices:
         """The workflow waits."""
         self._add("on_workflow_paused", step_name=step, reason=reason)
 
-    def compensation_started(self, step: str, index: int) -> None:
-        """A compensation begins; told at once, because it may take long."""
+    async def compensation_started(self, step: str, index: int) -> None:
+        """A compensation begins; told at once, because it may take long. Everything before it is committed."""
         self._add("on_compensation_started", step_name=step, step_index=index)
+        self._ready += self._collected
+        self._collected = []
+        await self.send()
 
     def compensation_completed(self, step: str, error: BaseException | None) -> None:
         """A compensation was tried."""
         self._add("on_compensation_completed", step_name=step, success=error is None, error=error)
 
-    def child_started(self, child: InstanceRecord, initial_state: Callable[[], Mapping[str, Any]]) -> None:
+    def child_started(
+        self, child: InstanceRecord, program: Program, initial_state: Callable[[], Mapping[str, Any]]
+    ) -> None:
         """A child was created: its parent's event, then its own first one."""
         at_us = self._run.now_us()
+        source = observed(self._run.record, self._run.program, at_us)
         given = {"parent_id": self._run.id, "child_id": str(child.workflow_id), "child_type": child.workflow_type}
-        self._collected.append(("on_child_workflow_started", {**given, "source": observed(self._run.record, at_us)}))
+        self._collected.append(("on_child_workflow_started", {**given, "source": source}))
         if self._observers.wants("on_workflow_started"):
-            self._collected.append(("on_workflow_started", started(child, initial_state())))
+            self._collected.append(("on_workflow_started", started(child, program, initial_state())))
 
     def committed(self, transition: Transition) -> None:
         """Add what the status says, and release what was collected."""

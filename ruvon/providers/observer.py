@@ -45,6 +45,8 @@ class ObservedWorkflow:
     """Its status after what happened, where that changed it; else before."""
     parent_id: str | None
     metadata: Mapping[str, object]
+    secret_fields: frozenset[str]
+    """Names of the fields of the workflow's classes that hold secrets; results and states hold their values in full."""
     created_us: int
     """When it was created, in microseconds since the Unix epoch."""
     stored_us: int

@@ -262,6 +262,7 @@ class Attempt(Effect):
             arguments=work.arguments,
             state=work.view,
             context=work.context,
+            metadata=run.record.metadata,
         )
 
     def _give_context(self, run: Run) -> None:
