@@ -35,12 +35,12 @@ class Hook:
         self.call = call
         self.is_plain = not inspect.iscoroutinefunction(call)
         parameters = inspect.signature(call).parameters.values()
-        self.accepts = frozenset(item.name for item in parameters)
+        self.accepts = tuple(item.name for item in parameters)
         self.takes_all = any(item.kind is item.VAR_KEYWORD for item in parameters)
 
     def fitting(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """Those arguments that the hook's signature names."""
-        return arguments if self.takes_all else {k: v for k, v in arguments.items() if k in self.accepts}
+        return arguments if self.takes_all else {name: arguments[name] for name in self.accepts if name in arguments}
 
 
 @final
