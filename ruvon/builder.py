@@ -30,7 +30,7 @@ from ruvon._registrations import Registration
 from ruvon._schedules import Schedules
 from ruvon._step_types import StepTypes, type_name
 from ruvon._workflow import Workflow
-from ruvon.engine import Engine, ProgramCache, StepInterceptor
+from ruvon.engine import Engine, Observers, ProgramCache, StepInterceptor
 from ruvon.implementations.egress import HttpEgress
 from ruvon.implementations.execution.sync import SyncExecutionProvider
 from ruvon.implementations.inference import OnnxInferenceProvider
@@ -81,7 +81,7 @@ class WorkflowBuilder:
         config_dir: a folder with workflow files, or with a registry file that lists them.
         persistence_provider: the store; the memory of this process where none is given.
         execution_provider: who runs step bodies; inline where none is given.
-        observers: who is told what happened.
+        observers: who is told what happened; `observer` is another name for it, and one that is no list is enough.
         clock: what time it is.
         ids: where identifiers and chance come from.
         resources: objects that steps ask for by class with `context.get`.
@@ -107,7 +107,8 @@ class WorkflowBuilder:
         *,
         persistence_provider: PersistenceProvider | None = None,
         execution_provider: ExecutionProvider | None = None,
-        observers: Sequence[object] = (),
+        observers: object | Sequence[object] = (),
+        observer: object | Sequence[object] = (),
         clock: Clock | None = None,
         ids: IdSource | None = None,
         resources: Iterable[object] = (),
@@ -130,7 +131,7 @@ class WorkflowBuilder:
         self._registry = DefinitionRegistry(_roots(import_roots), self._step_types)
         self._registry.import_cache = self._import_cache
         self._registry.durable = not isinstance(self.persistence, MemoryPersistenceProvider)
-        self._observers = tuple(observers)
+        self._watching = (*_as_list(observers), *_as_list(observer))
         self._resources = {type(item): item for item in resources}
         self._secrets = secrets
         self._templates = template_engine
@@ -146,6 +147,8 @@ class WorkflowBuilder:
             self._registry.add_folder(Path(config_dir))
         if plugins:
             self._registry.add_plugins()
+        self._watching += tuple(self._registry.observers)
+        self._observers = Observers(self._watching)
 
     # Registering
 
@@ -275,12 +278,12 @@ class WorkflowBuilder:
             compile_node,
             clock=clock or self.clock,
             ids=ids or self.ids,
-            observers=(*self._observers, *self._registry.observers),
+            observers=self._observers,
             resources=self._resources,
             step_types=self._step_types,
             secrets=self._secrets,
             templates=self._templates,
-            interceptors=(*self._interceptors, *interceptors),
+            interceptors=(*self._interceptors, *_interceptors_of(self._watching), *interceptors),
             programs=self._programs,
             egress=self.egress,
             wasm_runtime=self.wasm,
@@ -339,7 +342,7 @@ class WorkflowBuilder:
             data_region=data_region,
             priority=priority,
             idempotency_key=idempotency_key,
-            metadata=metadata,
+            metadata={**self._observers.metadata(None), **(metadata or {})},
         )
         try:
             await engine.create(record, definition)
@@ -427,12 +430,26 @@ class WorkflowBuilder:
         await self.persistence.initialize()
 
     async def close(self) -> None:
-        """Close the store, the executor, the connections, and what runs modules and models."""
+        """Tell observers the rest, then close them, the store, the executor, and what runs modules and models."""
+        await self._observers.close()
         await self.egress.close()
         await self.wasm.close()
         await self.inference.close()
         await self.execution.close()
         await self.persistence.close()
+
+
+def _as_list(given: object | Sequence[object]) -> Sequence[object]:
+    """Observers that were given as one or as several; None is nobody."""
+    if given is None:
+        return ()
+    return tuple(cast("Sequence[object]", given)) if isinstance(given, list | tuple) else (given,)
+
+
+def _interceptors_of(observers: Sequence[object]) -> tuple[StepInterceptor, ...]:
+    """The interceptors that observers bring."""
+    bringing = (item for item in observers if hasattr(type(item), "intercept_step"))
+    return tuple(cast("StepInterceptor", cast("Any", item).intercept_step) for item in bringing)
 
 
 def _roots(given: ImportRoots | Iterable[str | Path]) -> ImportRoots:

@@ -197,7 +197,7 @@ async def _run(
     action: "BulkAction", wanted: "InstanceFilter", given: Mapping[str, Any], *, dry_run: bool, quiet: bool
 ) -> "BulkReport":
     store = cast("Store", given["store"])
-    async with opened(store) as session:
+    async with opened(store, drives=True) as session:
         return await session.builder.bulk(
             wanted,
             action,

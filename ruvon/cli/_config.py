@@ -66,7 +66,7 @@ def set_execution(execution: str) -> None:
 @argument("name")
 @argument("value")
 def set_default(name: str, value: str) -> None:
-    """Set any setting: database, execution, workflows, import_roots or durability.
+    """Set any setting: database, execution, workflows, import_roots, durability or observers.
 
     Example: ruvon config set-default workflows flows
     """

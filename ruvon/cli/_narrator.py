@@ -8,6 +8,7 @@ from ruvon.cli._output import secho
 
 if TYPE_CHECKING:
     from ruvon.cli._provider import Provider
+    from ruvon.providers import ObservedWorkflow
 
 __all__ = ["Narrator"]
 
@@ -27,9 +28,9 @@ class Narrator:
         """The workflow that the command is about; others are its children."""
         self._times: list[tuple[str, str, float]] = []
 
-    async def on_workflow_started(self, workflow_id: str, workflow_type: str) -> None:
-        """Remember the first one: it is what the command is about."""
-        if self.workflow_id is None:
+    async def on_workflow_started(self, workflow_id: str, workflow_type: str, source: "ObservedWorkflow") -> None:
+        """Remember the first one that is no child: it is what the command is about."""
+        if self.workflow_id is None and source.parent_id is None:
             self.workflow_id = workflow_id
             self._say(workflow_id, "created", f"{workflow_type} {workflow_id}")
 

@@ -14,7 +14,7 @@ def resume_everything(store: Store, *, as_json: bool) -> None:
     async def work() -> list[dict[str, object]]:
         from ruvon.scheduler import resume_all  # noqa: PLC0415 - not for `--help`
 
-        async with opened(store) as session:
+        async with opened(store, drives=True) as session:
             return [
                 {
                     "workflow_id": str(item.workflow_id),

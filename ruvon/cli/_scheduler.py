@@ -53,7 +53,7 @@ def scheduler(
     settings["adopt"] = adopt
 
     async def work() -> "Turn | None":
-        async with opened(store, create=True) as session:
+        async with opened(store, create=True, drives=True) as session:
             made = _made(session, settings)
             if once:
                 return await made.run_once()

@@ -213,7 +213,12 @@ def code_options(command: F) -> F:
 
 @asynccontextmanager
 async def opened(
-    store: Store, *, create: bool = False, memory: bool = False, observers: Sequence[object] = ()
+    store: Store,
+    *,
+    create: bool = False,
+    memory: bool = False,
+    observers: Sequence[object] = (),
+    drives: bool = False,
 ) -> AsyncGenerator[Session, None]:
     """Open the database and make a builder over it.
 
@@ -222,16 +227,35 @@ async def opened(
         create: create the database file, or the tables of a server, where there are none; else that ends the command.
         memory: a database in memory is enough.
         observers: who is told what happens.
+        drives: the command drives workflows, so the observers of the settings are told too; so it is with `observers`.
     """
     _remember(store)
+    told = [*observers, *(_configured() if drives or observers else ())]
     provider = new_provider(store.file(memory=memory, create=create), migrate=create)
-    builder = new_builder(store, persistence_provider=provider, observers=observers)
+    builder = new_builder(store, persistence_provider=provider, observers=told)
     await builder.initialize()
     try:
         register_types(builder, store)
         yield Session(builder, provider, store)
     finally:
         await builder.close()
+
+
+def _configured() -> Sequence[object]:
+    """The observers that the setting `observers` names."""
+    names = setting("observers")
+    if not names:
+        return ()
+    from ruvon.implementations.observability.configured import ObserverSettingError, observers_from  # noqa: PLC0415
+    from ruvon.providers import MissingExtraError  # noqa: PLC0415
+
+    try:
+        return observers_from(names)
+    except (ObserverSettingError, MissingExtraError) as exc:
+        fail(str(exc), Exit.USAGE)
+    except OSError as exc:  # another command serves metrics: no reason to stop a workflow
+        click.echo(f"the metrics of this command are not served: {exc}", err=True)
+        return observers_from(",".join(item for item in names.split(",") if item.strip() != "prometheus"))
 
 
 def new_builder(store: Store, **options: Any) -> "WorkflowBuilder":

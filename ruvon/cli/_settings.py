@@ -19,6 +19,7 @@ DEFAULTS: Final[Mapping[str, str]] = {
     "workflows": "workflows",
     "import_roots": ".",
     "durability": "FULL",
+    "observers": "",
 }
 _ENVIRONMENT: Final[Mapping[str, str]] = {
     "database": "RUVON_DB_URL",
@@ -26,6 +27,7 @@ _ENVIRONMENT: Final[Mapping[str, str]] = {
     "workflows": "RUVON_WORKFLOWS",
     "import_roots": "RUVON_IMPORT_ROOTS",
     "durability": "RUVON_DURABILITY",
+    "observers": "RUVON_OBSERVERS",
 }
 
 

@@ -43,6 +43,7 @@ from ruvon.engine._interceptors import StepCall, StepInterceptor
 from ruvon.engine._join import BranchWrites, merge_branches
 from ruvon.engine._machine import fail, finish_node, forget_frame, handled_error, path_of_try, record_step, unwind
 from ruvon.engine._merge import merge_result, step_writes
+from ruvon.engine._observe import Observers
 from ruvon.engine._program import (
     ENTERED,
     WAITS,
@@ -98,6 +99,7 @@ __all__ = [
     "LoopOp",
     "Message",
     "NotWaitingForInputError",
+    "Observers",
     "Op",
     "Outcome",
     "Program",

@@ -12,6 +12,7 @@ from ruvon.engine._frames import Exit, ExitKind, GraphFrame, Strand, WaitKind, W
 from ruvon.engine._inputs import as_mapping
 from ruvon.engine._machine import record_step
 from ruvon.engine._merge import merge_result
+from ruvon.engine._observe import observed
 from ruvon.engine._program import EffectOp, Outcome
 from ruvon.engine._run import Run
 from ruvon.engine._state import assign
@@ -82,11 +83,12 @@ class ChildMaker:
             priority=run.record.priority,
             parent_id=parent,
             parent_activation=activation if awaited else None,
+            metadata=engine.observers.metadata(observed(run.record, run.program, run.now_us())),
         )
         run.out.created.append(record)
         run.out.definitions.append(definition)
         if run.notices is not None:
-            run.notices.child_started(str(made), workflow_type)
+            run.notices.child_started(record, program, lambda: engine.initial_state(record, program))
         return WaitState(WaitKind.CHILD, activation, node, name=workflow_type, key=str(made))
 
     def schedule(self, run: Run, record: ScheduleRecord, data: object) -> None:

@@ -18,7 +18,7 @@ from ruvon.engine._errors import InvalidInitialDataError, UnknownWorkflowTypeErr
 from ruvon.engine._interceptors import StepInterceptor, chained
 from ruvon.engine._load import load_run, read_kept
 from ruvon.engine._merge import step_writes
-from ruvon.engine._observe import Observers
+from ruvon.engine._observe import Observers, started
 from ruvon.engine._position import encode_position
 from ruvon.engine._program import Program
 from ruvon.engine._resume import accept_repairs, begin
@@ -107,7 +107,7 @@ class Engine:
         *,
         clock: Clock,
         ids: IdSource,
-        observers: Sequence[object] = (),
+        observers: Observers | Sequence[object] = (),
         resources: Mapping[type, object] | None = None,
         step_types: Mapping[str, type[WorkflowStep]] | None = None,
         secrets: Callable[[str], object] | None = None,
@@ -124,7 +124,7 @@ class Engine:
         self.execution = execution
         self.clock = clock
         self.ids = ids
-        self.observers = Observers(observers)
+        self.observers = observers if isinstance(observers, Observers) else Observers(observers)
         self.resources: Mapping[type, object] = resources or {}
         self.step_types: Mapping[str, type[WorkflowStep]] = step_types if step_types is not None else {}
         self.intercept = chained(interceptors)
@@ -347,14 +347,14 @@ class Engine:
         """Tell observers of a new instance."""
         if self.observers.wants("on_workflow_started"):
             program = await self.program_of(record)
-            initial = Run(self, record, program)
-            StoredScopes(record.snapshot).fill(initial.root.scope)
-            arguments: dict[str, Any] = {
-                "workflow_id": str(record.workflow_id),
-                "workflow_type": record.workflow_type,
-                "initial_state": program.types.state.as_dict(initial.root.scope.fields),
-            }
-            await self.observers.tell("on_workflow_started", arguments)
+            arguments = started(record, program, self.initial_state(record, program))
+            await self.observers.tell(("on_workflow_started", arguments))
+
+    def initial_state(self, record: InstanceRecord, program: Program) -> Mapping[str, Any]:
+        """The state that a new instance begins with, as a plain dict."""
+        fresh = Run(self, record, program)
+        StoredScopes(record.snapshot).fill(fresh.root.scope)
+        return program.types.state.as_dict(fresh.root.scope.fields)
 
     # Driving
 

@@ -7,7 +7,7 @@ are observers.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, final
 
 from ruvon.models import StepContext
@@ -38,6 +38,8 @@ class StepCall:
     """The step's context, where it takes it."""
     compensates: bool = False
     """The body undoes the step instead of doing it."""
+    metadata: Mapping[str, object] = field(default_factory=dict[str, object])
+    """The metadata of the instance."""
 
 
 class StepInterceptor(Protocol):

@@ -1,114 +1,149 @@
-"""Observers: told what happened after it was committed, and never able to harm a workflow.
+"""Observers: told what happened after it was committed, and never able to harm a workflow or to hold it up.
 
 Which hooks an observer has, and which arguments they take, is looked at once, when it is registered. A run without
-interested observers collects nothing. A hook has a few seconds; one that needs more is cancelled, and its observer, which
-would hold up every further commit, is told nothing more.
+interested observers collects nothing. What is collected goes to the couriers with the commit that it speaks of.
 """
 
 import asyncio
-import inspect
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, final
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, cast, final
+from weakref import WeakKeyDictionary
 
+from ruvon.engine._courier import PATIENCE_S, Courier, Hook, Listener
 from ruvon.engine._error_records import ErrorRecord, rebuild
+from ruvon.engine._program import Program
 from ruvon.models import WorkflowStatus
-from ruvon.providers import Transition, WorkflowObserver
+from ruvon.providers import InstanceRecord, ObservedWorkflow, Transition, WorkflowObserver
 from ruvon.providers.observer import HOOKS
 
 if TYPE_CHECKING:
     from ruvon.engine._run import Run
 
-__all__ = ["Notices", "Observers"]
+__all__ = ["Notices", "Observers", "observed", "started"]
 
 _LOGGER: Final = logging.getLogger("ruvon.observers")
-_PATIENCE_S: Final = 5.0
-"""Seconds that a hook may take, on the loop's clock."""
 
 
-class _HungError(Exception):
-    """A hook took too long."""
+def observed(record: InstanceRecord, program: Program, at_us: int, status: str | None = None) -> ObservedWorkflow:
+    """What hooks are told of an instance beside their own arguments.
+
+    Args:
+        record: the instance.
+        program: its program.
+        at_us: when it happened.
+        status: the status that it has after that; that of the record where none is given.
+    """
+    return ObservedWorkflow(
+        workflow_id=str(record.workflow_id),
+        workflow_type=record.workflow_type,
+        workflow_version=record.workflow_version,
+        status=status or record.status,
+        parent_id=str(record.parent_id) if record.parent_id is not None else None,
+        metadata=record.metadata,
+        secret_fields=program.types.secret_names,
+        created_us=record.created_us,
+        stored_us=record.updated_us,
+        at_us=at_us,
+    )
 
 
-class _CancelledItselfError(Exception):
-    """A hook ended as if it had been cancelled, though nobody did that."""
-
-
-@final
-class _Hook:
-    """One hook of one observer, with the arguments that it takes."""
-
-    __slots__ = ("accepts", "call", "observer", "takes_all")
-
-    def __init__(self, observer: object, call: Callable[..., Any]) -> None:
-        self.observer = observer
-        self.call = call
-        parameters = inspect.signature(call).parameters.values()
-        self.accepts = frozenset(item.name for item in parameters)
-        self.takes_all = any(item.kind is item.VAR_KEYWORD for item in parameters)
-
-    async def __call__(self, arguments: Mapping[str, Any]) -> None:
-        fitting = arguments if self.takes_all else {k: v for k, v in arguments.items() if k in self.accepts}
-        made = self.call(**fitting)
-        if inspect.isawaitable(made):
-            await _in_time(made)
-
-
-async def _in_time(made: Awaitable[object]) -> None:
-    """Await a hook in a task of its own, so that nothing it does to its task reaches the drive."""
-    task = asyncio.ensure_future(made)
-    try:
-        done, _ = await asyncio.wait((task,), timeout=_PATIENCE_S)
-    finally:
-        if not task.done():
-            task.cancel()
-    if not done:
-        raise _HungError
-    if task.cancelled():
-        raise _CancelledItselfError
-    task.result()
+def started(record: InstanceRecord, program: Program, initial_state: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of `on_workflow_started`."""
+    return {
+        "workflow_id": str(record.workflow_id),
+        "workflow_type": record.workflow_type,
+        "initial_state": initial_state,
+        "source": observed(record, program, record.created_us),
+    }
 
 
 @final
 class Observers:
-    """All registered observers, by hook."""
+    """All registered observers; safe to share by engines and by the loops of several threads."""
 
     def __init__(self, observers: Sequence[object] = ()) -> None:
-        self._hooks: dict[str, list[_Hook]] = {name: [] for name in HOOKS}
+        self._listeners: list[Listener] = []
+        self._wanted: set[str] = set()
+        self._couriers: WeakKeyDictionary[asyncio.AbstractEventLoop, list[Courier]] = WeakKeyDictionary()
         for observer in observers:
-            self.add(observer)
+            self._add(observer)
 
-    def add(self, observer: object) -> None:
+    def _add(self, observer: object) -> None:
         """Register an observer; hooks that it inherits as no-ops from the base class are left out."""
+        hooks: dict[str, Hook] = {}
         for name in HOOKS:
             call = getattr(observer, name, None)
             own = getattr(type(observer), name, None)
             if call is not None and own is not getattr(WorkflowObserver, name):
-                self._hooks[name].append(_Hook(observer, call))
+                hooks[name] = Hook(name, call)
+        self._listeners.append(Listener(observer, hooks))
+        self._wanted.update(hooks)
 
     def wants(self, hook: str) -> bool:
         """Whether anybody has this hook."""
-        return bool(self._hooks[hook])
+        return hook in self._wanted
 
     def notices(self, run: "Run") -> "Notices | None":
         """Where a run collects what is to be told, or None where nobody listens."""
-        return Notices(self, run) if any(self._hooks.values()) else None
+        return Notices(self, run) if self._wanted else None
 
-    async def tell(self, hook: str, arguments: Mapping[str, Any]) -> None:
-        """Call a hook of every observer that has it; what one raises is logged."""
-        for call in tuple(self._hooks[hook]):
+    def metadata(self, parent: ObservedWorkflow | None) -> dict[str, object]:
+        """What observers want to be kept with a new instance.
+
+        Args:
+            parent: the workflow that starts it, if one does.
+        """
+        found: dict[str, object] = {}
+        for listener in self._listeners:
+            observer: Any = listener.observer
+            if not hasattr(cast("object", type(observer)), "metadata_for_new"):
+                continue
             try:
-                await call(arguments)
-            except _HungError:
-                self._drop(call.observer)
-                text = "the observer %s did not return from %s within %g seconds; it is told nothing more"
-                _LOGGER.error(text, type(call.observer).__name__, hook, _PATIENCE_S)  # noqa: TRY400 - it raised nothing
+                found.update(observer.metadata_for_new(parent))
             except Exception:  # an observer must never touch a workflow
-                _LOGGER.exception("the observer %s failed in %s", type(call.observer).__name__, hook)
+                _LOGGER.exception("the observer %s failed in metadata_for_new", listener.name)
+        return found
 
-    def _drop(self, observer: object) -> None:
-        for hooks in self._hooks.values():
-            hooks[:] = [hook for hook in hooks if hook.observer is not observer]
+    async def tell(self, *calls: tuple[str, Mapping[str, Any]]) -> None:
+        """Call hooks of every observer that has them, in order; return without waiting for one that waits."""
+        if not calls:
+            return
+        couriers = self._here()
+        for hook, arguments in calls:
+            for courier in couriers:
+                courier.put(hook, arguments)
+        for courier in couriers:
+            await courier.prompt()
+
+    def _here(self) -> list[Courier]:
+        """The couriers of the running loop."""
+        loop = asyncio.get_running_loop()
+        found = self._couriers.get(loop)
+        if found is None:
+            found = self._couriers[loop] = [Courier(item) for item in self._listeners if item.hooks]
+        return found
+
+    async def flush(self) -> None:
+        """Wait until everything was told, for some seconds at most; what is not told by then never is, and is logged."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + PATIENCE_S
+        couriers = self._here()
+        while (tasks := [item.task for item in couriers if item.task is not None]) and (left := end - loop.time()) > 0:
+            await asyncio.wait(tasks, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.sleep(0)
+        for courier in couriers:
+            courier.give_up()
+
+    async def close(self) -> None:
+        """Flush, then close the observers that are `WorkflowObserver`; what one raises is logged."""
+        await self.flush()
+        for listener in self._listeners:
+            if isinstance(listener.observer, WorkflowObserver):
+                try:
+                    await asyncio.wait_for(listener.observer.close(), PATIENCE_S)
+                except Exception:
+                    _LOGGER.exception("the observer %s could not be closed", listener.name)
 
 
 @final
@@ -121,14 +156,15 @@ class Notices:
         self._collected: list[tuple[str, dict[str, Any]]] = []
         self._ready: list[tuple[str, dict[str, Any]]] = []
 
-    def _add(self, hook: str, **arguments: Any) -> None:
+    def _add(self, hook: str, *, status: str | None = None, **arguments: Any) -> None:
         if self._observers.wants(hook):
-            self._collected.append((hook, {"workflow_id": self._run.id, **arguments}))
+            source = observed(self._run.record, self._run.program, self._run.now_us(), status)
+            self._collected.append((hook, {"workflow_id": self._run.id, **arguments, "source": source}))
 
-    def step_executed(self, step: str, result: object, duration_us: int | None) -> None:
+    def step_executed(self, step: str, result: object, duration_us: int | None, attempt: int = 1) -> None:
         """A step completed."""
         duration = duration_us / 1000 if duration_us is not None else None
-        self._add("on_step_executed", step_name=step, result=result, duration_ms=duration)
+        self._add("on_step_executed", step_name=step, result=result, duration_ms=duration, attempt=attempt)
 
     def step_failed(self, step: str, error: BaseException, attempt: int) -> None:
         """An attempt failed."""
@@ -142,26 +178,35 @@ class Notices:
         """The workflow waits."""
         self._add("on_workflow_paused", step_name=step, reason=reason)
 
-    def compensation_started(self, step: str, index: int) -> None:
-        """A compensation begins; told at once, because it may take long."""
+    async def compensation_started(self, step: str, index: int) -> None:
+        """A compensation begins; told at once, because it may take long. Everything before it is committed."""
         self._add("on_compensation_started", step_name=step, step_index=index)
+        self._ready += self._collected
+        self._collected = []
+        await self.send()
 
     def compensation_completed(self, step: str, error: BaseException | None) -> None:
         """A compensation was tried."""
         self._add("on_compensation_completed", step_name=step, success=error is None, error=error)
 
-    def child_started(self, child_id: str, child_type: str) -> None:
-        """A child was created."""
-        if self._observers.wants("on_child_workflow_started"):
-            given = {"parent_id": self._run.id, "child_id": child_id, "child_type": child_type}
-            self._collected.append(("on_child_workflow_started", given))
+    def child_started(
+        self, child: InstanceRecord, program: Program, initial_state: Callable[[], Mapping[str, Any]]
+    ) -> None:
+        """A child was created: its parent's event, then its own first one."""
+        at_us = self._run.now_us()
+        source = observed(self._run.record, self._run.program, at_us)
+        given = {"parent_id": self._run.id, "child_id": str(child.workflow_id), "child_type": child.workflow_type}
+        self._collected.append(("on_child_workflow_started", {**given, "source": source}))
+        if self._observers.wants("on_workflow_started"):
+            self._collected.append(("on_workflow_started", started(child, program, initial_state())))
 
     def committed(self, transition: Transition) -> None:
         """Add what the status says, and release what was collected."""
         run = self._run
         old, new = run.status, WorkflowStatus(transition.status)
         if old is not new:
-            self._add("on_workflow_status_changed", old_status=old.value, new_status=new.value)
+            after = new.value
+            self._add("on_workflow_status_changed", status=after, old_status=old.value, new_status=after)
             if new.is_waiting and new not in (WorkflowStatus.PENDING_ASYNC, WorkflowStatus.PENDING_SUB_WORKFLOW):
                 self.paused(transition.current_step or "", new.value)
         if new.is_terminal:
@@ -174,12 +219,13 @@ class Notices:
         if status is WorkflowStatus.COMPLETED:
             final = run.program.types.state.as_dict(run.root.scope.fields)
             duration = (transition.at_us - run.record.created_us) / 1000
-            self._add("on_workflow_completed", final_state=final, duration_ms=duration)
+            self._add("on_workflow_completed", status=status.value, final_state=final, duration_ms=duration)
             return
         leaving = run.root.ended or run.fatal
         record = leaving.error if leaving is not None else None
         error = self._exception(record) if record is not None else RuntimeError(leaving.reason if leaving else "")
-        self._add("on_workflow_failed", error=error, step_name=record.step if record is not None else None)
+        step = record.step if record is not None else None
+        self._add("on_workflow_failed", status=status.value, error=error, step_name=step)
 
     def _exception(self, record: ErrorRecord) -> Exception:
         types = self._run.program.types
@@ -188,5 +234,4 @@ class Notices:
     async def send(self) -> None:
         """Tell what was committed."""
         ready, self._ready = self._ready, []
-        for hook, arguments in ready:
-            await self._observers.tell(hook, arguments)
+        await self._observers.tell(*ready)

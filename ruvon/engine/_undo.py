@@ -110,8 +110,8 @@ class Undo(Effect):
         if self.frame.child_ended is not None:
             self._child_undone(run, entry, self.frame.child_ended)
             return
-        if run.notices is not None:
-            run.notices.compensation_started(entry.node, self.frame.undone)
+        if run.notices is not None and self.strand.attempt == 1:
+            await run.notices.compensation_started(entry.node, self.frame.undone)
         if "child" in saga:
             self._ask_child(run, entry, saga["child"])
             return
@@ -232,6 +232,7 @@ class Undo(Effect):
             state=arguments.get("state"),
             context=arguments.get("context"),
             compensates=True,
+            metadata=run.record.metadata,
         )
         return intercept(call, body)
 

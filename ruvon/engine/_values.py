@@ -1,6 +1,7 @@
 """The types of one definition: annotations by type text, codecs by annotation, the class table, the state's type."""
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Final, final
 
 from ruvon.engine._errors import ProgramError
@@ -9,7 +10,7 @@ from ruvon.ir._canonical import walk_nodes
 from ruvon.ir._errors import RuvonError
 from ruvon.ir._nodes import Action, Call, Definition, HumanSource, SignalSource, Start, TypeText, Wait
 from ruvon.ir.types import parse_type
-from ruvon.ir.values import ClassTable, Codec, class_table, codec_for, copy_value, validate
+from ruvon.ir.values import ClassTable, Codec, class_table, codec_for, copy_value, secret_names, validate
 from ruvon.models import Batch, Elapsed, Failure, HttpResponse, Won
 
 __all__ = ["NONE", "Types", "copy_value", "validate"]
@@ -37,6 +38,12 @@ class Types:
                 [f"the state is declared as `{definition.state}`; it must be a model or a dict"],
             )
         self.state: StateType = found
+
+    @cached_property
+    def secret_names(self) -> frozenset[str]:
+        """The names of the fields that hold secrets, in whichever class of the definition."""
+        classes = (self.annotation(self.definition.state), *self.table.values())
+        return frozenset(name for item in classes for name in secret_names(item))
 
     def _class_table(self) -> ClassTable:
         definition = self.definition

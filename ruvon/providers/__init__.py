@@ -59,7 +59,7 @@ from ruvon.providers.egress import (
 from ruvon.providers.execution import ExecutionContext, ExecutionProvider
 from ruvon.providers.expression_evaluator import ExpressionEvaluator
 from ruvon.providers.inference import InferenceProvider, ModelRef
-from ruvon.providers.observer import NoopObserver, WorkflowObserver
+from ruvon.providers.observer import NoopObserver, ObservedWorkflow, WorkflowObserver
 from ruvon.providers.persistence import Duty, EngineStore, Hold, PersistenceProvider, SqlTransaction
 from ruvon.providers.template_engine import TemplateEngine
 from ruvon.providers.wasm import ModuleRef, WasmRuntime
@@ -96,6 +96,7 @@ __all__ = [
     "ModelRef",
     "ModuleRef",
     "NoopObserver",
+    "ObservedWorkflow",
     "OutboxRecord",
     "PersistenceError",
     "PersistenceProvider",

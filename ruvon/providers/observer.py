@@ -1,15 +1,21 @@
 """`WorkflowObserver`: who is told what happened, after it was committed.
 
 Subclass it and override the hooks you need, or pass any object that has one. The engine calls hooks by keyword with
-those arguments that the hook's signature accepts, so documents that show fewer or more arguments all work. What a hook
-raises is logged and never touches a workflow.
+those arguments that the hook's signature accepts, so documents that show fewer or more arguments all work. Beside the
+arguments below every hook is offered `source`, an `ObservedWorkflow`, and `on_step_executed` the number of the `attempt`.
+What a hook raises is logged and never touches a workflow, and no workflow waits for a hook that waits.
+
+An observer may have two more methods. `metadata_for_new(parent)` gives what is to be kept in the metadata of a new instance
+(`parent` is the `ObservedWorkflow` that starts it, or None). `intercept_step(call, proceed)` is an interceptor: it is called
+around the body of every step and compensation.
 """
 
 from abc import ABC
 from collections.abc import Mapping
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, final
 
-__all__ = ["HOOKS", "NoopObserver", "WorkflowObserver"]
+__all__ = ["HOOKS", "NoopObserver", "ObservedWorkflow", "WorkflowObserver"]
 
 HOOKS: Final = (
     "on_child_workflow_started",
@@ -25,6 +31,28 @@ HOOKS: Final = (
     "on_workflow_status_changed",
 )
 """The names of all hooks."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedWorkflow:
+    """The instance that something happened to."""
+
+    workflow_id: str
+    workflow_type: str
+    workflow_version: str
+    status: str
+    """Its status after what happened, where that changed it; else before."""
+    parent_id: str | None
+    metadata: Mapping[str, object]
+    secret_fields: frozenset[str]
+    """Names of the fields of the workflow's classes that hold secrets; results and states hold their values in full."""
+    created_us: int
+    """When it was created, in microseconds since the Unix epoch."""
+    stored_us: int
+    """When its row was last written before this process read it, in microseconds since the Unix epoch."""
+    at_us: int
+    """When it happened, in microseconds since the Unix epoch."""
 
 
 class WorkflowObserver(ABC):
@@ -70,6 +98,9 @@ class WorkflowObserver(ABC):
 
     async def on_child_workflow_started(self, parent_id: str, child_id: str, child_type: str) -> None:
         """A child was created."""
+
+    async def close(self) -> None:
+        """Hand over what it keeps; called when the builder is closed, by each builder that has it."""
 
 
 class NoopObserver(WorkflowObserver):

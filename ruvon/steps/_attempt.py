@@ -168,7 +168,7 @@ class BodyOp(EffectOp):
 class Attempt(Effect):
     """Runs a body once and records what came of it."""
 
-    __slots__ = ("begun_us", "frame", "op", "recorded", "statements", "work")
+    __slots__ = ("begun_us", "frame", "op", "recorded", "statements", "tried", "work")
 
     def __init__(self, op: BodyOp, strand: Strand, frame: GraphFrame, work: Work) -> None:
         super().__init__(strand)
@@ -176,6 +176,7 @@ class Attempt(Effect):
         self.frame = frame
         self.work = work
         self.begun_us = 0
+        self.tried = 1
         self.recorded = False
         """The step is recorded as done."""
         self.statements: Statements | None = None
@@ -215,6 +216,7 @@ class Attempt(Effect):
         if op.takes_context:
             self._give_context(run)
         self.begun_us = run.services.clock.monotonic_us() if run.notices is not None else 0
+        self.tried = strand.attempt
         strand.in_body = True
         try:
             if strand.fork is not None:
@@ -250,7 +252,7 @@ class Attempt(Effect):
 
     def _executed(self, run: Run, result: Any) -> None:
         if run.notices is not None:
-            run.notices.step_executed(self.op.id, result, run.services.clock.monotonic_us() - self.begun_us)
+            run.notices.step_executed(self.op.id, result, run.services.clock.monotonic_us() - self.begun_us, self.tried)
         self.op.completed(run, self.strand, self.frame, result)
 
     def _call(self, run: Run) -> StepCall:
@@ -265,6 +267,7 @@ class Attempt(Effect):
             arguments=work.arguments,
             state=work.view,
             context=work.context,
+            metadata=run.record.metadata,
         )
 
     def _give_context(self, run: Run) -> None:

@@ -50,7 +50,7 @@ _HTTP = "integration/http/test_steps.py::test_"
 _CONTRACT = "contract/test_sqlite_persistence.py::TestSQLiteFile::test_"
 
 _WORKERS = "workers and distributed execution"
-_TRACING = "observability"
+_TRACED = "unit/observability/test_otel.py::test_"
 _SERVER = "server and control plane"
 _EDGE = "edge agent"
 
@@ -107,20 +107,15 @@ OBSERVERS: Final[Mapping[str, Feature]] = {
     ),
     "S1-040": _by("failed: id, error, step", _OBSERVE + "failed_tells_error_and_step_once"),
     "S1-041": _by("status changes are a walk of the table", _OBSERVE + "status_changes_are_a_walk_of_the_status_table"),
-    **{
-        f"S1-{number:03}": Later(text, _TRACING, "there is no tracing observer yet")
-        for number, text in (
-            (42, "a tracing observer"),
-            (43, "the service's name is a resource"),
-            (44, "exporters can be chosen"),
-            (45, "a span for each workflow"),
-            (46, "a child span for each step"),
-            (47, "completion ends the span"),
-            (48, "failure ends the span"),
-            (49, "status changes are span events"),
-            (50, "no open spans are left"),
-        )
-    },
+    "S1-042": _by("a tracing observer", _TRACED + "a_workflow_is_one_trace"),
+    "S1-043": _by("the service's name is a resource", _TRACED + "the_resource_names_the_service"),
+    "S1-044": _by("exporters can be chosen", _TRACED + "the_resource_names_the_service"),
+    "S1-045": _by("a span for each workflow", _TRACED + "a_workflow_is_one_trace"),
+    "S1-046": _by("a child span for each step", _TRACED + "a_workflow_is_one_trace"),
+    "S1-047": _by("completion ends the span", _TRACED + "completion_ends_the_root"),
+    "S1-048": _by("failure ends the span", _TRACED + "failure_marks_the_root"),
+    "S1-049": _by("status changes are span events", _TRACED + "completion_ends_the_root"),
+    "S1-050": _by("no open spans are left", _TRACED + "no_workflow_stays_open"),
     "S2-046": _by("the base class has a no-op for every hook", _OBSERVE + "a_subclass_overrides_what_it_wants"),
     "S2-047": _by("inheriting and duck-typed observers both work", _OBSERVE + "a_subclass_overrides_what_it_wants"),
     "S2-048": _by("on_workflow_started(id, type)", _OBSERVE + "started_tells_id_type_and_initial_state"),
@@ -141,16 +136,11 @@ OBSERVERS: Final[Mapping[str, Feature]] = {
     ),
     "S2-058": _by("on_child_workflow_started(parent, child, type)", _OBSERVE + "a_child_is_told_with_its_parent"),
     "S2-059": _by("an observer that raises harms nothing", _OBSERVE + "an_observer_that_raises_harms_nothing"),
-    **{
-        f"S2-{number:03}": Later(text, _TRACING, "there is no such observer yet")
-        for number, text in (
-            (60, "a tracing observer with parent and child spans"),
-            (61, "the global tracer where none is given"),
-            (62, "an extra for tracing"),
-            (63, "tracing does nothing where its package is missing"),
-            (65, "events in Redis streams"),
-        )
-    },
+    "S2-060": _by("a tracing observer with parent and child spans", _TRACED + "a_workflow_is_one_trace"),
+    "S2-061": _by("the global tracer where none is given", _TRACED + "the_global_provider_is_used_where_none_is_given"),
+    "S2-062": _by("an extra for tracing", "unit/observability/test_configured.py::test_each_observer_has_its_extra"),
+    "S2-063": _by("tracing does nothing where its package is missing", _TRACED + "without_the_package_nothing_happens"),
+    "S2-065": _by("events in Redis streams", "unit/observability/test_events.py::test_every_event_is_an_entry"),
     "S2-064": _by(
         "the logging observer writes structured lines", _OBSERVE + "the_logging_observer_writes_one_json_object_a_line"
     ),

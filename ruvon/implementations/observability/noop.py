@@ -1,5 +1,7 @@
-"""`NoopObserver` under the path of the other observers."""
+"""`NoopObserver` under the path of the other observers, and under its other documented name."""
 
 from ruvon.providers.observer import NoopObserver
 
-__all__ = ["NoopObserver"]
+__all__ = ["NoopObserver", "NoopWorkflowObserver"]
+
+NoopWorkflowObserver = NoopObserver

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
         UnknownTypeError,
         UnreadableValueError,
     )
-    from ruvon.ir.values._secrets import Json, holds_secret, mask, to_plain
+    from ruvon.ir.values._secrets import Json, holds_secret, mask, secret_names, to_plain
     from ruvon.ir.values._state import Merge, StateCodec, StateReader, is_default
     from ruvon.ir.values._table import ClassTable, class_table
     from ruvon.ir.values._validate import validate
@@ -38,6 +38,7 @@ __all__ = [
     "is_default",
     "mask",
     "same",
+    "secret_names",
     "to_plain",
     "validate",
 ]
@@ -55,7 +56,7 @@ if not TYPE_CHECKING:  # a module's `__getattr__` would make type checkers belie
                 "UnknownTypeError",
                 "UnreadableValueError",
             ),
-            "._secrets": ("Json", "holds_secret", "mask", "to_plain"),
+            "._secrets": ("Json", "holds_secret", "mask", "secret_names", "to_plain"),
             "._state": ("Merge", "StateCodec", "StateReader", "is_default"),
             "._table": ("ClassTable", "class_table"),
             "._validate": ("validate",),

@@ -22,7 +22,7 @@ from ruvon.ir.types._shape import arguments_of, substitution_of, union_members
 from ruvon.ir.values._scalars import INT_LIMIT, SCALARS
 from ruvon.ir.values._table import VIEW_OF
 
-__all__ = ["MASK", "Json", "holds_secret", "mask", "to_plain"]
+__all__ = ["MASK", "Json", "holds_secret", "mask", "secret_names", "to_plain"]
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 MASK: Final = "***"
@@ -75,6 +75,31 @@ def _holds_secret(annotation: object, seen: set[object]) -> bool:
             if any(field.secret or _holds_secret(field.annotation, seen) for field in class_fields(member)):
                 return True
     return False
+
+
+def secret_names(annotation: object) -> frozenset[str]:
+    """The names of the fields, at any depth of a type, that are secret by their mark or by their class.
+
+    What is named like one is to be hidden in values that have lost their types, as a returned dict has.
+    """
+    found: set[str] = set()
+    _add_secret_names(annotation, found, set())
+    return frozenset(found)
+
+
+def _add_secret_names(annotation: object, found: set[str], seen: set[object]) -> None:
+    for member in union_members(unwrap(annotation)):
+        cls, _ = substitution_of(member)
+        for item in arguments_of(member):
+            _add_secret_names(item, found, seen)
+        if class_kind(cls) is None or cls in seen:
+            continue
+        seen.add(cls)
+        for field in class_fields(member):
+            members = union_members(unwrap(field.annotation))
+            if field.secret or _marked(field.annotation) or any(item in _SECRET_CLASSES for item in members):
+                found.add(field.name)
+            _add_secret_names(field.annotation, found, seen)
 
 
 def _marked(annotation: object) -> bool:

@@ -379,7 +379,7 @@ def test_observers_are_told_after_the_commit_and_cannot_harm() -> None:
     assert told == [
         ("step", "one"),
         ("ACTIVE", "COMPLETED"),
-        ("completed", ["duration_ms", "final_state", "workflow_id"]),
+        ("completed", ["duration_ms", "final_state", "source", "workflow_id"]),
     ]
 
 
