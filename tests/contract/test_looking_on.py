@@ -5,26 +5,27 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
 from ruvon.providers.persistence import WorkflowBusyError
 from tests.contract.records import create
-from tests.support import postgres
+from tests.support import postgres, redis
 
 Opened = Callable[[], Any]
 TURNS = 400
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=postgres.needs_postgres)])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=postgres.needs_postgres), "redis"])
 def new_store(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
     """Makes one more provider over the same database, as another process has it."""
     if request.param == "sqlite":
         return lambda: SQLitePersistenceProvider(tmp_path / "a.db", durability="OFF")
-    postgres.emptied()
-    return postgres.store
+    server: Any = postgres if request.param == "postgres" else redis
+    server.emptied()
+    return cast("Opened", server.store)
 
 
 def test_what_is_held_is_told_to_everybody(new_store: Opened) -> None:

@@ -1,7 +1,7 @@
 """What people ask of a store: how much there is, how it is kept, whether it is sound."""
 
 from collections import defaultdict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from typing import Any, Final
 from uuid import UUID
 
@@ -69,6 +69,11 @@ class Operators(Listing):
         """Ids of workflows that begin like this, newest first."""
         found = [name.decode().partition(":") for name in await self._ask("ids_like", prefix)]
         return [name for name, _, _ in sorted(found, key=lambda item: item[2], reverse=True)[:limit]]
+
+    async def held_instances(self, workflow_ids: Iterable[UUID | str]) -> frozenset[str]:
+        """Those of these workflows that somebody holds now; looking takes nothing, so it is in no driver's way."""
+        found = await self._ask("held", *(str(item) for item in workflow_ids))
+        return frozenset(name.decode() for name in found)
 
     async def summarize(self, workflow_type: str | None = None) -> list[dict[str, Any]]:
         """Workflows by type and status: how many, and their mean and longest age at the last change in microseconds."""

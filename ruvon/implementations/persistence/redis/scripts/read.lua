@@ -101,6 +101,17 @@ function questions.sizes(...)
   return found
 end
 
+-- Those of some instances that somebody holds.
+function questions.held(...)
+  local found = {}
+  for _, id in ipairs({ ... }) do
+    if call('EXISTS', base .. 'h:' .. id) == 1 then
+      found[#found + 1] = id
+    end
+  end
+  return found
+end
+
 -- The rank, newest first, of the first one behind (score, member): a search in halves among those of one moment.
 local function rank_behind(index, score, member)
   local low = call('ZCOUNT', index, '(' .. score, '+inf')
