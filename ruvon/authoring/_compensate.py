@@ -64,13 +64,15 @@ class _UndoState(Generic[S, P, R]):
         self._register = _Register(step, retry, attempted)
 
     @overload
+    def __call__(self, fn: Callable[[S], object], /) -> Compensation: ...
+    @overload
     def __call__(self, fn: Callable[[S, StepContext], object], /) -> Compensation: ...
     @overload
     def __call__(self, fn: Callable[[S, StepContext, R], object], /) -> Compensation: ...
     @overload
     def __call__(self, fn: Callable[Concatenate[S, StepContext, R, P], object], /) -> Compensation: ...  # type: ignore[overload-cannot-match]
     def __call__(self, fn: Callable[..., Any], /) -> Compensation:
-        """Register `fn`, which is given the state, the context, the step's result and its arguments."""
+        """Register `fn`, which is given the state, or the state, the context, the step's result and its arguments."""
         return self._register(fn)
 
 

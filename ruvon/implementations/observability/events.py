@@ -276,7 +276,8 @@ def _hidden(tree: Any, secrets: frozenset[str]) -> Any:
         items = cast("dict[str, Any]", tree).items()
         return {name: MASK if name in secrets else _hidden(item, secrets) for name, item in items}
     if isinstance(tree, list):
-        return [_hidden(item, secrets) for item in tree]
+        entries: list[Any] = tree
+        return [_hidden(item, secrets) for item in entries]
     return tree
 
 
