@@ -96,6 +96,16 @@ STEP_TYPES: Final[Mapping[str, Feature]] = {
     "S4-062": _by("HTTP steps do not block each other", _HTTP + "a_hundred_at_once"),
 }
 
+
+def _traced(first: str, *texts: str) -> dict[str, Later]:
+    """What waits for an observer that is not there yet: features with numbers in a row."""
+    group, number = first.split("-")
+    return {
+        f"{group}-{int(number) + index:03}": Later(text, _TRACING, "there is no such observer yet")
+        for index, text in enumerate(texts)
+    }
+
+
 OBSERVERS: Final[Mapping[str, Feature]] = {
     "S1-036": _by(
         "a plain class with the hooks it wants is an observer", _OBSERVE + "a_class_with_one_hook_is_an_observer"
@@ -107,20 +117,18 @@ OBSERVERS: Final[Mapping[str, Feature]] = {
     ),
     "S1-040": _by("failed: id, error, step", _OBSERVE + "failed_tells_error_and_step_once"),
     "S1-041": _by("status changes are a walk of the table", _OBSERVE + "status_changes_are_a_walk_of_the_status_table"),
-    **{
-        f"S1-{number:03}": Later(text, _TRACING, "there is no tracing observer yet")
-        for number, text in (
-            (42, "a tracing observer"),
-            (43, "the service's name is a resource"),
-            (44, "exporters can be chosen"),
-            (45, "a span for each workflow"),
-            (46, "a child span for each step"),
-            (47, "completion ends the span"),
-            (48, "failure ends the span"),
-            (49, "status changes are span events"),
-            (50, "no open spans are left"),
-        )
-    },
+    **_traced(
+        "S1-042",
+        "a tracing observer",
+        "the service's name is a resource",
+        "exporters can be chosen",
+        "a span for each workflow",
+        "a child span for each step",
+        "completion ends the span",
+        "failure ends the span",
+        "status changes are span events",
+        "no open spans are left",
+    ),
     "S2-046": _by("the base class has a no-op for every hook", _OBSERVE + "a_subclass_overrides_what_it_wants"),
     "S2-047": _by("inheriting and duck-typed observers both work", _OBSERVE + "a_subclass_overrides_what_it_wants"),
     "S2-048": _by("on_workflow_started(id, type)", _OBSERVE + "started_tells_id_type_and_initial_state"),
@@ -141,16 +149,14 @@ OBSERVERS: Final[Mapping[str, Feature]] = {
     ),
     "S2-058": _by("on_child_workflow_started(parent, child, type)", _OBSERVE + "a_child_is_told_with_its_parent"),
     "S2-059": _by("an observer that raises harms nothing", _OBSERVE + "an_observer_that_raises_harms_nothing"),
-    **{
-        f"S2-{number:03}": Later(text, _TRACING, "there is no such observer yet")
-        for number, text in (
-            (60, "a tracing observer with parent and child spans"),
-            (61, "the global tracer where none is given"),
-            (62, "an extra for tracing"),
-            (63, "tracing does nothing where its package is missing"),
-            (65, "events in Redis streams"),
-        )
-    },
+    **_traced(
+        "S2-060",
+        "a tracing observer with parent and child spans",
+        "the global tracer where none is given",
+        "an extra for tracing",
+        "tracing does nothing where its package is missing",
+    ),
+    **_traced("S2-065", "events in Redis streams"),
     "S2-064": _by(
         "the logging observer writes structured lines", _OBSERVE + "the_logging_observer_writes_one_json_object_a_line"
     ),
