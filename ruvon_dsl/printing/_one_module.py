@@ -7,6 +7,7 @@ defines anew.
 
 import importlib
 import sys
+from collections import Counter
 from collections.abc import Collection, Mapping
 
 from ruvon.ir._errors import RuvonError
@@ -20,7 +21,7 @@ __all__ = ["one_module"]
 def one_module(
     uses: Mapping[str, str], names: Mapping[str, str], variables: Collection[str], resolve: Resolve | None
 ) -> str | None:
-    """The module that a file may name once; None where its names come from several, or might be mistaken.
+    """The module that a file may name once, the one that most of its names come from; None where names might be mistaken.
 
     Args:
         uses: Paths by short name, of what is imported.
@@ -28,17 +29,19 @@ def one_module(
         variables: The variables of the file.
         resolve: Gives the object at a path; without it no module is at hand.
     """
-    homes = {split_path(path)[0] for path in uses.values()}
-    if resolve is None or len(homes) != 1:
+    homes = Counter(split_path(path)[0] for path in sorted(uses.values()))
+    authors = [home for home, _ in homes.most_common() if home.partition(".")[0] not in {"builtins", "ruvon"}]
+    if resolve is None or not authors:
         return None
-    (home,) = homes
     try:
-        resolve(next(iter(uses.values())))  # a definition of the cache was made without its modules
+        for path in uses.values():
+            resolve(path)  # a definition of the cache was made without its modules
     except (RuvonError, ImportError, AttributeError):
         return None
+    home = authors[0]
     members = vars(sys.modules[home])
     own = {short for short, path in uses.items() if path == f"{home}:{short}"}
-    others = {short: path for path, short in names.items() if short not in uses}
+    others = {short: path for path, short in names.items() if short not in own}
     clashes = (
         not own <= members.keys()
         or any(name in members for name in variables)
@@ -50,7 +53,10 @@ def one_module(
 
 def _at(path: str) -> object:
     module, name = split_path(path)
-    return getattr(importlib.import_module(module), name, None)
+    found: object = importlib.import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
 
 
 def _function(name: str) -> object:

@@ -276,8 +276,12 @@ def _hidden(tree: Any, secrets: frozenset[str]) -> Any:
         items = cast("dict[str, Any]", tree).items()
         return {name: MASK if name in secrets else _hidden(item, secrets) for name, item in items}
     if isinstance(tree, list):
-        entries: list[Any] = tree
-        return [_hidden(item, secrets) for item in entries]
+        return [_hidden(item, secrets) for item in _items(tree)]
+    return tree
+
+
+def _items(tree: list[Any]) -> list[Any]:
+    """The list itself, of whatever it holds."""
     return tree
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "event",
     "inbox_entry",
     "instance",
+    "instance_values",
     "json_text",
     "log_entry",
     "plain",
@@ -47,6 +48,39 @@ class Row(Protocol):
     def keys(self) -> Iterable[str]:
         """The names of its columns, in order."""
         ...
+
+
+def instance_values(record: InstanceRecord, snapshot_head: int) -> tuple[object, ...]:
+    """The columns of a new instance, in the order of the statements that insert it; `snapshot_head` is its snapshot's id."""
+    return (
+        str(record.workflow_id),
+        record.workflow_type,
+        record.workflow_version,
+        record.digest,
+        record.status,
+        record.revision,
+        record.transition_id,
+        record.position,
+        record.last_seq,
+        record.current_step,
+        record.waiting_for,
+        record.due_us,
+        record.result,
+        record.error,
+        record.saga_enabled,
+        record.owner_id,
+        record.org_id,
+        record.data_region,
+        record.priority,
+        record.idempotency_key,
+        orjson.dumps(dict(record.metadata)).decode(),
+        str(record.parent_id) if record.parent_id is not None else None,
+        record.parent_activation,
+        record.scheduled_for_us,
+        record.created_us,
+        record.updated_us,
+        snapshot_head,
+    )
 
 
 def instance(row: Row) -> InstanceRecord:

@@ -70,6 +70,21 @@ def test_a_module_is_named_once_where_nothing_is_mistaken(
     assert again.digest == digest(found.definition)
 
 
+def test_of_two_modules_the_larger_one_is_named_once(roots: ImportRoots, tmp_path: Path) -> None:
+    """What the other one has keeps its paths."""
+    (tmp_path / "one_module_shop.py").write_text(MODULE)
+    (tmp_path / "one_module_terms.py").write_text("class TooMuch(Exception): ...\n")
+    uses = "uses: {TooMuch: one_module_terms:TooMuch, "
+    text = YAML.replace("uses: {", uses).replace("ValueError", "TooMuch")
+    (found,) = require(compile_source(text, kind="yaml", roots=roots))
+
+    printed = to_yaml(found.definition, resolve=roots.load)
+
+    assert "module: one_module_shop\nuses: {TooMuch: one_module_terms:TooMuch}\n" in printed
+    (again,) = require(compile_source(printed, kind="yaml", roots=roots))
+    assert again.digest == digest(found.definition)
+
+
 def test_without_the_code_each_name_has_its_path(roots: ImportRoots, tmp_path: Path) -> None:
     """Nobody can say then what else the module holds."""
     (tmp_path / "one_module_shop.py").write_text(MODULE)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import orjson
 
+from ruvon.implementations.persistence._listing import listed
 from ruvon.implementations.persistence.memory._tables import Tables
 from ruvon.models import TERMINAL_STATUSES
 from ruvon.providers import DefinitionRecord, InstanceFilter, InstanceRecord, WorkflowSummary
@@ -91,7 +92,7 @@ class Listing(Tables):
         statuses = (status,) if status is not None else ()
         wanted = InstanceFilter(statuses=statuses, workflow_type=workflow_type, owner_id=owner_id)
         found = sorted(self._wanted(wanted), key=_age, reverse=True)
-        return [_listed(row) for row in found[offset : offset + limit]]
+        return [listed(_summary(row)) for row in found[offset : offset + limit]]
 
     def _wanted(self, wanted: InstanceFilter) -> Iterator[InstanceRecord]:
         return (row for row in self._rows.values() if _fits(row, wanted))
@@ -149,19 +150,3 @@ def _summary(row: InstanceRecord) -> WorkflowSummary:
         digest=row.digest,
         due_us=row.due_us,
     )
-
-
-def _listed(row: InstanceRecord) -> dict[str, Any]:
-    return {
-        "workflow_id": str(row.workflow_id),
-        "workflow_type": row.workflow_type,
-        "workflow_version": row.workflow_version,
-        "status": row.status,
-        "current_step": row.current_step,
-        "owner_id": row.owner_id,
-        "org_id": row.org_id,
-        "parent_id": str(row.parent_id) if row.parent_id is not None else None,
-        "priority": row.priority,
-        "created_us": row.created_us,
-        "updated_us": row.updated_us,
-    }

@@ -6,14 +6,13 @@ from dataclasses import asdict
 from typing import Any, final
 from uuid import UUID
 
+from ruvon.implementations.persistence._documented import device_only, known_level
 from ruvon.implementations.persistence.memory._listing import Listing
 from ruvon.implementations.persistence.memory._planned import Planned
 from ruvon.implementations.persistence.memory._tables import uuid_of
 from ruvon.providers import SqlTransaction, TaskNotFoundError, TaskRecord, UnsupportedError, WorkflowNotFoundError
 
 __all__ = ["MemoryPersistenceProvider"]
-
-_LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR"})
 
 
 @final
@@ -54,9 +53,7 @@ class MemoryPersistenceProvider(Planned, Listing):
         log_level: str | None = None,
     ) -> None:
         """Append a line of text log."""
-        chosen = (log_level or level).upper()
-        if chosen not in _LEVELS:
-            raise ValueError(f"the log level {chosen!r} is not one of {', '.join(sorted(_LEVELS))}")
+        chosen = known_level(log_level or level)
         self.execution_logs.append(
             {
                 "workflow_id": str(workflow_id),
@@ -154,27 +151,22 @@ class MemoryPersistenceProvider(Planned, Listing):
 
     async def get_pending_sync_workflows(self, limit: int = 100) -> list[dict[str, Any]]:
         """Only a device's store keeps this."""
-        raise _device_only("get_pending_sync_workflows")
+        raise device_only("get_pending_sync_workflows")
 
     async def get_audit_logs_for_workflows(
         self, workflow_ids: Sequence[UUID | str], limit_per_workflow: int = 50
     ) -> list[dict[str, Any]]:
         """Only a device's store keeps this."""
-        raise _device_only("get_audit_logs_for_workflows")
+        raise device_only("get_audit_logs_for_workflows")
 
     async def delete_synced_workflows(self, workflow_ids: Sequence[UUID | str]) -> int:
         """Only a device's store keeps this."""
-        raise _device_only("delete_synced_workflows")
+        raise device_only("delete_synced_workflows")
 
     async def get_edge_sync_state(self, key: str) -> str | None:
         """Only a device's store keeps this."""
-        raise _device_only("get_edge_sync_state")
+        raise device_only("get_edge_sync_state")
 
     async def set_edge_sync_state(self, key: str, value: str) -> None:
         """Only a device's store keeps this."""
-        raise _device_only("set_edge_sync_state")
-
-
-def _device_only(name: str) -> Exception:
-    """The documented answer of stores that are not a device's."""
-    return NotImplementedError(f"`{name}` is for devices: use the SQLite store")
+        raise device_only("set_edge_sync_state")

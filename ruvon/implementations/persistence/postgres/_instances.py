@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-import orjson
-
+from ruvon.implementations.persistence import _rows as rows
 from ruvon.implementations.persistence.postgres import _statements as sql
 from ruvon.implementations.persistence.postgres._driver import Connection
 from ruvon.implementations.persistence.postgres._projection import state_text
@@ -61,17 +60,20 @@ class Group:
     """One whose id exists may stay as it is."""
 
 
-def columns(rows: Sequence[Sequence[object]], count: int) -> list[list[object]]:
+def columns(lines: Sequence[Sequence[object]], count: int) -> list[list[object]]:
     """Rows as arrays, one for each of `count` columns."""
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(count)]
+    return [list(column) for column in zip(*lines, strict=True)] if lines else [[] for _ in range(count)]
 
 
 async def insert_groups(connection: Connection, groups: Sequence[Group], ids: Ids) -> list[PersistenceError | None]:
     """Insert the instances of all groups; the answer of each. A refused group leaves no trace."""
     records = [record for group in groups for record in group.records]
     heads = [ids.next_snapshot() for _ in records]
-    rows = [_instance_row(record, head) for record, head in zip(records, heads, strict=True)]
-    found = await connection.fetch(sql.INSERT_INSTANCES, *columns(rows, _INSTANCE_COLUMNS))
+    values = [
+        (*rows.instance_values(record, head), state_text(record.snapshot))
+        for record, head in zip(records, heads, strict=True)
+    ]
+    found = await connection.fetch(sql.INSERT_INSTANCES, *columns(values, _INSTANCE_COLUMNS))
     keys = {str(row["id"]): int(row["key"]) for row in found}
     known = await _known(connection, [str(item.workflow_id) for item in records if str(item.workflow_id) not in keys])
     head_of = {id(record): head for record, head in zip(records, heads, strict=True)}
@@ -121,12 +123,12 @@ async def _settle(
 
 async def insert_definitions(connection: Connection, stored: Iterable[tuple[DefinitionRecord, int]]) -> None:
     """Store definitions that are not known yet, each with the moment at which it is stored."""
-    rows = [
+    values = [
         (item.digest, item.workflow_type, item.workflow_version, item.text, item.stored_us or at_us)
         for item, at_us in stored
     ]
-    if rows:
-        await connection.execute(sql.INSERT_DEFINITIONS, *columns(rows, 5))
+    if values:
+        await connection.execute(sql.INSERT_DEFINITIONS, *columns(values, 5))
 
 
 async def delete_workflows(connection: Connection, names: list[str]) -> set[str]:
@@ -141,36 +143,3 @@ async def delete_workflows(connection: Connection, names: list[str]) -> set[str]
         await connection.execute(statement, names)
     documents = await connection.fetch(sql.DELETE_DOCUMENTS, names)
     return {str(row["id"]) for row in (*heads, *documents)}
-
-
-def _instance_row(record: InstanceRecord, snapshot_head: int) -> tuple[object, ...]:
-    return (
-        str(record.workflow_id),
-        record.workflow_type,
-        record.workflow_version,
-        record.digest,
-        record.status,
-        record.revision,
-        record.transition_id,
-        record.position,
-        record.last_seq,
-        record.current_step,
-        record.waiting_for,
-        record.due_us,
-        record.result,
-        record.error,
-        record.saga_enabled,
-        record.owner_id,
-        record.org_id,
-        record.data_region,
-        record.priority,
-        record.idempotency_key,
-        orjson.dumps(dict(record.metadata)).decode(),
-        str(record.parent_id) if record.parent_id is not None else None,
-        record.parent_activation,
-        record.scheduled_for_us,
-        record.created_us,
-        record.updated_us,
-        snapshot_head,
-        state_text(record.snapshot),
-    )

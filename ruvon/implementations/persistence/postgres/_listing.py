@@ -1,13 +1,11 @@
 """Looking for instances: filters, counts, due ones, old ones."""
 
-import heapq
 from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-import orjson
-
 from ruvon.implementations.persistence import _rows as rows
+from ruvon.implementations.persistence._listing import END_OF_TIME, filter_values, page
 from ruvon.implementations.persistence.postgres import _queries as queries
 from ruvon.implementations.persistence.postgres import _statements as sql
 from ruvon.implementations.persistence.postgres._database import Database
@@ -19,7 +17,6 @@ from ruvon.providers.persistence import DefinitionRecord, InstanceFilter, Workfl
 __all__ = ["Listing"]
 
 _ENDED: Final = sorted(str(status) for status in TERMINAL_STATUSES)
-_END_OF_TIME: Final = 2**63 - 1
 
 
 class Listing(Database):
@@ -29,12 +26,15 @@ class Listing(Database):
         self, wanted: InstanceFilter, /, *, limit: int = 100, after: tuple[int, int] | None = None
     ) -> Sequence[WorkflowSummary]:
         """Instances that fit, newest first."""
-        moment, key = after if after is not None else (_END_OF_TIME, _END_OF_TIME)
-        return [rows.summary(row) for row in await self._all(queries.FIND, *_values(wanted), moment, key, limit)]
+        moment, key = after if after is not None else (END_OF_TIME, END_OF_TIME)
+        return [
+            rows.summary(row)
+            for row in await self._all(queries.FIND, *filter_values(wanted).values(), moment, key, limit)
+        ]
 
     async def count_instances(self, wanted: InstanceFilter, /) -> int:
         """How many fit."""
-        row = await self._one(queries.COUNT, *_values(wanted))
+        row = await self._one(queries.COUNT, *filter_values(wanted).values())
         return int(row[0]) if row is not None else 0
 
     async def count_by_definition(
@@ -78,44 +78,6 @@ class Listing(Database):
         """Summaries, newest first, without state; the caller's own dictionaries among them."""
         statuses = (status,) if status is not None else ()
         wanted = InstanceFilter(statuses=statuses, workflow_type=workflow_type, owner_id=owner_id)
-        found = [_listed(item) for item in await self.find_instances(wanted, limit=limit + offset)]
+        found = await self.find_instances(wanted, limit=limit + offset)
         rest = await self._all(queries.LIST_DOCUMENTS, status, workflow_type, owner_id, limit + offset)
-        merged = heapq.merge(found, [rows.plain(row) for row in rest], key=lambda item: -item["created_us"])
-        return list(merged)[offset : offset + limit]
-
-
-def _values(wanted: InstanceFilter) -> tuple[object, ...]:
-    until = wanted.created_before_us
-    return (
-        list(wanted.statuses) if wanted.statuses else None,
-        wanted.workflow_type,
-        wanted.workflow_version,
-        wanted.digest,
-        wanted.owner_id,
-        wanted.org_id,
-        str(wanted.parent_id) if wanted.parent_id is not None else None,
-        wanted.current_step,
-        wanted.created_after_us if wanted.created_after_us is not None else -_END_OF_TIME,
-        until if until is not None else _END_OF_TIME,
-        wanted.updated_before_us,
-        orjson.dumps(dict(wanted.metadata)).decode() if wanted.metadata else None,
-    )
-
-
-def _listed(item: WorkflowSummary) -> dict[str, Any]:
-    return {name: getattr(item, name) for name in _LISTED}
-
-
-_LISTED: Final = (
-    "workflow_id",
-    "workflow_type",
-    "workflow_version",
-    "status",
-    "current_step",
-    "owner_id",
-    "org_id",
-    "parent_id",
-    "priority",
-    "created_us",
-    "updated_us",
-)
+        return page(found, [rows.plain(row) for row in rest], limit=limit, offset=offset)

@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Final, final
+from typing import Any, final
 from uuid import UUID
 
 import asyncpg
 import orjson
 
 from ruvon.implementations.persistence import _rows as rows
+from ruvon.implementations.persistence._documented import device_only, known_level
 from ruvon.implementations.persistence.postgres import _statements as sql
 from ruvon.implementations.persistence.postgres._driver import Connection
 from ruvon.implementations.persistence.postgres._duty import PostgresDuty, taken_duty
@@ -34,8 +35,6 @@ from ruvon.providers.persistence import (
 )
 
 __all__ = ["PostgresPersistenceProvider"]
-
-LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 @final
@@ -189,9 +188,7 @@ class PostgresPersistenceProvider(Listing, Planned, Operators):
         log_level: str | None = None,
     ) -> None:
         """Append a line of text log; an unknown level is refused with a `ValueError`."""
-        wanted = (log_level or level).upper()
-        if wanted not in LOG_LEVELS:
-            raise ValueError(f"the level {wanted!r} is not one of {', '.join(LOG_LEVELS)}")
+        wanted = known_level(log_level or level)
         text = rows.json_text(dict(metadata or {}))
         await self._all(sql.LOG_LINE, str(workflow_id), step_name, wanted, message, text, self._clock.now_us())
 
@@ -272,25 +269,25 @@ class PostgresPersistenceProvider(Listing, Planned, Operators):
 
     async def get_pending_sync_workflows(self, limit: int = 100) -> list[dict[str, Any]]:
         """Only a device's store keeps this."""
-        raise _device_only("get_pending_sync_workflows")
+        raise device_only("get_pending_sync_workflows")
 
     async def get_audit_logs_for_workflows(
         self, workflow_ids: Sequence[UUID | str], limit_per_workflow: int = 50
     ) -> list[dict[str, Any]]:
         """Only a device's store keeps this."""
-        raise _device_only("get_audit_logs_for_workflows")
+        raise device_only("get_audit_logs_for_workflows")
 
     async def delete_synced_workflows(self, workflow_ids: Sequence[UUID | str]) -> int:
         """Only a device's store keeps this."""
-        raise _device_only("delete_synced_workflows")
+        raise device_only("delete_synced_workflows")
 
     async def get_edge_sync_state(self, key: str) -> str | None:
         """Only a device's store keeps this."""
-        raise _device_only("get_edge_sync_state")
+        raise device_only("get_edge_sync_state")
 
     async def set_edge_sync_state(self, key: str, value: str) -> None:
         """Only a device's store keeps this."""
-        raise _device_only("set_edge_sync_state")
+        raise device_only("set_edge_sync_state")
 
     def _wake(self, transition: Transition) -> None:
         holds = self._holds
@@ -301,8 +298,3 @@ class PostgresPersistenceProvider(Listing, Planned, Operators):
     def _check_hold(self, transition: Transition) -> None:
         if transition.expected >= 0:
             self._open_holds().check(transition.workflow_id)
-
-
-def _device_only(name: str) -> Exception:
-    """The documented answer of stores that are not a device's."""
-    return NotImplementedError(f"`{name}` is for devices: use the SQLite store")

@@ -2,11 +2,9 @@
 
 import sqlite3
 from collections.abc import Iterable
-from typing import TypeAlias
 from uuid import UUID
 
-import orjson
-
+from ruvon.implementations.persistence import _rows as rows
 from ruvon.implementations.persistence.sqlite import _statements as sql
 from ruvon.implementations.persistence.sqlite._heads import Ids
 from ruvon.providers.persistence import (
@@ -19,8 +17,6 @@ from ruvon.providers.persistence import (
 
 __all__ = ["delete_workflow", "insert_definitions", "insert_instances"]
 
-_Row: TypeAlias = tuple[object, ...]
-
 
 def insert_instances(
     connection: sqlite3.Connection, records: Iterable[InstanceRecord], ids: Ids, *, left_alone: bool
@@ -29,7 +25,7 @@ def insert_instances(
     inserted: list[InstanceRecord] = []
     for record in records:
         snapshot = ids.next_snapshot()
-        row = connection.execute(sql.INSERT_INSTANCE, _instance_row(record, snapshot)).fetchone()
+        row = connection.execute(sql.INSERT_INSTANCE, rows.instance_values(record, snapshot)).fetchone()
         if row is not None:
             record.key = int(row[0])
             values = (snapshot, record.key, record.snapshot_seq, None, record.snapshot)
@@ -75,35 +71,3 @@ def delete_workflow(connection: sqlite3.Connection, workflow_id: str) -> bool:
     for statement in sql.DELETE_WORKFLOW:
         connection.execute(statement, {"id": workflow_id})
     return bool(connection.execute(sql.DELETE_DOCUMENT, (workflow_id,)).rowcount) or heads is not None
-
-
-def _instance_row(record: InstanceRecord, snapshot_head: int) -> _Row:
-    return (
-        str(record.workflow_id),
-        record.workflow_type,
-        record.workflow_version,
-        record.digest,
-        record.status,
-        record.revision,
-        record.transition_id,
-        record.position,
-        record.last_seq,
-        record.current_step,
-        record.waiting_for,
-        record.due_us,
-        record.result,
-        record.error,
-        record.saga_enabled,
-        record.owner_id,
-        record.org_id,
-        record.data_region,
-        record.priority,
-        record.idempotency_key,
-        orjson.dumps(dict(record.metadata)).decode(),
-        str(record.parent_id) if record.parent_id is not None else None,
-        record.parent_activation,
-        record.scheduled_for_us,
-        record.created_us,
-        record.updated_us,
-        snapshot_head,
-    )

@@ -1,6 +1,5 @@
 """Looking for instances: filters, counts, due ones, old ones."""
 
-import heapq
 import sqlite3
 from collections.abc import Sequence
 from typing import Any, Final
@@ -9,6 +8,7 @@ from uuid import UUID
 import orjson
 
 from ruvon.implementations.persistence import _rows as rows
+from ruvon.implementations.persistence._listing import END_OF_TIME, filter_values, page
 from ruvon.implementations.persistence.sqlite import _statements as sql
 from ruvon.implementations.persistence.sqlite._database import Database
 from ruvon.implementations.persistence.sqlite._instances import delete_workflow
@@ -18,7 +18,6 @@ from ruvon.providers.persistence import DefinitionRecord, InstanceFilter, Workfl
 __all__ = ["Listing"]
 
 _ENDED: Final = orjson.dumps(sorted(TERMINAL_STATUSES)).decode()
-_END_OF_TIME: Final = 2**63 - 1
 
 
 class Listing(Database):
@@ -28,11 +27,11 @@ class Listing(Database):
         self, wanted: InstanceFilter, /, *, limit: int = 100, after: tuple[int, int] | None = None
     ) -> Sequence[WorkflowSummary]:
         """Instances that fit, newest first."""
-        moment, key = after if after is not None else (_END_OF_TIME, _END_OF_TIME)
+        moment, key = after if after is not None else (END_OF_TIME, END_OF_TIME)
         values = {**_values(wanted), "limit": limit, "after_us": moment, "after_key": key}
         if after is not None:  # the range of the index begins at the cursor
             values["until_us"] = min(
-                moment + 1, _END_OF_TIME if wanted.created_before_us is None else wanted.created_before_us
+                moment + 1, END_OF_TIME if wanted.created_before_us is None else wanted.created_before_us
             )
         return [rows.summary(row) for row in await self._scan(sql.FIND[_driver(wanted)], values)]
 
@@ -83,11 +82,10 @@ class Listing(Database):
         """Summaries, newest first, without state; the caller's own dictionaries among them."""
         statuses = (status,) if status is not None else ()
         wanted = InstanceFilter(statuses=statuses, workflow_type=workflow_type, owner_id=owner_id)
-        found = [_listed(item) for item in await self.find_instances(wanted, limit=limit + offset)]
+        found = await self.find_instances(wanted, limit=limit + offset)
         values = {"status": status, "type": workflow_type, "owner": owner_id, "limit": limit + offset}
         documents = [rows.plain(row) for row in await self._scan(sql.LIST_DOCUMENTS, values)]
-        merged = heapq.merge(found, documents, key=lambda item: -item["created_us"])
-        return list(merged)[offset : offset + limit]
+        return page(found, documents, limit=limit, offset=offset)
 
 
 def _driver(wanted: InstanceFilter) -> str:
@@ -102,37 +100,5 @@ def _driver(wanted: InstanceFilter) -> str:
 
 
 def _values(wanted: InstanceFilter) -> dict[str, object]:
-    until = wanted.created_before_us
-    return {
-        "statuses": orjson.dumps(wanted.statuses).decode() if wanted.statuses else None,
-        "type": wanted.workflow_type,
-        "version": wanted.workflow_version,
-        "digest": wanted.digest,
-        "owner": wanted.owner_id,
-        "org": wanted.org_id,
-        "parent": str(wanted.parent_id) if wanted.parent_id is not None else None,
-        "step": wanted.current_step,
-        "from_us": wanted.created_after_us if wanted.created_after_us is not None else -_END_OF_TIME,
-        "until_us": until if until is not None else _END_OF_TIME,
-        "updated_before": wanted.updated_before_us,
-        "metadata": orjson.dumps(dict(wanted.metadata)).decode() if wanted.metadata else None,
-    }
-
-
-def _listed(item: WorkflowSummary) -> dict[str, Any]:
-    return {name: getattr(item, name) for name in _LISTED}
-
-
-_LISTED: Final = (
-    "workflow_id",
-    "workflow_type",
-    "workflow_version",
-    "status",
-    "current_step",
-    "owner_id",
-    "org_id",
-    "parent_id",
-    "priority",
-    "created_us",
-    "updated_us",
-)
+    values = filter_values(wanted)
+    return {**values, "statuses": orjson.dumps(values["statuses"]).decode() if values["statuses"] else None}

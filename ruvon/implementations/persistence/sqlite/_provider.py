@@ -9,6 +9,7 @@ from uuid import UUID
 import orjson
 
 from ruvon.implementations.persistence import _rows as rows
+from ruvon.implementations.persistence._documented import known_level
 from ruvon.implementations.persistence.sqlite import _statements as sql
 from ruvon.implementations.persistence.sqlite._apply import insert_inbox
 from ruvon.implementations.persistence.sqlite._devices import Devices
@@ -34,7 +35,6 @@ from ruvon.providers.persistence import (
 
 __all__ = ["SQLitePersistenceProvider"]
 
-LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 _ALL: Final = -1
 
 
@@ -166,9 +166,7 @@ class SQLitePersistenceProvider(Listing, Planned, Devices, Operators):
         log_level: str | None = None,
     ) -> None:
         """Append a line of text log; an unknown level is refused with a `ValueError`."""
-        wanted = (log_level or level).upper()
-        if wanted not in LOG_LEVELS:
-            raise ValueError(f"the level {wanted!r} is not one of {', '.join(LOG_LEVELS)}")
+        wanted = known_level(log_level or level)
         text = rows.json_text(dict(metadata or {}))
         values = (str(workflow_id), step_name, wanted, message, text, self._clock.now_us())
         await self._write(lambda connection: connection.execute(sql.LOG_LINE, values))
