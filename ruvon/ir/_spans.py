@@ -5,25 +5,35 @@ spans are the same definition.
 """
 
 from dataclasses import dataclass
+from typing import Any, Final, cast
 
 __all__ = ["Position", "Span"]
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True, order=True, init=False)
 class Position:
     """A place in a text: `line` counts from 1, `column` from 1 in code points, as editors show them."""
 
     line: int
     column: int
 
+    def __init__(self, line: int, column: int) -> None:
+        _set_line(self, line)
+        _set_column(self, column)
 
-@dataclass(frozen=True, slots=True, order=True)
+
+@dataclass(frozen=True, slots=True, order=True, init=False)
 class Span:
     """A stretch of text in one file; `end` is the first position behind it."""
 
     file: str
     start: Position
     end: Position
+
+    def __init__(self, file: str, start: Position, end: Position) -> None:
+        _set_file(self, file)
+        _set_start(self, start)
+        _set_end(self, end)
 
     @classmethod
     def at(
@@ -39,3 +49,12 @@ class Span:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.start.line}:{self.start.column}"
+
+
+# A compiler makes thousands of spans. What a frozen class is given by default looks every slot up by its name.
+_position, _span = cast("Any", Position), cast("Any", Span)
+_set_line: Final = _position.line.__set__
+_set_column: Final = _position.column.__set__
+_set_file: Final = _span.file.__set__
+_set_start: Final = _span.start.__set__
+_set_end: Final = _span.end.__set__

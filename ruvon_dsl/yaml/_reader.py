@@ -150,7 +150,7 @@ class _Reader:
         size = 1
         for event in self._events:
             if isinstance(event, yaml.SequenceEndEvent):
-                return SequenceNode(tuple(items), span.to(self._span(event))), size
+                return SequenceNode(tuple(items), self._through(span, event)), size
             node, inner = self._node(event, depth + 1)
             items.append(node)
             size += inner
@@ -161,7 +161,7 @@ class _Reader:
         size = 1
         for event in self._events:
             if isinstance(event, yaml.MappingEndEvent):
-                return MappingNode(tuple(entries.values()), span.to(self._span(event))), size
+                return MappingNode(tuple(entries.values()), self._through(span, event)), size
             key, key_size = self._node(event, depth + 1)
             value, value_size = self._node(next(self._events), depth + 1)
             size += key_size + value_size
@@ -219,6 +219,12 @@ class _Reader:
 
     def _refuse(self, code: str, message: str, span: Span, help_: str) -> NoReturn:
         raise _RefusedError(_finding(code, message, span, help_))
+
+    @staticmethod
+    def _through(span: Span, event: Any) -> Span:
+        """The span from where a collection begins to where it ends."""
+        end = event.end_mark
+        return Span(span.file, span.start, Position(end.line + 1, end.column + 1))
 
     def _span(self, event: Any) -> Span:
         start, end = event.start_mark, event.end_mark

@@ -90,6 +90,9 @@ class ScalarNode:
         if self.plain and self.source and self.source[0].startswith(self.text):
             found += [(base_line, base_column + index) for index in range(len(self.text))]
             return found
+        if self._is_written_out():
+            found += [(base_line, base_column + 1 + index) for index in range(len(self.text))]
+            return found
         for index, character in enumerate(self.text):
             place = self._next(row, column, character, at_start=index == 0)
             if place is not None:
@@ -101,6 +104,13 @@ class ScalarNode:
             found.append((base_line + row, column + 1 + (base_column - 1 if row == 0 else 0)))
             column += 1 if place is not None else 0
         return found
+
+    def _is_written_out(self) -> bool:
+        """Whether the text stands in one line between its quotes, as it is."""
+        if self.plain or len(self.source) != 1 or not self.text or self.text[0] in _BLANKS:
+            return False
+        line = self.source[0]
+        return line[:1] in _QUOTES and line[1:-1] == self.text
 
     def _next(self, row: int, column: int, character: str, *, at_start: bool) -> tuple[int, int] | None:
         if character in _BLANKS:
@@ -161,6 +171,7 @@ class MappingNode:
 YamlNode: TypeAlias = ScalarNode | SequenceNode | MappingNode
 
 _BLANKS: Final = frozenset(" \t\n\r")
+_QUOTES: Final = frozenset("\"'")
 _SKIPPED: Final = frozenset(" \t\r\n\\'\"")
 
 

@@ -67,21 +67,25 @@ def children(expr: Expr) -> tuple[Expr, ...]:
     """The direct parts of an expression, in the order of evaluation."""
     if type(expr) in _LEAVES:
         return ()
-    match expr:
-        case Const() | Name() | Ref():
-            return ()
-        case Attribute(value=value) | Starred(value=value) | Unary(operand=value):
+    match expr:  # frequent kinds first: each case that does not fit costs a test
+        case Attribute(value=value):
             return (value,)
+        case Call(function=function, args=args, keywords=keywords):
+            return (function, *args, *(word.value for word in keywords)) if keywords else (function, *args)
+        case Compare(left=left, rights=rights):
+            return (left, *rights)
+        case Boolean(values=parts) | List(items=parts) | Tuple(items=parts) | Set(items=parts):
+            return parts
+        case Binary(left=left, right=right):
+            return (left, right)
+        case Unary(operand=value) | Starred(value=value):
+            return (value,)
+        case FormatString(parts=parts):
+            return tuple(_format_children(parts))
         case Subscript(value=value, index=index):
             return (value, index)
         case Slice(start=start, stop=stop, step=step):
             return tuple(part for part in (start, stop, step) if part is not None)
-        case Binary(left=left, right=right):
-            return (left, right)
-        case Boolean(values=parts) | List(items=parts) | Tuple(items=parts) | Set(items=parts):
-            return parts
-        case Compare(left=left, rights=rights):
-            return (left, *rights)
         case Conditional(test=test, body=body, otherwise=otherwise):
             return (test, body, otherwise)
         case Dict(items=items):
@@ -90,10 +94,8 @@ def children(expr: Expr) -> tuple[Expr, ...]:
             return (*_clause_parts(clauses), element)
         case DictComprehension(key=key, value=value, clauses=clauses):
             return (*_clause_parts(clauses), key, value)
-        case Call(function=function, args=args, keywords=keywords):
-            return (function, *args, *(word.value for word in keywords))
-        case FormatString(parts=parts):
-            return tuple(_format_children(parts))
+        case Const() | Name() | Ref():
+            return ()
         case _:
             assert_never(expr)
 
@@ -118,7 +120,7 @@ def walk(expr: Expr) -> Iterator[Expr]:
         node = pending.pop()
         found.append(node)
         if type(node) not in _LEAVES:
-            pending.extend(reversed(children(node)))
+            pending.extend(children(node)[::-1])
     return iter(found)
 
 
@@ -330,10 +332,13 @@ def class_names(expr: Expr) -> bool:
 
 def names(expr: Expr) -> frozenset[str]:
     """The variables an expression reads: free names without comprehension variables and called functions."""
-    parts = list(walk(expr))
-    if any(type(part) in _SCOPED or (isinstance(part, Attribute) and _is_of_class(part)) for part in parts):
-        return frozenset(node.id for node in free_names(expr))
-    return frozenset(part.id for part in parts if isinstance(part, Name))
+    found: set[str] = set()
+    for part in walk(expr):
+        if type(part) in _SCOPED or (isinstance(part, Attribute) and _is_of_class(part)):
+            return frozenset(node.id for node in free_names(expr))
+        if isinstance(part, Name):
+            found.add(part.id)
+    return frozenset(found)
 
 
 def _is_of_class(expr: Attribute) -> bool:
