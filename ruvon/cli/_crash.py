@@ -5,8 +5,10 @@ import io
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
+from datetime import timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["crash_test"]
 
+_DECLARED = ("__ruvon_step__", "__ruvon_compensation__", "__ruvon_workflow__")
 _STORES = click.Choice(["memory", "sqlite"])
 
 
@@ -42,6 +45,21 @@ _STORES = click.Choice(["memory", "sqlite"])
     "--probe", "probes", multiple=True, metavar="MODULE:FUNCTION", help="A function whose answer must stay the same."
 )
 @option("--reset", metavar="MODULE:FUNCTION", help="A function called before each run, to empty what probes look at.")
+@option(
+    "--stubs",
+    metavar="FILE.py",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="What stands in for steps: a function, a value or an exception, each under the name of a step.",
+)
+@option("--may-fail", is_flag=True, help="Do not mind that the run without faults ends FAILED.")
+@option(
+    "--patience",
+    type=click.FloatRange(0),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a body may run without awaiting anything; 0: for ever.",
+)
 @option("--replay", metavar="SCHEDULE", help="Run one schedule again, as a report printed it.")
 @option(
     "--show-output", is_flag=True, help="Show what the steps print, which happens once for each of hundreds of runs."
@@ -60,6 +78,9 @@ def crash_test(
     kept_in: str,
     probes: tuple[str, ...],
     reset: str | None,
+    stubs: Path | None,
+    may_fail: bool,
+    patience: float,
     replay: str | None,
     show_output: bool,
     as_json: bool,
@@ -69,7 +90,8 @@ def crash_test(
     """Crash TARGET at every point, restart it, and compare its end with that of a run without faults.
 
     The steps really run, many times: give them fakes for whatever must not be called. What they keep in variables of
-    their modules is put back before each run and compared after it; --probe compares more, --reset puts more back.
+    their modules is put back before each run and compared after it; --probe compares more, --reset puts more back. A step
+    whose body is only a placeholder answers with a value of its declared type; --stubs says what others answer.
 
     Example: ruvon crash-test flows/order.py -d @order.json --script '{"answers": {"approve": [{"approved": true}]}}'
     """
@@ -80,6 +102,7 @@ def crash_test(
     builder = _builder_of(runnable)
     with _folder() as folder, _silence(show=show_output), _progress(quiet=as_json) as progress:
         from ruvon import testing  # noqa: PLC0415 - the kit loads when it is used
+        from ruvon.providers import UnsupportedError  # noqa: PLC0415 - with the kit
 
         try:
             report = testing.crash_test(
@@ -95,14 +118,20 @@ def crash_test(
                 folder=folder if kept_in == "sqlite" else None,
                 replay=replay,
                 progress=progress,
+                stubs=_stubs(stubs, store) if stubs is not None else None,
+                patience=timedelta(seconds=patience),
             )
         except (testing.ScheduleError, testing.ScriptError) as exc:
             fail(str(exc), Exit.USAGE)
+        except testing.HarnessError as exc:
+            fail(str(exc))
+        except UnsupportedError as exc:
+            fail(f"{exc}; keep the runs in SQLite files with --store sqlite", Exit.USAGE)
     if as_json:
         print_json(report.to_tree())
     else:
         _tell(report)
-    if not report.ok:
+    if not report.ok or (report.failed and not may_fail):
         raise SystemExit(int(Exit.FAILURE))
 
 
@@ -148,6 +177,23 @@ def _silence(*, show: bool) -> Generator[None]:
         return
     with contextlib.redirect_stdout(io.StringIO()):
         yield
+
+
+def _stubs(file: Path, store: Store) -> Mapping[str, object]:
+    """The public names of a file, without what it imports; it may import what the workflow may."""
+    folder = file.resolve().parent
+    roots = import_roots(store.roots)
+    roots.allow_folder(folder)
+    module = roots.load_module(file.stem)
+    found = {name: value for name, value in vars(module).items() if not name.startswith("_")}
+    return {name: value for name, value in found.items() if not _is_imported(value, module.__name__)}
+
+
+def _is_imported(value: object, module: str) -> bool:
+    """Whether a name of a file of stubs is no answer of its own: a class, a module, a function or step of elsewhere."""
+    if isinstance(value, type | ModuleType) or any(hasattr(value, mark) for mark in _DECLARED):
+        return True
+    return callable(value) and getattr(value, "__module__", module) != module
 
 
 def _script(given: str | None) -> "Script":

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from ruvon.builder import WorkflowBuilder
 from ruvon.ir import Definition, ImportRoots, Start, walk_nodes
@@ -13,7 +16,10 @@ from ruvon.testing._report import CrashReport
 from ruvon.testing._scenario import Scenario
 from ruvon.testing._schedule import Schedule
 from ruvon.testing._script import Script
+from ruvon.testing._scripted import check_answers
+from ruvon.testing._standins import StandIns
 from ruvon.testing._stores import MemoryStores, SQLiteStores
+from ruvon.testing._watchdog import Watchdog
 from ruvon.testing._words import describe
 
 __all__ = ["assert_crash_safe", "crash_test"]
@@ -36,6 +42,8 @@ def crash_test(
     builder: WorkflowBuilder | None = None,
     version: str | None = None,
     progress: Progress | None = None,
+    stubs: Mapping[Any, object] | None = None,
+    patience: timedelta = timedelta(seconds=10),
 ) -> CrashReport:
     """Crash a workflow at every point, restart it, and compare its end with that of a run without faults.
 
@@ -58,25 +66,46 @@ def crash_test(
         builder: a builder of the test's own, instead of `resources` and `import_roots`.
         version: the version of the workflow; the current one where none is given.
         progress: told after each run how many are done, and of how many.
+        stubs: by step, what stands in for its body: a function of the call's arguments, a value, or an exception to raise. A
+            body that is only a placeholder (`...`, or `raise NotImplementedError`) gets a valid value of its declared type
+            where nothing stands here.
+        patience: how long a body may run without awaiting anything, in real time; zero is for ever.
 
     Raises:
         InvalidInitialDataError: the data does not fit.
         ScriptError: the script does not fit the workflow.
         ScheduleError: what is to be replayed is no schedule.
-        HarnessError: a body ends the whole process.
+        HarnessError: a body ends the whole process, or never awaits; or a stub is for no step.
         StuckError: a step awaits something that never comes.
     """
     made = builder or WorkflowBuilder(resources=resources, import_roots=import_roots, plugins=False)
     name = _registered(made, workflow, also)
-    outside = OutsideWorld(_loaded(made, name, version), probes, reset)
+    loaded = _loaded(made, name, version)
+    check_answers(script or Script(), loaded)
+    stand_ins = StandIns(stubs)
+    stand_ins.check(_stubbed_names(loaded))
+    dog = Watchdog(patience.total_seconds())
+    outside = OutsideWorld(loaded, probes, reset)
     stores = MemoryStores if folder is None else lambda: SQLiteStores(folder)
-    scenario = Scenario(made, name, data, script=script, outside=outside, make_stores=stores, version=version)
+    scenario = Scenario(
+        made,
+        name,
+        data,
+        script=script,
+        outside=outside,
+        make_stores=stores,
+        version=version,
+        stand_ins=stand_ins,
+        dog=dog,
+    )
     explorer = CrashExplorer(scenario, torn=folder is not None)
     try:
-        with _told_of_exits():
+        with _told_of_exits(), dog:
             if replay is not None:
-                return explorer.replay(Schedule.parse(replay))
-            return explorer.explore(seeds=seeds, pairs=pairs, progress=progress)
+                report = explorer.replay(Schedule.parse(replay))
+            else:
+                report = explorer.explore(seeds=seeds, pairs=pairs, progress=progress)
+        return replace(report, stood_in=tuple(sorted(stand_ins.stood_in)))
     finally:
         outside.restore()
 
@@ -98,6 +127,14 @@ def _loaded(builder: WorkflowBuilder, name: str, version: str | None) -> list[De
     for definition in definitions:
         builder.engine().program_for(definition.workflow_type, definition.workflow_version)
     return definitions
+
+
+def _stubbed_names(definitions: Iterable[Definition]) -> Iterator[str]:
+    for definition in definitions:
+        yield from (node.id for node in walk_nodes(definition.graph))
+        for path in definition.contracts:
+            yield path
+            yield path.rpartition(":")[2].rpartition(".")[2]
 
 
 def _reachable(builder: WorkflowBuilder, name: str, version: str | None) -> Iterator[Definition]:

@@ -28,6 +28,7 @@ from ruvon.testing._ids import SeededIds
 from ruvon.testing._loop import VirtualLoop
 from ruvon.testing._schedule import FaultKind, Point, PointKind, Schedule
 from ruvon.testing._stores import SQLiteStores, Stores
+from ruvon.testing._watchdog import Watchdog, watched_over
 
 _OUTCOMES: Final = frozenset({"step", "error", "retry", "compensate", "cancelled"})
 """Kinds of log entries that say how an attempt ended."""
@@ -158,6 +159,8 @@ class Process:
     """How far the ids were at the last commit."""
     _reached: int = 0
     holds: list[Hold] = field(default_factory=list[Hold])
+    dog: Watchdog = field(default_factory=lambda: Watchdog(0))
+    """Watches over bodies that never await."""
     lenient: frozenset[str] = frozenset()
     """Workflow types that commit once per loop turn."""
     _ended: dict[tuple[str, str], Body] = field(default_factory=dict[tuple[str, str], Body])
@@ -202,7 +205,8 @@ class Process:
             self.die()
         self.ledger.bodies.append(body)
         try:
-            made = proceed()
+            with self.dog.over(str(body.name)):
+                made = proceed()
         except BaseException as exc:
             self._end(call, body, exc, fault)
             raise
@@ -218,7 +222,7 @@ class Process:
         try:
             if delay := self.delay_s(call.activation):
                 await asyncio.sleep(delay)
-            body.value = await made
+            body.value = await watched_over(self.dog, str(body.name), made)
         except BaseException as exc:
             if inspect.iscoroutine(made):
                 made.close()  # it may not have begun

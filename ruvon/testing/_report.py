@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import final
 
+from ruvon.models import WorkflowStatus
 from ruvon.testing._judge import Finding
 from ruvon.testing._process import BodyName
 
@@ -54,6 +55,13 @@ class CrashReport:
     """What its instances wait for at the end without faults, where they do not end."""
     stopped: bool = False
     """The search ended early, because it had found enough."""
+    stood_in: tuple[str, ...] = ()
+    """Functions whose bodies are placeholders; a value of their declared type stood in for them."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether the run without faults fails, so that little of the workflow was tried."""
+        return self.status in (WorkflowStatus.FAILED, WorkflowStatus.FAILED_CHILD_WORKFLOW)
 
     @property
     def ok(self) -> bool:
@@ -72,6 +80,7 @@ class CrashReport:
             "points": self.points,
             "waits": list(self.waits),
             "stopped": self.stopped,
+            "stood_in": list(self.stood_in),
             "steps": [_step(item) for item in self.steps],
             "findings": [_finding(item) for item in self.findings],
         }

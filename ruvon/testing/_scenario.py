@@ -29,7 +29,9 @@ from ruvon.testing._outside import OutsideWorld
 from ruvon.testing._process import InjectedFaultError, Ledger, Process, ProcessDied, ProcessStore
 from ruvon.testing._schedule import Schedule
 from ruvon.testing._script import Script
+from ruvon.testing._standins import StandIns
 from ruvon.testing._stores import MemoryStores, Stores
+from ruvon.testing._watchdog import Watchdog
 
 __all__ = ["ROOT", "Scenario"]
 
@@ -53,6 +55,8 @@ class Scenario:
         make_stores: where each run keeps its instances; memory where nothing is given.
         start: the moment at which each run begins, aware.
         version: the version of the workflow; the current one where none is given.
+        stand_ins: what answers in place of bodies.
+        dog: watches over bodies that never await.
         max_rounds: a run that has not ended after so many moves of its world is stuck.
     """
 
@@ -67,6 +71,8 @@ class Scenario:
         make_stores: Callable[[], Stores] = MemoryStores,
         start: datetime = DEFAULT_START,
         version: str | None = None,
+        stand_ins: StandIns | None = None,
+        dog: Watchdog | None = None,
         max_rounds: int = 3_000,
     ) -> None:
         self.builder = builder
@@ -77,6 +83,8 @@ class Scenario:
         self.make_stores = make_stores
         self.start = start
         self.version = version
+        self.stand_ins = stand_ins or StandIns(automatic=False)
+        self.dog = dog or Watchdog(0)
         self.max_rounds = max_rounds
 
     def run(self, schedule: Schedule | None = None) -> Outcome:
@@ -132,6 +140,7 @@ class _Simulation:
             life, self._loop, self._schedule, self._outcome.ledger, self._ids, self._stores, mark=self._ids.mark()
         )
         process.lenient = self._lenient
+        process.dog = self._scenario.dog
         if self._schedule.skew_us and life:
             self._clock.set_wrong_by(self._schedule.skew_us)
         inner = await self._stores.open(self._clock)
@@ -139,7 +148,7 @@ class _Simulation:
             await inner.initialize()
         store: Any = ProcessStore(inner, process)
         engine = self._scenario.builder.new_engine(
-            store, clock=self._clock, ids=self._ids, interceptors=[process.intercept]
+            store, clock=self._clock, ids=self._ids, interceptors=[process.intercept, self._scenario.stand_ins]
         )
         try:
             await self._drive(engine, inner)

@@ -42,6 +42,10 @@ def describe(report: CrashReport) -> Iterator[str]:
         f"{report.workflow_type}: {runs} under faults; without faults it ends {report.status or 'nowhere'}{error} "
         f"in {report.commits} commits"
     )
+    if report.failed:
+        yield "it fails without any fault, so what comes behind was not tried; mend that, or give it other data or stubs"
+    if report.stood_in:
+        yield f"placeholders, each with a value of its declared type: {', '.join(report.stood_in)}"
     if report.waits:
         waits = ", ".join(dict.fromkeys(report.waits))
         yield f"it still waits ({waits}), so what comes behind was not tried; let the script answer or send"

@@ -62,6 +62,84 @@ EXAMPLES = {
 }
 
 
+UNWRITTEN = "tests.support.placeholder_flows"
+
+
+def test_the_terminal_bears_every_crash_without_its_line(ruvon: Command, place: Path) -> None:
+    """The offline path: the terminal decides alone, and the bank settles it an hour later."""
+    (place / "offline.py").write_text(
+        "from examples.payment_terminal.models import LineDown\n\nauthorise = LineDown('no route to the bank')\n"
+    )
+    settled = {"type": "Settlement", "payload": {"approved": True, "code": "B1"}, "key": "S-1", "after_s": 3600}
+    target, data, _ = EXAMPLES["terminal"]
+
+    done = ruvon(
+        "crash-test", target, "-d", json.dumps(data), "--json", "--stubs", "offline.py",
+        "--script", json.dumps({"signals": [settled]}), *FEW,
+    )  # fmt: skip
+
+    assert (done.code, done.json["ok"], done.json["status"], done.json["waits"]) == (0, True, "COMPLETED", []), (
+        done.text
+    )
+    assert {item["step"] for item in done.json["steps"] if item["repeats"]} >= {"approve_offline", "queue_for_sync"}
+
+
+def test_a_workflow_without_bodies_is_tried(ruvon: Command, place: Path) -> None:
+    """Placeholders stand in for themselves; a file of stubs says what the others answer."""
+    (place / "answers.py").write_text(
+        "from tests.support.placeholder_flows import Cart\n\n_PAID = 'paid'\n\n\n"
+        "def pay(state: Cart) -> str:\n    return f'{_PAID} {state.quoted}'\n"
+    )
+
+    alone = ruvon("crash-test", f"{UNWRITTEN}:unwritten", *FEW)
+    told = ruvon("crash-test", f"{UNWRITTEN}:unwritten", "--stubs", "answers.py", "--json", *FEW)
+
+    assert (alone.code, told.code) == (0, 0), alone.text + told.text
+    assert "placeholders, each with a value of its declared type: check, pay, quote" in alone.out
+    assert told.json["stood_in"] == ["check", "quote"]
+
+
+def test_a_stub_for_no_step_is_a_sentence(ruvon: Command, place: Path) -> None:
+    """With what was probably meant."""
+    (place / "answers.py").write_text("qoute = 1\n")
+
+    done = ruvon("crash-test", f"{UNWRITTEN}:unwritten", "--stubs", "answers.py", *FEW)
+
+    assert (done.code, done.out) == (1, "")
+    assert "there is no step `qoute` to stand in for; did you mean `quote`?" in done.err
+
+
+def test_a_run_that_fails_by_itself_is_no_success(ruvon: Command, place: Path) -> None:
+    """Exit code 1 and a sentence; unless somebody says that it may."""
+    (place / "broken.py").write_text("book = ValueError('no')\n")
+    options = ("--store", "sqlite", "--stubs", "broken.py", *FEW)
+
+    done = ruvon("crash-test", f"{UNWRITTEN}:booked", *options)
+    minded = ruvon("crash-test", f"{UNWRITTEN}:booked", "--may-fail", *options)
+
+    assert (done.code, minded.code) == (1, 0), done.text + minded.text
+    assert "it fails without any fault, so what comes behind was not tried" in done.out
+
+
+def test_a_step_with_sql_wants_a_file(ruvon: Command) -> None:
+    """The memory store has no SQL; the sentence names the option."""
+    done = ruvon("crash-test", f"{UNWRITTEN}:booked", *FEW)
+
+    assert (done.code, done.out) == (2, "")
+    assert "--store sqlite" in done.err
+    assert ruvon("crash-test", f"{UNWRITTEN}:booked", "--store", "sqlite", *FEW).code == 0
+
+
+def test_a_body_that_never_awaits_is_named(ruvon: Command) -> None:
+    """The command ends, with the step and where it is."""
+    done = ruvon("crash-test", f"{UNWRITTEN}:busy_flow", "--patience", "0.5", *FEW)
+
+    assert (done.code, done.out) == (1, "")
+    assert "the body of `busy`" in done.err
+    assert "placeholder_flows.py" in done.err
+    assert "Traceback" not in done.err
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_examples_bear_every_crash(ruvon: Command, name: str) -> None:
     """Each example passes, and every step of it was repeated."""
@@ -176,6 +254,8 @@ MISTAKES = {
     "data is no JSON": (("-d", "{"), 2, "is no JSON"),
     "no such store": (("--store", "postgres"), 2, "memory"),
     "negative": (("--seeds", "-1"), 2, "-1"),
+    "unknown task": (("--script", '{"answers": {"consnt": [{}]}}'), 2, "which nothing asks; did you mean `consent`?"),
+    "no stubs": (("--stubs", "nowhere.py"), 2, "nowhere.py"),
 }
 
 
