@@ -131,7 +131,6 @@ class Observers:
         couriers = self._here()
         while (tasks := [item.task for item in couriers if item.task is not None]) and (left := end - loop.time()) > 0:
             await asyncio.wait(tasks, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.sleep(0)
         for courier in couriers:
             courier.give_up()
 

@@ -1,7 +1,10 @@
 """The setting `observers`: commands that drive workflows tell those that it names."""
 
 import json
+import socket
 from typing import Any
+
+import pytest
 
 from tests.cli.conftest import Command
 
@@ -43,6 +46,16 @@ def test_logs_go_to_standard_error(shell: Command) -> None:
     assert (charging["step"], charging["attempt"], charging["workflow_type"]) == ("charge", 1, "Traced")
     assert "step_executed" in {line.get("event") for line in lines}
     assert '"event"' not in done.out
+
+
+def test_a_taken_port_stops_no_workflow(ruvon: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said, and the other observers are told all the same."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setenv("RUVON_OBSERVERS", "prometheus,noop")
+        monkeypatch.setenv("RUVON_METRICS_PORT", str(taken.getsockname()[1]))
+        done = ruvon("run", TRACED, "--db", "runs.db")
+    assert done.code == 0, done.text
+    assert "the metrics of this command are not served" in done.err
 
 
 def test_a_wrong_name_is_told_in_a_sentence(ruvon: Command) -> None:

@@ -17,7 +17,7 @@ from importlib.metadata import entry_points
 from typing import Any, Final
 
 from ruvon.ir import RuvonError
-from ruvon.providers import MissingExtraError, NoopObserver, WorkflowObserver
+from ruvon.providers import NoopObserver, WorkflowObserver
 
 __all__ = ["OBSERVERS", "ObserverSettingError", "observers_from"]
 
@@ -84,9 +84,8 @@ def _otel(environ: Mapping[str, str]) -> WorkflowObserver:
         return OtelObserver()
     found = tuple(entry_points(group="opentelemetry_traces_exporter", name=name))
     if not found:
-        if name == "otlp":
-            raise MissingExtraError("otel", "opentelemetry-exporter-otlp")
-        raise ObserverSettingError("OTEL_TRACES_EXPORTER", name, "no installed package has this exporter")
+        remedy = f"no installed package has this exporter; install `opentelemetry-exporter-{name}`, or use `console`"
+        raise ObserverSettingError("OTEL_TRACES_EXPORTER", name, remedy)
     exporter: Callable[[], Any] = found[0].load()
     return OtelObserver.exporting(exporter(), environ.get("OTEL_SERVICE_NAME", "ruvon-workflows"))
 

@@ -22,7 +22,7 @@ from typing import Any, Final, cast, final
 
 import orjson
 
-from ruvon.ir.values import mask
+from ruvon.ir.values import Json, mask
 from ruvon.ir.values._secrets import MASK
 from ruvon.providers import Clock, IdSource, MissingExtraError, SystemClock, SystemIds, datetime_of
 from ruvon.providers.observer import HOOKS, ObservedWorkflow, WorkflowObserver
@@ -264,17 +264,16 @@ def _json(arguments: Mapping[str, Any], omitted: Sequence[str], secrets: frozens
     return orjson.dumps(tree, default=str, option=orjson.OPT_NON_STR_KEYS)
 
 
-def _plain(value: Any, secrets: frozenset[str]) -> Any:
+def _plain(value: Any, secrets: frozenset[str]) -> Json:
     if isinstance(value, BaseException):
         return {"type": type(value).__qualname__, "message": str(value)}
     return _hidden(mask(value), secrets)
 
 
-def _hidden(tree: Any, secrets: frozenset[str]) -> Any:
+def _hidden(tree: Json, secrets: frozenset[str]) -> Json:
     """A JSON tree without the values of secret fields: a dict has lost the types that would say it."""
     if isinstance(tree, dict):
-        items = cast("dict[str, Any]", tree).items()
-        return {name: MASK if name in secrets else _hidden(item, secrets) for name, item in items}
+        return {name: MASK if name in secrets else _hidden(item, secrets) for name, item in tree.items()}
     if isinstance(tree, list):
         return [_hidden(item, secrets) for item in _items(tree)]
     return tree

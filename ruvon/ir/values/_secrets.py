@@ -96,10 +96,17 @@ def _add_secret_names(annotation: object, found: set[str], seen: set[object]) ->
             continue
         seen.add(cls)
         for field in class_fields(member):
-            members = union_members(unwrap(field.annotation))
-            if field.secret or _marked(field.annotation) or any(item in _SECRET_CLASSES for item in members):
+            if field.secret or _is_secret(field.annotation):
                 found.add(field.name)
             _add_secret_names(field.annotation, found, seen)
+
+
+def _is_secret(annotation: object) -> bool:
+    """Whether a type is secret itself, or a container of what is; fields of classes are not looked into."""
+    return _marked(annotation) or any(
+        substitution_of(member)[0] in _SECRET_CLASSES or any(map(_is_secret, arguments_of(member)))
+        for member in union_members(unwrap(annotation))
+    )
 
 
 def _marked(annotation: object) -> bool:

@@ -19,6 +19,7 @@ from ruvon.ir.values import (
     holds_secret,
     mask,
     same,
+    secret_names,
     to_plain,
     validate,
 )
@@ -134,6 +135,19 @@ def test_which_types_hold_secrets() -> None:
     """Through containers, fields and marks."""
     assert all(map(holds_secret, [Card, list[Card], SecretStr | None, dict[str, tuple[int, SecretBytes]], Gift]))
     assert not any(map(holds_secret, [int, Item, list[Money], object]))
+
+
+def test_names_of_secret_fields() -> None:
+    """At any depth, by mark, by class and by what a container holds; classes that hold themselves come to an end."""
+
+    class Wallet(BaseModel):
+        cards: dict[str, list[Card]]
+        gift: Gift | None = None
+        keys: list[SecretStr] = []
+        owner: str = ""
+
+    assert secret_names(Wallet) == {"number", "pin", "token", "raw", "code", "keys"}
+    assert secret_names(int) == secret_names(object) == secret_names(dict[str, object]) == frozenset()
 
 
 def test_plain_forms() -> None:
