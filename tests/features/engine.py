@@ -97,15 +97,6 @@ STEP_TYPES: Final[Mapping[str, Feature]] = {
 }
 
 
-def _traced(first: str, *texts: str) -> dict[str, Later]:
-    """What waits for an observer that is not there yet: features with numbers in a row."""
-    group, number = first.split("-")
-    return {
-        f"{group}-{int(number) + index:03}": Later(text, _TRACING, "there is no such observer yet")
-        for index, text in enumerate(texts)
-    }
-
-
 OBSERVERS: Final[Mapping[str, Feature]] = {
     "S1-036": _by(
         "a plain class with the hooks it wants is an observer", _OBSERVE + "a_class_with_one_hook_is_an_observer"
