@@ -13,7 +13,7 @@ from uuid import UUID
 
 from ruvon.engine._commit import build_transition, committed
 from ruvon.engine._frames import Strand, UndoFrame
-from ruvon.engine._inbox import leave_strand, next_due_us, ring, take_inbox
+from ruvon.engine._inbox import leave_strand, next_due_us, ring, take_inbox, withdraw_overdue
 from ruvon.engine._machine import advance
 from ruvon.engine._run import Run
 from ruvon.engine._shared import SharedCommit
@@ -103,6 +103,8 @@ class Drive:
             await self._take_news()
             if run.waiting or run.forks:
                 ring(run, run.now_us())
+            if run.overdue:
+                self._news = await withdraw_overdue(run) or self._news
             if run.losers:
                 self._stop_losers()
             if self._error is not None:

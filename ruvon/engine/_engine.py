@@ -134,6 +134,8 @@ class Engine:
         self.children = ChildMaker(self)
         self.crash_budget = crash_budget
         """So many processes may die over one run at one place; None: any number."""
+        self.waits_for_timers = True
+        """A drive that begins a child sleeps until the child's timers are due; a worker leaves that to its scheduler."""
         self._definitions = definitions
         self._compile_node = compile_node
         self._secrets = secrets
@@ -221,11 +223,21 @@ class Engine:
 
     async def program_of(self, record: InstanceRecord) -> Program:
         """The program of an instance: its own definition, from the store."""
-        known = self._programs.by_digest.get(record.digest)
+        return await self.program_by_digest(record.digest)
+
+    async def program_by_digest(self, digest: bytes) -> Program:
+        """The program of a stored definition.
+
+        Raises:
+            DefinitionNotFoundError: the store has none with this digest.
+            DefinitionDriftError: the deployed code does not fit it.
+            ProgramError: it cannot run here.
+        """
+        known = self._programs.by_digest.get(digest)
         if known is not None:
             return known
-        stored = await self.store.get_definition(record.digest)
-        return self._build(load(stored.text), record.digest)
+        stored = await self.store.get_definition(digest)
+        return self._build(load(stored.text), digest)
 
     def _build(self, definition: Definition, key: bytes) -> Program:
         known = self._programs.by_digest.get(key)
@@ -370,6 +382,7 @@ class Engine:
         patient: bool = False,
         by_step: bool = False,
         prepare: "Prepare | None" = None,
+        died: bool = False,
     ) -> Run:
         """Take an instance, drive it as far as it goes now, and let it go.
 
@@ -379,22 +392,22 @@ class Engine:
             by_step: stop behind a step that does not go on by itself.
             prepare: changes the loaded run before it is driven (an answer, input, a repair); what it raises ends the
                 call with nothing changed.
+            died: the process that drove it last is known to have died over it, though the store may not know.
 
         Raises:
             WorkflowBusyError: somebody else drives it; nothing was run.
         """
         hold = await self.store.hold(workflow_id)
+        died = died or hold.died
         try:
-            run = await self._drive_held(
-                hold, workflow_id, patient=patient, by_step=by_step, prepare=prepare, died=hold.died
-            )
+            run = await self._drive_held(hold, workflow_id, patient=patient, by_step=by_step, prepare=prepare, died=died)
             while run.restarted:
                 run = await self._drive_held(
                     hold, workflow_id, patient=patient, by_step=by_step, prepare=None, died=False
                 )
         finally:
             await hold.release()
-        if hold.died:
+        if died:
             await self._find_told(run)
         await self._wake(run)
         return run

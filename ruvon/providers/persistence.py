@@ -40,6 +40,8 @@ from ruvon.providers._records import (
     WorkflowSummary,
 )
 
+from ruvon.providers.tasks import TaskStore
+
 __all__ = [
     "DefinitionNotFoundError",
     "DefinitionRecord",
@@ -133,8 +135,8 @@ class SqlTransaction(Protocol):
         ...
 
 
-class EngineStore(Protocol):
-    """The part of a store that the engine itself uses."""
+class EngineStore(TaskStore, Protocol):
+    """The part of a store that the engine itself and its workers use."""
 
     async def commit(self, transition: Transition, /) -> None:
         """Write one transition completely, or not at all; on return it is durable.
@@ -379,6 +381,10 @@ class PersistenceProvider(EngineStore, Protocol):
 
     async def set_task_status(self, task_id: str, status: str, /) -> None:
         """Record where a task stands; `TaskNotFoundError` where there is none."""
+        ...
+
+    def another(self) -> "PersistenceProvider":
+        """A further provider on the same database, for another event loop; not open yet."""
         ...
 
     async def get_task(self, task_id: str, /) -> TaskRecord:

@@ -241,4 +241,6 @@ def _task_row(task: TaskRecord) -> _Row:
         task.worker_id,
         task.lease_epoch,
         task.lease_us,
+        task.crashes,
+        task.progress,
     )

@@ -44,7 +44,13 @@ WHERE used.digest = workflow_definitions.digest;
 DROP INDEX IF EXISTS ix_executions_status;
 """
 
-UPGRADES: Final = {1: _FROM_1}
+_FROM_2: Final = """
+ALTER TABLE tasks ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tasks ADD COLUMN progress BLOB;
+DROP INDEX IF EXISTS ix_tasks_claim;
+"""
+
+UPGRADES: Final = {1: _FROM_1, 2: _FROM_2}
 """From this version to the next."""
 
 
