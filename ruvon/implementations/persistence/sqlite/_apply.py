@@ -123,6 +123,8 @@ def _apply(
             return answer
     if head is not None:
         _gather(connection, transition, head, rows, ids)
+    elif transition.tasks:
+        rows.tasks.extend(_task_row(task) for task in transition.tasks)
     if transition.definitions or transition.sent or transition.schedules:
         _send(connection, transition)
     return None
