@@ -8,11 +8,14 @@ from ruvon.cli._settings import setting
 if TYPE_CHECKING:
     from ruvon.implementations.persistence.postgres import PostgresPersistenceProvider
     from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
+    from ruvon.providers import ExecutionProvider
 
-__all__ = ["Provider", "durability", "is_server", "new_provider", "without_password"]
+__all__ = ["EXECUTIONS", "Provider", "durability", "is_server", "new_execution", "new_provider", "without_password"]
 
 Provider: TypeAlias = "SQLitePersistenceProvider | PostgresPersistenceProvider"
 
+EXECUTIONS: Final = ("sync", "queue")
+"""Values of the setting `execution`."""
 _SERVERS: Final = frozenset({"postgresql", "postgres", "postgresql+asyncpg"})
 
 
@@ -48,6 +51,20 @@ def new_provider(database: str, *, migrate: bool) -> Provider:
     from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider  # noqa: PLC0415
 
     return SQLitePersistenceProvider(database, durability=durability())
+
+
+def new_execution(name: str) -> "ExecutionProvider":
+    """Who runs queued steps: `sync`, whoever drives; `queue`, workers."""
+    from ruvon.implementations.execution.queued import QueuedExecutionProvider  # noqa: PLC0415
+    from ruvon.implementations.execution.sync import SyncExecutionProvider  # noqa: PLC0415
+
+    match name.strip().lower():
+        case "sync":
+            return SyncExecutionProvider()
+        case "queue":
+            return QueuedExecutionProvider()
+        case _:
+            fail(f"the setting execution is `{name}`; it is one of {', '.join(EXECUTIONS)}", Exit.USAGE)
 
 
 def durability() -> Any:

@@ -15,7 +15,7 @@ import rich_click as click
 
 from ruvon.cli._options import option
 from ruvon.cli._output import Exit, fail
-from ruvon.cli._provider import Provider, is_server, new_provider, without_password
+from ruvon.cli._provider import Provider, is_server, new_execution, new_provider, without_password
 from ruvon.cli._settings import setting
 from ruvon.cli._targets import Needs, import_roots
 
@@ -208,7 +208,12 @@ def code_options(command: F) -> F:
 
 @asynccontextmanager
 async def opened(
-    store: Store, *, create: bool = False, memory: bool = False, observers: Sequence[object] = ()
+    store: Store,
+    *,
+    create: bool = False,
+    memory: bool = False,
+    observers: Sequence[object] = (),
+    execution: str | None = None,
 ) -> AsyncGenerator[Session, None]:
     """Open the database and make a builder over it.
 
@@ -217,10 +222,12 @@ async def opened(
         create: create the database file, or the tables of a server, where there are none; else that ends the command.
         memory: a database in memory is enough.
         observers: who is told what happens.
+        execution: who runs queued steps, `sync` or `queue`; default: the setting.
     """
     _remember(store)
     provider = new_provider(store.file(memory=memory, create=create), migrate=create)
-    builder = new_builder(store, persistence_provider=provider, observers=observers)
+    executor = new_execution(setting("execution", execution))
+    builder = new_builder(store, persistence_provider=provider, execution_provider=executor, observers=observers)
     await builder.initialize()
     try:
         register_types(builder, store)

@@ -44,6 +44,8 @@ from ruvon.providers import (
     InstanceFilter,
     InstanceRecord,
     StaleWorkflowError,
+    TaskKind,
+    TaskRecord,
     TemplateEngine,
     Transition,
     WasmRuntime,
@@ -331,8 +333,8 @@ class Engine:
         definition = program.definition
         return DefinitionRecord(program.digest, definition.workflow_type, definition.workflow_version, text)
 
-    async def create(self, record: InstanceRecord, definition: DefinitionRecord) -> None:
-        """Write a new instance, and tell observers.
+    async def create(self, record: InstanceRecord, definition: DefinitionRecord, *, background: bool = False) -> None:
+        """Write a new instance, and tell observers; in the `background` a worker drives it at once.
 
         Raises:
             DuplicateIdempotencyKeyError: its key is taken; nothing was written.
@@ -348,6 +350,11 @@ class Engine:
                 self.store.transact()  # raises where there is no SQL; entered by each step itself
             if program.starts:
                 transition.definitions = self.family(program)
+        if background:
+            wake = f"{record.workflow_id.hex}.wake"
+            transition.tasks = (
+                TaskRecord(wake, record.workflow_id, TaskKind.WAKE, "", available_us=0, priority=record.priority),
+            )
         await self.store.commit(transition)
         await self.announce(record)
 
@@ -400,7 +407,9 @@ class Engine:
         hold = await self.store.hold(workflow_id)
         died = died or hold.died
         try:
-            run = await self._drive_held(hold, workflow_id, patient=patient, by_step=by_step, prepare=prepare, died=died)
+            run = await self._drive_held(
+                hold, workflow_id, patient=patient, by_step=by_step, prepare=prepare, died=died
+            )
             while run.restarted:
                 run = await self._drive_held(
                     hold, workflow_id, patient=patient, by_step=by_step, prepare=None, died=False

@@ -39,7 +39,6 @@ from ruvon.providers._records import (
     Transition,
     WorkflowSummary,
 )
-
 from ruvon.providers.tasks import TaskStore
 
 __all__ = [
@@ -399,6 +398,10 @@ class PersistenceProvider(EngineStore, Protocol):
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         """Tell that a worker is alive and where it is; one row per workflow."""
+        ...
+
+    async def remove_heartbeat(self, workflow_id: UUID | str, worker_id: str, /) -> None:
+        """Forget the heartbeat of a workflow, unless it is another worker's by now."""
         ...
 
     async def scan_stale_heartbeats(self, threshold_seconds: float, /) -> list[dict[str, Any]]:

@@ -185,9 +185,7 @@ class TaskStore(Protocol):
 def crash_entry(task: TaskRecord, at_us: int) -> InboxEntry:
     """What an instance is told of a task that so many workers died over as `task.crashes` says."""
     payload = orjson.dumps({"crashes": task.crashes})
-    return InboxEntry(
-        task.workflow_id, InboxKind.TASK_RESULT, task.activation, payload, key=task.task_id, at_us=at_us
-    )
+    return InboxEntry(task.workflow_id, InboxKind.TASK_RESULT, task.activation, payload, key=task.task_id, at_us=at_us)
 
 
 def becomes_dead(task: TaskRecord, crash_budget: int | None) -> bool:

@@ -110,9 +110,7 @@ def dispatch(
     return WAITS
 
 
-def _order(
-    op: "CallOp", run: Run, strand: Strand, frame: GraphFrame, since_us: int, progress: bytes | None
-) -> Order:
+def _order(op: "CallOp", run: Run, strand: Strand, frame: GraphFrame, since_us: int, progress: bytes | None) -> Order:
     activation, scope = frame.activation(op.id), strand.scope
     order = Order(
         workflow_type=run.record.workflow_type,
@@ -168,9 +166,7 @@ def take_report(op: "CallOp", run: Run, strand: Strand, frame: GraphFrame, arriv
         strand.attempt += 1
         strand.unknown = verdict.unknown
         return dispatch(op, run, strand, frame, delay_us=verdict.delay_us, progress=report.progress)
-    record_verdict(
-        run, op, strand, frame, verdict, published=report.published, duration_us=report.duration_us
-    )
+    record_verdict(run, op, strand, frame, verdict, published=report.published, duration_us=report.duration_us)
     return ENTERED
 
 

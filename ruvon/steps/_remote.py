@@ -116,4 +116,3 @@ def _record(task: TaskRecord, order: Order) -> InstanceRecord:
         b"",
         scheduled_for_us=order.scheduled_for_us,
     )
-

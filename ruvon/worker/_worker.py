@@ -6,6 +6,7 @@ worker in the middle of that is noticed like the death in the middle of a body, 
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import platform
@@ -102,6 +103,7 @@ class Worker:
         self._reporter = Reporter(self._store)
         self._news = asyncio.Event()
         self._stopping = False
+        self._has_left_bodies = False
         self._reaped_us = 0
         self._started_us = self._clock.now_us()
 
@@ -109,6 +111,11 @@ class Worker:
     def running(self) -> Sequence[TaskRecord]:
         """The tasks that it runs now."""
         return [slot.task for slot in list(self._slots.values())]
+
+    @property
+    def has_left_bodies(self) -> bool:
+        """Whether bodies are left in threads, which nobody can stop; what they make is not heard."""
+        return self._has_left_bodies
 
     def stop(self) -> None:
         """Claim nothing more; `run` returns when what runs has ended, or the grace is over."""
@@ -241,10 +248,8 @@ class Worker:
         else:
             slot.driving = True
             crashed = task.crashes > 0
-        try:
+        with contextlib.suppress(WorkflowBusyError, WorkflowNotFoundError):  # whoever drives it takes what came
             await self._engine.drive(task.workflow_id, died=crashed)
-        except (WorkflowBusyError, WorkflowNotFoundError):
-            pass  # whoever drives it takes what came
         await self._reporter.report(TaskReport(task.task_id, task.lease_epoch))
 
     async def _perform(self, slot: Slot) -> bytes | None:
@@ -257,7 +262,11 @@ class Worker:
             return None
         CURRENT.set(
             ExecutionContext(
-                order.trace.get("trace_id"), order.trace.get("actor_id"), str(task.workflow_id), order.node, task.attempt
+                order.trace.get("trace_id"),
+                order.trace.get("actor_id"),
+                str(task.workflow_id),
+                order.node,
+                task.attempt,
             )
         )
         return await slot.remote.perform()
@@ -265,7 +274,9 @@ class Worker:
     async def _tell_dropped(self, task: TaskRecord) -> None:
         """Nobody waits for what the body made: the workflow went elsewhere, or another worker has the task."""
         _LOGGER.warning("the result of the task %s came too late and was dropped", task.task_id)
-        message = f"the result of attempt {task.attempt} came too late and was dropped; the worker {self.worker_id} had it"
+        message = (
+            f"the result of attempt {task.attempt} came too late and was dropped; the worker {self.worker_id} had it"
+        )
         await self._engine.write_lines(
             task.workflow_id, task.activation, [("WARNING", message, {"task_id": task.task_id})]
         )
@@ -295,6 +306,7 @@ class Worker:
             timer.cancel()
             ended.cancel()
         for slot in list(self._slots.values()):
+            self._has_left_bodies = True
             slot.stop()
         await asyncio.gather(*works, return_exceptions=True)
 

@@ -112,4 +112,3 @@ class InlineExecution:
         declared = getattr(found, "__ruvon_step__", None)
         function: Callable[..., Any] = declared.function if declared is not None else found
         return function
-

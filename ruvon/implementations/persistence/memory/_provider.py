@@ -133,13 +133,18 @@ class MemoryPersistenceProvider(Queue, Planned, Listing):
             "worker_id": worker_id,
             "current_step": current_step,
             "metadata": dict(metadata or {}),
-            "at_us": self._clock.now_us(),
+            "heartbeat_us": self._clock.now_us(),
         }
+
+    async def remove_heartbeat(self, workflow_id: UUID | str, worker_id: str, /) -> None:
+        """Forget a heartbeat."""
+        if self._heartbeats.get(str(workflow_id), {}).get("worker_id") == worker_id:
+            del self._heartbeats[str(workflow_id)]
 
     async def scan_stale_heartbeats(self, threshold_seconds: float, /) -> list[dict[str, Any]]:
         """The heartbeats older than the threshold."""
         oldest = self._clock.now_us() - int(threshold_seconds * 1_000_000)
-        return [dict(beat) for beat in self._heartbeats.values() if beat["at_us"] < oldest]
+        return [dict(beat) for beat in self._heartbeats.values() if beat["heartbeat_us"] < oldest]
 
     async def delete_workflow(self, workflow_id: UUID | str, /) -> bool:
         """Delete a workflow with its log and inbox."""

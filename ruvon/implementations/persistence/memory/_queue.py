@@ -37,7 +37,9 @@ class Queue(Commits):
         due = [
             task
             for task in self._tasks.values()
-            if task.status == TaskStatus.PENDING and task.available_us <= now_us and (not queues or task.queue in queues)
+            if task.status == TaskStatus.PENDING
+            and task.available_us <= now_us
+            and (not queues or task.queue in queues)
         ]
         due.sort(key=lambda task: (-task.priority, task.available_us))
         return [self._claim(task, worker_id, now_us + lease_us) for task in due[:limit]]

@@ -271,6 +271,10 @@ class PostgresPersistenceProvider(Queue, Listing, Planned, Operators):
         text = rows.json_text(dict(metadata or {}))
         await self._all(sql.HEARTBEAT, str(workflow_id), worker_id, current_step, self._clock.now_us(), text)
 
+    async def remove_heartbeat(self, workflow_id: UUID | str, worker_id: str, /) -> None:
+        """Forget the heartbeat of a workflow, unless it is another worker's by now."""
+        await self._all(sql.REMOVE_HEARTBEAT, str(workflow_id), worker_id)
+
     async def scan_stale_heartbeats(self, threshold_seconds: float, /) -> list[dict[str, Any]]:
         """The heartbeats older than the threshold, oldest first."""
         before = self._clock.now_us() - round(threshold_seconds * 1_000_000)

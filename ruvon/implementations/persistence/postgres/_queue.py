@@ -78,19 +78,21 @@ class Queue(Database):
         return counted
 
     async def _report(self, reports: Sequence[TaskReport]) -> list[bool]:
+        first = {report.task_id: report for report in reversed(reports)}
+
         async def work(connection: Connection) -> set[str]:
             kept: set[str] = set()
             for statement, drives in ((sql.FINISH, False), (sql.BECOME_WAKE, True)):
-                values = [(item.task_id, item.lease_epoch) for item in reports if item.drives is drives]
+                values = [(item.task_id, item.lease_epoch) for item in first.values() if item.drives is drives]
                 if values:
                     kept |= {row["task_id"] for row in await connection.fetch(statement, *columns(values, 2))}
-            entries = [item.entry for item in reports if item.entry is not None and item.task_id in kept]
+            entries = [item.entry for item in first.values() if item.entry is not None and item.task_id in kept]
             if entries:
                 await append(connection, entries, self._inbox_salt, self._channel)
             return kept
 
         kept = await self._transaction(work)
-        return [report.task_id in kept for report in reports]
+        return [report.task_id in kept and first[report.task_id] is report for report in reports]
 
     async def release_tasks(self, claims: Sequence[TaskClaim], /, *, available_us: int = 0) -> None:
         """Give claimed tasks back."""

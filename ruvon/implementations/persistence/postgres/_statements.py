@@ -356,5 +356,7 @@ ON CONFLICT (workflow_id) DO UPDATE SET
     worker_id = excluded.worker_id, current_step = excluded.current_step,
     heartbeat_us = excluded.heartbeat_us, metadata = excluded.metadata"""
 
+REMOVE_HEARTBEAT: Final = "DELETE FROM workflow_heartbeats WHERE workflow_id = $1 AND worker_id = $2"
+
 STALE_HEARTBEATS: Final = """
 SELECT * FROM workflow_heartbeats WHERE heartbeat_us < $1 ORDER BY heartbeat_us, workflow_id"""

@@ -256,6 +256,11 @@ class SQLitePersistenceProvider(Queue, Listing, Planned, Devices, Operators):
         }
         await self._write(lambda connection: connection.execute(sql.HEARTBEAT, values))
 
+    async def remove_heartbeat(self, workflow_id: UUID | str, worker_id: str, /) -> None:
+        """Forget the heartbeat of a workflow, unless it is another worker's by now."""
+        values = (str(workflow_id), worker_id)
+        await self._write(lambda connection: connection.execute(sql.REMOVE_HEARTBEAT, values))
+
     async def scan_stale_heartbeats(self, threshold_seconds: float, /) -> list[dict[str, Any]]:
         """The heartbeats older than the threshold, oldest first."""
         before = self._clock.now_us() - round(threshold_seconds * 1_000_000)

@@ -337,6 +337,8 @@ ON CONFLICT (workflow_id) DO UPDATE SET
     worker_id = excluded.worker_id, current_step = excluded.current_step,
     heartbeat_us = excluded.heartbeat_us, metadata = excluded.metadata"""
 
+REMOVE_HEARTBEAT: Final = "DELETE FROM workflow_heartbeats WHERE workflow_id = ? AND worker_id = ?"
+
 STALE_HEARTBEATS: Final = """
 SELECT * FROM workflow_heartbeats WHERE heartbeat_us < ? ORDER BY heartbeat_us, workflow_id"""
 
