@@ -58,13 +58,11 @@ def new_execution(name: str) -> "ExecutionProvider":
     from ruvon.implementations.execution.queued import QueuedExecutionProvider  # noqa: PLC0415
     from ruvon.implementations.execution.sync import SyncExecutionProvider  # noqa: PLC0415
 
-    match name.strip().lower():
-        case "sync":
-            return SyncExecutionProvider()
-        case "queue":
-            return QueuedExecutionProvider()
-        case _:
-            fail(f"the setting execution is `{name}`; it is one of {', '.join(EXECUTIONS)}", Exit.USAGE)
+    kinds = {"sync": SyncExecutionProvider, "queue": QueuedExecutionProvider}
+    made = kinds.get(name.strip().lower())
+    if made is None:
+        fail(f"the setting execution is `{name}`; it is one of {', '.join(EXECUTIONS)}", Exit.USAGE)
+    return made()
 
 
 def durability() -> Any:

@@ -164,7 +164,7 @@ async def retry_compensation(run: Run, note: str) -> None:
 
 
 def stop_awaited(run: Run, wait: WaitState, reason: str) -> None:
-    """Nobody waits for the child any more: it is told to end. (Queued work is withdrawn by the commit.)"""
+    """Nobody waits for the child any more: it is told to end; queued work is withdrawn by the commit."""
     if wait.key is None:
         return
     if wait.kind is WaitKind.CHILD:
