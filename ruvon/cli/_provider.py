@@ -1,5 +1,6 @@
 """The store behind a command: a SQLite file or a PostgreSQL server, by the form of the database's name."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ruvon.cli._output import Exit, fail
@@ -58,7 +59,10 @@ def new_execution(name: str) -> "ExecutionProvider":
     from ruvon.implementations.execution.queued import QueuedExecutionProvider  # noqa: PLC0415
     from ruvon.implementations.execution.sync import SyncExecutionProvider  # noqa: PLC0415
 
-    kinds = {"sync": SyncExecutionProvider, "queue": QueuedExecutionProvider}
+    kinds: dict[str, Callable[[], ExecutionProvider]] = {
+        "sync": SyncExecutionProvider,
+        "queue": QueuedExecutionProvider,
+    }
     made = kinds.get(name.strip().lower())
     if made is None:
         fail(f"the setting execution is `{name}`; it is one of {', '.join(EXECUTIONS)}", Exit.USAGE)

@@ -61,6 +61,7 @@ class Worker:
         poll: how long at most a task waits that nobody was told of.
         worker_id: its name, unique among the workers of the store; made of host and process where none is given.
         health_file: a file that is rewritten with each sign of life, and deleted at the end.
+        threads: run bodies that are not async in threads, so that they hold up nobody else.
         schedules: start what is planned and wake what sleeps, too.
         adopt: go on with every run that nobody drives; see `Scheduler`.
 
@@ -83,6 +84,7 @@ class Worker:
         poll: timedelta = timedelta(seconds=1),
         worker_id: str | None = None,
         health_file: Path | None = None,
+        threads: bool = True,
         schedules: bool = True,
         adopt: bool = False,
     ) -> None:
@@ -98,6 +100,7 @@ class Worker:
         self._poll_us = max(duration_us(poll), 1)
         self.worker_id = worker_id or f"{platform.node()}-{os.getpid()}-{builder.ids.new_id().hex[-6:]}"
         self._health_file = health_file
+        self._threads = threads
         self._scheduler = Scheduler(builder, poll=poll, adopt=adopt) if schedules else None
         self._slots: dict[str, Slot] = {}
         self._reporter = Reporter(self._store)
@@ -249,7 +252,9 @@ class Worker:
             slot.driving = True
             crashed = task.crashes > 0
         with contextlib.suppress(WorkflowBusyError, WorkflowNotFoundError):  # whoever drives it takes what came
-            await self._engine.drive(task.workflow_id, died=crashed)
+            run = await self._engine.drive(task.workflow_id, died=crashed)
+            if run.record.due_us is not None and self._scheduler is not None:
+                self._scheduler.wake()
         await self._reporter.report(TaskReport(task.task_id, task.lease_epoch))
 
     async def _perform(self, slot: Slot) -> bytes | None:
@@ -257,7 +262,7 @@ class Worker:
         task = slot.task
         order = Order.decode(task.payload)
         program = await self._engine.program_by_digest(order.digest)
-        slot.remote = RemoteStep(self._engine, task, order, program, threaded=True)
+        slot.remote = RemoteStep(self._engine, task, order, program, threaded=self._threads)
         if slot.lost:
             return None
         CURRENT.set(
