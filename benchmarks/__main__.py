@@ -14,7 +14,7 @@ import orjson
 
 from benchmarks.table import Table
 
-NAMES = ("values", "expressions", "frontends", "engine", "persistence", "durable")
+NAMES = ("values", "expressions", "frontends", "engine", "persistence", "durable", "queue")
 RESULTS = Path(__file__).parent / "results"
 
 
