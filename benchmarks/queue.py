@@ -1,6 +1,6 @@
 """The durable queue: how soon an idle worker begins, and how many tasks a worker process does in a second.
 
-python -m benchmarks.queue
+python -m benchmarks queue
 
 Everything is durable (SQLite: FULL). Application and worker have a connection each, as processes have. The yardsticks are
 the bare statements of the same store in the same run: one committed insert for the pick-up, the claims and reports alone,
@@ -53,12 +53,12 @@ async def nothing(n: int) -> int:
 
 
 @workflow("BenchOne")
-async def one(state: Doc) -> None:
+async def one(state: Doc) -> None:  # noqa: ARG001 - a workflow takes its state
     await begin()
 
 
 @workflow("BenchMany")
-async def many(state: Doc) -> int:
+async def many(state: Doc) -> int:  # noqa: ARG001 - a workflow takes its state
     found = await gather(*(nothing(n) for n in range(125)))
     return len(found)
 
@@ -104,7 +104,7 @@ async def pick_up(stores: Stores) -> tuple[float, float]:
             BEGUN.clear()
             made = await app.create_workflow("BenchOne", {})
             await made.run()
-            while not BEGUN:
+            while not BEGUN:  # noqa: ASYNC110 - the body tells no more than that
                 await asyncio.sleep(0.001)
             waits.append(max(BEGUN[0] - committed, 0.0))
             while not made.status.is_terminal:
@@ -227,10 +227,4 @@ def main() -> Table:
             rows += await measure()
         return rows
 
-    table = Table("Durable queue", tuple(asyncio.run(both())))
-    show(table)
-    return table
-
-
-if __name__ == "__main__":
-    main()
+    return show("Durable queue", asyncio.run(both()))

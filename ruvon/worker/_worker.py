@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, final
+from uuid import UUID
 
 from ruvon.builder import WorkflowBuilder
 from ruvon.ir import RuvonError
@@ -35,6 +36,7 @@ from ruvon.scheduler import Scheduler
 from ruvon.steps._remote import RemoteStep
 from ruvon.steps._wire import Order
 from ruvon.worker._context import CURRENT
+from ruvon.worker._drives import JoinedDrive
 from ruvon.worker._pulse import Pulse
 from ruvon.worker._reporter import Reporter
 from ruvon.worker._slot import Slot
@@ -103,6 +105,8 @@ class Worker:
         self._threads = threads
         self._scheduler = Scheduler(builder, poll=poll, adopt=adopt) if schedules else None
         self._slots: dict[str, Slot] = {}
+        self._drives: dict[UUID, JoinedDrive] = {}
+        """The instances that slots of this worker drive."""
         self._reporter = Reporter(self._store)
         self._news = asyncio.Event()
         self._stopping = False
@@ -230,32 +234,60 @@ class Worker:
 
     async def _do(self, slot: Slot) -> None:
         task = slot.task
-        if task.kind is TaskKind.STEP:
-            payload = await self._perform(slot)
+        if task.kind is not TaskKind.STEP:
             slot.driving = True
-            if payload is None:
-                await self._give_back(slot, 0)
-                return
-            entry = InboxEntry(
-                task.workflow_id,
-                InboxKind.TASK_RESULT,
-                task.activation,
-                payload,
-                key=task.task_id,
-                at_us=self._clock.now_us(),
-            )
-            if not await self._reporter.report(TaskReport(task.task_id, task.lease_epoch, entry, drives=True)):
-                await self._tell_dropped(task)
-                return
-            crashed = False
-        else:
-            slot.driving = True
-            crashed = task.crashes > 0
+            await self._drive(slot, None, died=task.crashes > 0)
+            return
+        payload = await self._perform(slot)
+        slot.driving = True
+        if payload is None:
+            await self._give_back(slot, 0)
+            return
+        entry = InboxEntry(
+            task.workflow_id,
+            InboxKind.TASK_RESULT,
+            task.activation,
+            payload,
+            key=task.task_id,
+            at_us=self._clock.now_us(),
+        )
+        await self._drive(slot, entry, died=False)
+
+    async def _drive(self, slot: Slot, entry: InboxEntry | None, *, died: bool) -> None:
+        """Report, and drive the instance; where another slot does that already, it is told that there is more.
+
+        That slot's own task stands for the drive until all of it is done, so this one's may go with the report.
+        """
+        task = slot.task
+        drive = self._drives.get(task.workflow_id)
+        if drive is not None:
+            with drive.joined():
+                await self._report(TaskReport(task.task_id, task.lease_epoch, entry), task)
+            return
+        drive = self._drives[task.workflow_id] = JoinedDrive()
+        try:
+            if entry is not None:
+                report = TaskReport(task.task_id, task.lease_epoch, entry, drives=True)
+                if not await self._report(report, task) and not drive.is_wanted:
+                    return
+            while await drive.is_next():
+                await self._drive_once(task, died=died)
+                died = False
+        finally:
+            del self._drives[task.workflow_id]
+        await self._reporter.report(TaskReport(task.task_id, task.lease_epoch))
+
+    async def _drive_once(self, task: TaskRecord, *, died: bool) -> None:
         with contextlib.suppress(WorkflowBusyError, WorkflowNotFoundError):  # whoever drives it takes what came
-            run = await self._engine.drive(task.workflow_id, died=crashed)
+            run = await self._engine.drive(task.workflow_id, died=died)
             if run.record.due_us is not None and self._scheduler is not None:
                 self._scheduler.wake()
-        await self._reporter.report(TaskReport(task.task_id, task.lease_epoch))
+
+    async def _report(self, report: TaskReport, task: TaskRecord) -> bool:
+        if await self._reporter.report(report):
+            return True
+        await self._tell_dropped(task)
+        return False
 
     async def _perform(self, slot: Slot) -> bytes | None:
         """Run the body of a step; the payload of the report, or None where it was stopped."""

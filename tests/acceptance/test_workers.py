@@ -39,14 +39,26 @@ class Place:
         """The application that starts workflows and runs none of their steps."""
         store: Any = postgres.store() if self.is_server else SQLitePersistenceProvider(self.url)
         builder = WorkflowBuilder(
-            persistence_provider=store, execution_provider=QueuedExecutionProvider(), plugins=False, import_roots=["tests"]
+            persistence_provider=store,
+            execution_provider=QueuedExecutionProvider(),
+            plugins=False,
+            import_roots=["tests"],
         )
         builder.register(FLOW)
         return builder
 
     def work(self, *options: str) -> subprocess.Popen[str]:
         """One more worker."""
-        command = [sys.executable, "-c", "from ruvon.cli import main; main()", "worker", "--db", self.url, "--workflows", str(FLOW)]
+        command = [
+            sys.executable,
+            "-c",
+            "from ruvon.cli import main; main()",
+            "worker",
+            "--db",
+            self.url,
+            "--workflows",
+            str(FLOW),
+        ]
         made = subprocess.Popen(
             [*command, "--import-root", str(ROOT / "tests"), "--lease", "5", *options],
             cwd=ROOT,
@@ -95,7 +107,7 @@ def test_killed_workers_lose_nothing_and_record_nothing_twice(place: Place) -> N
         builder = place.builder()
         await builder.initialize()
         first, second, _ = (place.work("--concurrency", "2") for _ in range(3))
-        while len(await builder.persistence.list_workers()) < 3:
+        while len(await builder.persistence.list_workers()) < 3:  # noqa: ASYNC110 - other processes tell it
             await asyncio.sleep(0.05)
         made = [await builder.create_workflow("Killed", {}, background=True) for _ in range(RUNS)]
         await asyncio.to_thread(place.wait_for, lambda lines: _by(first.pid, lines) >= 2)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from pydantic import BaseModel
 
-from ruvon import Retry, StepContext, Won, first_of, gather, named, step, workflow
+from ruvon import Retry, StepContext, Won, first_of, gather, named, secret, step, workflow
 from ruvon.models import WorkflowJumpDirective, WorkflowPauseDirective
 from ruvon.worker import current_execution_context
 
@@ -183,4 +183,14 @@ async def counting_one(n: int) -> int:
     return n
 
 
-WORKFLOWS = (holding, racing, counted, caught, blocked, abouts, directing, wanting, turns, many)
+@step(queue="q")
+async def uses(token: str) -> int:
+    return len(token)
+
+
+@workflow("QSecret")
+async def secretive(state: Doc) -> int:
+    return await uses(secret("TOKEN"))
+
+
+WORKFLOWS = (holding, racing, counted, caught, blocked, abouts, directing, wanting, turns, many, secretive)

@@ -11,7 +11,7 @@ import pytest
 
 from ruvon.builder import WorkflowBuilder
 from ruvon.models import WorkflowStatus
-from ruvon.providers import InboxEntry, InboxKind, TaskFilter, TaskReport
+from ruvon.providers import InboxEntry, InboxKind, TaskFilter, TaskKind, TaskReport
 from ruvon.worker import Worker
 from tests.support import queued_flows as flows
 from tests.support.workers import until, working
@@ -178,7 +178,8 @@ def test_the_loser_of_a_race_is_withdrawn(queued: Make) -> None:
             await seen("begin slow")
             flows.gate("fast").set()
             await until(workflow)
-            assert await builder.persistence.find_tasks(EVERYTHING) == []
+            left = await builder.persistence.find_tasks(EVERYTHING)
+            assert [task for task in left if task.kind is TaskKind.STEP] == []
         assert (workflow.result, workflow.state.notes) == ("fast", ["after"])
         assert "end slow" not in flows.SEEN
 
@@ -396,5 +397,48 @@ def test_a_payload_that_cannot_be_read_is_put_off_and_stays(queued: Make, damage
         (left,) = await store.find_tasks(EVERYTHING)
         assert left.status == "pending"
         assert left.available_us > builder.clock.now_us() + 20_000_000
+
+    asyncio.run(scenario())
+
+
+def test_observers_are_told_of_a_queued_step_when_its_result_is_recorded(queued: Make) -> None:
+    """S2-050: nothing when the step is only dispatched; then the time that the worker measured."""
+
+    class Recorder:
+        def __init__(self) -> None:
+            self.told: list[tuple[str, float | None]] = []
+
+        async def on_step_executed(self, workflow_id: str, step_name: str, duration_ms: float | None) -> None:
+            self.told.append((step_name, duration_ms))
+
+    async def scenario() -> None:
+        recorder = Recorder()
+        builder = queued(observers=[recorder])
+        workflow = await started(builder, "QHold")
+        assert recorder.told == []
+        async with working(builder):
+            await seen("begin a")
+            await asyncio.sleep(0.03)
+            flows.gate("a").set()
+            await until(workflow)
+        ((name, duration),) = recorder.told
+        assert name == "hold"
+        assert duration is not None
+        assert duration >= 25
+
+    asyncio.run(scenario())
+
+
+def test_secrets_never_lie_in_the_queue(queued: Make) -> None:
+    """The expression travels, and the worker looks the value up."""
+
+    async def scenario() -> None:
+        builder = queued(secrets=lambda name: f"value of {name}")
+        workflow = await started(builder, "QSecret")
+        (task,) = await builder.persistence.find_tasks(EVERYTHING)
+        assert b"value of" not in task.payload
+        async with working(builder):
+            await until(workflow)
+        assert workflow.result == len("value of TOKEN")
 
     asyncio.run(scenario())

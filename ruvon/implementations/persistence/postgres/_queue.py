@@ -37,13 +37,9 @@ class Queue(Database):
     async def claim_tasks(
         self, worker_id: str, /, *, queues: Sequence[str] = (), limit: int = 1, lease_us: int, now_us: int
     ) -> Sequence[TaskRecord]:
-        """Claim pending tasks that are due."""
-
-        async def work(connection: Connection) -> list[TaskRecord]:
-            found = await connection.fetch(sql.CLAIM, worker_id, now_us + lease_us, now_us, list(queues) or None, limit)
-            return [rows.task(row) for row in found]
-
-        return sorted(await self._transaction(work), key=lambda task: (-task.priority, task.available_us))
+        """Claim pending tasks that are due. A claim whose answer is lost with the connection runs out by itself."""
+        found = await self._all(sql.CLAIM, worker_id, now_us + lease_us, now_us, list(queues) or None, limit)
+        return sorted(map(rows.task, found), key=lambda task: (-task.priority, task.available_us))
 
     async def claim_task(self, task_id: str, worker_id: str, /, *, lease_us: int, now_us: int) -> TaskRecord | None:
         """Claim one task."""
