@@ -14,7 +14,7 @@ import orjson
 
 from benchmarks.table import Table
 
-NAMES = ("values", "expressions", "frontends", "engine", "observers", "persistence", "footprint", "durable")
+NAMES = ("values", "expressions", "frontends", "engine", "observers", "persistence", "footprint", "durable", "queue")
 RESULTS = Path(__file__).parent / "results"
 
 

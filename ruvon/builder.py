@@ -307,10 +307,11 @@ class WorkflowBuilder:
         priority: int = 0,
         metadata: Mapping[str, object] | None = None,
         version: str | None = None,
+        background: bool = False,
         persistence_provider: PersistenceProvider | None = None,
         execution_provider: ExecutionProvider | None = None,
     ) -> Workflow:
-        """Create an instance; nothing of it runs yet.
+        """Create an instance; nothing of it runs yet, unless a worker is to drive it.
 
         Args:
             workflow_type: a registered type.
@@ -323,6 +324,7 @@ class WorkflowBuilder:
             priority: larger is sooner, where work is queued.
             metadata: whatever the application attaches.
             version: a version of the definition; the current one where none is given.
+            background: a worker (`ruvon worker`) that serves the queue `default` drives it, beginning at once.
             persistence_provider: another store than the builder's.
             execution_provider: another executor than the builder's.
 
@@ -345,7 +347,7 @@ class WorkflowBuilder:
             metadata={**self._observers.metadata(None), **(metadata or {})},
         )
         try:
-            await engine.create(record, definition)
+            await engine.create(record, definition, background=background)
         except DuplicateIdempotencyKeyError:
             known = await engine.store.find_by_idempotency_key(idempotency_key or "")
             if if_exists == "raise" or known is None:

@@ -24,7 +24,9 @@ from ruvon.cli._scheduler import scheduler
 from ruvon.cli._schedules import schedule
 from ruvon.cli._show import list_, show
 from ruvon.cli._targets import UnknownTypeError
+from ruvon.cli._tasks import scan_zombies, tasks, zombie_daemon
 from ruvon.cli._versions import definitions
+from ruvon.cli._worker import worker, workers
 
 __all__ = ["cli", "run"]
 
@@ -43,6 +45,7 @@ click.rich_click.COMMAND_GROUPS = {
             "commands": ["retry", "rewind", "fork", "jump", "signal", "retry-compensation", "bulk"],
         },
         {"name": "Planning", "commands": ["schedule", "scheduler"]},
+        {"name": "Workers", "commands": ["worker", "workers", "tasks", "scan-zombies", "zombie-daemon"]},
         {"name": "Testing", "commands": ["crash-test"]},
         {"name": "Looking on", "commands": ["logs", "metrics"]},
         {"name": "Set-up", "commands": ["config", "db", "plugins", "completion"]},
@@ -83,10 +86,12 @@ def _exit_code_of(exc: Exception) -> Exit:
         PersistenceError,
         ScheduleNotFoundError,
         StaleWorkflowError,
+        TaskNotFoundError,
         WorkflowNotFoundError,
     )
 
-    if isinstance(exc, WorkflowNotFoundError | ScheduleNotFoundError | UnknownWorkflowTypeError | ObjectNotFoundError):
+    missing = WorkflowNotFoundError | TaskNotFoundError
+    if isinstance(exc, missing | ScheduleNotFoundError | UnknownWorkflowTypeError | ObjectNotFoundError):
         return Exit.NOT_FOUND
     if isinstance(exc, StaleWorkflowError | DuplicateIdempotencyKeyError):
         return Exit.FAILURE
@@ -146,6 +151,11 @@ for command in (
     interactive,
     schedule,
     scheduler,
+    worker,
+    workers,
+    tasks,
+    scan_zombies,
+    zombie_daemon,
     crash_test,
     logs,
     metrics,

@@ -4,6 +4,7 @@ import rich_click as click
 
 from ruvon.cli._options import argument, option
 from ruvon.cli._output import Exit, fail, print_json, print_table
+from ruvon.cli._provider import EXECUTIONS
 from ruvon.cli._settings import DEFAULTS, config_path, load_settings, save_settings, setting
 
 __all__ = ["config"]
@@ -53,11 +54,11 @@ def set_persistence(database: str) -> None:
 
 
 @config.command("set-execution")
-@argument("execution", type=click.Choice(["sync"]))
+@argument("execution", type=click.Choice(EXECUTIONS))
 def set_execution(execution: str) -> None:
-    """Choose how steps are run.
+    """Choose who runs queued steps: `sync`, whoever drives the run; `queue`, workers (`ruvon worker`).
 
-    Example: ruvon config set-execution sync
+    Example: ruvon config set-execution queue
     """
     _store("execution", execution)
 

@@ -1,5 +1,6 @@
 """The store behind a command: a SQLite file, a PostgreSQL or a Redis server, by the form of the database's name."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ruvon.cli._output import Exit, fail
@@ -9,11 +10,23 @@ if TYPE_CHECKING:
     from ruvon.implementations.persistence.postgres import PostgresPersistenceProvider
     from ruvon.implementations.persistence.redis import RedisPersistenceProvider
     from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
+    from ruvon.providers import ExecutionProvider
 
-__all__ = ["Provider", "durability", "is_redis", "is_server", "new_provider", "without_password"]
+__all__ = [
+    "EXECUTIONS",
+    "Provider",
+    "durability",
+    "is_redis",
+    "is_server",
+    "new_execution",
+    "new_provider",
+    "without_password",
+]
 
 Provider: TypeAlias = "SQLitePersistenceProvider | PostgresPersistenceProvider | RedisPersistenceProvider"
 
+EXECUTIONS: Final = ("sync", "queue")
+"""Values of the setting `execution`."""
 _POSTGRES: Final = frozenset({"postgresql", "postgres", "postgresql+asyncpg"})
 _REDIS: Final = frozenset({"redis", "rediss", "unix"})
 _PATIENCE_S: Final = 5.0
@@ -63,6 +76,21 @@ def new_provider(database: str, *, migrate: bool) -> Provider:
     from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider  # noqa: PLC0415
 
     return SQLitePersistenceProvider(database, durability=durability())
+
+
+def new_execution(name: str) -> "ExecutionProvider":
+    """Who runs queued steps: `sync`, whoever drives; `queue`, workers."""
+    from ruvon.implementations.execution.queued import QueuedExecutionProvider  # noqa: PLC0415
+    from ruvon.implementations.execution.sync import SyncExecutionProvider  # noqa: PLC0415
+
+    kinds: dict[str, Callable[[], ExecutionProvider]] = {
+        "sync": SyncExecutionProvider,
+        "queue": QueuedExecutionProvider,
+    }
+    made = kinds.get(name.strip().lower())
+    if made is None:
+        fail(f"the setting execution is `{name}`; it is one of {', '.join(EXECUTIONS)}", Exit.USAGE)
+    return made()
 
 
 def durability() -> Any:

@@ -16,6 +16,7 @@ from ruvon.cli._output import Exit, fail, print_json, secho
 from ruvon.cli._report import record_data, tell, workflow_data
 from ruvon.cli._resume import resume_everything
 from ruvon.cli._session import Session, Store, again, await_it, code_options, opened
+from ruvon.cli._settings import setting
 from ruvon.cli._unknown import refuse_unknown
 from ruvon.cli._waits import answerable, form_type
 
@@ -89,6 +90,8 @@ def start(
 ) -> None:
     """Create a run of TARGET; nothing of it runs yet, unless --auto is given.
 
+    With the setting `execution: queue` a worker runs it at once.
+
     Example: ruvon start OrderProcessing --data-file order.json --auto
     """
     runnable = require_runnable(target, store, name)
@@ -102,7 +105,8 @@ def start(
 
     async def work() -> Mapping[str, Any]:
         async with opened(store, create=not dry_run, memory=dry_run, observers=[narrator]) as session:
-            workflow = await _create(session, runnable, initial, key)
+            background = not auto and setting("execution") == "queue"
+            workflow = await _create(session, runnable, initial, key, background=background)
             if auto:
                 return await drive(session, workflow, narrator, workflow.run, as_json=as_json)
             return await finish(session, workflow, as_json=as_json)
@@ -129,12 +133,17 @@ async def _dry_run(runnable: Runnable, initial: object, store: Store, *, as_json
         )
 
 
-async def _create(session: Session, runnable: Runnable, initial: object, key: str | None) -> "Workflow":
+async def _create(
+    session: Session, runnable: Runnable, initial: object, key: str | None, *, background: bool = False
+) -> "Workflow":
     definition = runnable.definition
     refuse_unknown(definition, definition.state, initial, "the initial data")
     await require_children(session, register_family(session.builder, runnable))
     return await session.builder.create_workflow(
-        definition.workflow_type, {} if initial is None else initial, idempotency_key=key
+        definition.workflow_type,
+        {} if initial is None else initial,
+        idempotency_key=key,
+        background=background,
     )
 
 

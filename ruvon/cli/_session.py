@@ -15,7 +15,7 @@ import rich_click as click
 
 from ruvon.cli._options import option
 from ruvon.cli._output import Exit, fail, shortened
-from ruvon.cli._provider import Provider, is_server, new_provider, without_password
+from ruvon.cli._provider import Provider, is_server, new_execution, new_provider, without_password
 from ruvon.cli._settings import setting
 from ruvon.cli._targets import Needs, import_roots
 
@@ -219,6 +219,7 @@ async def opened(
     memory: bool = False,
     observers: Sequence[object] = (),
     drives: bool = False,
+    execution: str | None = None,
 ) -> AsyncGenerator[Session, None]:
     """Open the database and make a builder over it.
 
@@ -228,11 +229,13 @@ async def opened(
         memory: a database in memory is enough.
         observers: who is told what happens.
         drives: the command drives workflows, so the observers of the settings are told too; so it is with `observers`.
+        execution: who runs queued steps, `sync` or `queue`; default: the setting.
     """
     _remember(store)
     told = [*observers, *(_configured() if drives or observers else ())]
     provider = new_provider(store.file(memory=memory, create=create), migrate=create)
-    builder = new_builder(store, persistence_provider=provider, observers=told)
+    executor = new_execution(setting("execution", execution))
+    builder = new_builder(store, persistence_provider=provider, execution_provider=executor, observers=told)
     await builder.initialize()
     try:
         register_types(builder, store)

@@ -4,7 +4,7 @@ from typing import Final
 
 __all__ = ["HEAD", "MigrationError"]
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 
 
 class MigrationError(RuntimeError):

@@ -217,9 +217,26 @@ tasks = sa.Table(
     _maybe("worker_id", _NAME),
     _column("lease_epoch", _INT),
     _column("lease_us", _INT),
+    _column("crashes", _INT, default="0"),
+    _maybe("progress", _BYTES),
 )
-sa.Index("ix_tasks_claim", tasks.c.status, tasks.c.available_us)
+sa.Index("ix_tasks_pending", tasks.c.priority.desc(), tasks.c.available_us, **_where("status = 'pending'"))
+sa.Index("ix_tasks_leases", tasks.c.lease_us, **_where("status = 'claimed'"))
 sa.Index("ix_tasks_workflow", tasks.c.workflow_id)
+
+sa.Table(
+    "workers",
+    metadata,
+    _key("worker_id", _NAME),
+    _column("host", sa.Text()),
+    _column("pid", _INT),
+    _column("queues", sa.Text()),
+    _column("concurrency", _INT),
+    _column("started_us", _INT),
+    _column("seen_us", _INT),
+    _column("running", sa.Text()),
+    _column("draining", _BOOL),
+)
 
 sa.Table(
     "workflow_outbox",

@@ -127,6 +127,7 @@ def stop_strand(run: Run, strand: Strand) -> None:
             run.moved = True
             return  # the child ends first; then the strand leaves
         run.waiting.pop(strand.wait.activation, None)
+        strand.unsure = strand.unsure or strand.wait.kind is WaitKind.TASK  # a worker may be at it, or have done it
         strand.wait = None
     if strand in run.ready:
         run.ready.remove(strand)

@@ -109,7 +109,7 @@ class ChildMaker:
     async def drive(self, child: UUID) -> None:
         """Drive a child as far as it goes now."""
         try:
-            await self._engine.drive(child, patient=True)
+            await self._engine.drive(child, patient=self._engine.waits_for_timers)
         except (WorkflowBusyError, WorkflowNotFoundError):
             return
 
@@ -183,6 +183,7 @@ class ChildMaker:
             snapshot=fresh.snapshot,
             saga_enabled=fresh.saga_enabled,
             consumed=tuple(run.out.consumed),
+            tasks_done=tuple(run.queued),
             definitions=(definition,),
             digest=program.digest,
             workflow_version=program.definition.workflow_version,

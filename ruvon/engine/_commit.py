@@ -8,7 +8,7 @@ import orjson
 from ruvon.engine._cancel import ending_dues
 from ruvon.engine._error_records import record_error
 from ruvon.engine._errors import CompensationFailedError
-from ruvon.engine._frames import Exit, WaitState
+from ruvon.engine._frames import Exit, WaitKind, WaitState
 from ruvon.engine._history_limit import forget_before, keep_previous
 from ruvon.engine._position import encode_position
 from ruvon.engine._run import Outgoing, Run
@@ -55,6 +55,8 @@ def build_transition(run: Run) -> Transition:
         entries[-1].position = transition.position
     if not is_active or run.waiting:  # somebody may be asked while another branch runs
         _add_waits(run, transition)
+    if run.queued or out.tasks:
+        _keep_tasks(run, out, over=over)
     if over:
         _add_end(run, transition, status)
     if status is not run.status or over:
@@ -87,6 +89,15 @@ def _add_waits(run: Run, transition: Transition) -> None:
     moments += [fork.due_us for _, fork in run.forks.values() if fork.due_us is not None and fork.due_us > 0]
     moments += ending_dues(run)
     transition.due_us = min(moments, default=None)
+
+
+def _keep_tasks(run: Run, out: Outgoing, *, over: bool) -> None:
+    """Withdraw the tasks that nobody waits for any more: left by a cancel, a race, a jump, an end."""
+    waits = [] if over else [strand.wait for strand in run.waiting.values()]
+    awaited = {wait.key for wait in waits if wait is not None and wait.kind is WaitKind.TASK and wait.key is not None}
+    out.tasks = [task for task in out.tasks if task.task_id in awaited]
+    out.tasks_done += sorted(run.queued - awaited)
+    run.queued = awaited
 
 
 def _shown(wait: WaitState) -> dict[str, object]:

@@ -14,7 +14,7 @@ from uuid import UUID
 from ruvon.engine._cancel import ends_early, leave_strand
 from ruvon.engine._commit import build_transition, committed
 from ruvon.engine._frames import Strand, UndoFrame
-from ruvon.engine._inbox import next_due_us, ring, take_inbox
+from ruvon.engine._inbox import next_due_us, ring, take_inbox, withdraw_overdue
 from ruvon.engine._machine import advance
 from ruvon.engine._resume import come_to_effects
 from ruvon.engine._run import Run
@@ -110,6 +110,8 @@ class Drive:
             await self._take_news()
             if run.waiting or run.forks or run.is_limited():
                 ring(run, run.now_us())
+            if run.overdue:
+                self._news = await withdraw_overdue(run) or self._news
             if run.losers:
                 self._stop_losers()
             if self._error is not None:

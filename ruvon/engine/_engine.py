@@ -43,6 +43,8 @@ from ruvon.providers import (
     InstanceFilter,
     InstanceRecord,
     StaleWorkflowError,
+    TaskKind,
+    TaskRecord,
     TemplateEngine,
     Transition,
     WasmRuntime,
@@ -137,6 +139,8 @@ class Engine:
         self.cleanup_deadline_us = cleanup_deadline_us
         self._torn: set[UUID] = set()
         """Instances whose last drive in this process failed before its end: they were under way."""
+        self.waits_for_timers = True
+        """A drive that begins a child sleeps until the child's timers are due; a worker leaves that to its scheduler."""
         self._definitions = definitions
         self._compile_node = compile_node
         self._secrets = secrets
@@ -224,11 +228,21 @@ class Engine:
 
     async def program_of(self, record: InstanceRecord) -> Program:
         """The program of an instance: its own definition, from the store."""
-        known = self._programs.by_digest.get(record.digest)
+        return await self.program_by_digest(record.digest)
+
+    async def program_by_digest(self, digest: bytes) -> Program:
+        """The program of a stored definition.
+
+        Raises:
+            DefinitionNotFoundError: the store has none with this digest.
+            DefinitionDriftError: the deployed code does not fit it.
+            ProgramError: it cannot run here.
+        """
+        known = self._programs.by_digest.get(digest)
         if known is not None:
             return known
-        stored = await self.store.get_definition(record.digest)
-        return self._build(load(stored.text), record.digest)
+        stored = await self.store.get_definition(digest)
+        return self._build(load(stored.text), digest)
 
     def _build(self, definition: Definition, key: bytes) -> Program:
         known = self._programs.by_digest.get(key)
@@ -323,8 +337,8 @@ class Engine:
         definition = program.definition
         return DefinitionRecord(program.digest, definition.workflow_type, definition.workflow_version, text)
 
-    async def create(self, record: InstanceRecord, definition: DefinitionRecord) -> None:
-        """Write a new instance, and tell observers.
+    async def create(self, record: InstanceRecord, definition: DefinitionRecord, *, background: bool = False) -> None:
+        """Write a new instance, and tell observers; in the `background` a worker drives it at once.
 
         Raises:
             DuplicateIdempotencyKeyError: its key is taken; nothing was written.
@@ -340,6 +354,11 @@ class Engine:
                 self.store.transact()  # raises where there is no SQL; entered by each step itself
             if program.starts:
                 transition.definitions = self.family(program)
+        if background:
+            wake = f"{record.workflow_id.hex}.wake"
+            transition.tasks = (
+                TaskRecord(wake, record.workflow_id, TaskKind.WAKE, "", available_us=0, priority=record.priority),
+            )
         await self.store.commit(transition)
         await self.announce(record)
 
@@ -374,6 +393,7 @@ class Engine:
         patient: bool = False,
         by_step: bool = False,
         prepare: "Prepare | None" = None,
+        died: bool = False,
     ) -> Run:
         """Take an instance, drive it as far as it goes now, and let it go.
 
@@ -383,14 +403,16 @@ class Engine:
             by_step: stop behind a step that does not go on by itself.
             prepare: changes the loaded run before it is driven (an answer, input, a repair); what it raises ends the
                 call with nothing changed.
+            died: the process that drove it last is known to have died over it, though the store may not know.
 
         Raises:
             WorkflowBusyError: somebody else drives it; nothing was run.
         """
         hold = await self.store.hold(workflow_id)
+        died = died or hold.died
         try:
             run = await self._drive_held(
-                hold, workflow_id, patient=patient, by_step=by_step, prepare=prepare, died=hold.died
+                hold, workflow_id, patient=patient, by_step=by_step, prepare=prepare, died=died
             )
             while run.restarted:
                 run = await self._drive_held(
@@ -398,7 +420,7 @@ class Engine:
                 )
         finally:
             await hold.release()
-        if hold.died:
+        if died:
             await self._find_told(run)
         await self._wake(run)
         return run

@@ -20,13 +20,13 @@ from ruvon.engine._cancel import (
     time_out,
 )
 from ruvon.engine._effects import EXPIRED, Given, Message
-from ruvon.engine._frames import Strand, UndoFrame, WaitKind
+from ruvon.engine._frames import Strand, UndoFrame, WaitKind, WaitState
 from ruvon.engine._machine import arrive
 from ruvon.engine._run import Run
 from ruvon.ir._nodes import Join, Parallel
 from ruvon.providers import InboxEntry, InboxKind
 
-__all__ = ["next_due_us", "ring", "signal_of", "take_inbox"]
+__all__ = ["next_due_us", "ring", "signal_of", "take_inbox", "withdraw_overdue"]
 
 
 def take_inbox(run: Run) -> None:
@@ -82,8 +82,10 @@ def _take(run: Run, entry: InboxEntry) -> bool:
         case InboxKind.TASK_RESULT:
             _consume(run, entry)
             strand = run.waiting.get(entry.name)
-            if strand is not None and strand.wait is not None and strand.wait.kind is WaitKind.TASK:
+            if strand is not None and strand.wait is not None and strand.wait.key == entry.key:
                 arrive(run, strand, Message(entry.payload, entry.key or ""))
+            else:
+                run.log("dropped", "", entry.name, note="the result of a task that nobody waits for any more")
         case InboxKind.CHILD_ENDED:
             _consume(run, entry)
             _child_ended(run, entry)
@@ -189,7 +191,10 @@ def ring(run: Run, now: int) -> bool:
     rang = False
     for _, _, strand in sorted(due, key=lambda item: (item[0], item[1])):
         if strand.wait is not None and not is_stopping(strand) and run.fatal is None:
-            _expire(run, strand)
+            if strand.wait.kind is WaitKind.TASK:
+                _overdue(run, strand.wait)
+            else:
+                _expire(run, strand)
             rang = True
     for owner, fork in list(run.forks.values()):
         if fork.due_us is not None and 0 < fork.due_us <= now and not fork.stopping:
@@ -197,6 +202,28 @@ def ring(run: Run, now: int) -> bool:
             run.moved = rang = True
     rang = time_out(run, now) or rang
     return cut_cleanups(run, now) or rang
+
+
+def _overdue(run: Run, wait: WaitState) -> None:
+    """The time that a task had to find a worker is over: the queue is asked whether it has found one."""
+    wait.due_us = None
+    run.overdue.append(wait)
+    run.moved = True
+
+
+async def withdraw_overdue(run: Run) -> bool:
+    """Withdraw the tasks that have found no worker in time; whether there were any, and the inbox has grown.
+
+    The queue decides: a task that a worker has taken by now is left to that worker. Doing this twice is harmless.
+    """
+    overdue, run.overdue = run.overdue, []
+    grown = False
+    for wait in overdue:
+        entry = InboxEntry(
+            run.record.workflow_id, InboxKind.TASK_RESULT, wait.activation, b"{}", wait.key, at_us=run.now_us()
+        )
+        grown = await run.services.store.withdraw_task(wait.key or "", entry) or grown
+    return grown
 
 
 def _expire(run: Run, strand: Strand) -> None:

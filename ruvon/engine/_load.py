@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
-from ruvon.engine._frames import GraphFrame
+from ruvon.engine._frames import GraphFrame, WaitKind
 from ruvon.engine._history_limit import previous_name
 from ruvon.engine._position import decode_position, load_branches
 from ruvon.engine._program import Program
@@ -76,6 +76,11 @@ async def loaded_at(
     _load_finished(run)
     await _load_previous(run)
     _load_results(run)
+    run.queued = {
+        strand.wait.key
+        for strand in run.waiting.values()
+        if strand.wait is not None and strand.wait.kind is WaitKind.TASK and strand.wait.key is not None
+    }
     run.moved = False
     return run
 

@@ -165,14 +165,12 @@ async def retry_compensation(run: Run, note: str) -> None:
 
 
 def stop_awaited(run: Run, wait: WaitState, reason: str) -> None:
-    """Nobody waits for the child or the queued work any more: the child is told to end, the work is not done."""
+    """Nobody waits for the child any more: it is told to end; queued work is withdrawn by the commit."""
     if wait.key is None:
         return
     if wait.kind is WaitKind.CHILD:
         payload = orjson.dumps({"reason": reason, "compensate": True})
         run.out.sent.append(cancel_entry(run, wait.key, payload))
-    if wait.kind is WaitKind.TASK:
-        run.out.tasks_done.append(wait.key)
 
 
 def _require_step(run: Run, step: str) -> None:

@@ -293,6 +293,7 @@ async def place_rewound(run: Run, leaving: Exit) -> None:
     state = cast("Mapping[str, object] | None", decoded)
     there = await _standing_at(run, point, state)
     there.out = run.out
+    there.queued = run.queued
     there.pending = run.pending
     dropped = [point.after, run.last_seq + 1]
     entry = there.log(

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from ruvon.engine._error_records import ErrorRecord, record_error
 from ruvon.engine._errors import DefinitionDriftError, ProgramError
-from ruvon.engine._frames import BodyFrame, Exit, ForkFrame, LoopFrame, Strand, UndoFrame
+from ruvon.engine._frames import BodyFrame, Exit, ForkFrame, LoopFrame, Strand, UndoFrame, WaitState
 from ruvon.engine._interceptors import Intercept
 from ruvon.engine._program import Op, Program
 from ruvon.engine._scope import Scope, StoredScopes
@@ -173,6 +173,10 @@ class Run:
         self.moved = False
         """The position changed since the last commit, though no entry says so."""
         self.out = Outgoing()
+        self.queued: set[str] = set()
+        """Tasks of the last commit that strands wait for; one that nobody waits for any more is withdrawn."""
+        self.detached = False
+        """It belongs to a worker, which runs one body of it and records nothing."""
         self.deltas = 0
         """Log entries, and their bytes, since the last snapshot."""
         self.delta_bytes = 0
@@ -189,6 +193,8 @@ class Run:
         self.forks: dict[str, tuple[Strand, ForkFrame]] = {}
         """Open PARALLELs with a timeout."""
         self.inbox: list[InboxEntry] = []
+        self.overdue: list[WaitState] = []
+        """Waits for tasks whose time to find a worker is over."""
         self.by_step = False
         """Stop after a step of the outermost graph that does not go on by itself."""
         self.halted: Op | None = None
@@ -356,7 +362,7 @@ class Run:
 
     def commits_now(self, strand: Strand | None = None) -> bool:
         """Whether what happened is to be committed before the next effect, which is one of `strand`."""
-        if self.commit_each or self.turn_ended or self.out.created or self.out.sent:
+        if self.commit_each or self.turn_ended or self.out.created or self.out.sent or self.out.tasks:
             self.turn_ended = False
             return True
         if len(self.pending) >= _MOST_PENDING or self.outermost_loop() is None:

@@ -188,6 +188,20 @@ class Scope:
             return decode_error(self.types, data)
         return self.types.variable(name).decode(data)
 
+    def seen_bytes(self, name: str) -> bytes | None:
+        """The encoded value of a variable as this strand sees it."""
+        found = self.raw(name)
+        return found.join() if isinstance(found, Chunks) else found
+
+    def visible_names(self) -> "set[str]":
+        """The names of all variables that this strand sees, hidden ones too."""
+        found: set[str] = set()
+        scope: Scope | None = self
+        while scope is not None:
+            found.update(scope.variables, scope.base_variables)
+            scope = scope.parent
+        return found
+
     def bytes_of(self, name: str) -> bytes | None:
         """The encoded value of a variable of this scope itself."""
         found = self.variables.get(name)

@@ -61,6 +61,7 @@ from ruvon.providers.expression_evaluator import ExpressionEvaluator
 from ruvon.providers.inference import InferenceProvider, ModelRef
 from ruvon.providers.observer import NoopObserver, ObservedWorkflow, WorkflowObserver
 from ruvon.providers.persistence import Duty, EngineStore, Hold, PersistenceProvider, SqlTransaction
+from ruvon.providers.tasks import TaskClaim, TaskFilter, TaskReport, TaskStatus, TaskStore, WorkerRecord
 from ruvon.providers.template_engine import TemplateEngine
 from ruvon.providers.wasm import ModuleRef, WasmRuntime
 
@@ -109,15 +110,21 @@ __all__ = [
     "StatementError",
     "SystemClock",
     "SystemIds",
+    "TaskClaim",
+    "TaskFilter",
     "TaskKind",
     "TaskNotFoundError",
     "TaskRecord",
+    "TaskReport",
+    "TaskStatus",
+    "TaskStore",
     "TemplateEngine",
     "TemplateError",
     "Transition",
     "TransportError",
     "UnsupportedError",
     "WasmRuntime",
+    "WorkerRecord",
     "WorkflowBusyError",
     "WorkflowNotFoundError",
     "WorkflowObserver",

@@ -117,6 +117,10 @@ class TaskRecord:
     """Raised with each claim; a worker with an older one cannot report."""
     lease_us: int = 0
     """When the claim runs out."""
+    crashes: int = 0
+    """So many workers have died over it."""
+    progress: bytes | None = None
+    """JSON of what its body told last with `heartbeat`."""
 
 
 @dataclass(slots=True)

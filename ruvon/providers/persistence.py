@@ -39,6 +39,7 @@ from ruvon.providers._records import (
     Transition,
     WorkflowSummary,
 )
+from ruvon.providers.tasks import TaskStore
 
 __all__ = [
     "DefinitionNotFoundError",
@@ -133,8 +134,8 @@ class SqlTransaction(Protocol):
         ...
 
 
-class EngineStore(Protocol):
-    """The part of a store that the engine itself uses."""
+class EngineStore(TaskStore, Protocol):
+    """The part of a store that the engine itself and its workers use."""
 
     async def commit(self, transition: Transition, /) -> None:
         """Write one transition completely, or not at all; on return it is durable.
@@ -381,6 +382,10 @@ class PersistenceProvider(EngineStore, Protocol):
         """Record where a task stands; `TaskNotFoundError` where there is none."""
         ...
 
+    def another(self) -> "PersistenceProvider":
+        """A further provider on the same database, for another event loop; not open yet."""
+        ...
+
     async def get_task(self, task_id: str, /) -> TaskRecord:
         """The task; `TaskNotFoundError` where there is none."""
         ...
@@ -393,6 +398,10 @@ class PersistenceProvider(EngineStore, Protocol):
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         """Tell that a worker is alive and where it is; one row per workflow."""
+        ...
+
+    async def remove_heartbeat(self, workflow_id: UUID | str, worker_id: str, /) -> None:
+        """Forget the heartbeat of a workflow, unless it is another worker's by now."""
         ...
 
     async def scan_stale_heartbeats(self, threshold_seconds: float, /) -> list[dict[str, Any]]:

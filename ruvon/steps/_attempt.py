@@ -9,6 +9,7 @@ import asyncio
 import inspect
 from abc import abstractmethod
 from collections.abc import Awaitable, Coroutine
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, TypeVar, final
 
@@ -17,8 +18,6 @@ import orjson
 from ruvon.engine import (
     EffectOp,
     ErrorRecord,
-    Exit,
-    ExitKind,
     Function,
     GraphFrame,
     Run,
@@ -26,15 +25,10 @@ from ruvon.engine import (
     StepCall,
     Strand,
     TargetWriter,
-    WaitKind,
-    WaitState,
-    fail,
     finish_node,
     next_attempt_us,
-    record_step,
     saga_bytes,
     step_writes,
-    unwind,
     validate,
 )
 from ruvon.engine._arguments import encode_argument
@@ -57,17 +51,41 @@ from ruvon.models import (
 )
 from ruvon.models._hints import is_outcome_unknown
 from ruvon.providers import PersistenceError, StatementError, UnsupportedError
+from ruvon.steps._record import error_name, is_bare_branch, record_verdict
+from ruvon.steps._verdicts import Done, Ended, Failed, Repeated, Started, Stopped, Verdict
 
-__all__ = ["Attempt", "BodyOp", "Work", "await_with_timeout"]
+__all__ = ["Around", "Attempt", "BodyOp", "Work", "await_with_timeout", "loop_of"]
 
 T = TypeVar("T")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a body may know of the frames around its step, where it runs without them."""
+
+    loop: tuple[int, object] | None
+    """Turn and item of the innermost loop."""
+    is_bare: bool
+    """It is the function of a PARALLEL task, which cannot steer the workflow."""
 
 
 @final
 class Work:
     """What a body is given."""
 
-    __slots__ = ("activation", "arguments", "context", "fields", "given", "services", "step", "view")
+    __slots__ = (
+        "activation",
+        "arguments",
+        "around",
+        "context",
+        "fields",
+        "given",
+        "services",
+        "step",
+        "threaded",
+        "view",
+    )
 
     def __init__(self, activation: str, arguments: dict[str, Any]) -> None:
         self.activation = activation
@@ -83,6 +101,10 @@ class Work:
         self.services: RunContext | None = None
         self.given: object = None
         """The validated input."""
+        self.around: Around | None = None
+        """Given where the strand has not the frames that it has at its holder."""
+        self.threaded = False
+        """A body that is not async runs in a thread, so that it holds up nobody else."""
 
 
 class BodyOp(EffectOp):
@@ -168,7 +190,7 @@ class BodyOp(EffectOp):
 class Attempt(Effect):
     """Runs a body once and records what came of it."""
 
-    __slots__ = ("begun_us", "frame", "op", "recorded", "statements", "tried", "work")
+    __slots__ = ("begun_us", "frame", "op", "recorded", "statements", "work")
 
     def __init__(self, op: BodyOp, strand: Strand, frame: GraphFrame, work: Work) -> None:
         super().__init__(strand)
@@ -176,7 +198,6 @@ class Attempt(Effect):
         self.frame = frame
         self.work = work
         self.begun_us = 0
-        self.tried = 1
         self.recorded = False
         """The step is recorded as done."""
         self.statements: Statements | None = None
@@ -207,16 +228,29 @@ class Attempt(Effect):
                         run.waiting[self.strand.wait.activation] = self.strand
                     await shared.commit()
         except UnsupportedError as exc:
-            self._failed(run, exc, retries=False)
+            record_verdict(run, self.op, self.strand, self.frame, self._failed(run, exc, retries=False))
         if self.recorded and not stands_at_effect(self.strand):
             run.moved = True  # what follows without effect is not in that commit
 
     async def _perform(self, run: Run) -> None:
+        verdict = await self.judged(run)
+        services = self.work.services
+        self.recorded = record_verdict(
+            run,
+            self.op,
+            self.strand,
+            self.frame,
+            verdict,
+            published=services.published if services is not None else (),
+            duration_us=run.services.clock.monotonic_us() - self.begun_us if run.notices is not None else None,
+        )
+
+    async def judged(self, run: Run) -> Verdict:
+        """Run the body and say what came of it; nothing of the run is changed."""
         op, strand, work = self.op, self.strand, self.work
         if op.takes_context:
             self._give_context(run)
         self.begun_us = run.services.clock.monotonic_us() if run.notices is not None else 0
-        self.tried = strand.attempt
         strand.in_body = True
         try:
             if strand.fork is not None:
@@ -229,31 +263,22 @@ class Attempt(Effect):
                 made = await made
         except asyncio.CancelledError:
             strand.in_body = False
-            self._cancelled(run)
-            return
+            return self._cancelled(run)
         except WorkflowDirective as directive:
             strand.in_body = False
-            self._directed(run, directive)
-            return
+            return self._directed(run, directive)
         except Exception as exc:  # the author's body may raise anything
             strand.in_body = False
             if self._lost_its_transaction(exc):
                 raise
-            self._failed(run, exc, retries=True)
-            return
+            return self._failed(run, exc, retries=True)
         strand.in_body = False
         undone = await undone_by_hand(run, op.undoes) if op.undoes else None
-        if self._complete(run, made, undone=undone):
-            self._executed(run, made)
+        return self._done(run, made, undone=undone)
 
     def _lost_its_transaction(self, exc: Exception) -> bool:
         """The store failed, not the step: nothing of it was written, and whoever drives next performs it again."""
         return self.statements is not None and isinstance(exc, PersistenceError) and not isinstance(exc, StatementError)
-
-    def _executed(self, run: Run, result: Any) -> None:
-        if run.notices is not None:
-            run.notices.step_executed(self.op.id, result, run.services.clock.monotonic_us() - self.begun_us, self.tried)
-        self.op.completed(run, self.strand, self.frame, result)
 
     def _call(self, run: Run) -> StepCall:
         op, work = self.op, self.work
@@ -275,9 +300,9 @@ class Attempt(Effect):
         work.services = RunContext(run, work.activation, self.frame)
         work.services.sql = self.statements
         if self.strand.attempt > 1:
-            known = self.strand.scope.bytes_of(_error_name(work.activation))
+            known = self.strand.scope.bytes_of(error_name(work.activation))
             work.services.error = orjson.loads(known) if known is not None else None
-        loop = loop_of(self.strand)
+        loop = loop_of(self.strand) if work.around is None else work.around.loop
         work.context = StepContext(
             run.id,
             self.op.id,
@@ -298,10 +323,18 @@ class Attempt(Effect):
 
     # What came of it
 
-    def _complete(
-        self, run: Run, result: Any, *, declared: bool = True, undone: bytes | None = None, note: str = ""
-    ) -> bool:
-        """Merge and record a result; False where it does not fit, which fails the step."""
+    def _done(
+        self,
+        run: Run,
+        result: Any,
+        *,
+        declared: bool = True,
+        undone: bytes | None = None,
+        note: str = "",
+        pauses: bool = False,
+        jump: str | None = None,
+    ) -> Verdict:
+        """A result with its write set; a failure where it does not fit, and the body is not run again for it."""
         op, strand, work = self.op, self.strand, self.work
         try:
             if declared and self._needs_validation(result):
@@ -311,19 +344,15 @@ class Attempt(Effect):
                     run, strand.scope, work.view, result, op.merge, op.title, merges=op.merges, strict=op.strict
                 )
                 if work.view is not None or (op.merges and result is not None)
-                else None
+                else {}
             )
             encoded = (
                 b"null" if result is None else run.program.types.dynamic.encode(result, f"the result of {op.title}")
             )
             saga = self._saga(run) if op.compensator is not None else undone
-        except Exception as exc:  # a result that does not fit fails the step; the body is not run again for it
-            self._failed(run, exc, retries=False)
-            return False
-        self._record(run, encoded, saga, note)
-        if writes:
-            strand.scope.write_state(writes)
-        return self._bind(run, result)
+        except Exception as exc:
+            return self._failed(run, exc, retries=False)
+        return Done(result, encoded, writes, saga, note, pauses, jump)
 
     def _needs_validation(self, result: object) -> bool:
         op = self.op
@@ -331,157 +360,92 @@ class Attempt(Effect):
             return False
         return result is None or result is not self.work.view
 
-    def _record(self, run: Run, encoded: bytes, saga: bytes | None, note: str) -> None:
-        strand, work = self.strand, self.work
-        repeated = strand.attempt > 1
-        record_step(run, strand, self.frame, self.op.id, encoded, saga=saga, note=note)
-        if repeated:
-            strand.scope.unbind(_error_name(work.activation))
-        self.recorded = True
-        if work.given is not None:
-            strand.scope.unbind(f"@input/{work.activation}")
-        if work.services is not None and work.services.published:
-            run.out.outbox.extend(work.services.published)
-
-    def _bind(self, run: Run, result: object) -> bool:
-        """Bind the output; an error of that comes after the success of the step, never instead of it."""
-        if self.op.output is None:
-            return True
-        try:
-            self.op.output(run, self.strand, result)
-        except Exception as exc:
-            unwind(run, self.strand, fail(run, self.strand, self.frame, self.op.id, exc))
-            return False
-        return True
-
     def _saga(self, run: Run, *, attempted: bool = False) -> bytes:
         types = run.program.types
         arguments = {name: encode_argument(types, value, name) for name, value in self.work.arguments.items()}
         return saga_bytes(arguments, attempted=attempted)
 
-    def _failed(self, run: Run, error: Exception, *, retries: bool) -> None:
+    def _failed(self, run: Run, error: Exception, *, retries: bool) -> Verdict:
         op, strand, work = self.op, self.strand, self.work
         record = run.record_of(error, strand, op.id, work.activation)
-        if run.notices is not None:
-            run.notices.step_failed(op.id, error, strand.attempt)
         unknown = strand.unknown or is_outcome_unknown(error)
-        try:
-            if retries and (self._retries(run, error, record, unknown) or self._falls_back(run, error, record)):
-                return
-        except Exception as exc:  # a step type gave up with an error of its own
-            record = run.record_of(exc, strand, op.id, work.activation)
+        if retries:
+            try:
+                verdict = self._repeated(run, error, record, unknown) or self._fallen_back(run, error, record)
+            except Exception as exc:  # a step type gave up with an error of its own
+                verdict, record = None, run.record_of(exc, strand, op.id, work.activation)
+            if verdict is not None:
+                return verdict
         compensator = op.compensator
         saga = (
             self._saga(run, attempted=True) if unknown and compensator is not None and compensator.attempted else None
         )
-        run.log("error", op.id, work.activation, attempt=strand.attempt, error=record.encode(), saga=saga)
-        strand.scope.unbind(_error_name(work.activation))
-        _reset(strand)
-        unwind(run, strand, Exit(ExitKind.FAIL, error=record))
+        return Failed(record, error, saga)
 
-    def _retries(self, run: Run, error: Exception, record: ErrorRecord, unknown: bool) -> bool:
-        """Record a failed attempt that is to be repeated; False where there is no other."""
-        op, strand, work = self.op, self.strand, self.work
-        delay = op.repeats_after(run, work, error, record, strand.attempt)
+    def _repeated(self, run: Run, error: Exception, record: ErrorRecord, unknown: bool) -> Verdict | None:
+        """A failed attempt that is to be repeated; None where there is no other."""
+        op, strand = self.op, self.strand
+        delay = op.repeats_after(run, self.work, error, record, strand.attempt)
         now = run.now_us()
         since = strand.since_us or now
         if delay is None or (op.deadline_us is not None and now + delay - since > op.deadline_us):
-            return False
-        run.log("retry", op.id, work.activation, attempt=strand.attempt, error=record.encode())
-        strand.scope.bind(_error_name(work.activation), orjson.dumps(f"{record.kind}: {record.message}"))
-        strand.wait = WaitState(
-            WaitKind.RETRY,
-            work.activation,
-            op.id,
-            now + delay,
-            attempt=strand.attempt + 1,
-            since_us=since,
-            unknown=unknown,
-        )
-        return True
+            return None
+        return Repeated(record, error, delay, unknown)
 
-    def _falls_back(self, run: Run, error: Exception, record: ErrorRecord) -> bool:
-        """Take what the step has in place of a failure; False where it has nothing."""
+    def _fallen_back(self, run: Run, error: Exception, record: ErrorRecord) -> Verdict | None:
+        """What the step has in place of a failure; None where it has nothing."""
         taken = self.op.instead(self.work, error) if not record.uncatchable else None
         if taken is None:
-            return False
-        note = f"fallback: {record.kind}: {record.message}"
-        if self._complete(run, taken[0], declared=False, note=note):
-            self._executed(run, taken[0])
-        return True
+            return None
+        verdict = self._done(run, taken[0], declared=False, note=f"fallback: {record.kind}: {record.message}")
+        if isinstance(verdict, Done):
+            verdict.instead_of = error
+        return verdict
 
-    def _cancelled(self, run: Run) -> None:
+    def _cancelled(self, run: Run) -> Verdict:
         """The body was cancelled: by the engine, from outside the drive, or by nobody but itself."""
         strand, op = self.strand, self.op
         task = asyncio.current_task()
         if not strand.interrupted:
             if task is None or task.cancelling():
                 raise asyncio.CancelledError
-            self._failed(run, BodyCancelledError(op.title), retries=True)
-            return
+            return self._failed(run, BodyCancelledError(op.title), retries=True)
         strand.interrupted = False
         if task is not None:
             task.uncancel()
-        strand.stopped = True
         compensator = op.compensator
-        saga = self._saga(run, attempted=True) if compensator is not None and compensator.attempted else None
-        run.log("cancelled", op.id, self.work.activation, attempt=strand.attempt, saga=saga)
+        return Stopped(self._saga(run, attempted=True) if compensator is not None and compensator.attempted else None)
 
     # Directives
 
-    def _directed(self, run: Run, directive: WorkflowDirective) -> None:
-        op, strand, frame = self.op, self.strand, self.frame
-        if _is_bare_branch(strand) and not isinstance(directive, SagaWorkflowException | WorkflowFailedException):
+    def _directed(self, run: Run, directive: WorkflowDirective) -> Verdict:
+        op, strand, work = self.op, self.strand, self.work
+        bare = is_bare_branch(strand) if work.around is None else work.around.is_bare
+        if bare and not isinstance(directive, SagaWorkflowException | WorkflowFailedException):
             reason = "the function of a PARALLEL task cannot steer the workflow"
-            self._failed(run, JumpTargetError(op.title, type(directive).__name__, reason), retries=False)
-            return
+            return self._failed(run, JumpTargetError(op.title, type(directive).__name__, reason), retries=False)
         match directive:
             case WorkflowJumpDirective():
-                self._jump(run, directive)
+                return self._done(run, directive.result, declared=False, jump=directive.target_step_name)
             case WorkflowPauseDirective():
-                if self._complete(run, directive.result, declared=False):
-                    op.completed(run, strand, frame, directive.result)
-                    if strand.ended is None and run.fatal is None:
-                        wait_behind(run, strand)
+                return self._done(run, directive.result, declared=False, pauses=True)
             case StartSubWorkflowDirective():
-                self._start_child(run, directive)
+                return self._starts(run, directive)
             case SagaWorkflowException() | WorkflowFailedException():
-                record = run.record_of(directive, strand, op.id, self.work.activation)
-                run.log("error", op.id, self.work.activation, attempt=strand.attempt, error=record.encode())
-                rollback = isinstance(directive, SagaWorkflowException)
-                unwind(run, strand, Exit(ExitKind.FAIL, error=record, rollback=rollback))
+                record = run.record_of(directive, strand, op.id, work.activation)
+                return Ended(record, isinstance(directive, SagaWorkflowException))
             case _:
-                self._failed(run, TypeError(f"{type(directive).__name__} is no directive of Ruvon"), retries=False)
+                error = TypeError(f"{type(directive).__name__} is no directive of Ruvon")
+                return self._failed(run, error, retries=False)
 
-    def _jump(self, run: Run, directive: WorkflowJumpDirective) -> None:
-        target = directive.target_step_name
-        frames = self.strand.frames
-        if not any(isinstance(frame, GraphFrame) and target in frame.graph.ops for frame in frames):
-            self._failed(run, JumpTargetError(self.op.title, target, _why_not(run, target)), retries=False)
-            return
-        if self._complete(run, directive.result, declared=False):
-            finish_node(run, self.frame, self.op, self.op.next)
-            unwind(run, self.strand, Exit(ExitKind.GOTO, target=target, is_jump=True))
-
-    def _start_child(self, run: Run, directive: StartSubWorkflowDirective) -> None:
-        strand, work = self.strand, self.work
+    def _starts(self, run: Run, directive: StartSubWorkflowDirective) -> Verdict:
         try:
-            wait = run.services.children.begin(
-                run,
-                work.activation,
-                self.op.id,
-                directive.workflow_type,
-                directive.initial_data,
-                data_region=directive.data_region,
+            writes = step_writes(
+                run, self.strand.scope, self.work.view, None, Merge(), self.op.id, merges=False, strict=False
             )
         except Exception as exc:
-            self._failed(run, exc, retries=False)
-            return
-        writes = step_writes(run, strand.scope, work.view, None, Merge(), self.op.id, merges=False, strict=False)
-        run.log("start", self.op.id, work.activation, note=directive.workflow_type)
-        self.recorded = True
-        strand.scope.write_state(writes)
-        strand.wait = wait
+            return self._failed(run, exc, retries=False)
+        return Started(directive.workflow_type, directive.initial_data, directive.data_region, writes)
 
 
 _NOT_AWAITABLE: Final = frozenset({type(None), bool, int, float, str, bytes, list, dict, tuple})
@@ -504,44 +468,11 @@ def _plain_result(annotation: object) -> type | None:
         return None
 
 
-def wait_behind(run: Run, strand: Strand) -> None:
-    """Wait for an answer, which goes to the node that the strand has come to."""
-    frame = strand.frames[-1]
-    if not isinstance(frame, GraphFrame):
-        return
-    activation = frame.activation(frame.pc)
-    revision = run.record.revision
-    strand.wait = WaitState(WaitKind.INPUT, f"{activation}:input", frame.pc, asked=True, revision=revision)
-
-
-def _error_name(activation: str) -> str:
-    """The hidden variable that keeps why the last attempt of an activation failed."""
-    return f"@error/{activation}"
-
-
 def stands_at_effect(strand: Strand) -> bool:
     """Whether the next thing that the strand does is an effect."""
     frame = strand.frames[-1] if strand.frames and strand.ended is None else None
     op = frame.graph.ops.get(frame.pc) if isinstance(frame, GraphFrame) else None
     return op is not None and op.is_effect
-
-
-def _reset(strand: Strand) -> None:
-    strand.attempt = 1
-    strand.since_us = 0
-    strand.unknown = False
-    strand.answered = False
-
-
-def _is_bare_branch(strand: Strand) -> bool:
-    frame = strand.frames[0]
-    return strand.fork is not None and isinstance(frame, GraphFrame) and frame.graph.single is not None
-
-
-def _why_not(run: Run, target: str) -> str:
-    if target not in run.program.ops:
-        return "there is no such step"
-    return "it lies inside a LOOP, PARALLEL or TRY that the step is not in"
 
 
 def loop_of(strand: Strand) -> tuple[int, object] | None:

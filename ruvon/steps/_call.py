@@ -25,18 +25,22 @@ from ruvon.engine._effects import Message
 from ruvon.ir._nodes import Call, Node
 from ruvon.ir.expr import Compiled, Name
 from ruvon.steps._attempt import Attempt, BodyOp, Work
+from ruvon.steps._queued import Needs, dispatch, take_report
 
 __all__ = ["CallOp", "FunctionOp", "PassOp", "arguments_of", "configure"]
 
 _STATE = Name("state")
+_NOTHING = Needs(())
 
 
-def configure(op: BodyOp, node: Node, call: Call, compiler: Compiler) -> None:
+def configure(op: "CallOp", node: Node, call: Call, compiler: Compiler) -> None:
     """Take over the options that every CALL has."""
     op.retry = call.retry
     op.timeout_us = call.timeout_us
     op.deadline_us = call.deadline_us
     op.shares_commit = call.transaction
+    op.queue = call.queue
+    op.queue_timeout_us = call.queue_timeout_us
     op.merge = call.merge
     op.output = compiler.target(call.output)
     op.compensator = compiler.compensator(call.compensation)
@@ -57,10 +61,13 @@ def arguments_of(run: Run, strand: Strand, args: tuple[tuple[str, Compiled], ...
 class CallOp(BodyOp):
     """What all CALLs share: input, waiting for it, and coming back from a retry or a child."""
 
-    __slots__ = ("args", "takes_input")
+    __slots__ = ("args", "needs", "queue", "queue_timeout_us", "takes_input")
 
     def __init__(self, node: Node, call: Call, compiler: Compiler) -> None:
         super().__init__(node)
+        self.queue: str | None = None
+        self.queue_timeout_us: int | None = None
+        self.needs = Needs([*call.args.values(), *call.config.values()]) if call.queue is not None else _NOTHING
         self.args = compiler.exprs({n: e for n, e in call.args.items() if not (n == "state" and e == _STATE)})
         self.takes_input = False
 
@@ -73,6 +80,8 @@ class CallOp(BodyOp):
                 activation = frame.activation(self.id)
                 strand.wait = WaitState(WaitKind.INPUT, activation, self.id, revision=run.record.revision)
                 return WAITS
+        if self.queue is not None and not run.detached and run.services.execution.runs_queued(self.queue):
+            return dispatch(self, run, strand, frame)
         attempt = self.attempt(run, strand, frame, arguments_of(run, strand, self.args) if self.args else {})
         if given is not None:
             self.give(cast("Attempt", attempt).work, given)
@@ -103,7 +112,9 @@ class CallOp(BodyOp):
         work.given = given
 
     def arrive(self, run: Run, strand: Strand, frame: GraphFrame, arrival: Arrival) -> Outcome:
-        """Input came, or the child that a directive started has ended."""
+        """Input came, a worker has done the work, or the child that a directive started has ended."""
+        if strand.wait is not None and strand.wait.kind is WaitKind.TASK:
+            return take_report(self, run, strand, frame, arrival)
         if isinstance(arrival, Given):
             strand.wait = None
             strand.input = arrival.value
@@ -118,9 +129,9 @@ class CallOp(BodyOp):
 
 @final
 class FunctionOp(CallOp):
-    """CALL of a function: STANDARD, or ASYNC where a queue is set and the executor runs it inline."""
+    """CALL of a function: STANDARD, or ASYNC where a queue is set."""
 
-    __slots__ = ("function", "is_async", "is_blocking", "names", "queue", "target", "wants_rest")
+    __slots__ = ("function", "is_async", "is_blocking", "names", "target", "wants_rest")
 
     def __init__(self, node: Node, call: Call, compiler: Compiler, path: str) -> None:
         super().__init__(node, call, compiler)
@@ -128,7 +139,6 @@ class FunctionOp(CallOp):
         self.function: Function = function
         self.target = function.call
         self.undoes = compiler.undone_by(path)
-        self.queue = call.queue
         self.uses(function)
         configure(self, node, call, compiler)
         if function.strict is not None:
@@ -149,7 +159,7 @@ class FunctionOp(CallOp):
             arguments = {**arguments, "context": work.context}  # never into `work.arguments`: those are recorded
         if work.given is not None:
             arguments = {**self._fitting(work.given, work.arguments), **arguments}
-        if self.is_blocking:
+        if self.is_blocking or (work.threaded and not self.is_async):
             return run.services.execution.call_blocking(lambda: self._plain(self.target(**arguments)))
         made = self.target(**arguments)
         return made if self.is_async else self._plain(made)

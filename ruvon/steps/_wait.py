@@ -29,8 +29,9 @@ from ruvon.engine._effects import Message
 from ruvon.ir._nodes import HumanSource, Node, SignalSource, TimerSource, Wait
 from ruvon.models import Elapsed, TimedOut
 from ruvon.providers import duration_us, microseconds_of
-from ruvon.steps._attempt import BodyOp, Work, wait_behind
+from ruvon.steps._attempt import BodyOp, Work
 from ruvon.steps._call import arguments_of
+from ruvon.steps._record import wait_behind
 
 __all__ = ["HumanOp", "SignalOp", "TimerOp"]
 

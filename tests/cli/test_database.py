@@ -135,7 +135,7 @@ def test_migrate_prints_or_upgrades_an_old_file(ruvon: Command) -> None:
 
     printed = ruvon("db", "migrate", "--dry-run").out
     assert "CREATE TABLE IF NOT EXISTS workflow_metrics" in printed
-    assert "schema version 2" in ruvon("db", "migrate").out
+    assert "schema version 3" in ruvon("db", "migrate").out
     assert ruvon("db", "status", "--json").json["schema_version"] == 2
 
 

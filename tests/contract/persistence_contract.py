@@ -29,12 +29,13 @@ from ruvon.providers import (
 from tests.contract.history_contract import HistoryContract
 from tests.contract.lookup_contract import LookupContract
 from tests.contract.planned_contract import PlannedContract
+from tests.contract.queue_contract import QueueContract
 from tests.contract.records import DEFINITION, DIGEST, create, creation, instance, message, step
 
 __all__ = ["DEFINITION", "DIGEST", "PersistenceContract", "creation", "instance", "message", "step"]
 
 
-class PersistenceContract(HistoryContract, LookupContract, PlannedContract):
+class PersistenceContract(HistoryContract, LookupContract, PlannedContract, QueueContract):
     """The suite."""
 
     def open_store(self, tmp_path: Any) -> Any:

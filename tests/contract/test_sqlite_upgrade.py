@@ -129,6 +129,7 @@ def test_instances_of_an_earlier_version_go_on_to_their_end(saved: Path) -> None
     assert asyncio.run(scenario()) == (ENDS, [])
 
 
+@pytest.mark.parametrize("saved", ["v1"], indirect=True)
 def test_what_the_new_columns_say_of_old_rows(saved: Path) -> None:
     """Lists, snapshots, definitions, positions, events, schedules answer for rows that were written without them."""
     earlier = version_of(saved)
@@ -158,17 +159,47 @@ def test_what_the_new_columns_say_of_old_rows(saved: Path) -> None:
     run_on(saved, work)
 
 
-def test_an_upgrade_that_fails_leaves_the_file_as_it_was(saved: Path) -> None:
+@pytest.mark.parametrize("saved", ["v1", "v2"], indirect=True)
+def test_tasks_of_an_old_file_are_claimed(saved: Path) -> None:
+    """What lay in the queue has no crash and no progress, and a worker takes it."""
+    connection = sqlite3.connect(saved, isolation_level=None)
+    connection.execute(
+        "INSERT INTO tasks VALUES ('t', '00000000-0000-0000-0000-000000000001', 'step', 'a', 'q', 0, 0, x'', 1,"
+        " 'pending', NULL, 0, 0)"
+    )
+    connection.close()
+
+    async def work(store: SQLitePersistenceProvider) -> None:
+        (task,) = await store.claim_tasks("w", lease_us=5, now_us=1)
+        assert (task.task_id, task.crashes, task.progress) == ("t", 0, None)
+
+    run_on(saved, work)
+
+
+OBSTACLES = {
+    "v1": (
+        "CREATE VIEW workflow_schedules AS SELECT 1 AS schedule_id",
+        "CREATE TABLE workflow_snapshots_1 (mine)",
+    ),
+    "v2": ("ALTER TABLE tasks ADD COLUMN progress BLOB",),
+}
+"""What stands in the way of the upgrade from a version."""
+
+
+@pytest.mark.parametrize(
+    ("saved", "obstacle", "named"),
+    [("v1", "v1", "workflow_snapshots_1"), ("v2", "v2", "progress")],
+    indirect=["saved"],
+)
+def test_an_upgrade_that_fails_leaves_the_file_as_it_was(saved: Path, obstacle: str, named: str) -> None:
     """All of it or nothing: the old version still reads the file."""
     connection = sqlite3.connect(saved, isolation_level=None)
-    if version_of(saved) == 1:
-        connection.execute("CREATE TABLE workflow_snapshots_1 (mine)")  # a name that is in the way
-    else:
-        connection.execute("ALTER TABLE workflow_schedules ADD COLUMN data_region TEXT")
+    for statement in OBSTACLES[obstacle]:
+        connection.execute(statement)
     connection.close()
     before = tables_of(saved)
 
-    with pytest.raises(DatabaseFileError, match=r"workflow_snapshots_1|data_region"):
+    with pytest.raises(DatabaseFileError, match=named):
         run_on(saved, nothing)
 
     assert tables_of(saved) == before

@@ -51,6 +51,8 @@ _CONTRACT = "contract/test_sqlite_persistence.py::TestSQLiteFile::test_"
 
 _WORKERS = "workers and distributed execution"
 _TRACED = "unit/observability/test_otel.py::test_"
+_WORKER = "unit/worker/test_worker.py::test_"
+_ZOMBIE = "unit/worker/test_zombies.py::test_"
 _SERVER = "server and control plane"
 _EDGE = "edge agent"
 
@@ -121,8 +123,9 @@ OBSERVERS: Final[Mapping[str, Feature]] = {
     "S2-047": _by("inheriting and duck-typed observers both work", _OBSERVE + "a_subclass_overrides_what_it_wants"),
     "S2-048": _by("on_workflow_started(id, type)", _OBSERVE + "started_tells_id_type_and_initial_state"),
     "S2-049": _by("on_step_executed with an optional time", _OBSERVE + "step_executed_tells_step_result_and_duration"),
-    "S2-050": Later(
-        "the time is None where a worker measures it", _WORKERS, "every step runs in the process that drives"
+    "S2-050": _by(
+        "the time is the worker's where a worker measures it, and nothing is told of a step that is only dispatched",
+        _WORKER + "observers_are_told_of_a_queued_step_when_its_result_is_recorded",
     ),
     "S2-051": _by("on_workflow_completed once", _OBSERVE + "completed_tells_final_state_and_total_time_once"),
     "S2-052": _by("on_workflow_failed once", _OBSERVE + "failed_tells_error_and_step_once"),
@@ -196,24 +199,24 @@ VERSIONING: Final[Mapping[str, Feature]] = {
 ZOMBIES: Final[Mapping[str, Feature]] = {
     "S2-015": _by("a heartbeat is written and moved on", _CONTRACT + "old_heartbeats_are_found"),
     "S2-016": _by("stale heartbeats are found, fresh ones are not", _CONTRACT + "old_heartbeats_are_found"),
-    **{
-        f"S3-{number:03}": Later(
-            text, _WORKERS, "there are no workers that could die; a killed driver is proven by S3-038"
-        )
-        for number, text in (
-            (33, "heartbeats and a scanner"),
-            (34, "a heartbeat manager with an interval"),
-            (35, "a crash is noticed within 60 seconds"),
-            (36, "long steps are no zombies"),
-            (37, "a step that blocks still beats"),
-            (39, "what heartbeats cost"),
-        )
-    },
+    "S3-033": _by(
+        "workers give signs of life, and what a dead one held is found",
+        "acceptance/test_workers.py::test_killed_workers_lose_nothing_and_record_nothing_twice",
+        _ZOMBIE + "an_expired_lease_is_queued_again_within_the_crash_budget",
+        _ZOMBIE + "a_stale_heartbeat_hands_its_workflow_over",
+    ),
+    "S3-034": _by("a heartbeat manager with an interval", _ZOMBIE + "a_step_that_blocks_the_loop_still_beats"),
+    "S3-035": _by(
+        "a crash is noticed within 60 seconds", _ZOMBIE + "with_default_settings_a_death_is_noticed_within_a_minute"
+    ),
+    "S3-036": _by("long steps are no zombies", _ZOMBIE + "a_step_that_blocks_the_loop_still_beats"),
+    "S3-037": _by("a step that blocks still beats", _ZOMBIE + "a_body_that_blocks_the_loop_keeps_its_lease"),
+    "S3-039": _by("what heartbeats cost", _ZOMBIE + "signs_of_life_cost_two_writes_in_ten_seconds"),
     "S3-038": _by(
         "a kill in the middle of a step is recovered from",
         "acceptance/test_kill.py::test_a_run_survives_being_killed_again_and_again",
     ),
-    "S5-012": Later("the same detection in every role", _WORKERS, "there are no workers yet"),
+    "S5-012": Later("the same detection in every role", _WORKERS, "there are no devices and no control plane yet"),
 }
 
 ENGINE: Final[Mapping[str, Feature]] = {

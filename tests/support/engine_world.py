@@ -14,7 +14,7 @@ from ruvon.ir import Definition, ImportRoots
 from ruvon.providers import Transition, datetime_of
 from tests.support import engine_flows as flows
 
-__all__ = ["CountedIds", "Crash", "JumpingClock", "crashing_store", "make_builder", "reset", "revive"]
+__all__ = ["CountedIds", "Crash", "JumpingClock", "crashing_store", "definitions", "make_builder", "reset", "revive"]
 
 START_US = 1_700_000_000_000_000
 
@@ -132,12 +132,12 @@ def make_builder(store: MemoryPersistenceProvider | None = None, **options: Any)
         import_roots=["tests"],
         **options,
     )
-    made.register(*_definitions())
+    made.register(*definitions())
     return made
 
 
 @cache
-def _definitions() -> "tuple[Definition, ...]":
+def definitions() -> "tuple[Definition, ...]":
     """The workflows of `engine_flows`, compiled once."""
     from ruvon_dsl import _compile, require
     from ruvon_dsl._draft import SourceText

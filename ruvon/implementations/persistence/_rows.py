@@ -19,6 +19,7 @@ from ruvon.providers.persistence import (
     TaskRecord,
     WorkflowSummary,
 )
+from ruvon.providers.tasks import WorkerRecord
 
 __all__ = [
     "Row",
@@ -35,6 +36,8 @@ __all__ = [
     "schedule_values",
     "summary",
     "task",
+    "worker",
+    "worker_values",
 ]
 
 
@@ -204,7 +207,22 @@ def task(row: Row) -> TaskRecord:
         worker_id=row["worker_id"],
         lease_epoch=row["lease_epoch"],
         lease_us=row["lease_us"],
+        crashes=row["crashes"],
+        progress=row["progress"],
     )
+
+
+def worker(row: Row) -> WorkerRecord:
+    """One worker process."""
+    found = columns(row)
+    lists = {name: tuple(orjson.loads(found.pop(name))) for name in ("queues", "running")}
+    return WorkerRecord(**{**found, **lists, "draining": bool(found["draining"])})
+
+
+def worker_values(record: WorkerRecord) -> dict[str, object]:
+    """The columns of a worker by name."""
+    lists = {name: orjson.dumps(list(getattr(record, name))).decode() for name in ("queues", "running")}
+    return {**asdict(record), **lists}
 
 
 def columns(row: Row) -> dict[str, Any]:

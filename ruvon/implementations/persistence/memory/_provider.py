@@ -9,6 +9,7 @@ from uuid import UUID
 from ruvon.implementations.persistence._documented import device_only, known_level
 from ruvon.implementations.persistence.memory._listing import Listing
 from ruvon.implementations.persistence.memory._planned import Planned
+from ruvon.implementations.persistence.memory._queue import Queue
 from ruvon.implementations.persistence.memory._tables import uuid_of
 from ruvon.providers import SqlTransaction, TaskNotFoundError, TaskRecord, UnsupportedError, WorkflowNotFoundError
 
@@ -16,7 +17,7 @@ __all__ = ["MemoryPersistenceProvider"]
 
 
 @final
-class MemoryPersistenceProvider(Planned, Listing):
+class MemoryPersistenceProvider(Queue, Planned, Listing):
     """A store in this process's memory.
 
     Args:
@@ -26,6 +27,10 @@ class MemoryPersistenceProvider(Planned, Listing):
     def transact(self) -> AbstractAsyncContextManager[SqlTransaction]:
         """There is no SQL in memory."""
         raise UnsupportedError("SQL", "use the SQLite store, `:memory:` for tests, where a step shares its transaction")
+
+    def another(self) -> "MemoryPersistenceProvider":
+        """There is none: its memory is all there is."""
+        raise UnsupportedError("a second connection", "use a file of SQLite, which any number of providers can open")
 
     async def save_workflow(self, workflow_id: UUID | str, data: Mapping[str, Any], /) -> None:
         """Store a dictionary of the caller's own."""
@@ -89,21 +94,9 @@ class MemoryPersistenceProvider(Planned, Listing):
     ) -> dict[str, Any] | None:
         """Claim the most urgent task that is due."""
         now = self._clock.now_us()
-        ready = [
-            task
-            for task in self._tasks.values()
-            if task.available_us <= now
-            and (not queues or task.queue in queues)
-            and (task.status == "pending" or (task.status == "running" and task.lease_us <= now))
-        ]
-        if not ready:
-            return None
-        task = min(ready, key=lambda item: (-item.priority, item.available_us))
-        task.status = "running"
-        task.worker_id = worker_id
-        task.lease_epoch += 1
-        task.lease_us = now + lease_us
-        return asdict(task)
+        await self.reap_tasks(now)
+        found = await self.claim_tasks(worker_id, queues=queues, lease_us=lease_us, now_us=now)
+        return asdict(found[0]) if found else None
 
     async def release_task(self, task_id: str, /, *, available_us: int = 0) -> None:
         """Give a claimed task back."""
@@ -111,6 +104,7 @@ class MemoryPersistenceProvider(Planned, Listing):
         task.status = "pending"
         task.worker_id = None
         task.available_us = available_us
+        self._tell_workers()
 
     async def set_task_status(self, task_id: str, status: str, /) -> None:
         """Record where a task stands."""
@@ -136,13 +130,18 @@ class MemoryPersistenceProvider(Planned, Listing):
             "worker_id": worker_id,
             "current_step": current_step,
             "metadata": dict(metadata or {}),
-            "at_us": self._clock.now_us(),
+            "heartbeat_us": self._clock.now_us(),
         }
+
+    async def remove_heartbeat(self, workflow_id: UUID | str, worker_id: str, /) -> None:
+        """Forget a heartbeat."""
+        if self._heartbeats.get(str(workflow_id), {}).get("worker_id") == worker_id:
+            del self._heartbeats[str(workflow_id)]
 
     async def scan_stale_heartbeats(self, threshold_seconds: float, /) -> list[dict[str, Any]]:
         """The heartbeats older than the threshold."""
         oldest = self._clock.now_us() - int(threshold_seconds * 1_000_000)
-        return [dict(beat) for beat in self._heartbeats.values() if beat["at_us"] < oldest]
+        return [dict(beat) for beat in self._heartbeats.values() if beat["heartbeat_us"] < oldest]
 
     async def delete_workflow(self, workflow_id: UUID | str, /) -> bool:
         """Delete a workflow with its log and inbox."""

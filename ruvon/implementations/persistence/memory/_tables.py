@@ -16,6 +16,7 @@ from ruvon.providers import (
     ScheduleRecord,
     SystemClock,
     TaskRecord,
+    WorkerRecord,
     WorkflowBusyError,
     WorkflowNotFoundError,
 )
@@ -90,6 +91,8 @@ class Tables:
         self._definitions: dict[bytes, DefinitionRecord] = {}
         self._schedules: dict[str, ScheduleRecord] = {}
         self._tasks: dict[str, TaskRecord] = {}
+        self._task_listeners: list[Callable[[], None]] = []
+        self._workers: dict[str, WorkerRecord] = {}
         self._holds: dict[UUID, MemoryHold] = {}
         self._driven: set[UUID] = set()
         self._duties: dict[str, MemoryDuty] = {}

@@ -139,6 +139,7 @@ async def _apply(connection: Connection, batch: Sequence[Item], ids: Ids, target
     if moving and len(await _advance(connection, moving)) != len(moving):
         raise PersistenceError("a locked row was changed by somebody else")
     await _write_beside(connection, moving, previous)
+    await _sending.write_tasks(connection, [item.transition for item in standing], target.channel)
     await _sending.send(connection, [item.transition for item in standing], target.inbox_salt, target.channel)
     return [answers[item] for item in batch]
 
@@ -191,7 +192,6 @@ async def _write_beside(connection: Connection, moving: Sequence[Item], previous
     made_all = [item.transition for item in moving]
     if consumed := [seq for made in made_all for seq in made.consumed]:
         await connection.execute(sql.CONSUME_INBOX, consumed)
-    await _sending.write_tasks(connection, made_all)
     for made in made_all:
         if made.forget_before:
             await forget(connection, made.key, made.forget_before)

@@ -17,8 +17,10 @@ from ruvon.implementations.persistence.postgres import _statements as sql
 from ruvon.implementations.persistence.postgres._driver import DRIVER_ERRORS, Connection, is_in_doubt
 from ruvon.providers.persistence import PersistenceError, StaleWorkflowError, WorkflowBusyError, WorkflowNotFoundError
 
-__all__ = ["Holds", "PostgresHold"]
+__all__ = ["TASKS", "Holds", "PostgresHold"]
 
+TASKS: Final = "tasks"
+"""The word on the channel of the inboxes that says that there is work in the queue."""
 _RETAKE_TRIES: Final = 20
 _RETAKE_PAUSE_S: Final = 0.05
 _RETRY_PAUSE_S: Final = 1.0
@@ -76,6 +78,8 @@ class Holds:
         self._task: asyncio.Task[None] | None = None
         self._strays: set[asyncio.Task[None]] = set()
         self._closing = False
+        self.task_listeners: list[Callable[[], None]] = []
+        """Called when there may be work in the queue."""
 
     async def open(self) -> None:
         """Connect, and begin to take what is asked for."""
@@ -148,6 +152,11 @@ class Holds:
         held = self._held.get(workflow_id)
         if held is not None and held.notify is not None:
             held.notify()
+
+    def tell_workers(self) -> None:
+        """Tell the workers of this process that there may be work in the queue."""
+        for notify in tuple(self.task_listeners):
+            notify()
 
     def _give_back(self, answer: "asyncio.Future[PostgresHold]") -> None:
         """Nobody waits for the hold any more."""
@@ -267,6 +276,7 @@ class Holds:
         for held in list(self._held.values()):  # messages of the meantime were announced to nobody
             if held.notify is not None:
                 held.notify()
+        self.tell_workers()
 
     async def _retake(self, connection: Connection) -> None:
         """Take again what was held; what somebody else has by now is lost."""
@@ -286,6 +296,9 @@ class Holds:
         self._work.set()
 
     def _heard(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+        if payload == TASKS:
+            self.tell_workers()
+            return
         for name in str(payload).split(","):
             self.wake(UUID(name))
 

@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import asdict, replace
 from typing import Any, final
 from uuid import UUID
 
-import asyncpg
 import orjson
 
 from ruvon.implementations.persistence import _rows as rows
@@ -18,6 +18,7 @@ from ruvon.implementations.persistence.postgres._instances import Ids, delete_wo
 from ruvon.implementations.persistence.postgres._listing import Listing
 from ruvon.implementations.persistence.postgres._operators import Operators
 from ruvon.implementations.persistence.postgres._planned import Planned
+from ruvon.implementations.persistence.postgres._queue import Queue
 from ruvon.implementations.persistence.postgres._sending import append
 from ruvon.implementations.persistence.postgres._session import Session
 from ruvon.providers.persistence import (
@@ -38,7 +39,7 @@ __all__ = ["PostgresPersistenceProvider"]
 
 
 @final
-class PostgresPersistenceProvider(Listing, Planned, Operators):
+class PostgresPersistenceProvider(Queue, Listing, Planned, Operators):
     """Workflows in one PostgreSQL database.
 
     Args:
@@ -155,6 +156,17 @@ class PostgresPersistenceProvider(Listing, Planned, Operators):
             raise DefinitionNotFoundError(digest)
         return rows.definition(row)
 
+    def another(self) -> "PostgresPersistenceProvider":
+        """A further provider on the same database, with few connections, for another event loop; not open yet."""
+        return PostgresPersistenceProvider(
+            self.db_url,
+            schema=self.schema,
+            pool=replace(self.pool_settings, min_size=1, max_size=1),
+            clock=self._clock,
+            migrate=False,
+            reconnect_timeout_s=self._patience_s,
+        )
+
     # --- documented methods -------------------------------------------------------------------------------------------
 
     async def save_workflow(self, workflow_id: UUID | str, data: Mapping[str, Any], /) -> None:
@@ -223,17 +235,15 @@ class PostgresPersistenceProvider(Listing, Planned, Operators):
     ) -> dict[str, Any] | None:
         """Claim the most urgent task that is due, or None; a task is given to one worker at a time."""
         now = self._clock.now_us()
-
-        async def work(connection: Connection) -> "asyncpg.Record | None":
-            return await connection.fetchrow(sql.CLAIM_TASK, worker_id, now + lease_us, now, list(queues) or None)
-
-        row = await self._transaction(work)
-        return rows.plain(row) if row is not None else None
+        await self.reap_tasks(now)
+        found = await self.claim_tasks(worker_id, queues=queues, lease_us=lease_us, now_us=now)
+        return asdict(found[0]) if found else None
 
     async def release_task(self, task_id: str, /, *, available_us: int = 0) -> None:
         """Give a claimed task back."""
         if await self._one(sql.RELEASE_TASK, task_id, available_us) is None:
             raise TaskNotFoundError(task_id)
+        await self._announce()
 
     async def set_task_status(self, task_id: str, status: str, /) -> None:
         """Record where a task stands."""
@@ -257,6 +267,10 @@ class PostgresPersistenceProvider(Listing, Planned, Operators):
         """Tell that a worker is alive and where it is; one row per workflow."""
         text = rows.json_text(dict(metadata or {}))
         await self._all(sql.HEARTBEAT, str(workflow_id), worker_id, current_step, self._clock.now_us(), text)
+
+    async def remove_heartbeat(self, workflow_id: UUID | str, worker_id: str, /) -> None:
+        """Forget the heartbeat of a workflow, unless it is another worker's by now."""
+        await self._all(sql.REMOVE_HEARTBEAT, str(workflow_id), worker_id)
 
     async def scan_stale_heartbeats(self, threshold_seconds: float, /) -> list[dict[str, Any]]:
         """The heartbeats older than the threshold, oldest first."""
@@ -294,6 +308,8 @@ class PostgresPersistenceProvider(Listing, Planned, Operators):
         if holds is not None:
             for entry in transition.sent:
                 holds.wake(entry.workflow_id)
+            if transition.tasks:
+                holds.tell_workers()
 
     def _check_hold(self, transition: Transition) -> None:
         if transition.expected >= 0:

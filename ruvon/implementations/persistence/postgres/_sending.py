@@ -7,6 +7,7 @@ from ruvon.implementations.persistence._schedules import registered
 from ruvon.implementations.persistence.postgres import _queries
 from ruvon.implementations.persistence.postgres import _statements as sql
 from ruvon.implementations.persistence.postgres._driver import Connection
+from ruvon.implementations.persistence.postgres._holds import TASKS
 from ruvon.implementations.persistence.postgres._instances import columns, insert_definitions
 from ruvon.providers.persistence import InboxEntry, ScheduleRecord, TaskRecord, Transition
 
@@ -19,11 +20,12 @@ _SCHEDULE_COLUMNS = (
 )  # fmt: skip
 
 
-async def write_tasks(connection: Connection, transitions: Sequence[Transition]) -> None:
+async def write_tasks(connection: Connection, transitions: Sequence[Transition], channel: str) -> None:
     """Queue tasks, take finished ones away, and keep events for delivery."""
     tasks = {task.task_id: task for made in transitions for task in made.tasks}
     if tasks:
-        await connection.execute(sql.INSERT_TASKS, *columns([_task_row(task) for task in tasks.values()], 13))
+        rows = columns([_task_row(task) for task in tasks.values()], 15)
+        await connection.execute(sql.INSERT_TASKS, *rows, channel, TASKS)
     if done := [task_id for made in transitions for task_id in made.tasks_done]:
         await connection.execute(sql.FINISH_TASKS, done)
     events = [
@@ -93,4 +95,6 @@ def _task_row(task: TaskRecord) -> tuple[object, ...]:
         task.worker_id,
         task.lease_epoch,
         task.lease_us,
+        task.crashes,
+        task.progress,
     )

@@ -42,6 +42,7 @@ OWN_TABLES: Final = (
     "workflow_outbox",
     "workflow_schedules",
     "workflow_snapshots",
+    "workers",
 )
 """The tables that only Ruvon reads and writes."""
 

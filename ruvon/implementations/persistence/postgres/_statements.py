@@ -129,17 +129,22 @@ told AS (
 )
 SELECT a.seq, a.workflow_id, (SELECT count(*) FROM told) AS told FROM appended a ORDER BY a.seq"""
 
+# Idle workers are told with the commit.
 INSERT_TASKS: Final = """
-INSERT INTO tasks
-    (task_id, workflow_id, kind, activation, queue, available_us, priority, payload, attempt, status, worker_id,
-     lease_epoch, lease_us)
-SELECT * FROM unnest(
-    $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bytea[], $9::bigint[],
-    $10::text[], $11::text[], $12::bigint[], $13::bigint[]
+WITH queued AS (
+    INSERT INTO tasks
+        (task_id, workflow_id, kind, activation, queue, available_us, priority, payload, attempt, status, worker_id,
+         lease_epoch, lease_us, crashes, progress)
+    SELECT * FROM unnest(
+        $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bytea[],
+        $9::bigint[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bytea[]
+    )
+    ON CONFLICT (task_id) DO UPDATE SET
+        available_us = excluded.available_us, attempt = excluded.attempt, status = excluded.status,
+        payload = excluded.payload
+    RETURNING 1
 )
-ON CONFLICT (task_id) DO UPDATE SET
-    available_us = excluded.available_us, attempt = excluded.attempt, status = excluded.status,
-    payload = excluded.payload"""
+SELECT pg_notify($16::text, $17::text) FROM (SELECT count(*) FROM queued) AS all_of_them"""
 
 FINISH_TASKS: Final = "DELETE FROM tasks WHERE task_id = ANY($1::text[])"
 
@@ -333,15 +338,6 @@ READ_METRICS: Final = """
 SELECT workflow_id, step_name, name, value, metadata, at_us FROM workflow_metrics
 WHERE ($1::text IS NULL OR workflow_id = $1) AND ($2::text IS NULL OR name = $2) ORDER BY id DESC LIMIT $3"""
 
-CLAIM_TASK: Final = """
-UPDATE tasks SET status = 'claimed', worker_id = $1, lease_epoch = lease_epoch + 1, lease_us = $2
-WHERE task_id = (
-    SELECT task_id FROM tasks
-    WHERE (status = 'pending' OR (status = 'claimed' AND lease_us <= $3)) AND available_us <= $3
-      AND ($4::text[] IS NULL OR queue = ANY($4))
-    ORDER BY priority DESC, available_us, task_id LIMIT 1 FOR UPDATE SKIP LOCKED)
-RETURNING *"""
-
 RELEASE_TASK: Final = """
 UPDATE tasks SET status = 'pending', worker_id = NULL, lease_us = 0, available_us = $2 WHERE task_id = $1
 RETURNING task_id"""
@@ -359,6 +355,8 @@ ON CONFLICT (workflow_id) DO UPDATE SET
                            THEN h.step_started_us ELSE excluded.step_started_us END,
     worker_id = excluded.worker_id, current_step = excluded.current_step,
     heartbeat_us = excluded.heartbeat_us, metadata = excluded.metadata"""
+
+REMOVE_HEARTBEAT: Final = "DELETE FROM workflow_heartbeats WHERE workflow_id = $1 AND worker_id = $2"
 
 STALE_HEARTBEATS: Final = """
 SELECT * FROM workflow_heartbeats WHERE heartbeat_us < $1 ORDER BY heartbeat_us, workflow_id"""

@@ -113,6 +113,8 @@ def _apply(connection: sqlite3.Connection, transition: Transition, heads: Heads,
             return answer
     if head is not None:
         _gather(connection, transition, head, rows, ids)
+    elif transition.tasks:
+        rows.tasks.extend(_task_row(task) for task in transition.tasks)
     if transition.definitions or transition.sent or transition.schedules:
         _send(connection, transition)
     return None
@@ -244,4 +246,6 @@ def _task_row(task: TaskRecord) -> _Row:
         task.worker_id,
         task.lease_epoch,
         task.lease_us,
+        task.crashes,
+        task.progress,
     )

@@ -11,7 +11,7 @@ import os
 import sqlite3
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
 from ruvon.implementations.persistence.sqlite._connection import (
@@ -54,6 +54,9 @@ class Database:
         self._writer: Writer | None = None
         self._locks: Locks | None = None
         self._watch: Watch | None = None
+        self._task_listeners: list[Callable[[], None]] = []
+        self._task_timer: asyncio.TimerHandle | None = None
+        self._task_version = 0
 
     async def initialize(self) -> None:
         """Open the file and create what is missing; a second call is harmless.
@@ -86,6 +89,9 @@ class Database:
             await asyncio.to_thread(self._writer.close)
         if self._watch is not None:
             self._watch.stop()
+        if self._task_timer is not None:
+            self._task_timer.cancel()
+            self._task_timer = None
         if self._locks is not None:
             with self._locks.write_turn():
                 for connection in {self._scanner, self._reader, self._connection}:

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from ruvon.implementations.persistence.sqlite._listing import Listing
 from ruvon.implementations.persistence.sqlite._locks import DutyLock, InstanceHold
 from ruvon.implementations.persistence.sqlite._operators import Operators
 from ruvon.implementations.persistence.sqlite._planned import Planned
+from ruvon.implementations.persistence.sqlite._queue import Queue
 from ruvon.implementations.persistence.sqlite._session import Session, open_session
 from ruvon.providers.persistence import (
     DefinitionNotFoundError,
@@ -30,6 +32,7 @@ from ruvon.providers.persistence import (
     TaskNotFoundError,
     TaskRecord,
     Transition,
+    UnsupportedError,
     WorkflowNotFoundError,
 )
 
@@ -38,7 +41,7 @@ __all__ = ["SQLitePersistenceProvider"]
 _ALL: Final = -1
 
 
-class SQLitePersistenceProvider(Listing, Planned, Devices, Operators):
+class SQLitePersistenceProvider(Queue, Listing, Planned, Devices, Operators):
     """Workflows in one SQLite file.
 
     Args:
@@ -134,6 +137,18 @@ class SQLitePersistenceProvider(Listing, Planned, Devices, Operators):
             raise DefinitionNotFoundError(digest)
         return rows.definition(row)
 
+    def another(self) -> "SQLitePersistenceProvider":
+        """A further provider on the same file, for another event loop; not open yet.
+
+        Raises:
+            UnsupportedError: the database is in memory, where nobody else can open it.
+        """
+        if self._memory:
+            raise UnsupportedError("a second connection", "use a file: a database in memory has one connection")
+        return SQLitePersistenceProvider(
+            self.db_path, durability=self.durability, clock=self._clock, schema=self._schema
+        )
+
     # --- documented methods -------------------------------------------------------------------------------------------
 
     async def save_workflow(self, workflow_id: UUID | str, data: Mapping[str, Any], /) -> None:
@@ -203,14 +218,14 @@ class SQLitePersistenceProvider(Listing, Planned, Devices, Operators):
     ) -> dict[str, Any] | None:
         """Claim the most urgent task that is due, or None; a task is given to one worker at a time."""
         now = self._clock.now_us()
-        names = orjson.dumps(list(queues)).decode() if queues else None
-        values = {"worker": worker_id, "lease": now + lease_us, "now": now, "queues": names}
-        row = await self._write(lambda connection: connection.execute(sql.CLAIM_TASK, values).fetchone())
-        return rows.plain(row) if isinstance(row, sqlite3.Row) else None
+        await self.reap_tasks(now)
+        found = await self.claim_tasks(worker_id, queues=queues, lease_us=lease_us, now_us=now)
+        return asdict(found[0]) if found else None
 
     async def release_task(self, task_id: str, /, *, available_us: int = 0) -> None:
         """Give a claimed task back."""
         await self._change_task(task_id, sql.RELEASE_TASK, (available_us, task_id))
+        self._tell_workers()
 
     async def set_task_status(self, task_id: str, status: str, /) -> None:
         """Record where a task stands."""
@@ -240,6 +255,11 @@ class SQLitePersistenceProvider(Listing, Planned, Devices, Operators):
         }
         await self._write(lambda connection: connection.execute(sql.HEARTBEAT, values))
 
+    async def remove_heartbeat(self, workflow_id: UUID | str, worker_id: str, /) -> None:
+        """Forget the heartbeat of a workflow, unless it is another worker's by now."""
+        values = (str(workflow_id), worker_id)
+        await self._write(lambda connection: connection.execute(sql.REMOVE_HEARTBEAT, values))
+
     async def scan_stale_heartbeats(self, threshold_seconds: float, /) -> list[dict[str, Any]]:
         """The heartbeats older than the threshold, oldest first."""
         before = self._clock.now_us() - round(threshold_seconds * 1_000_000)
@@ -252,6 +272,8 @@ class SQLitePersistenceProvider(Listing, Planned, Devices, Operators):
     def _wake(self, transition: Transition) -> None:
         for entry in transition.sent:
             self._open_locks().wake(entry.workflow_id)
+        if transition.tasks:
+            self._tell_workers()
 
     async def _change_task(self, task_id: str, statement: str, values: tuple[object, ...]) -> None:
         changed = await self._write(lambda connection: connection.execute(statement, values).rowcount)

@@ -17,7 +17,7 @@ from typing import Final
 
 __all__ = ["OWN_TABLES", "SCHEMA_VERSION", "SQLITE_SCHEMA"]
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 
 SQLITE_SCHEMA: str = """
 CREATE TABLE IF NOT EXISTS workflow_executions (
@@ -125,10 +125,25 @@ CREATE TABLE IF NOT EXISTS tasks (
     status TEXT NOT NULL,
     worker_id TEXT,
     lease_epoch INTEGER NOT NULL,
-    lease_us INTEGER NOT NULL
+    lease_us INTEGER NOT NULL,
+    crashes INTEGER NOT NULL DEFAULT 0,
+    progress BLOB
 );
-CREATE INDEX IF NOT EXISTS ix_tasks_claim ON tasks (status, available_us);
+CREATE INDEX IF NOT EXISTS ix_tasks_pending ON tasks (priority DESC, available_us) WHERE status = 'pending';
+CREATE INDEX IF NOT EXISTS ix_tasks_leases ON tasks (lease_us) WHERE status = 'claimed';
 CREATE INDEX IF NOT EXISTS ix_tasks_workflow ON tasks (workflow_id);
+
+CREATE TABLE IF NOT EXISTS workers (
+    worker_id TEXT PRIMARY KEY,
+    host TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    queues TEXT NOT NULL,
+    concurrency INTEGER NOT NULL,
+    started_us INTEGER NOT NULL,
+    seen_us INTEGER NOT NULL,
+    running TEXT NOT NULL,
+    draining INTEGER NOT NULL
+);
 
 CREATE TABLE IF NOT EXISTS workflow_outbox (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -77,8 +77,8 @@ CONSUME_INBOX: Final = "DELETE FROM workflow_inbox WHERE seq = ?"
 INSERT_TASK: Final = """
 INSERT INTO tasks
     (task_id, workflow_id, kind, activation, queue, available_us, priority, payload, attempt, status, worker_id,
-     lease_epoch, lease_us)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     lease_epoch, lease_us, crashes, progress)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (task_id) DO UPDATE SET
     available_us = excluded.available_us, attempt = excluded.attempt, status = excluded.status,
     payload = excluded.payload"""
@@ -338,15 +338,6 @@ READ_METRICS: Final = """
 SELECT workflow_id, step_name, name, value, metadata, at_us FROM workflow_metrics
 WHERE (:id IS NULL OR workflow_id = :id) AND (:name IS NULL OR name = :name) ORDER BY id DESC LIMIT :limit"""
 
-CLAIM_TASK: Final = """
-UPDATE tasks SET status = 'claimed', worker_id = :worker, lease_epoch = lease_epoch + 1, lease_us = :lease
-WHERE task_id = (
-    SELECT task_id FROM tasks
-    WHERE (status = 'pending' OR (status = 'claimed' AND lease_us <= :now)) AND available_us <= :now
-      AND (:queues IS NULL OR queue IN (SELECT value FROM json_each(:queues)))
-    ORDER BY priority DESC, available_us, rowid LIMIT 1)
-RETURNING *"""
-
 RELEASE_TASK: Final = """
 UPDATE tasks SET status = 'pending', worker_id = NULL, lease_us = 0, available_us = ? WHERE task_id = ?"""
 
@@ -362,6 +353,8 @@ ON CONFLICT (workflow_id) DO UPDATE SET
                            THEN step_started_us ELSE excluded.step_started_us END,
     worker_id = excluded.worker_id, current_step = excluded.current_step,
     heartbeat_us = excluded.heartbeat_us, metadata = excluded.metadata"""
+
+REMOVE_HEARTBEAT: Final = "DELETE FROM workflow_heartbeats WHERE workflow_id = ? AND worker_id = ?"
 
 STALE_HEARTBEATS: Final = """
 SELECT * FROM workflow_heartbeats WHERE heartbeat_us < ? ORDER BY heartbeat_us, workflow_id"""

@@ -71,7 +71,13 @@ _FROM_2: Final = """
 ALTER TABLE workflow_schedules ADD COLUMN data_region TEXT;
 """
 
-UPGRADES: Final = {1: _FROM_1, 2: _FROM_2}
+_FROM_3: Final = """
+ALTER TABLE tasks ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tasks ADD COLUMN progress BLOB;
+DROP INDEX IF EXISTS ix_tasks_claim;
+"""
+
+UPGRADES: Final = {1: _FROM_1, 2: _FROM_2, 3: _FROM_3}
 """From this version to the next."""
 
 

@@ -1,0 +1,48 @@
+"""A slot: one task in the hands of a worker."""
+
+import asyncio
+from typing import final
+
+import orjson
+
+from ruvon.providers import TaskClaim, TaskRecord
+from ruvon.steps._remote import RemoteStep
+
+__all__ = ["Slot"]
+
+
+@final
+class Slot:
+    """What a worker knows of a task that it runs."""
+
+    __slots__ = ("driving", "lost", "remote", "task", "work")
+
+    def __init__(self, task: TaskRecord) -> None:
+        self.task = task
+        self.remote: RemoteStep | None = None
+        self.work: asyncio.Task[None] | None = None
+        self.lost = False
+        """The claim is gone: nobody waits for what the body does."""
+        self.driving = False
+        """The body is done; the instance is being driven."""
+
+    def claim(self) -> TaskClaim:
+        """The claim, with what the body told last; called on the thread of the pulse."""
+        told = self.remote.progress if self.remote is not None and not self.driving else None
+        progress = orjson.dumps(dict(told), default=str) if told else None
+        return TaskClaim(self.task.task_id, self.task.lease_epoch, progress)
+
+    def lose(self) -> None:
+        """Stop the body; a drive goes on, because the hold of the instance protects it."""
+        self.lost = True
+        if not self.driving:
+            self.stop()
+
+    def stop(self) -> None:
+        """Cancel what runs."""
+        if self.work is None:
+            return
+        if self.remote is not None and not self.driving:
+            self.remote.stop(self.work.cancel)
+        else:
+            self.work.cancel()

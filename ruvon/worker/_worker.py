@@ -1,0 +1,371 @@
+"""`Worker`: claims tasks, runs their bodies, reports, and drives the instances that they belong to.
+
+A worker claims no more tasks than it has free slots. What a body has made is reported under the claim's epoch, together
+with the task's turning into a `wake`: from then on the claim stands for driving the instance, so that the death of the
+worker in the middle of that is noticed like the death in the middle of a body, by the lease that runs out.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import platform
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Final, final
+from uuid import UUID
+
+from ruvon.builder import WorkflowBuilder
+from ruvon.ir import RuvonError
+from ruvon.providers import (
+    ExecutionContext,
+    InboxEntry,
+    InboxKind,
+    PersistenceError,
+    TaskClaim,
+    TaskKind,
+    TaskRecord,
+    TaskReport,
+    WorkerRecord,
+    WorkflowBusyError,
+    WorkflowNotFoundError,
+    duration_us,
+)
+from ruvon.scheduler import Scheduler
+from ruvon.steps._remote import RemoteStep
+from ruvon.steps._wire import Order
+from ruvon.worker._context import CURRENT
+from ruvon.worker._drives import JoinedDrive
+from ruvon.worker._pulse import Pulse
+from ruvon.worker._reporter import Reporter
+from ruvon.worker._slot import Slot
+
+__all__ = ["Worker"]
+
+_LOGGER: Final = logging.getLogger("ruvon.worker")
+_AGAIN_US: Final = 30_000_000
+"""So much later a task is due again whose code is not deployed here."""
+_SOON_US: Final = 1_000_000
+"""So much later a task is due again over which the store failed."""
+
+
+@final
+class Worker:
+    """Runs queued steps.
+
+    Args:
+        builder: the workflows, their store, and an execution provider that queues.
+        queues: the queues to serve; all where none is given.
+        concurrency: how many tasks at a time.
+        lease: how long a claim holds without a sign of life; a third of it lies between two signs.
+        grace: how long what runs may go on after `stop`; what is not done by then is given back.
+        poll: how long at most a task waits that nobody was told of.
+        worker_id: its name, unique among the workers of the store; made of host and process where none is given.
+        health_file: a file that is rewritten with each sign of life, and deleted at the end.
+        threads: run bodies that are not async in threads, so that they hold up nobody else.
+        schedules: start what is planned and wake what sleeps, too.
+        adopt: go on with every run that nobody drives; see `Scheduler`.
+
+    Example:
+        >>> worker = Worker(builder, queues=["default"], concurrency=16)
+        >>> async with asyncio.TaskGroup() as group:
+        ...     group.create_task(worker.run())
+        ...     await serve()
+        ...     worker.stop()
+    """
+
+    def __init__(
+        self,
+        builder: WorkflowBuilder,
+        *,
+        queues: Sequence[str] = (),
+        concurrency: int = 8,
+        lease: timedelta = timedelta(seconds=30),
+        grace: timedelta = timedelta(seconds=30),
+        poll: timedelta = timedelta(seconds=1),
+        worker_id: str | None = None,
+        health_file: Path | None = None,
+        threads: bool = True,
+        schedules: bool = True,
+        adopt: bool = False,
+    ) -> None:
+        self._builder = builder
+        self._engine = builder.engine()
+        self._engine.waits_for_timers = False
+        self._store = builder.persistence
+        self._clock = builder.clock
+        self._queues = tuple(queues)
+        self._concurrency = concurrency
+        self._lease_us = max(duration_us(lease), 3)
+        self._grace_us = duration_us(grace)
+        self._poll_us = max(duration_us(poll), 1)
+        self.worker_id = worker_id or f"{platform.node()}-{os.getpid()}-{builder.ids.new_id().hex[-6:]}"
+        self._health_file = health_file
+        self._threads = threads
+        self._scheduler = Scheduler(builder, poll=poll, adopt=adopt) if schedules else None
+        self._slots: dict[str, Slot] = {}
+        self._drives: dict[UUID, JoinedDrive] = {}
+        """The instances that slots of this worker drive."""
+        self._reporter = Reporter(self._store)
+        self._news = asyncio.Event()
+        self._stopping = False
+        self._has_left_bodies = False
+        self._reaped_us = 0
+        self._started_us = self._clock.now_us()
+
+    @property
+    def running(self) -> Sequence[TaskRecord]:
+        """The tasks that it runs now."""
+        return [slot.task for slot in list(self._slots.values())]
+
+    @property
+    def has_left_bodies(self) -> bool:
+        """Whether bodies are left in threads, which nobody can stop; what they make is not heard."""
+        return self._has_left_bodies
+
+    def stop(self) -> None:
+        """Claim nothing more; `run` returns when what runs has ended, or the grace is over."""
+        self._stopping = True
+        self._news.set()
+        if self._scheduler is not None:
+            self._scheduler.stop()
+
+    async def run(self) -> None:
+        """Work until `stop`, or until the task is cancelled; then everything claimed is given back."""
+        pulse = Pulse(
+            self._store,
+            clock=self._clock,
+            lease_us=self._lease_us,
+            interval_us=self._lease_us // 3,
+            claims=self._claims,
+            record=self._record,
+            lost=self._lose,
+            health_file=self._health_file,
+        )
+        await pulse.start()
+        deaf = self._store.listen_tasks(self._news.set)
+        try:
+            async with asyncio.TaskGroup() as group:
+                if self._scheduler is not None:
+                    group.create_task(self._scheduler.run())
+                try:
+                    await self._serve()
+                finally:
+                    await self._drain()
+        finally:
+            deaf()
+            await pulse.stop()
+
+    # --- claiming -----------------------------------------------------------------------------------------------------
+
+    async def _serve(self) -> None:
+        while not self._stopping:
+            self._news.clear()
+            try:
+                claimed = await self._claim()
+                until = self._clock.now_us() + self._poll_us if claimed else await self._next_us()
+            except PersistenceError as exc:
+                _LOGGER.warning("the worker cannot look for tasks; it tries again: %s", exc)
+                claimed, until = False, self._clock.now_us() + self._poll_us
+            if not claimed or len(self._slots) >= self._concurrency:
+                await self._rest(until)
+
+    async def _claim(self) -> bool:
+        """Claim as many tasks as there are free slots, and begin them; whether there were any."""
+        free = self._concurrency - len(self._slots)
+        if free <= 0:
+            return False
+        now = self._clock.now_us()
+        if now - self._reaped_us >= self._lease_us // 3:
+            self._reaped_us = now
+            await self._store.reap_tasks(now, crash_budget=self._engine.crash_budget)
+        found = await self._store.claim_tasks(
+            self.worker_id, queues=self._queues, limit=free, lease_us=self._lease_us, now_us=now
+        )
+        for task in found:
+            slot = self._slots[task.task_id] = Slot(task)
+            slot.work = asyncio.create_task(self._run_slot(slot), name=f"ruvon-task-{task.task_id}")
+        return bool(found)
+
+    async def _next_us(self) -> int:
+        """When to look again, unless somebody tells of work before: a delayed task, a lease that runs out, the poll."""
+        poll = self._clock.now_us() + self._poll_us
+        if len(self._slots) >= self._concurrency:
+            return poll
+        due = await self._store.next_task_us(self._queues)
+        if due is not None and due <= self._clock.now_us():
+            self._reaped_us = 0  # a lease has run out
+        return min(poll, max(due, self._clock.now_us() + 1_000)) if due is not None else poll
+
+    async def _rest(self, until_us: int) -> None:
+        """Wait until there is news, or a moment has come."""
+        if self._news.is_set():
+            return
+        sleeper = asyncio.ensure_future(self._clock.sleep_us(max(until_us - self._clock.now_us(), 0)))
+        waker = asyncio.ensure_future(self._news.wait())
+        try:
+            await asyncio.wait((sleeper, waker), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeper.cancel()
+            waker.cancel()
+            await asyncio.gather(sleeper, waker, return_exceptions=True)
+
+    # --- one task -----------------------------------------------------------------------------------------------------
+
+    async def _run_slot(self, slot: Slot) -> None:
+        task = slot.task
+        try:
+            await self._do(slot)
+        except asyncio.CancelledError:
+            await self._give_back(slot, 0)
+        except PersistenceError as exc:
+            _LOGGER.warning("the task %s cannot go on; it is tried again: %s", task.task_id, exc)
+            await self._give_back(slot, _SOON_US)
+        except RuvonError as exc:  # what is deployed here does not suffice; it says itself what is wrong
+            _LOGGER.error("the task %s cannot be run here; it is tried again: %s", task.task_id, exc)  # noqa: TRY400
+            await self._give_back(slot, _AGAIN_US)
+        except Exception:
+            _LOGGER.exception("the task %s cannot be run; it is tried again", task.task_id)
+            await self._give_back(slot, _AGAIN_US)
+        finally:
+            self._slots.pop(task.task_id, None)
+            self._news.set()
+
+    async def _do(self, slot: Slot) -> None:
+        task = slot.task
+        if task.kind is not TaskKind.STEP:
+            slot.driving = True
+            await self._drive(slot, None, died=task.crashes > 0)
+            return
+        payload = await self._perform(slot)
+        slot.driving = True
+        if payload is None:
+            await self._give_back(slot, 0)
+            return
+        entry = InboxEntry(
+            task.workflow_id,
+            InboxKind.TASK_RESULT,
+            task.activation,
+            payload,
+            key=task.task_id,
+            at_us=self._clock.now_us(),
+        )
+        await self._drive(slot, entry, died=False)
+
+    async def _drive(self, slot: Slot, entry: InboxEntry | None, *, died: bool) -> None:
+        """Report, and drive the instance; where another slot does that already, it is told that there is more.
+
+        That slot's own task stands for the drive until all of it is done, so this one's may go with the report.
+        """
+        task = slot.task
+        drive = self._drives.get(task.workflow_id)
+        if drive is not None:
+            with drive.joined():
+                await self._report(TaskReport(task.task_id, task.lease_epoch, entry), task)
+            return
+        drive = self._drives[task.workflow_id] = JoinedDrive()
+        try:
+            if entry is not None:
+                report = TaskReport(task.task_id, task.lease_epoch, entry, drives=True)
+                if not await self._report(report, task) and not drive.is_wanted:
+                    return
+            while await drive.is_next():
+                await self._drive_once(task, died=died)
+                died = False
+        finally:
+            del self._drives[task.workflow_id]
+        await self._reporter.report(TaskReport(task.task_id, task.lease_epoch))
+
+    async def _drive_once(self, task: TaskRecord, *, died: bool) -> None:
+        with contextlib.suppress(WorkflowBusyError, WorkflowNotFoundError):  # whoever drives it takes what came
+            run = await self._engine.drive(task.workflow_id, died=died)
+            if run.record.due_us is not None and self._scheduler is not None:
+                self._scheduler.wake()
+
+    async def _report(self, report: TaskReport, task: TaskRecord) -> bool:
+        if await self._reporter.report(report):
+            return True
+        await self._tell_dropped(task)
+        return False
+
+    async def _perform(self, slot: Slot) -> bytes | None:
+        """Run the body of a step; the payload of the report, or None where it was stopped."""
+        task = slot.task
+        order = Order.decode(task.payload)
+        program = await self._engine.program_by_digest(order.digest)
+        slot.remote = RemoteStep(self._engine, task, order, program, threaded=self._threads)
+        if slot.lost:
+            return None
+        CURRENT.set(
+            ExecutionContext(
+                order.trace.get("trace_id"),
+                order.trace.get("actor_id"),
+                str(task.workflow_id),
+                order.node,
+                task.attempt,
+            )
+        )
+        return await slot.remote.perform()
+
+    async def _tell_dropped(self, task: TaskRecord) -> None:
+        """Nobody waits for what the body made: the workflow went elsewhere, or another worker has the task."""
+        _LOGGER.warning("the result of the task %s came too late and was dropped", task.task_id)
+        message = (
+            f"the result of attempt {task.attempt} came too late and was dropped; the worker {self.worker_id} had it"
+        )
+        await self._engine.write_lines(
+            task.workflow_id, task.activation, [("WARNING", message, {"task_id": task.task_id})]
+        )
+
+    async def _give_back(self, slot: Slot, delay_us: int) -> None:
+        """Let somebody else have the task, later; a store that fails now lets the lease run out."""
+        if slot.lost:
+            await self._tell_dropped(slot.task)
+            return
+        try:
+            available = self._clock.now_us() + delay_us if delay_us else 0
+            await self._store.release_tasks([slot.claim()], available_us=available)
+        except PersistenceError as exc:
+            _LOGGER.warning("the task %s could not be given back: %s", slot.task.task_id, exc)
+
+    # --- ending -------------------------------------------------------------------------------------------------------
+
+    async def _drain(self) -> None:
+        """Let what runs come to its end, up to the grace; then give it back."""
+        self._stopping = True
+        works = [slot.work for slot in self._slots.values() if slot.work is not None]
+        if works:
+            _LOGGER.info("the worker waits for %d tasks", len(works))
+            timer = asyncio.ensure_future(self._clock.sleep_us(self._grace_us))
+            ended = asyncio.ensure_future(asyncio.wait(works))
+            await asyncio.wait((timer, ended), return_when=asyncio.FIRST_COMPLETED)
+            timer.cancel()
+            ended.cancel()
+        for slot in list(self._slots.values()):
+            self._has_left_bodies = True
+            slot.stop()
+        await asyncio.gather(*works, return_exceptions=True)
+
+    # --- for the pulse ------------------------------------------------------------------------------------------------
+
+    def _claims(self) -> Sequence[TaskClaim]:
+        return [slot.claim() for slot in list(self._slots.values())]
+
+    def _lose(self, task_ids: Sequence[str]) -> None:
+        for task_id in task_ids:
+            slot = self._slots.get(task_id)
+            if slot is not None:
+                slot.lose()
+
+    def _record(self) -> WorkerRecord:
+        return WorkerRecord(
+            self.worker_id,
+            platform.node(),
+            os.getpid(),
+            self._queues,
+            self._concurrency,
+            self._started_us,
+            running=tuple(self._slots),
+            draining=self._stopping,
+        )
