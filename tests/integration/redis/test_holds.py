@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from ruvon.implementations.persistence.redis import RedisPersistenceProvider
 from ruvon.providers import StaleWorkflowError, WorkflowBusyError, WorkflowNotFoundError
 from tests.contract.records import create, instance, message, step
 from tests.integration.redis.test_lost_connections import cut_all, opened
-from tests.support.redis import client, prefix, private_server, server, store
+from tests.support.redis import client, free_port, prefix, private_server, server, store
 
 ROOT = Path(__file__).parents[3]
 
@@ -321,3 +322,29 @@ def test_a_holder_hears_of_what_another_process_sends() -> None:
         await other.close()
 
     asyncio.run(scenario())
+
+
+def test_a_cluster_of_one_node_takes_every_script(tmp_path: Path) -> None:
+    """All keys of a store are in one slot; whatever a workflow's life writes works there."""
+
+    async def scenario(url: str) -> None:
+        one = await opened(url)
+        record = await create(one, owner_id="o", idempotency_key="k", metadata={"a": 1})
+        hold = await one.hold(record.workflow_id)
+        heard = asyncio.Event()
+        hold.listen(heard.set)
+        await one.append_inbox(message(record, "x"))
+        await asyncio.wait_for(heard.wait(), 60)
+        await one.commit(step(record, 1, snapshot=b"{}", due_us=5, created=(instance(parent_id=record.workflow_id),)))
+        assert len(await one.due_instances(5)) == 1
+        await hold.release()
+        assert await one.check() == []
+        assert await one.delete_workflow(record.workflow_id)
+        await one.close()
+
+    with private_server(tmp_path, "--cluster-enabled", "yes", "--cluster-port", str(free_port())) as far:
+        with client(far.url) as asked:
+            asked.execute_command("CLUSTER", "ADDSLOTS", *range(16384))
+            while b"cluster_state:ok" not in asked.execute_command("CLUSTER", "INFO", NEVER_DECODE=True):
+                time.sleep(0.01)
+        asyncio.run(scenario(far.url))
