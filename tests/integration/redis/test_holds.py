@@ -193,24 +193,24 @@ def test_a_lease_that_ran_out_unnoticed_is_taken_again() -> None:
     asyncio.run(scenario())
 
 
-def test_a_holder_that_lost_its_connections_keeps_its_holds() -> None:
+def test_a_holder_that_lost_its_connections_keeps_its_holds(tmp_path: Path) -> None:
     """It names its new connection in its leases, and hears of messages again, also of those of the meantime."""
 
-    async def scenario() -> None:
-        one, other = await opened(), await opened()
+    async def scenario(url: str) -> None:
+        one, other = await opened(url), await opened(url)
         record = await create(one)
         hold = await one.hold(record.workflow_id)
         heard = asyncio.Event()
         hold.listen(heard.set)
         owner = one._open_holds()._owner
-        await asyncio.to_thread(cut_all)
+        await asyncio.to_thread(cut_all, url)
 
         async def is_renewed() -> bool:
             return one._open_holds()._owner != owner
 
         await until(is_renewed)
         await asyncio.wait_for(heard.wait(), 60)
-        with client() as asked:
+        with client(url) as asked:
 
             async def names_the_new_one() -> bool:
                 value: bytes = asked.get(f"{{{prefix()}}}:h:{record.workflow_id}")
@@ -226,7 +226,8 @@ def test_a_holder_that_lost_its_connections_keeps_its_holds() -> None:
         await one.close()
         await other.close()
 
-    asyncio.run(scenario())
+    with private_server(tmp_path) as far:
+        asyncio.run(scenario(far.url))
 
 
 def test_a_restarted_server_does_not_rob_a_living_holder(tmp_path: Path) -> None:
@@ -313,6 +314,8 @@ def test_a_holder_hears_of_what_another_process_sends() -> None:
             heard.set()
 
         hold.listen(notify)
+        with client() as asked:
+            assert asked.publish(f"{{{prefix()}}}:inbox", b"\xffnobody") == 2
         await other.append_inbox(message(stranger, "x"))
         await other.commit(step(sender, 1, sent=(message(record, "y"), message(record, "z"))))
         await asyncio.wait_for(heard.wait(), 60)

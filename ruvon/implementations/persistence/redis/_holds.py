@@ -300,8 +300,16 @@ class Holds:
         while wire is not None and wire is self._wire:
             heard = await wire.receive(timeout_s=max(self._lease_s, 1.0))
             if heard[0] == b"message":
-                for name in heard[2].decode().split(","):
-                    self.wake(UUID(name))
+                self._wake_named(heard[2])
+
+    def _wake_named(self, names: bytes) -> None:
+        try:
+            grown = [UUID(name) for name in names.decode().split(",")]
+        except ValueError:  # anybody may publish there
+            _LOG.warning("somebody else publishes on the channel %sinbox: %r", self._base, names[:80])
+            return
+        for workflow_id in grown:
+            self.wake(workflow_id)
 
     async def _reopen(self) -> None:
         await self._drop()
