@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 
 from ruvon.builder import WorkflowBuilder
-from ruvon.ir import Definition, ImportRoots, Start, walk_nodes
-from ruvon.testing._errors import HarnessError
+from ruvon.ir import Definition, Graph, HumanSource, ImportRoots, Start, Wait, walk_nodes
+from ruvon.ir.expr import Const
+from ruvon.testing._errors import HarnessError, ScriptError
 from ruvon.testing._explore import CrashExplorer, Progress
 from ruvon.testing._outside import OutsideWorld
 from ruvon.testing._report import CrashReport
@@ -68,7 +70,10 @@ def crash_test(
     """
     made = builder or WorkflowBuilder(resources=resources, import_roots=import_roots, plugins=False)
     name = _registered(made, workflow, also)
-    outside = OutsideWorld(_loaded(made, name, version), probes, reset)
+    definitions = _loaded(made, name, version)
+    if script is not None:
+        _require_asked(made, definitions, script)
+    outside = OutsideWorld(definitions, probes, reset)
     stores = MemoryStores if folder is None else lambda: SQLiteStores(folder)
     scenario = Scenario(made, name, data, script=script, outside=outside, make_stores=stores, version=version)
     explorer = CrashExplorer(scenario, torn=folder is not None)
@@ -98,6 +103,32 @@ def _loaded(builder: WorkflowBuilder, name: str, version: str | None) -> list[De
     for definition in definitions:
         builder.engine().program_for(definition.workflow_type, definition.workflow_version)
     return definitions
+
+
+def _require_asked(builder: WorkflowBuilder, definitions: list[Definition], script: Script) -> None:
+    """Refuse answers to what nobody is ever asked: the run would be tested as one that nobody answers.
+
+    A directive of a body may start what no graph names, so every registered type counts.
+    """
+    graphs = {item.workflow_type: item.graph for item in definitions}
+    unknown = set(script.answers)
+    if unknown - _asked(graphs.values()):
+        graphs |= {
+            kind: builder.get_definition(kind).graph for kind in builder.registered_types() if kind not in graphs
+        }
+    asked = _asked(graphs.values())
+    for name in sorted(unknown - asked):
+        near = get_close_matches(name, asked, n=1)
+        hint = f"did you mean `{near[0]}`?" if near else "name the task of a human step, or the step"
+        raise ScriptError(f"no workflow here has a task or a step `{name}`; {hint}")
+
+
+def _asked(graphs: Iterable[Graph]) -> set[str]:
+    """The names of steps and of the tasks that are written out; a task that is computed is named by its step."""
+    nodes = [node for graph in graphs for node in walk_nodes(graph)]
+    sources = [node.action.source for node in nodes if isinstance(node.action, Wait)]
+    tasks = [item.task for item in sources if isinstance(item, HumanSource)]
+    return {node.id for node in nodes} | {str(task.value) for task in tasks if isinstance(task, Const)}
 
 
 def _reachable(builder: WorkflowBuilder, name: str, version: str | None) -> Iterator[Definition]:
