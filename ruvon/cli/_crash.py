@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Generator, Mapping
 from datetime import timedelta
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -116,7 +117,7 @@ def crash_test(
             folder=folder if kept_in == "sqlite" else None,
             replay=replay,
             progress=progress,
-            stubs=_stubs(stubs, store) if stubs is not None else None,
+            stubs=_stubs(stubs) if stubs is not None else None,
             patience=timedelta(seconds=patience),
         )
     if as_json:
@@ -187,12 +188,16 @@ def _silence(*, show: bool) -> Generator[None]:
         yield
 
 
-def _stubs(file: Path, store: Store) -> Mapping[str, object]:
-    """The public names of a file, without what it imports; it may import what the workflow may."""
-    folder = file.resolve().parent
-    roots = import_roots(store.roots)
-    roots.allow_folder(folder)
-    module = roots.load_module(file.stem)
+def _stubs(file: Path) -> Mapping[str, object]:
+    """The answers in a file: its public names, without what it imports."""
+    spec = spec_from_file_location(f"ruvon_stubs_{file.stem}", file)
+    if spec is None or spec.loader is None:
+        fail(f"the stubs {file} are no file of Python", Exit.USAGE)
+    module = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as exc:  # noqa: BLE001 - an author's file
+        fail(f"the stubs {file} cannot be loaded: {type(exc).__name__}: {exc}", Exit.USAGE)
     found = {name: value for name, value in vars(module).items() if not name.startswith("_")}
     return {name: value for name, value in found.items() if not _is_imported(value, module.__name__)}
 
