@@ -38,7 +38,7 @@ from ruvon.implementations.persistence.memory import MemoryPersistenceProvider
 from ruvon.implementations.wasm import WasmtimeRuntime
 from ruvon.ir._nodes import Definition
 from ruvon.ir._paths import ImportRoots
-from ruvon.models import WorkflowStep
+from ruvon.models import WorkflowStatus, WorkflowStep
 from ruvon.providers import (
     Clock,
     DuplicateIdempotencyKeyError,
@@ -332,7 +332,10 @@ class WorkflowBuilder:
             UnknownWorkflowTypeError: no such type is registered.
             InvalidInitialDataError: the data does not fit; nothing was stored.
             DuplicateIdempotencyKeyError: the key is taken.
+            ValueError: `if_exists` is neither of the two.
         """
+        if if_exists not in ("raise", "load"):
+            raise ValueError(f"if_exists is 'raise' or 'load', not {if_exists!r}")
         engine = self.engine(persistence_provider, execution_provider)
         program = engine.program_for(workflow_type, version)
         record, definition = engine.new_record(
@@ -392,7 +395,15 @@ class WorkflowBuilder:
         limit: int = 20,
         offset: int = 0,
     ) -> list[dict[str, Any]]:
-        """Summaries of instances, newest first, without their state."""
+        """Summaries of instances, newest first, without their state.
+
+        Raises:
+            ValueError: there is no such status, or `limit` or `offset` is negative.
+        """
+        if status is not None and status not in list(WorkflowStatus):
+            raise ValueError(f"there is no status {status!r}; it is one of {', '.join(WorkflowStatus)}")
+        if limit < 0 or offset < 0:
+            raise ValueError("limit and offset are numbers from 0")
         return await self.persistence.list_workflows(
             status=status, workflow_type=workflow_type, owner_id=owner_id, limit=limit, offset=offset
         )

@@ -231,9 +231,7 @@ def workflow(
         retention: how long ended runs are kept; None keeps them for ever.
         history: log rows kept; None keeps all.
         commit: `iteration` commits once per turn of the outermost loop, for loops of devices.
-        timeout: how long a run may take from its creation to its end, its waits included; then it is led out as a cancel
-            does, with `WorkflowTimeoutError`, which no handler of its own sees. None: for ever. An engine limit: `.local`
-            does not know it.
+        timeout: the longest time of a run, waits included; then it fails with `WorkflowTimeoutError`. None: for ever.
 
     Raises:
         DeclarationError: the function cannot be a workflow.
@@ -243,26 +241,13 @@ def workflow(
         check_workflow(function)
         check_cron(function, cron, tz)
         file, line = place_of(function)
-        declaration = WorkflowDeclaration(
-            function=function,
-            path=path_of(function),
-            workflow_type=name,
-            version=version,
-            saga=saga,
-            strict_results=strict_results,
-            automate_next=automate_next,
-            cron=cron,
-            tz=tz,
-            overlap=overlap,
-            catch_up=catch_up,
-            retention=retention,
-            history=history,
-            commit=commit,
-            limit=timeout,
-            file=file,
-            line=line,
-        )
-        return Workflow[S, R](declaration)
+        made = WorkflowDeclaration(
+            function=function, path=path_of(function), workflow_type=name, version=version, saga=saga,
+            strict_results=strict_results, automate_next=automate_next,
+            cron=cron, tz=tz, overlap=overlap, catch_up=catch_up, retention=retention,
+            history=history, commit=commit, limit=timeout, file=file, line=line,
+        )  # fmt: skip
+        return Workflow[S, R](made)
 
     return decorate
 

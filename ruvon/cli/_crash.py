@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Generator, Mapping
 from datetime import timedelta
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -100,39 +101,47 @@ def crash_test(
     initial = read_data(data, data_file)
     refuse_unknown(definition, definition.state, initial, "the initial data")
     builder = _builder_of(runnable)
-    with _folder() as folder, _silence(show=show_output), _progress(quiet=as_json) as progress:
+    with _folder() as folder, _silence(show=show_output), _progress(quiet=as_json) as progress, _in_sentences():
         from ruvon import testing  # noqa: PLC0415 - the kit loads when it is used
-        from ruvon.providers import UnsupportedError  # noqa: PLC0415 - with the kit
 
-        try:
-            report = testing.crash_test(
-                definition.workflow_type,
-                initial,
-                builder=builder,
-                version=definition.workflow_version,
-                script=_script(script),
-                probes={path: _function("probe", path, store) for path in probes},
-                reset=_function("reset", reset, store) if reset is not None else None,
-                seeds=seeds,
-                pairs=pairs,
-                folder=folder if kept_in == "sqlite" else None,
-                replay=replay,
-                progress=progress,
-                stubs=_stubs(stubs, store) if stubs is not None else None,
-                patience=timedelta(seconds=patience),
-            )
-        except (testing.ScheduleError, testing.ScriptError) as exc:
-            fail(str(exc), Exit.USAGE)
-        except testing.HarnessError as exc:
-            fail(str(exc))
-        except UnsupportedError as exc:
-            fail(f"{exc}; keep the runs in SQLite files with --store sqlite", Exit.USAGE)
+        report = testing.crash_test(
+            definition.workflow_type,
+            initial,
+            builder=builder,
+            version=definition.workflow_version,
+            script=_script(script),
+            probes={path: _function("probe", path, store) for path in probes},
+            reset=_function("reset", reset, store) if reset is not None else None,
+            seeds=seeds,
+            pairs=pairs,
+            folder=folder if kept_in == "sqlite" else None,
+            replay=replay,
+            progress=progress,
+            stubs=_stubs(stubs) if stubs is not None else None,
+            patience=timedelta(seconds=patience),
+        )
     if as_json:
         print_json(report.to_tree())
     else:
         _tell(report)
     if not report.ok or (report.failed and not may_fail):
         raise SystemExit(int(Exit.FAILURE))
+
+
+@contextlib.contextmanager
+def _in_sentences() -> Generator[None]:
+    """What cannot be tried is told with what to do."""
+    from ruvon.providers import UnsupportedError  # noqa: PLC0415 - with the kit
+    from ruvon.testing import HarnessError, ScheduleError, ScriptError  # noqa: PLC0415 - the kit loads when it is used
+
+    try:
+        yield
+    except (ScheduleError, ScriptError) as exc:
+        fail(str(exc), Exit.USAGE)
+    except HarnessError as exc:
+        fail(str(exc))
+    except UnsupportedError as exc:
+        fail(f"{exc}; keep the runs in SQLite files with --store sqlite", Exit.USAGE)
 
 
 def _builder_of(runnable: Runnable) -> "WorkflowBuilder":
@@ -179,12 +188,16 @@ def _silence(*, show: bool) -> Generator[None]:
         yield
 
 
-def _stubs(file: Path, store: Store) -> Mapping[str, object]:
-    """The public names of a file, without what it imports; it may import what the workflow may."""
-    folder = file.resolve().parent
-    roots = import_roots(store.roots)
-    roots.allow_folder(folder)
-    module = roots.load_module(file.stem)
+def _stubs(file: Path) -> Mapping[str, object]:
+    """The answers in a file: its public names, without what it imports."""
+    spec = spec_from_file_location(f"ruvon_stubs_{file.stem}", file)
+    if spec is None or spec.loader is None:
+        fail(f"the stubs {file} are no file of Python", Exit.USAGE)
+    module = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as exc:  # noqa: BLE001 - an author's file
+        fail(f"the stubs {file} cannot be loaded: {type(exc).__name__}: {exc}", Exit.USAGE)
     found = {name: value for name, value in vars(module).items() if not name.startswith("_")}
     return {name: value for name, value in found.items() if not _is_imported(value, module.__name__)}
 

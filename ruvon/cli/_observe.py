@@ -123,10 +123,20 @@ def _word(entry: Mapping[str, Any]) -> str:
     return _WORDS.get(kind, kind)
 
 
-def print_created(data: Mapping[str, Any]) -> None:
-    """The first line of a history: when the run was created, and by what."""
+def print_created(data: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> None:
+    """The first line of a history: when the run was created, of which version, and by what.
+
+    Args:
+        data: the run as it is now.
+        entries: its whole history; its first migration says from which version it came.
+    """
+    from ruvon.engine._repair import MIGRATED  # noqa: PLC0415 - the engine loads when it is used
+
+    notes = (str(entry.get("note", "")) for entry in entries if entry["kind"] == "repair")
+    moves = [note.removeprefix(MIGRATED) for note in notes if note.startswith(MIGRATED)]
+    version = moves[0].partition(" ")[0] if moves else data["workflow_version"]
     parent = f"  by {data['parent_id']}" if data.get("parent_id") else ""
-    text = f"{data['workflow_type']} {data['workflow_version']}{parent}"
+    text = f"{data['workflow_type']} {version}{parent}"
     click.echo(f"{data['created_at']}  {'INFO':<7}  {'created':<10}  {text}")
 
 
@@ -211,7 +221,7 @@ def logs(
             data = record_data(record, None)
             plain = not as_json and step is None and LEVELS.index(level) <= LEVELS.index("INFO")
             if plain and len(shown) < limit:
-                print_created(data)
+                print_created(data, lines)
             if not follow:
                 _print(shown, as_json=as_json)
                 if plain:

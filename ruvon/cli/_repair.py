@@ -281,10 +281,22 @@ def signal(
     async def act(session: Session, workflow: "Workflow") -> None:
         await workflow.signal(message, fields, key=key, dedup=dedup)
         await note(session, workflow.id, f"signal {message}", actor, reason)
+        _tell_other_key(workflow, message, key)
         if auto and not workflow.status.is_terminal:
             await workflow.run()
 
     _driven(store, workflow_id, act, as_json=as_json)
+
+
+def _tell_other_key(workflow: "Workflow", message: str, key: str | None) -> None:
+    """Say that a signal was not received, where the run waits for one of its type with another key."""
+    waits = [wait for wait in workflow.waiting_for if wait["kind"] == "signal"]
+    wanted = [wait for wait in waits if message in (wait.get("name"), str(wait.get("name")).partition(":")[2])]
+    if not wanted or any(wait.get("key") == key for wait in wanted):
+        return
+    keys = ", ".join(f"`--key {shlex.quote(str(wait['key']))}`" if wait.get("key") else "no --key" for wait in wanted)
+    given = f"with the key {key}" if key is not None else "without a key"
+    click.echo(f"the signal {given} lies in the mailbox; the run waits for {message} with {keys}", err=True)
 
 
 @click.command("retry-compensation")

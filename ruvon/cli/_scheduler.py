@@ -56,7 +56,11 @@ def scheduler(
         async with opened(store, create=True, drives=True) as session:
             made = _made(session, settings)
             if once:
-                return await made.run_once()
+                turn = await made.run_once()
+                if turn.problems and not session.builder.registered_types():
+                    hint = "no workflow is known here: name the files or folders of workflows with --workflows"
+                    click.echo(f"{hint}, or with `ruvon config set-default workflows PATH`", err=True)
+                return turn
             await _serve(made)
             return None
 

@@ -11,6 +11,7 @@ from ruvon.cli._input import data_options, read_data
 from ruvon.cli._options import argument, option
 from ruvon.cli._output import Exit, fail, moment, print_json, print_table, secho, shortened
 from ruvon.cli._session import Session, Store, again, await_it, code_options, opened, store_options
+from ruvon.cli._unknown import refuse_unknown
 
 if TYPE_CHECKING:
     from ruvon.cron import Plan
@@ -103,6 +104,7 @@ def add(
     async def work() -> tuple["ScheduleRecord", int]:
         async with opened(runnable.store, create=True) as session:
             register_family(session.builder, runnable)
+            refuse_unknown(definition, definition.state, initial, "the initial data")
             made = await session.builder.schedules.add(
                 name,
                 definition.workflow_type,

@@ -179,7 +179,7 @@ def _print(data: dict[str, Any], again: str) -> None:
         from ruvon.cli._observe import print_created, print_history, print_waiting  # noqa: PLC0415
 
         secho("\nhistory", bold=True)
-        print_created(data)
+        print_created(data, data["history"])
         print_history(data["history"])
         print_waiting(data)
     if "metrics" in data:

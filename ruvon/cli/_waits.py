@@ -140,7 +140,9 @@ def print_waits(waits: Iterable[Mapping[str, Any]], *, err: bool = False) -> Non
     for wait in waits:
         name = str(wait.get("name", "")).partition(":")[2] or wait.get("name") or wait["step"]
         until = f", until {wait['due_at']}" if wait.get("due_at") else ""
-        click.echo(f"  waits for {WAITS.get(wait['kind'], wait['kind'])} {name} (step {wait['step']}){until}", err=err)
+        key = f" with the key {wait['key']}" if wait["kind"] == "signal" and wait.get("key") else ""
+        what = f"{WAITS.get(wait['kind'], wait['kind'])} {name}{key}"
+        click.echo(f"  waits for {what} (step {wait['step']}){until}", err=err)
         _print_shown(wait, err=err)
         if wait.get("form"):
             click.echo(f"    asks for: {', '.join(_fields(wait['form']))}", err=err)

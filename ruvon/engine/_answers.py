@@ -94,7 +94,7 @@ def find_answered(run: Run, value: object, *, step: str | None, wait_id: str | N
         and (wait_id is None or strand.wait.activation == wait_id)
     ]
     if not found:
-        raise NotWaitingForInputError(run.id, run.status.value, step or current_step(run))
+        raise NotWaitingForInputError(run.id, run.status.value, current_step(run))
     if len(found) > 1:
         names = [f"`{strand.wait.node}`" for strand in found if strand.wait is not None]
         raise InvalidInputError(

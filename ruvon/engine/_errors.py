@@ -76,7 +76,7 @@ class InvalidInitialDataError(ExecutionError, ValueError):
     def __init__(self, workflow_type: str, problems: Sequence[str]) -> None:
         self.workflow_type = workflow_type
         self.problems = tuple(problems)
-        super().__init__(f"a {workflow_type} cannot start with this data: {'; '.join(self.problems)}")
+        super().__init__(f"{workflow_type} cannot start with this data: {'; '.join(self.problems)}")
 
 
 class UnknownWorkflowTypeError(ExecutionError, KeyError, ValueError):

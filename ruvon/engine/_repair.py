@@ -5,6 +5,7 @@ from typing import Final
 
 import orjson
 
+from ruvon.engine._ahead import Ahead
 from ruvon.engine._cancel import cancel_entry
 from ruvon.engine._error_records import ErrorRecord
 from ruvon.engine._errors import RepairError
@@ -22,8 +23,9 @@ from ruvon.engine._frames import (
 from ruvon.engine._machine import forget_frame, unwind
 from ruvon.engine._program import ForkOp, LoopOp, Op, TryOp
 from ruvon.engine._run import Run
+from ruvon.engine._standing import Standing
 from ruvon.engine._undo import place_of
-from ruvon.ir._diff import inner_graphs
+from ruvon.ir._diff import inner_graphs, places
 from ruvon.ir._nodes import Fail, Node
 from ruvon.models import WorkflowStatus
 
@@ -32,6 +34,7 @@ __all__ = ["MIGRATED", "audit_note", "jump", "retry", "retry_compensation", "sto
 
 MIGRATED: Final = "migrate "
 """What the note of the log entry of a migration begins with."""
+_RETRIED: Final = (WorkflowStatus.FAILED, WorkflowStatus.FAILED_CHILD_WORKFLOW, WorkflowStatus.FAILED_WORKER_CRASH)
 
 
 def audit_note(actor: str, reason: str) -> str:
@@ -60,15 +63,16 @@ async def retry(run: Run, from_step: str | None, note: str = "") -> None:
     Raises:
         RepairError: it has not failed, or was rolled back, or there is no such step, or something would be done twice.
     """
-    failed = (WorkflowStatus.FAILED, WorkflowStatus.FAILED_CHILD_WORKFLOW, WorkflowStatus.FAILED_WORKER_CRASH)
     if run.status is WorkflowStatus.FAILED_ROLLED_BACK:
         raise RepairError(
             run.id,
             "what it had done was undone, so going on would build on nothing; start a new one, or rewind it to where it "
             "is to begin again",
         )
-    if run.status not in failed:
-        raise RepairError(run.id, f"it is {run.status.value}; only a failed workflow can be retried")
+    if run.status not in _RETRIED:
+        what = f"it is {run.status.value}; only a failed workflow can be retried"
+        hint = "" if run.status.is_terminal else "; this one has not ended, so run() or `ruvon resume` takes it on"
+        raise RepairError(run.id, f"{what}{hint}")
     at = run.fatal_node()
     run.log("repair", from_step or at or "", "", note=f"retry{note}")
     if from_step is None or from_step == at:
@@ -80,6 +84,8 @@ async def retry(run: Run, from_step: str | None, note: str = "") -> None:
             )
         await _begin_again(run)
         return
+    _require_step(run, from_step)
+    _require_values(run, from_step)
     restart_at(run, from_step)
 
 
@@ -179,6 +185,15 @@ def _require_step(run: Run, step: str) -> None:
         raise RepairError(run.id, f"there is no step `{step}` in its outermost list; there are {names}")
 
 
+def _require_values(run: Run, step: str) -> None:
+    """Refuse a step from which a variable would be read that only a left out step sets: it would end the workflow."""
+    ahead = Ahead(places(run.program.definition), [Standing(step, "", (), step)])
+    unset = ahead.unset({name for name in run.root.scope.variables if name.isidentifier()})
+    if unset:
+        reads = ", ".join(f"`{node}` reads `{name}`" for node, name in unset)
+        raise RepairError(run.id, f"from `{step}` on variables are read that no step has set: {reads}")
+
+
 def restart_at(run: Run, step: str) -> None:
     """Stand at a node of the outermost graph, with every frame above dropped."""
     _require_step(run, step)
@@ -205,11 +220,13 @@ def jump(run: Run, step: str, note: str = "") -> None:
     """Go on at a node of the outermost graph, `finally` of the frames in between first.
 
     Raises:
-        RepairError: there is no such step, or the instance has ended.
+        RepairError: there is no such step, the instance has ended, or what follows reads a variable that has no value.
     """
     if run.status.is_terminal:
-        raise RepairError(run.id, f"it is {run.status.value}; use retry(from_step=) to bring it back")
+        back = "retry(from_step=)" if run.status in _RETRIED else "rewind or fork"
+        raise RepairError(run.id, f"it is {run.status.value} and stands nowhere; use {back} to go on from a step of it")
     _require_step(run, step)
+    _require_values(run, step)
     root: Strand = run.root
     run.log("repair", step, "", note=f"jump{note}")
     if root.wait is not None:

@@ -8,7 +8,7 @@ and leaves the old one alone.
 """
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, cast, final
 from uuid import UUID
@@ -132,8 +132,8 @@ async def planned_rewind(run: Run, to: str | int, state: Mapping[str, object] | 
     await _lost_marks(run, point)
     log = await run.services.store.read_log(run.record.workflow_id, after=point.after)
     entries = await open_entries(run, point.after)
-    undoable = {item.seq for item in entries}
-    kept = [item.activation for item in log if item.kind == "step" and item.seq not in undoable]
+    gone = {item.seq for item in entries} | _compensated(log)
+    kept = [item.activation for item in log if item.kind == "step" and item.seq not in gone]
     return RepairPlan(
         point.node,
         point.activation,
@@ -203,11 +203,7 @@ async def _lost_marks(run: Run, point: Point) -> list[int]:
     found = await run.services.store.read_log(run.record.workflow_id, saga=True)
     now = {item.seq for item in still_open(found)}
     closed = [item for item in still_open([item for item in found if item.seq <= point.after]) if item.seq not in now]
-    compensated = {
-        orjson.loads(item.saga or b"{}").get("undo")
-        for item in found
-        if item.kind == "compensate" and item.error is None
-    }
+    compensated = _compensated(found)
     gone = [item for item in closed if item.seq in compensated]
     if gone:
         last, first = gone[-1].activation, gone[0].activation
@@ -217,6 +213,12 @@ async def _lost_marks(run: Run, point: Point) -> list[int]:
             f"go back to `{first}` or something earlier, which does it again",
         )
     return [item.seq for item in closed]
+
+
+def _compensated(log: Iterable[LogEntry]) -> set[int]:
+    """The log entries whose compensation worked."""
+    done = (item for item in log if item.kind == "compensate" and item.error is None)
+    return {orjson.loads(item.saga or b"{}").get("undo", 0) for item in done}
 
 
 def _edit(run: Run, stored: StoredScopes, state: Mapping[str, object]) -> None:

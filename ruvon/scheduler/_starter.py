@@ -58,8 +58,12 @@ class Starter:
                     started += await self._take(step)
             except (StaleScheduleError, ScheduleNotFoundError):
                 continue  # another scheduler, or an operator, was first; the next turn sees what it left
+            except RuvonError as exc:  # a mistake that its sentence explains
+                self.problems[name] = str(exc)
+                if self._backoff.failed(name, now) == 1:
+                    _LOGGER.error("the schedule `%s` cannot be started; it is tried again: %s", name, exc)  # noqa: TRY400
             except Exception as exc:
-                self.problems[name] = str(exc) if isinstance(exc, RuvonError) else f"{type(exc).__name__}: {exc}"
+                self.problems[name] = f"{type(exc).__name__}: {exc}"
                 if self._backoff.failed(name, now) == 1:
                     _LOGGER.exception("the schedule `%s` cannot be started; it is tried again", name)
             else:

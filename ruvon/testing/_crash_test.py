@@ -18,7 +18,7 @@ from ruvon.testing._schedule import Schedule
 from ruvon.testing._script import Script
 from ruvon.testing._scripted import check_answers
 from ruvon.testing._standins import StandIns
-from ruvon.testing._stores import MemoryStores, SQLiteStores
+from ruvon.testing._stores import MemoryStores, SQLiteStores, Stores
 from ruvon.testing._watchdog import Watchdog
 from ruvon.testing._words import describe
 
@@ -47,8 +47,8 @@ def crash_test(
 ) -> CrashReport:
     """Crash a workflow at every point, restart it, and compare its end with that of a run without faults.
 
-    The steps really run, many times. What they keep in variables of their modules is put back before each run and
-    compared after it; at the end it is put back once more.
+    The steps really run, many times; one that is only a placeholder answers by its declared type. What they keep in
+    variables of their modules is put back before each run and compared after it, and once more at the end.
 
     Args:
         workflow: a `@workflow` function, or the name of a type that `builder` knows.
@@ -66,48 +66,56 @@ def crash_test(
         builder: a builder of the test's own, instead of `resources` and `import_roots`.
         version: the version of the workflow; the current one where none is given.
         progress: told after each run how many are done, and of how many.
-        stubs: by step, what stands in for its body: a function of the call's arguments, a value, or an exception to raise. A
-            body that is only a placeholder (`...`, or `raise NotImplementedError`) gets a valid value of its declared type
-            where nothing stands here.
+        stubs: by step, what stands in for its body: a function of the call's arguments, a value, or an exception.
         patience: how long a body may run without awaiting anything, in real time; zero is for ever.
 
     Raises:
         InvalidInitialDataError: the data does not fit.
-        ScriptError: the script does not fit the workflow.
-        ScheduleError: what is to be replayed is no schedule.
+        ScriptError, ScheduleError: the script does not fit the workflow, or what is to be replayed is no schedule.
         HarnessError: a body ends the whole process, or never awaits; or a stub is for no step.
         StuckError: a step awaits something that never comes.
     """
     made = builder or WorkflowBuilder(resources=resources, import_roots=import_roots, plugins=False)
     name = _registered(made, workflow, also)
     loaded = _loaded(made, name, version)
+    outside, stand_ins = OutsideWorld(loaded, probes, reset), _checked(loaded, script, stubs)
+    scenario = Scenario(
+        made, name, data, script=script, outside=outside, make_stores=_stores(folder), version=version,
+        stand_ins=stand_ins, dog=Watchdog(patience.total_seconds()),
+    )  # fmt: skip
+    with _around(scenario):
+        report = _explored(CrashExplorer(scenario, torn=folder is not None), replay, seeds, pairs, progress)
+    return replace(report, stood_in=tuple(sorted(stand_ins.stood_in)))
+
+
+def _stores(folder: Path | None) -> Callable[[], Stores]:
+    return MemoryStores if folder is None else lambda: SQLiteStores(folder)
+
+
+def _explored(
+    explorer: CrashExplorer, replay: str | None, seeds: int, pairs: int, progress: Progress | None
+) -> CrashReport:
+    if replay is not None:
+        return explorer.replay(Schedule.parse(replay))
+    return explorer.explore(seeds=seeds, pairs=pairs, progress=progress)
+
+
+def _checked(loaded: list[Definition], script: Script | None, stubs: Mapping[Any, object] | None) -> StandIns:
+    """What stands in for bodies, when every name of it and of the script is one of the workflows."""
     check_answers(script or Script(), loaded)
     stand_ins = StandIns(stubs)
     stand_ins.check(_stubbed_names(loaded))
-    dog = Watchdog(patience.total_seconds())
-    outside = OutsideWorld(loaded, probes, reset)
-    stores = MemoryStores if folder is None else lambda: SQLiteStores(folder)
-    scenario = Scenario(
-        made,
-        name,
-        data,
-        script=script,
-        outside=outside,
-        make_stores=stores,
-        version=version,
-        stand_ins=stand_ins,
-        dog=dog,
-    )
-    explorer = CrashExplorer(scenario, torn=folder is not None)
+    return stand_ins
+
+
+@contextmanager
+def _around(scenario: Scenario) -> Generator[None]:
+    """The watch over bodies; at the end everything is as it was."""
     try:
-        with _told_of_exits(), dog:
-            if replay is not None:
-                report = explorer.replay(Schedule.parse(replay))
-            else:
-                report = explorer.explore(seeds=seeds, pairs=pairs, progress=progress)
-        return replace(report, stood_in=tuple(sorted(stand_ins.stood_in)))
+        with _told_of_exits(), scenario.dog:
+            yield
     finally:
-        outside.restore()
+        scenario.outside.restore()
 
 
 @contextmanager

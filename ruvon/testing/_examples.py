@@ -88,12 +88,13 @@ def _of_class(kind: type) -> object:
         return {
             item.alias or name: _of_field(name, item) for name, item in kind.model_fields.items() if item.is_required()
         }
-    hints = typing.get_type_hints(kind)
-    if is_dataclass(kind):
-        required = [item.name for item in fields(kind) if item.default is MISSING and item.default_factory is MISSING]
+    found = cast("Any", kind)
+    hints = typing.get_type_hints(found)
+    if is_dataclass(found):
+        required = [item.name for item in fields(found) if item.default is MISSING and item.default_factory is MISSING]
         return {name: _made(hints[name]) for name in required}
-    if typing.is_typeddict(kind):
-        return {name: _made(hints[name]) for name in sorted(cast("Any", kind).__required_keys__)}
+    if typing.is_typeddict(found):
+        return {name: _made(hints[name]) for name in sorted(found.__required_keys__)}
     raise TypeError(f"{kind.__name__} is no type that an example can be made of")
 
 

@@ -35,5 +35,4 @@ def _tasks(definition: Definition) -> Iterable[str | None]:
     for node in walk_nodes(definition.graph):
         if isinstance(node.action, Wait) and isinstance(node.action.source, HumanSource):
             task = node.action.source.task
-            if task is not None:
-                yield task.value if isinstance(task, Const) and isinstance(task.value, str) else None
+            yield task.value if isinstance(task, Const) and isinstance(task.value, str) else None

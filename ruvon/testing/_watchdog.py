@@ -85,7 +85,8 @@ class Watchdog:
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), ctypes.py_object(BodyHangs))
 
     def _place(self) -> str:
-        frame = sys._current_frames().get(self._thread)  # noqa: SLF001 - the only way to see where another thread is
+        frames = sys._current_frames()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        frame = frames.get(self._thread)
         while frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == "ruvon":
             frame = frame.f_back  # the state of a step is ours, and a loop may be in it just now
         return f" ({frame.f_code.co_filename}:{frame.f_lineno})" if frame is not None else ""

@@ -238,6 +238,7 @@ MISTAKES = {
     "no JSON": (("--script", "{"), 2, "the script of the outside world cannot be read: it is no JSON"),
     "no object": (("--script", "[]"), 2, "it must be an object"),
     "unknown key": (("--script", '{"answer": {}}'), 2, "it has no key `answer`; it has answers, signals"),
+    "stranger": (("--script", '{"answers": {"consnt": [{"given": true}]}}'), 2, "did you mean `consent`?"),
     "answers": (("--script", '{"answers": {"a": 1}}'), 2, "`a` must be a list"),
     "seconds": (("--script", '{"answer_after_s": "soon"}'), 2, "`answer_after_s` must be a number of seconds"),
     "no type": (("--script", '{"signals": [{}]}'), 2, "a signal needs `type`"),

@@ -177,6 +177,19 @@ def test_a_payload_that_is_no_json_is_said_with_a_right_call(
     assert f"""write it like {call} '{{"name": "value"}}', or {call} @FILE""" in done.err
 
 
+def test_a_signal_with_another_key_is_told(ruvon: Command, begin: Begin) -> None:
+    """It lies in the mailbox for a later receive, so it is no error; which key is wanted is said before and after."""
+    run = begin("Waiting")
+    ruvon("resume", run, "-i", '{"ok": true}', "--auto", *ROOTS)
+    assert "waits for the signal Paid with the key k (step " in ruvon("show", run).out
+
+    done = ruvon("signal", run, "Paid", '{"amount": 3}', *ROOTS)
+
+    assert done.code == 0, done.text
+    assert "the signal without a key lies in the mailbox; the run waits for Paid with `--key k`" in done.err
+    assert "lies in the mailbox" not in ruvon("signal", run, "Paid", '{"amount": 3}', "--key", "k", *ROOTS).text
+
+
 def test_a_signal_that_nobody_receives_is_refused(ruvon: Command, begin: Begin) -> None:
     """The message names what is received."""
     done = ruvon("signal", begin("Waiting"), "Payed", "{}", *ROOTS)

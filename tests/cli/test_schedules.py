@@ -105,6 +105,7 @@ def test_adding_again_changes_it(ruvon: Command, add: Callable[..., None]) -> No
         (("--cron", "0 9 * * *", "--tz", "Rome"), "there is no time zone `Rome`"),
         (("--cron", "0 9 * * *", "--overlap", "queue"), "there is no overlap policy `queue`"),
         (("--cron", "0 9 * * *", "-d", '{"text": 1}'), "text"),
+        (("--cron", "0 9 * * *", "-d", '{"txt": "x"}'), "there is no field `txt`; did you mean `text`?"),
     ],
 )
 def test_what_cannot_be_added(ruvon: Command, flow: Path, options: tuple[str, ...], words: str) -> None:
@@ -168,6 +169,8 @@ def test_the_scheduler_once_ends_with_1_where_a_schedule_cannot_be_started(
 
     assert done.code == 1
     assert "notes could not go on: " in done.err
+    assert "no workflow is known here: name the files or folders of workflows with --workflows" in done.err
+    assert "Traceback" not in done.text
 
 
 def test_the_scheduler_once(ruvon: Command, add: Callable[..., None], place: Path) -> None:

@@ -283,6 +283,8 @@ def test_runs_are_moved_and_go_on(ruvon: Command, begin: Begin, deploy: Deploy) 
     rows = ruvon("logs", run, "--json").json
     assert [row["note"].rpartition(")")[2] for row in rows if row["kind"] == "repair"] == [" by ann: notes"]
     assert [row["step"] for row in rows if row["kind"] == "step"] == ["charge", "note"]
+    assert "created     Shop 1.0.0" in ruvon("logs", run).out  # what it was then
+    assert "created     Shop 1.0.0" in ruvon("show", run, "--logs").out
 
 
 def test_a_move_is_shown_and_asked_about(ruvon: Command, begin: Begin, deploy: Deploy) -> None:

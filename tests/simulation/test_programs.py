@@ -128,7 +128,7 @@ CASES = {
     "nightly report": Case(
         w06_nightly.nightly_report,
         w06_nightly.Night(),
-        stubs={"customers": [f"c{number}" for number in range(4)], "statement": _statement},
+        stubs={"customers": [f"c{number}" for number in range(10)], "statement": _statement},
     ),
     "document": Case(
         w07_document.document_pipeline,

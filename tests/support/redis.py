@@ -23,7 +23,7 @@ import redis
 
 from ruvon.implementations.persistence.redis import RedisPersistenceProvider
 
-__all__ = ["Server", "client", "emptied", "prefix", "private_server", "server", "store"]
+__all__ = ["Server", "client", "emptied", "free_port", "prefix", "private_server", "server", "store"]
 
 _LOCAL = "redis://127.0.0.1:6379/9"
 _MISSING = (
@@ -89,6 +89,14 @@ def _answers(url: str) -> bool:
         return False
 
 
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        found: int = probe.getsockname()[1]
+    return found
+
+
 class Server:
     """A server of the test's own, in a folder and on a port of its own."""
 
@@ -96,9 +104,7 @@ class Server:
         self._folder = folder
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:

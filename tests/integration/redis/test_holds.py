@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from ruvon.implementations.persistence.redis import RedisPersistenceProvider
 from ruvon.providers import StaleWorkflowError, WorkflowBusyError, WorkflowNotFoundError
 from tests.contract.records import create, instance, message, step
 from tests.integration.redis.test_lost_connections import cut_all, opened
-from tests.support.redis import client, prefix, private_server, server, store
+from tests.support.redis import client, free_port, prefix, private_server, server, store
 
 ROOT = Path(__file__).parents[3]
 
@@ -192,24 +193,24 @@ def test_a_lease_that_ran_out_unnoticed_is_taken_again() -> None:
     asyncio.run(scenario())
 
 
-def test_a_holder_that_lost_its_connections_keeps_its_holds() -> None:
+def test_a_holder_that_lost_its_connections_keeps_its_holds(tmp_path: Path) -> None:
     """It names its new connection in its leases, and hears of messages again, also of those of the meantime."""
 
-    async def scenario() -> None:
-        one, other = await opened(), await opened()
+    async def scenario(url: str) -> None:
+        one, other = await opened(url), await opened(url)
         record = await create(one)
         hold = await one.hold(record.workflow_id)
         heard = asyncio.Event()
         hold.listen(heard.set)
         owner = one._open_holds()._owner
-        await asyncio.to_thread(cut_all)
+        await asyncio.to_thread(cut_all, url)
 
         async def is_renewed() -> bool:
             return one._open_holds()._owner != owner
 
         await until(is_renewed)
         await asyncio.wait_for(heard.wait(), 60)
-        with client() as asked:
+        with client(url) as asked:
 
             async def names_the_new_one() -> bool:
                 value: bytes = asked.get(f"{{{prefix()}}}:h:{record.workflow_id}")
@@ -225,7 +226,8 @@ def test_a_holder_that_lost_its_connections_keeps_its_holds() -> None:
         await one.close()
         await other.close()
 
-    asyncio.run(scenario())
+    with private_server(tmp_path) as far:
+        asyncio.run(scenario(far.url))
 
 
 def test_a_restarted_server_does_not_rob_a_living_holder(tmp_path: Path) -> None:
@@ -312,6 +314,8 @@ def test_a_holder_hears_of_what_another_process_sends() -> None:
             heard.set()
 
         hold.listen(notify)
+        with client() as asked:
+            assert asked.publish(f"{{{prefix()}}}:inbox", b"\xffnobody") == 2
         await other.append_inbox(message(stranger, "x"))
         await other.commit(step(sender, 1, sent=(message(record, "y"), message(record, "z"))))
         await asyncio.wait_for(heard.wait(), 60)
@@ -321,3 +325,29 @@ def test_a_holder_hears_of_what_another_process_sends() -> None:
         await other.close()
 
     asyncio.run(scenario())
+
+
+def test_a_cluster_of_one_node_takes_every_script(tmp_path: Path) -> None:
+    """All keys of a store are in one slot; whatever a workflow's life writes works there."""
+
+    async def scenario(url: str) -> None:
+        one = await opened(url)
+        record = await create(one, owner_id="o", idempotency_key="k", metadata={"a": 1})
+        hold = await one.hold(record.workflow_id)
+        heard = asyncio.Event()
+        hold.listen(heard.set)
+        await one.append_inbox(message(record, "x"))
+        await asyncio.wait_for(heard.wait(), 60)
+        await one.commit(step(record, 1, snapshot=b"{}", due_us=5, created=(instance(parent_id=record.workflow_id),)))
+        assert len(await one.due_instances(5)) == 1
+        await hold.release()
+        assert await one.check() == []
+        assert await one.delete_workflow(record.workflow_id)
+        await one.close()
+
+    with private_server(tmp_path, "--cluster-enabled", "yes", "--cluster-port", str(free_port())) as far:
+        with client(far.url) as asked:
+            asked.execute_command("CLUSTER", "ADDSLOTS", *range(16384))
+            while b"cluster_state:ok" not in asked.execute_command("CLUSTER", "INFO", NEVER_DECODE=True):
+                time.sleep(0.01)
+        asyncio.run(scenario(far.url))

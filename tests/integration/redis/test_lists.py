@@ -15,7 +15,7 @@ from ruvon.implementations.persistence.redis import RedisPersistenceProvider, _l
 from ruvon.models import WorkflowStatus
 from ruvon.providers import InstanceFilter, InstanceRecord
 from tests.contract.records import create, creation, instance, step
-from tests.support.redis import client, private_server, store
+from tests.support.redis import client, private_server
 
 MANY = 12_000
 STATUSES = ["COMPLETED"] * 60 + ["ACTIVE"] * 20 + ["PAUSED"] * 10 + ["WAITING_HUMAN"] * 8 + ["FAILED"] * 2
@@ -244,17 +244,3 @@ DAMAGES: dict[Any, str] = {
     (lambda asked, base, _, row: asked.delete(f"{base}def:{row.digest.hex()}")): "its definition is not stored",
     (lambda asked, base, key, _: asked.delete(f"{base}i:{key}")): "a list names an instance that is not stored",
 }
-
-
-def test_opening_needs_no_scan() -> None:
-    """A store that is opened reads a few keys."""
-
-    async def scenario() -> None:
-        one = store()
-        await one.initialize()
-        await one.close()
-
-    with client() as asked:
-        before = asked.info("commandstats").get("cmdstat_scan", {"calls": 0})["calls"]
-        asyncio.run(scenario())
-        assert asked.info("commandstats").get("cmdstat_scan", {"calls": 0})["calls"] == before

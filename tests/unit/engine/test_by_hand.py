@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from ruvon.engine import (
     DefinitionDriftError,
     InvalidInitialDataError,
     InvalidInputError,
+    NotWaitingForInputError,
     UnknownStepTypeError,
     UnknownWorkflowTypeError,
 )
@@ -438,3 +440,33 @@ def test_sync_twins_work_without_a_loop() -> None:
     workflow = builder.create_workflow_sync("Hand", {"n": 4})
     workflow.run_sync()
     assert workflow.state.n == 5
+
+
+@pytest.mark.parametrize(
+    ("call_it", "says"),
+    [
+        (lambda builder: builder.list_workflows(status="WAITNG"), "there is no status 'WAITNG'; it is one of ACTIVE"),
+        (lambda builder: builder.list_workflows(limit=-1), "limit and offset are numbers from 0"),
+        (lambda builder: builder.create_workflow("Three", {"n": 1}, if_exists="lod"), "'raise' or 'load', not 'lod'"),
+    ],
+)
+def test_an_option_of_the_builder_that_means_nothing_is_refused(call_it: Callable[[Any], Any], says: str) -> None:
+    """A misspelt status must not look like an empty store, nor a misspelt option like the default."""
+
+    async def scenario() -> None:
+        with pytest.raises(ValueError, match=says):
+            await call_it(make_builder())
+
+    asyncio.run(scenario())
+
+
+def test_an_answer_for_a_step_that_is_not_there_says_where_the_workflow_stands() -> None:
+    """Not the step that was asked for."""
+
+    async def scenario() -> str:
+        workflow = await make_builder().create_workflow("Three", {"n": 1})
+        with pytest.raises(NotWaitingForInputError) as caught:
+            await workflow.answer({}, step="nowhere")
+        return str(caught.value)
+
+    assert "ACTIVE at `inc`" in asyncio.run(scenario())

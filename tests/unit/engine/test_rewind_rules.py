@@ -61,6 +61,18 @@ def test_a_plan_says_what_would_be_undone_and_what_would_happen_again() -> None:
     staged("Sequence", scene)
 
 
+def test_a_plan_does_not_count_among_what_stays_what_an_earlier_rewind_undid() -> None:
+    """Its effect is gone, so going on does it once and not a second time."""
+
+    async def scene(world: World, root: UUID) -> None:
+        workflow = await world.handle(root)
+        await workflow.rewind("square")
+        again = await (await world.handle(root)).plan_rewind("add")
+        assert again.kept == ("note", "announce")
+
+    staged("Sequence", scene)
+
+
 def test_a_plan_shows_the_edits() -> None:
     """They are validated as the state is."""
 
@@ -389,6 +401,33 @@ def test_a_jump_cancels_the_child_that_was_awaited() -> None:
     async def scene(world: World, root: UUID) -> None:
         await (await world.handle(root)).jump_to_step("add")
         assert (await world.rows("WaitingChild"))[0].status == "CANCELLED"
+
+    staged("CancelledSaga", scene, ended=False)
+
+
+def test_a_jump_past_what_sets_a_variable_is_refused() -> None:
+    """S4-024: going on there would end the workflow with a NameError, and roll it back."""
+
+    async def scene(world: World, root: UUID) -> None:
+        made = builder()
+        fresh = await made.create_workflow("Sequence", Box())
+        with pytest.raises(RepairError, match="`return` reads `doubled`"):
+            await fresh.jump_to_step("announce")
+        await fresh.jump_to_step("square")
+        await fresh.run()
+        assert fresh.status is WorkflowStatus.COMPLETED
+        with pytest.raises(RepairError, match=r"it is COMPLETED and stands nowhere; use rewind or fork"):
+            await fresh.jump_to_step("square")
+
+    staged("Sequence", scene)
+
+
+def test_a_retry_of_what_has_not_ended_says_how_it_goes_on() -> None:
+    """It needs no repair."""
+
+    async def scene(world: World, root: UUID) -> None:
+        with pytest.raises(RepairError, match=r"only a failed workflow can be retried; .*run\(\)"):
+            await (await world.handle(root)).retry()
 
     staged("CancelledSaga", scene, ended=False)
 

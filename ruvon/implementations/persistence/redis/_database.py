@@ -88,13 +88,13 @@ class Database:
         patience = self._patience_s
         writer = Writer(self.db_url, self._connect, self._base, patience_s=patience, flush=found.waits)
         leases = Writer(self.db_url, self._connect, self._base, patience_s=patience)
-        holds = Holds(self.db_url, self._connect, leases, self._base, self._lease_s)
+        reader = Reader(self.db_url, self._connect, self._base, patience_s=patience)
+        holds = Holds(self.db_url, self._connect, writer=leases, reader=reader, base=self._base, lease_s=self._lease_s)
         try:
             await holds.open()
         except DRIVER_ERRORS as exc:
             raise RedisServerError(self.db_url, describe(exc)) from exc
-        self._reader = Reader(self.db_url, self._connect, self._base, patience_s=patience)
-        self._writer, self._leases, self._holds = writer, leases, holds
+        self._writer, self._leases, self._reader, self._holds = writer, leases, reader, holds
         self._durability, self._loop = found, loop
 
     async def close(self) -> None:

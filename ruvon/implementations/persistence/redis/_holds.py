@@ -18,6 +18,7 @@ from uuid import UUID
 
 from ruvon.implementations.persistence.redis._driver import DRIVER_ERRORS, Wire, describe, is_in_doubt, refusal
 from ruvon.implementations.persistence.redis._packing import operation
+from ruvon.implementations.persistence.redis._reader import Reader
 from ruvon.implementations.persistence.redis._scripts import BUSY, FAILED, NOT_FOUND, Answer
 from ruvon.implementations.persistence.redis._writer import Writer
 from ruvon.providers.persistence import PersistenceError, StaleWorkflowError, WorkflowBusyError, WorkflowNotFoundError
@@ -88,16 +89,25 @@ class Holds:
         url: the server, for messages.
         connect: makes a connection.
         writer: writes leases; it does not wait for the server's disk.
+        reader: asks the server whether a connection is gone.
         base: the prefix of every key.
         lease_s: after how long a holder that fell silent has lost what it held.
     """
 
     def __init__(
-        self, url: str, connect: Callable[[], Awaitable[Wire]], writer: Writer, base: str, lease_s: float
+        self,
+        url: str,
+        connect: Callable[[], Awaitable[Wire]],
+        *,
+        writer: Writer,
+        reader: Reader,
+        base: str,
+        lease_s: float,
     ) -> None:
         self._url = url
         self._connect = connect
         self._writer = writer
+        self._reader = reader
         self._base = base
         self._lease_s = lease_s
         self._wire: Wire | None = None
@@ -222,19 +232,14 @@ class Holds:
 
     async def _is_gone(self, held: bytes) -> bool:
         """Whether the connection that a lease names is gone, on the same run of the server."""
-        number, _, run = held.decode().partition(" ")[2].partition("@")
-        if number == "0" or run != self._owner.partition("@")[2]:
+        owner = held.decode().partition(" ")[2]
+        number, _, run = owner.partition("@")
+        if owner in {self._owner, _NOBODY} or run != self._owner.partition("@")[2]:
             return False
         try:
-            wire = await self._connect()
-        except DRIVER_ERRORS:
+            return not await self._reader.use(lambda wire: wire.call("CLIENT", "LIST", "ID", number))
+        except PersistenceError:  # the user may not ask; then the lease decides
             return False
-        try:
-            return not await wire.call("CLIENT", "LIST", "ID", number)
-        except DRIVER_ERRORS:  # the user may not ask; then the lease decides
-            return False
-        finally:
-            await wire.close()
 
     def _hand_back(self, taking: "asyncio.Task[RedisHold]") -> None:
         """Nobody waits for the hold any more."""
@@ -295,8 +300,16 @@ class Holds:
         while wire is not None and wire is self._wire:
             heard = await wire.receive(timeout_s=max(self._lease_s, 1.0))
             if heard[0] == b"message":
-                for name in heard[2].decode().split(","):
-                    self.wake(UUID(name))
+                self._wake_named(heard[2])
+
+    def _wake_named(self, names: bytes) -> None:
+        try:
+            grown = [UUID(name) for name in names.decode().split(",")]
+        except ValueError:  # anybody may publish there
+            _LOG.warning("somebody else publishes on the channel %sinbox: %r", self._base, names[:80])
+            return
+        for workflow_id in grown:
+            self.wake(workflow_id)
 
     async def _reopen(self) -> None:
         await self._drop()

@@ -36,15 +36,15 @@ class Script:
 @cache
 def write_script() -> Script:
     """The script that writes a batch of operations."""
-    return _made("write.lua")
+    return _made("rows.lua", "write.lua", "beside.lua", "leases.lua", "batch.lua")
 
 
 @cache
 def read_script() -> Script:
     """The script that answers one question."""
-    return _made("read.lua")
+    return _made("rows.lua", "read.lua")
 
 
-def _made(name: str) -> Script:
-    text = b"\n".join((_FOLDER / part).read_bytes() for part in ("rows.lua", name))
+def _made(*parts: str) -> Script:
+    text = b"\n".join((_FOLDER / part).read_bytes() for part in parts)
     return Script(text, hashlib.sha1(text, usedforsecurity=False).hexdigest())
