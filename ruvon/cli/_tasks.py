@@ -69,7 +69,7 @@ def list_tasks(
 @_JSON
 @store_options
 def show_task(task_id: str, *, as_json: bool, db: str | None) -> None:
-    """Show one task with what it carries.
+    """Show one task: when it is due, who has it, how far its body is. The state that it carries is not shown.
 
     Example: ruvon tasks show 0196a1.4b7c
     """
@@ -84,16 +84,16 @@ def show_task(task_id: str, *, as_json: bool, db: str | None) -> None:
                 "lease_until": moment(task.lease_us) if task.lease_us else None,
                 "lease_epoch": task.lease_epoch,
                 "progress": orjson.loads(task.progress) if task.progress else None,
-                "order": orjson.loads(task.payload) if task.payload else None,
+                "digest": orjson.loads(task.payload)["digest"] if task.payload else None,
+                "payload_bytes": len(task.payload),
             }
 
     found = await_it(work())
     if as_json:
         print_json(found)
         return
-    found.pop("order")
     for name, value in found.items():
-        click.echo(f"{name.replace('_', ' '):12} {value if value is not None else '-'}")
+        click.echo(f"{name.replace('_', ' '):13} {value if value is not None else '-'}")
 
 
 @tasks.command()

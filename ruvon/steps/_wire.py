@@ -79,8 +79,9 @@ class Order:
         Raises:
             ValueError: it is none, or one of a later version.
         """
-        tree: Any = orjson.loads(data)
-        if not isinstance(tree, dict) or tree.get("format") != _FORMAT:
+        found: object = orjson.loads(data)
+        tree = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+        if tree.get("format") != _FORMAT:
             raise ValueError("the payload of the task is none that this version of Ruvon knows")
         visit, epoch, since, unknown, bare = tree["at"]
         loop = tree["loop"]

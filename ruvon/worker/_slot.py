@@ -15,12 +15,13 @@ __all__ = ["Slot"]
 class Slot:
     """What a worker knows of a task that it runs."""
 
-    __slots__ = ("driving", "lost", "remote", "task", "work")
+    __slots__ = ("_is_cancelled", "driving", "lost", "remote", "task", "work")
 
     def __init__(self, task: TaskRecord) -> None:
         self.task = task
         self.remote: RemoteStep | None = None
         self.work: asyncio.Task[None] | None = None
+        self._is_cancelled = False
         self.lost = False
         """The claim is gone: nobody waits for what the body does."""
         self.driving = False
@@ -39,10 +40,11 @@ class Slot:
             self.stop()
 
     def stop(self) -> None:
-        """Cancel what runs."""
-        if self.work is None:
+        """Cancel what runs, once: a second cancel would cut off how a drive lets its instance go."""
+        if self.work is None or self._is_cancelled:
             return
         if self.remote is not None and not self.driving:
             self.remote.stop(self.work.cancel)
         else:
+            self._is_cancelled = True
             self.work.cancel()

@@ -46,6 +46,9 @@ __all__ = ["Worker"]
 _LOGGER: Final = logging.getLogger("ruvon.worker")
 _AGAIN_US: Final = 30_000_000
 """So much later a task is due again whose code is not deployed here."""
+_FORGET_US: Final = 86_400_000_000
+"""A worker that has given no sign of life for so long is taken off the list."""
+_STOP_AGAIN_S: Final = 0.5
 _SOON_US: Final = 1_000_000
 """So much later a task is due again over which the store failed."""
 
@@ -144,6 +147,7 @@ class Worker:
             health_file=self._health_file,
         )
         await pulse.start()
+        await self._forget_lost_workers()
         deaf = self._store.listen_tasks(self._news.set)
         try:
             async with asyncio.TaskGroup() as group:
@@ -156,6 +160,11 @@ class Worker:
         finally:
             deaf()
             await pulse.stop()
+
+    async def _forget_lost_workers(self) -> None:
+        for record in await self._store.list_workers():
+            if record.seen_us < self._clock.now_us() - _FORGET_US:
+                await self._store.remove_worker(record.worker_id)
 
     # --- claiming -----------------------------------------------------------------------------------------------------
 
@@ -342,10 +351,12 @@ class Worker:
             await asyncio.wait((timer, ended), return_when=asyncio.FIRST_COMPLETED)
             timer.cancel()
             ended.cancel()
-        for slot in list(self._slots.values()):
-            self._has_left_bodies = True
-            slot.stop()
-        await asyncio.gather(*works, return_exceptions=True)
+        self._has_left_bodies = bool(self._slots)
+        while self._slots:  # a body that has just ended begins a drive, which is to be stopped as well
+            for slot in list(self._slots.values()):
+                slot.stop()
+            left = [slot.work for slot in self._slots.values() if slot.work is not None]
+            await asyncio.wait(left, timeout=_STOP_AGAIN_S)
 
     # --- for the pulse ------------------------------------------------------------------------------------------------
 

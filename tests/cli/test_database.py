@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ruvon.implementations.persistence.sqlite._schema import SCHEMA_VERSION
 from tests.cli.conftest import FLOWS, Command, masked
 from tests.support.golden import GOLDEN
 
@@ -135,8 +136,8 @@ def test_migrate_prints_or_upgrades_an_old_file(ruvon: Command) -> None:
 
     printed = ruvon("db", "migrate", "--dry-run").out
     assert "CREATE TABLE IF NOT EXISTS workflow_metrics" in printed
-    assert "schema version 3" in ruvon("db", "migrate").out
-    assert ruvon("db", "status", "--json").json["schema_version"] == 2
+    assert f"schema version {SCHEMA_VERSION}" in ruvon("db", "migrate").out
+    assert ruvon("db", "status", "--json").json["schema_version"] == SCHEMA_VERSION
 
 
 def test_a_file_of_another_program_is_refused(ruvon: Command) -> None:

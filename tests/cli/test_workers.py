@@ -74,8 +74,9 @@ def test_a_run_stops_at_its_queued_step(ruvon: Command) -> None:
     assert ruvon("tasks", "list", "--workflow-id", run[:8], "--json").json == [task]
     assert ruvon("tasks", "list", "--dead", "--json").json == []
     shown = ruvon("tasks", "show", task["task_id"], "--json").json
-    assert (shown["order"]["node"], shown["lease_until"], shown["crashes"]) == ("fetch", None, 0)
-    assert "status       pending" in ruvon("tasks", "show", task["task_id"]).out
+    assert (shown["step"], shown["lease_until"], shown["crashes"]) == ("fetch", None, 0)
+    assert len(shown["digest"]) == 64
+    assert "status        pending" in ruvon("tasks", "show", task["task_id"]).out
 
 
 def test_a_worker_does_it_and_ends_on_a_signal(ruvon: Command, place: Path) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from pydantic import BaseModel
 
-from ruvon import Retry, StepContext, Won, first_of, gather, named, secret, step, workflow
+from ruvon import Retry, StepContext, Won, first_of, gather, http, named, secret, step, workflow
 from ruvon.models import WorkflowJumpDirective, WorkflowPauseDirective
 from ruvon.worker import current_execution_context
 
@@ -193,4 +193,15 @@ async def secretive(state: Doc) -> int:
     return await uses(secret("TOKEN"))
 
 
-WORKFLOWS = (holding, racing, counted, caught, blocked, abouts, directing, wanting, turns, many, secretive)
+@workflow("QHttp")
+async def asks(state: Doc) -> int:
+    answer = await http.with_(queue="q")(
+        "GET",
+        f"https://example.test/{state.n}",
+        headers={"Authorization": secret("TOKEN")},
+        includes=("status", "body"),
+    )
+    return answer["status"]
+
+
+WORKFLOWS = (holding, racing, counted, caught, blocked, abouts, directing, wanting, turns, many, secretive, asks)

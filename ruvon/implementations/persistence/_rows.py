@@ -215,8 +215,10 @@ def task(row: Row) -> TaskRecord:
 def worker(row: Row) -> WorkerRecord:
     """One worker process."""
     found = columns(row)
-    lists = {name: tuple(orjson.loads(found.pop(name))) for name in ("queues", "running")}
-    return WorkerRecord(**{**found, **lists, "draining": bool(found["draining"])})
+    for name in ("queues", "running"):
+        found[name] = tuple(orjson.loads(found[name]))
+    found["draining"] = bool(found["draining"])
+    return WorkerRecord(**found)
 
 
 def worker_values(record: WorkerRecord) -> dict[str, object]:

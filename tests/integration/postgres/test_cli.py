@@ -7,6 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
+from ruvon.db_schema import HEAD
 from tests.cli.conftest import FLOWS, Command, place, ruvon
 from tests.support.postgres import database, emptied, needs_postgres, query
 
@@ -57,7 +58,7 @@ def test_status_says_what_is_there(ruvon: Command) -> None:
     found = ruvon("db", "status", "--json").json
     text = ruvon("db", "status").out
 
-    assert (found["schema_version"], found["current_schema_version"], found["durability"]) == ("0002", "0002", "FULL")
+    assert (found["schema_version"], found["current_schema_version"], found["durability"]) == (HEAD, HEAD, "FULL")
     assert re.search(r"^database +postgresql://", text, re.MULTILINE)
     assert re.search(r"^connections +\d+ of \d+$", text, re.MULTILINE)
     assert "FULL: what is committed survives a power cut" in text
@@ -94,8 +95,8 @@ def test_tables_are_made_by_init_and_migrate(ruvon: Command) -> None:
     assert "run `ruvon db migrate`" in refused.err
     assert "CREATE TABLE" in dry.out
     assert "workflow_executions" in dry.out
-    assert "migrated from nothing, schema version 0002" in made.out
-    assert "up to date, schema version 0002" in again.out
+    assert f"migrated from nothing, schema version {HEAD}" in made.out
+    assert f"up to date, schema version {HEAD}" in again.out
     assert nothing.out.startswith("nothing to do")
     assert kept["created"] is False
 

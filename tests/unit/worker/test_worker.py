@@ -12,6 +12,7 @@ import pytest
 from ruvon.builder import WorkflowBuilder
 from ruvon.models import WorkflowStatus
 from ruvon.providers import InboxEntry, InboxKind, TaskFilter, TaskKind, TaskReport
+from ruvon.providers.egress import EgressAnswer, EgressRequest
 from ruvon.worker import Worker
 from tests.support import queued_flows as flows
 from tests.support.workers import until, working
@@ -440,5 +441,39 @@ def test_secrets_never_lie_in_the_queue(queued: Make) -> None:
         async with working(builder):
             await until(workflow)
         assert workflow.result == len("value of TOKEN")
+
+    asyncio.run(scenario())
+
+
+def test_a_request_is_sent_by_the_worker_with_its_own_secrets(queued: Make) -> None:
+    """HTTP steps queue like all others: the fields are evaluated where the request is sent."""
+
+    class Egress:
+        def __init__(self) -> None:
+            self.sent: list[EgressRequest] = []
+
+        def is_online(self) -> bool:
+            return True
+
+        async def send(self, request: EgressRequest, /) -> EgressAnswer:
+            self.sent.append(request)
+            return EgressAnswer(status=200, headers={}, content=b"{}")
+
+        async def close(self) -> None:
+            """Nothing to close."""
+
+    async def scenario() -> None:
+        egress: Any = Egress()
+        builder = queued(secrets=lambda name: f"value of {name}", egress=egress)
+        workflow = await started(builder, "QHttp")
+        (task,) = await builder.persistence.find_tasks(EVERYTHING)
+        assert (b"value of" in task.payload, egress.sent) == (False, [])
+        async with working(builder):
+            await until(workflow)
+        assert (workflow.error, workflow.result, len(egress.sent)) == (None, 200, 1)
+        assert (egress.sent[0].url, egress.sent[0].headers["Authorization"]) == (
+            "https://example.test/0",
+            "value of TOKEN",
+        )
 
     asyncio.run(scenario())
