@@ -117,6 +117,10 @@ def _next_commands(data: Mapping[str, Any], again: str) -> list[str]:
     children = [wait for wait in waits if wait["kind"] == "child" and wait.get("key")]
     if children:
         return [f"child: ruvon show {children[0]['key']}{again}"]
+    queues = sorted({str(wait["name"]) for wait in waits if wait["kind"] == "task" and wait.get("name")})
+    if queues and status == "PENDING_ASYNC":
+        names = " ".join(f"--queue {shlex.quote(name)}" for name in queues)
+        return [f"a worker goes on: ruvon worker {names}{again}"]
     if status in {"FAILED", "FAILED_CHILD_WORKFLOW", "FAILED_WORKER_CRASH"}:
         undone = "CompensationFailedError" not in str(data.get("error"))
         return [f"repair: ruvon {'retry' if undone else 'retry-compensation'} {workflow_id}{again}"]

@@ -69,6 +69,7 @@ def test_a_run_stops_at_its_queued_step(ruvon: Command) -> None:
     run = begun(ruvon)
 
     assert ruvon("show", run, "--json").json["status"] == "PENDING_ASYNC"
+    assert "a worker goes on: ruvon worker --queue net" in ruvon("show", run, *ROOTS).out
     (task,) = ruvon("tasks", "list", "--queue", "net", "--json").json
     assert (task["workflow_id"], task["step"], task["kind"]) == (run, "fetch", "step")
     assert ruvon("tasks", "list", "--workflow-id", run[:8], "--json").json == [task]
