@@ -65,8 +65,8 @@ class QueueContract:
             record = await queued(store, wanted)
             assert await claim(store, now_us=4) == []
             (found,) = await claim(store, now_us=5)
-            claimed = {"status": "claimed", "worker_id": "w", "lease_epoch": 1, "lease_us": 5 + LEASE_US}
-            assert found == replace(wanted, workflow_id=record.workflow_id, **claimed)
+            whose = replace(wanted, workflow_id=record.workflow_id)
+            assert found == replace(whose, status="claimed", worker_id="w", lease_epoch=1, lease_us=5 + LEASE_US)
             assert await store.get_task("t") == found
 
         on_store(scenario)

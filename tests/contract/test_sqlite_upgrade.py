@@ -159,7 +159,7 @@ def test_what_the_new_columns_say_of_old_rows(saved: Path) -> None:
     run_on(saved, work)
 
 
-@pytest.mark.parametrize("saved", ["v1", "v2"], indirect=True)
+@pytest.mark.parametrize("saved", ["v1", "v2", "v3"], indirect=True)
 def test_tasks_of_an_old_file_are_claimed(saved: Path) -> None:
     """What lay in the queue has no crash and no progress, and a worker takes it."""
     connection = sqlite3.connect(saved, isolation_level=None)
@@ -177,25 +177,22 @@ def test_tasks_of_an_old_file_are_claimed(saved: Path) -> None:
 
 
 OBSTACLES = {
-    "v1": (
-        "CREATE VIEW workflow_schedules AS SELECT 1 AS schedule_id",
-        "CREATE TABLE workflow_snapshots_1 (mine)",
-    ),
-    "v2": ("ALTER TABLE tasks ADD COLUMN progress BLOB",),
+    "v1": "CREATE TABLE workflow_snapshots_1 (mine)",
+    "v2": "ALTER TABLE workflow_schedules ADD COLUMN data_region TEXT",
+    "v3": "ALTER TABLE tasks ADD COLUMN progress BLOB",
 }
 """What stands in the way of the upgrade from a version."""
 
 
 @pytest.mark.parametrize(
     ("saved", "obstacle", "named"),
-    [("v1", "v1", "workflow_snapshots_1"), ("v2", "v2", "progress")],
+    [("v1", "v1", "workflow_snapshots_1"), ("v2", "v2", "data_region"), ("v3", "v3", "progress")],
     indirect=["saved"],
 )
 def test_an_upgrade_that_fails_leaves_the_file_as_it_was(saved: Path, obstacle: str, named: str) -> None:
     """All of it or nothing: the old version still reads the file."""
     connection = sqlite3.connect(saved, isolation_level=None)
-    for statement in OBSTACLES[obstacle]:
-        connection.execute(statement)
+    connection.execute(OBSTACLES[obstacle])
     connection.close()
     before = tables_of(saved)
 

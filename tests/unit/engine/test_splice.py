@@ -159,9 +159,13 @@ def test_a_paused_instance_is_not_in_memory() -> None:
     async def scenario() -> None:
         builder = make_builder(MemoryPersistenceProvider())
         builder.register(reading)
+        mine: set[str] = set()
         for _ in range(3):
-            await (await builder.create_workflow("Reading", Book())).run()
+            workflow = await builder.create_workflow("Reading", Book())
+            await workflow.run()
+            mine.add(workflow.id)
+            del workflow
         gc.collect()
-        assert [item for item in gc.get_objects() if type(item) is Run] == []
+        assert [item.id for item in gc.get_objects() if type(item) is Run and item.id in mine] == []
 
     asyncio.run(scenario())
