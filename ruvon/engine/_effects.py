@@ -5,8 +5,9 @@ came, or a message was taken from the inbox.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias, final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 
 if TYPE_CHECKING:
     from ruvon.engine._frames import Strand
@@ -24,7 +25,7 @@ class Effect(ABC):
         self.strand = strand
 
     @abstractmethod
-    async def perform(self, run: "Run") -> None:
+    def perform(self, run: "Run") -> Coroutine[Any, Any, None]:
         """Do it, and move the strand on."""
 
 
