@@ -1,7 +1,7 @@
 """The reader: YAML 1.2 scalars, exact places, and bounds that are counted, not timed."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -245,3 +245,20 @@ def test_any_yaml_like_text_is_read_or_refused(text: str) -> None:
 
     assert all(item.code.startswith("RV08") for item in found)
     assert isinstance(documents, list)
+
+
+_QUOTABLE = st.text(st.sampled_from("ab {}=.'\"\\#:-é\t"), min_size=1, max_size=12)
+
+
+@given(text=_QUOTABLE, quote=st.sampled_from("\"'"), indent=st.integers(0, 3))
+def test_places_in_a_quoted_text_do_not_depend_on_the_short_way(text: str, quote: str, indent: int) -> None:
+    """A text that stands between its quotes as it is has its characters where walking side by side finds them."""
+    written = text.replace("'", "''") if quote == "'" else text.replace("\\", "\\\\").replace('"', '\\"')
+    source = f"{' ' * indent}- {quote}{written}{quote}"
+    short, walked = (scalar(cast("SequenceNode", first(source)).items[0]) for _ in range(2))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ScalarNode, "_is_written_out", lambda _: False)
+        expected = walked._places()
+
+    assert short.text == text
+    assert short._places() == expected
