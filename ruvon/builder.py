@@ -139,6 +139,7 @@ class WorkflowBuilder:
             self._registry.add_folder(Path(config_dir))
         if plugins:
             self._registry.add_plugins()
+        self.execution.bind(self.engine, self.persistence)
 
     # Registering
 
@@ -241,6 +242,8 @@ class WorkflowBuilder:
         known = self._engines.get((id(store), id(executor)))
         if known is None:
             known = self._engines[id(store), id(executor)] = self.new_engine(store, execution=executor)
+            if executor is not self.execution:
+                executor.bind(lambda: self.engine(store, executor), store)
         return known
 
     def new_engine(

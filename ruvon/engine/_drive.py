@@ -340,6 +340,8 @@ class Drive:
     async def _tell(self, transition: Transition) -> None:
         """What a durable transition sets off."""
         run = self.run
+        if transition.tasks:
+            await run.services.execution.tasks_added(transition.tasks)
         for record in transition.created:
             run.spawned.append(record.workflow_id)
         for entry in transition.sent:

@@ -17,9 +17,9 @@ from typing import Final, final
 from uuid import UUID
 
 from ruvon.builder import WorkflowBuilder
+from ruvon.implementations.execution._context import CURRENT, context_of
 from ruvon.ir import RuvonError
 from ruvon.providers import (
-    ExecutionContext,
     InboxEntry,
     InboxKind,
     PersistenceError,
@@ -35,7 +35,6 @@ from ruvon.providers import (
 from ruvon.scheduler import Scheduler
 from ruvon.steps._remote import RemoteStep
 from ruvon.steps._wire import Order
-from ruvon.worker._context import CURRENT
 from ruvon.worker._drives import JoinedDrive
 from ruvon.worker._pulse import Pulse
 from ruvon.worker._reporter import Reporter
@@ -306,15 +305,7 @@ class Worker:
         slot.remote = RemoteStep(self._engine, task, order, program, threaded=self._threads)
         if slot.lost:
             return None
-        CURRENT.set(
-            ExecutionContext(
-                order.trace.get("trace_id"),
-                order.trace.get("actor_id"),
-                str(task.workflow_id),
-                order.node,
-                task.attempt,
-            )
-        )
+        CURRENT.set(context_of(order.trace, task.workflow_id, order.node, task.attempt))
         return await slot.remote.perform()
 
     async def _tell_dropped(self, task: TaskRecord) -> None:
