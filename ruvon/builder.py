@@ -31,6 +31,7 @@ from ruvon._step_types import StepTypes, type_name
 from ruvon._workflow import Workflow
 from ruvon.engine import Engine, ProgramCache, StepInterceptor
 from ruvon.implementations.egress import HttpEgress
+from ruvon.implementations.execution._named import execution_named
 from ruvon.implementations.execution.sync import SyncExecutionProvider
 from ruvon.implementations.inference import OnnxInferenceProvider
 from ruvon.implementations.persistence.memory import MemoryPersistenceProvider
@@ -78,7 +79,8 @@ class WorkflowBuilder:
     Args:
         config_dir: a folder with workflow files, or with a registry file that lists them.
         persistence_provider: the store; the memory of this process where none is given.
-        execution_provider: who runs step bodies; inline where none is given.
+        execution_provider: who runs step bodies, or the name of an executor: `sync` (where none is given), `thread_pool`,
+            `queue`, `postgres` or `celery`.
         observers: who is told what happened.
         clock: what time it is.
         ids: where identifiers and chance come from.
@@ -101,7 +103,7 @@ class WorkflowBuilder:
         config_dir: str | Path | None = None,
         *,
         persistence_provider: PersistenceProvider | None = None,
-        execution_provider: ExecutionProvider | None = None,
+        execution_provider: ExecutionProvider | str | None = None,
         observers: Sequence[object] = (),
         clock: Clock | None = None,
         ids: IdSource | None = None,
@@ -119,6 +121,8 @@ class WorkflowBuilder:
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.ids: IdSource = ids if ids is not None else SystemIds()
         self.persistence: PersistenceProvider = persistence_provider or MemoryPersistenceProvider(self.clock)
+        if isinstance(execution_provider, str):
+            execution_provider = execution_named(execution_provider)
         self.execution: ExecutionProvider = execution_provider or SyncExecutionProvider()
         self._step_types = StepTypes()
         self._registry = DefinitionRegistry(_roots(import_roots), self._step_types)

@@ -10,10 +10,11 @@ import contextlib
 import logging
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Final, final
+from typing import Final, Self, final
 from uuid import UUID
 
 from ruvon.builder import WorkflowBuilder
@@ -135,6 +136,48 @@ class Worker:
 
     async def run(self) -> None:
         """Work until `stop`, or until the task is cancelled; then everything claimed is given back."""
+        async with self._attended():
+            deaf = self._store.listen_tasks(self._news.set)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    if self._scheduler is not None:
+                        group.create_task(self._scheduler.run())
+                    try:
+                        await self._serve()
+                    finally:
+                        await self._drain()
+            finally:
+                deaf()
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncGenerator[Self, None]:
+        """Be a worker that claims nothing by itself, for whoever is told of tasks elsewhere, and calls `take`.
+
+        At the end no task is taken any more; what runs is finished, or given back when the grace is over.
+        """
+        async with self._attended():
+            try:
+                yield self
+            finally:
+                await self._drain()
+
+    async def take(self, task_id: str) -> bool:
+        """Claim one task and do it; False where it is not to be had: done, withdrawn, not due, or claimed by another."""
+        if self._stopping:
+            return False
+        claimed = await self._store.claim_task(
+            task_id, self.worker_id, lease_us=self._lease_us, now_us=self._clock.now_us()
+        )
+        if claimed is None:
+            return False
+        work = self._begin(claimed).work
+        if work is not None:
+            await asyncio.wait([work])
+        return True
+
+    @asynccontextmanager
+    async def _attended(self) -> AsyncGenerator[None, None]:
+        """Extend leases and tell of this worker, meanwhile."""
         pulse = Pulse(
             self._store,
             clock=self._clock,
@@ -146,18 +189,10 @@ class Worker:
             health_file=self._health_file,
         )
         await pulse.start()
-        await self._forget_lost_workers()
-        deaf = self._store.listen_tasks(self._news.set)
         try:
-            async with asyncio.TaskGroup() as group:
-                if self._scheduler is not None:
-                    group.create_task(self._scheduler.run())
-                try:
-                    await self._serve()
-                finally:
-                    await self._drain()
+            await self._forget_lost_workers()
+            yield
         finally:
-            deaf()
             await pulse.stop()
 
     async def _forget_lost_workers(self) -> None:
@@ -192,9 +227,13 @@ class Worker:
             self.worker_id, queues=self._queues, limit=free, lease_us=self._lease_us, now_us=now
         )
         for task in found:
-            slot = self._slots[task.task_id] = Slot(task)
-            slot.work = asyncio.create_task(self._run_slot(slot), name=f"ruvon-task-{task.task_id}")
+            self._begin(task)
         return bool(found)
+
+    def _begin(self, task: TaskRecord) -> Slot:
+        slot = self._slots[task.task_id] = Slot(task)
+        slot.work = asyncio.create_task(self._run_slot(slot), name=f"ruvon-task-{task.task_id}")
+        return slot
 
     async def _next_us(self) -> int:
         """When to look again, unless somebody tells of work before: a delayed task, a lease that runs out, the poll."""
