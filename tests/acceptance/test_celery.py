@@ -92,7 +92,7 @@ def test_messages_that_come_twice_do_nothing_twice(tmp_path: Path, namespace: st
 def test_a_wrong_setting_is_told_before_the_pool_starts(tmp_path: Path, namespace: str) -> None:
     """A sentence, not a worker that cannot do anything."""
     with (
-        pytest.raises(AssertionError, match="RUVON_WORKER_LEASE is `-1.0`"),
+        pytest.raises(AssertionError, match="RUVON_WORKER_LEASE is `-1"),
         celery_worker(tmp_path, database(), REDIS, namespace, lease=-1.0),
     ):
         pass

@@ -13,7 +13,7 @@ import pytest
 
 __all__ = ["RABBITMQ", "REDIS", "described", "needs_rabbitmq", "needs_redis"]
 
-REDIS = os.environ.get("RUVON_TEST_REDIS_URL") or "redis://127.0.0.1:6379/9"
+REDIS = os.environ.get("RUVON_TEST_REDIS_URL") or "redis://127.0.0.1:6379/11"
 RABBITMQ = os.environ.get("RUVON_TEST_RABBITMQ_URL") or "amqp://guest:guest@127.0.0.1:5672//"
 
 
