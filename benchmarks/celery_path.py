@@ -27,6 +27,7 @@ BROKER = os.environ.get("RUVON_TEST_REDIS_URL") or "redis://127.0.0.1:6379/11"
 POSTGRES = os.environ.get("RUVON_TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/test")
 PROCESSES = 2
 RUNS = 16
+BATCHES = (1, 32)
 MESSAGES = RUNS * queue.BRANCHES
 NAMESPACE = os.environ.get("RUVON_BENCH_NAMESPACE", "ruvon-bench")
 
@@ -81,7 +82,7 @@ def bare(folder: Path) -> float:
         return MESSAGES / (time.perf_counter() - begun)
 
 
-async def through_ruvon(folder: Path, url: str) -> float:
+async def through_ruvon(folder: Path, url: str, batch: int) -> float:
     """Steps a second, from the first that is queued to the last workflow's end."""
     from ruvon.implementations.persistence.postgres import PoolSettings, PostgresPersistenceProvider
 
@@ -90,7 +91,12 @@ async def through_ruvon(folder: Path, url: str) -> float:
     builder = WorkflowBuilder(persistence_provider=store, execution_provider=execution, plugins=False)
     await builder.initialize()
     builder.register(queue.one, queue.many)
-    variables = {"RUVON_DB_URL": url, "RUVON_IMPORT_ROOTS": "benchmarks", "RUVON_WORKFLOWS": str(folder / "none")}
+    variables = {
+        "RUVON_CELERY_BATCH": str(batch),
+        "RUVON_DB_URL": url,
+        "RUVON_IMPORT_ROOTS": "benchmarks",
+        "RUVON_WORKFLOWS": str(folder / "none"),
+    }
     try:
         with worker("ruvon.celery_app", folder, variables):
             warm = [await builder.create_workflow("BenchOne", {}) for _ in range(8)]
@@ -115,7 +121,7 @@ async def ends(made: list[Any]) -> None:
             await item.refresh()
 
 
-async def in_database(folder: Path) -> float:
+async def in_database(folder: Path, batch: int) -> float:
     """The Ruvon side, in a database of its own."""
     import asyncpg
 
@@ -124,7 +130,7 @@ async def in_database(folder: Path) -> float:
     try:
         await connection.execute(f"CREATE DATABASE {name}")
         try:
-            return await through_ruvon(folder, f"{POSTGRES.rpartition('/')[0]}/{name}")
+            return await through_ruvon(folder, f"{POSTGRES.rpartition('/')[0]}/{name}", batch)
         finally:
             await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
     finally:
@@ -135,11 +141,21 @@ def main() -> Table:
     """Both sides, one after the other."""
     with tempfile.TemporaryDirectory(prefix="ruvon-bench-") as folder:
         base = bare(Path(folder))
-        value = asyncio.run(in_database(Path(folder)))
-    row = Row("Celery on Redis, no-op steps", value, "tasks/s", "bare Celery tasks", base, round(base * 0.7), more=True)
-    table = Table("Celery path", (row,))
-    show(table.title, table.rows)
-    return table
+        values = {batch: asyncio.run(in_database(Path(folder), batch)) for batch in BATCHES}
+    promise = round(base * 0.7)
+    rows = [
+        Row(
+            f"no-op steps, {batch} at a time in a process",
+            value,
+            "tasks/s",
+            "bare Celery tasks",
+            base,
+            promise,
+            more=True,
+        )
+        for batch, value in values.items()
+    ]
+    return show("Celery path (Redis, PostgreSQL)", rows)
 
 
 if __name__ == "__main__":

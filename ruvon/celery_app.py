@@ -3,7 +3,8 @@
 It is configured as every command of `ruvon` is: `RUVON_DB_URL`, `RUVON_WORKFLOWS`, `RUVON_IMPORT_ROOTS`, or the config
 file. Beside these: `RUVON_CELERY_BROKER_URL` names the broker (Redis on this machine where it does not),
 `RUVON_CELERY_NAMESPACE` the Celery queue (`ruvon`), `RUVON_CELERY_OWN_QUEUES` the queues that have Celery queues of their
-own, and `RUVON_WORKER_LEASE` says after how many seconds without a sign of life a process counts as dead (30).
+own, `RUVON_WORKER_LEASE` says after how many seconds without a sign of life a process counts as dead (30), and
+`RUVON_CELERY_BATCH` how many tasks a process may do at a time, once a message has woken it (1).
 
 Each process of the pool opens the store when its first task comes. The main process runs what there must be once: timers
 and schedules, and the feeder, which sends what the broker has lost. The pools `prefork`, `threads` and `solo` are served;
@@ -32,6 +33,7 @@ __all__ = ["app"]
 
 _LOGGER: Final = logging.getLogger("ruvon.celery")
 _LEASE: Final = "RUVON_WORKER_LEASE"
+_BATCH: Final = "RUVON_CELERY_BATCH"
 _START_S: Final = 60
 _STOP_S: Final = 60
 
@@ -59,7 +61,7 @@ class _Service:
         stack = AsyncExitStack()
         async with stack:
             session = await stack.enter_async_context(opened(Store(), create=True, execution="celery"))
-            worker = Worker(session.builder, lease=_lease(), concurrency=1, schedules=False)
+            worker = Worker(session.builder, lease=_lease(), concurrency=_batch(), schedules=False)
             await stack.enter_async_context(worker.serving())
             self._stack = stack.pop_all()
         return worker
@@ -122,6 +124,13 @@ def _lease() -> timedelta:
     return timedelta(seconds=seconds)
 
 
+def _batch() -> int:
+    given = os.environ.get(_BATCH, "1")
+    if not given.isdecimal() or int(given) < 1:
+        fail(f"{_BATCH} is `{given}`; it is a whole number of at least 1", Exit.USAGE)
+    return int(given)
+
+
 _SERVICE: Final = _Service()
 _CARETAKER: Final = _Caretaker()
 
@@ -129,7 +138,7 @@ _CARETAKER: Final = _Caretaker()
 def _run_task(task_id: str) -> None:
     """Do one task of the store; one that is not to be had is left alone."""
     worker = _SERVICE.worker()
-    if not run_coroutine_sync(worker.take(task_id)):
+    if not run_coroutine_sync(worker.take(task_id, more=_batch() - 1)):
         _LOGGER.debug("the task %s is done, withdrawn, or in other hands", task_id)
 
 
@@ -137,6 +146,7 @@ async def _check() -> None:
     """Open the store and the workflows once: what is wrong with them is told before the pool starts."""
     async with opened(Store(), create=True, execution="celery"):
         _lease()
+        _batch()
 
 
 def _on_init(**_: object) -> None:

@@ -161,18 +161,26 @@ class Worker:
             finally:
                 await self._drain()
 
-    async def take(self, task_id: str) -> bool:
-        """Claim one task and do it; False where it is not to be had: done, withdrawn, not due, or claimed by another."""
+    async def take(self, task_id: str, *, more: int = 0) -> bool:
+        """Claim one task and do it; False where it is not to be had: done, withdrawn, not due, or claimed by another.
+
+        Args:
+            task_id: the task.
+            more: so many further tasks of its queue are claimed and done at the same time, where there are any.
+        """
         if self._stopping:
             return False
-        claimed = await self._store.claim_task(
-            task_id, self.worker_id, lease_us=self._lease_us, now_us=self._clock.now_us()
-        )
+        now = self._clock.now_us()
+        claimed = await self._store.claim_task(task_id, self.worker_id, lease_us=self._lease_us, now_us=now)
         if claimed is None:
             return False
-        work = self._begin(claimed).work
-        if work is not None:
-            await asyncio.wait([work])
+        slots = [self._begin(claimed)]
+        if more > 0:
+            found = await self._store.claim_tasks(
+                self.worker_id, queues=(claimed.queue,), limit=more, lease_us=self._lease_us, now_us=now
+            )
+            slots += [self._begin(task) for task in found]
+        await asyncio.wait([slot.work for slot in slots if slot.work is not None])
         return True
 
     @asynccontextmanager

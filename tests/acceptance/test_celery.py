@@ -9,8 +9,10 @@ import pytest
 
 from ruvon.builder import WorkflowBuilder
 from ruvon.implementations.execution.celery import CeleryExecutionProvider
+from ruvon.implementations.persistence.postgres import PostgresPersistenceProvider
 from tests.contract.execution_contract import builder_with, ended, eventually
 from tests.support.brokers import REDIS, needs_redis
+from tests.support.execution_flows import execution_sum
 from tests.support.postgres import database, emptied, needs_postgres, store
 from tests.support.processes import Process, celery_worker
 
@@ -87,6 +89,27 @@ def test_messages_that_come_twice_do_nothing_twice(tmp_path: Path, namespace: st
     asyncio.run(scene())
     keys = Counter(line.split()[0] for line in ledger.read_text(encoding="utf-8").splitlines())
     assert (len(keys), set(keys.values())) == (3 * TURNS, {1})
+
+
+def test_the_example_of_the_cloud_runs_as_written(tmp_path: Path, namespace: str) -> None:
+    """PostgreSQL by `db_url=`, Celery by `broker_url=` (S5-006, S4-007)."""
+
+    async def scene() -> None:
+        builder = WorkflowBuilder(
+            persistence_provider=PostgresPersistenceProvider(db_url=database()),
+            execution_provider=CeleryExecutionProvider(broker_url=REDIS, namespace=namespace),
+            import_roots=["tests"],
+        )
+        builder.register(execution_sum)
+        await builder.initialize()
+        workflow = await builder.create_workflow("ExecutionSum", {"total": 1})
+        await workflow.run()
+        await asyncio.wait_for(ended(workflow), 100)
+        assert workflow.result == [8, 4, 9, 16]
+        await builder.close()
+
+    with celery_worker(tmp_path, database(), REDIS, namespace, "-c", "2"):
+        asyncio.run(scene())
 
 
 def test_a_wrong_setting_is_told_before_the_pool_starts(tmp_path: Path, namespace: str) -> None:
