@@ -1,6 +1,7 @@
 """Async code for callers that are not: one event loop in one daemon thread, started when first needed."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar, final
@@ -27,6 +28,10 @@ class _Bridge:
     """The background loop."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew: a forked process has neither the thread nor whoever held the lock."""
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -46,6 +51,8 @@ class _Bridge:
 
 
 _BRIDGE: Final = _Bridge()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_BRIDGE.forget)
 
 
 def run_coroutine_sync(work: Coroutine[Any, Any, R], timeout: float | None = None) -> R:

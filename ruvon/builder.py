@@ -32,6 +32,7 @@ from ruvon._step_types import StepTypes, type_name
 from ruvon._workflow import Workflow
 from ruvon.engine import Engine, Observers, ProgramCache, StepInterceptor
 from ruvon.implementations.egress import HttpEgress
+from ruvon.implementations.execution._named import execution_named
 from ruvon.implementations.execution.sync import SyncExecutionProvider
 from ruvon.implementations.inference import OnnxInferenceProvider
 from ruvon.implementations.persistence.memory import MemoryPersistenceProvider
@@ -80,7 +81,8 @@ class WorkflowBuilder:
     Args:
         config_dir: a folder with workflow files, or with a registry file that lists them.
         persistence_provider: the store; the memory of this process where none is given.
-        execution_provider: who runs step bodies; inline where none is given.
+        execution_provider: who runs step bodies, or the name of an executor: `sync` (where none is given), `thread_pool`,
+            `queue`, `postgres` or `celery`.
         observers: who is told what happened; `observer` is another name for it, and one that is no list is enough.
         clock: what time it is.
         ids: where identifiers and chance come from.
@@ -106,7 +108,7 @@ class WorkflowBuilder:
         config_dir: str | Path | None = None,
         *,
         persistence_provider: PersistenceProvider | None = None,
-        execution_provider: ExecutionProvider | None = None,
+        execution_provider: ExecutionProvider | str | None = None,
         observers: object | Sequence[object] = (),
         observer: object | Sequence[object] = (),
         clock: Clock | None = None,
@@ -126,6 +128,8 @@ class WorkflowBuilder:
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.ids: IdSource = ids if ids is not None else SystemIds()
         self.persistence: PersistenceProvider = persistence_provider or MemoryPersistenceProvider(self.clock)
+        if isinstance(execution_provider, str):
+            execution_provider = execution_named(execution_provider)
         self.execution: ExecutionProvider = execution_provider or SyncExecutionProvider()
         self._step_types = StepTypes()
         self._registry = DefinitionRegistry(_roots(import_roots), self._step_types)
@@ -149,6 +153,7 @@ class WorkflowBuilder:
             self._registry.add_plugins()
         self._watching += tuple(self._registry.observers)
         self._observers = Observers(self._watching)
+        self.execution.bind(self.engine, self.persistence)
 
     # Registering
 
@@ -251,6 +256,8 @@ class WorkflowBuilder:
         known = self._engines.get((id(store), id(executor)))
         if known is None:
             known = self._engines[id(store), id(executor)] = self.new_engine(store, execution=executor)
+            if executor is not self.execution:
+                executor.bind(lambda: self.engine(store, executor), store)
         return known
 
     def new_engine(

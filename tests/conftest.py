@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support import postgres
+from tests.support import brokers, postgres
 from tests.support.cases import CASES
 from tests.support.golden import check_golden
 
@@ -35,7 +35,7 @@ def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
 
 def pytest_report_header() -> str:
     """Say which database server the tests use, or that there is none."""
-    return f"PostgreSQL: {postgres.described()}"
+    return f"PostgreSQL: {postgres.described()}; brokers: {brokers.described()}"
 
 
 def pytest_unconfigure() -> None:

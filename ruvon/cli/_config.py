@@ -56,7 +56,7 @@ def set_persistence(database: str) -> None:
 @config.command("set-execution")
 @argument("execution", type=click.Choice(EXECUTIONS))
 def set_execution(execution: str) -> None:
-    """Choose who runs queued steps: `sync`, whoever drives the run; `queue`, workers (`ruvon worker`).
+    """Choose who runs steps: `sync` and `thread_pool`, whoever drives the run; `queue`, `postgres` and `celery`, workers.
 
     Example: ruvon config set-execution queue
     """

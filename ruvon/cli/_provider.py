@@ -1,6 +1,5 @@
 """The store behind a command: a SQLite file, a PostgreSQL or a Redis server, by the form of the database's name."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ruvon.cli._output import Exit, fail
@@ -25,8 +24,8 @@ __all__ = [
 
 Provider: TypeAlias = "SQLitePersistenceProvider | PostgresPersistenceProvider | RedisPersistenceProvider"
 
-EXECUTIONS: Final = ("sync", "queue")
-"""Values of the setting `execution`."""
+EXECUTIONS: Final = ("sync", "thread_pool", "queue", "postgres", "celery")
+"""Values of the setting `execution`: the names that `execution_named` knows."""
 _POSTGRES: Final = frozenset({"postgresql", "postgres", "postgresql+asyncpg"})
 _REDIS: Final = frozenset({"redis", "rediss", "unix"})
 _PATIENCE_S: Final = 5.0
@@ -79,18 +78,16 @@ def new_provider(database: str, *, migrate: bool) -> Provider:
 
 
 def new_execution(name: str) -> "ExecutionProvider":
-    """Who runs queued steps: `sync`, whoever drives; `queue`, workers."""
-    from ruvon.implementations.execution.queued import QueuedExecutionProvider  # noqa: PLC0415
-    from ruvon.implementations.execution.sync import SyncExecutionProvider  # noqa: PLC0415
+    """Who runs step bodies, by its name."""
+    from ruvon.implementations.execution._named import execution_named  # noqa: PLC0415
+    from ruvon.providers import MissingExtraError  # noqa: PLC0415
 
-    kinds: dict[str, Callable[[], ExecutionProvider]] = {
-        "sync": SyncExecutionProvider,
-        "queue": QueuedExecutionProvider,
-    }
-    made = kinds.get(name.strip().lower())
-    if made is None:
+    try:
+        return execution_named(name)
+    except MissingExtraError as exc:
+        fail(f"the executor {name} cannot be used: {exc}", Exit.USAGE)
+    except ValueError:
         fail(f"the setting execution is `{name}`; it is one of {', '.join(EXECUTIONS)}", Exit.USAGE)
-    return made()
 
 
 def durability() -> Any:

@@ -16,7 +16,6 @@ from ruvon.cli._output import Exit, fail, print_json, secho
 from ruvon.cli._report import record_data, tell, workflow_data
 from ruvon.cli._resume import resume_everything
 from ruvon.cli._session import Session, Store, again, await_it, code_options, opened
-from ruvon.cli._settings import setting
 from ruvon.cli._unknown import refuse_unknown
 from ruvon.cli._waits import answerable, form_type
 
@@ -90,7 +89,7 @@ def start(
 ) -> None:
     """Create a run of TARGET; nothing of it runs yet, unless --auto is given.
 
-    With the setting `execution: queue` a worker runs it at once.
+    With an executor that has workers (`queue`, `postgres`, `celery`) one of them runs it at once.
 
     Example: ruvon start OrderProcessing --data-file order.json --auto
     """
@@ -105,7 +104,7 @@ def start(
 
     async def work() -> Mapping[str, Any]:
         async with opened(store, create=not dry_run, memory=dry_run, observers=[narrator]) as session:
-            background = not auto and setting("execution") == "queue"
+            background = not auto and session.builder.execution.runs_queued("default")
             workflow = await _create(session, runnable, initial, key, background=background)
             if auto:
                 return await drive(session, workflow, narrator, workflow.run, as_json=as_json)
@@ -122,7 +121,8 @@ async def _dry_run(runnable: Runnable, initial: object, store: Store, *, as_json
     definition = runnable.definition
     from ruvon import ir  # noqa: PLC0415
 
-    async with opened(Store("memory", store.roots, store.workflows, store.types), memory=True) as session:
+    place = Store("memory", store.roots, store.workflows, store.types)
+    async with opened(place, memory=True, execution=store.execution or "sync") as session:
         await _create(session, runnable, initial, None)
     found = {"workflow_type": definition.workflow_type, "workflow_version": definition.workflow_version}
     if as_json:

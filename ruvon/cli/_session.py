@@ -15,7 +15,7 @@ import rich_click as click
 
 from ruvon.cli._options import option
 from ruvon.cli._output import Exit, fail, shortened
-from ruvon.cli._provider import Provider, is_server, new_execution, new_provider, without_password
+from ruvon.cli._provider import EXECUTIONS, Provider, is_server, new_execution, new_provider, without_password
 from ruvon.cli._settings import setting
 from ruvon.cli._targets import Needs, import_roots
 
@@ -57,6 +57,8 @@ class Store:
     workflows: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
     """Files that bring the step types of what is run."""
+    execution: str | None = None
+    """Who runs step bodies; the setting where it is None."""
 
     def also(self, needs: Needs) -> "Store":
         """The same with more import roots, without those that always are allowed, and with files that bring step types."""
@@ -68,8 +70,11 @@ class Store:
         """These options as they are typed, each with a space before it."""
         places = dict.fromkeys((*self.workflows, *self.types))
         given = (("--import-root", self.roots), ("--workflows", places))
-        return self.same_database + "".join(
-            f" {name} {shlex.quote(value)}" for name, values in given for value in values
+        executor = f" --execution {self.execution}" if self.execution else ""
+        return (
+            self.same_database
+            + executor
+            + "".join(f" {name} {shlex.quote(value)}" for name, values in given for value in values)
         )
 
     @property
@@ -193,11 +198,18 @@ def store_options(command: F) -> F:
 
 
 def code_options(command: F) -> F:
-    """The options for commands that run workflows; they get one `store` in place of `db`, `roots`, `workflows`."""
+    """The options for commands that run workflows; they get one `store` in place of all of them."""
 
     @functools.wraps(command)
-    def call(*args: Any, db: str | None, roots: tuple[str, ...], workflows: tuple[str, ...], **others: Any) -> Any:
-        return command(*args, store=Store(db, roots, workflows), **others)
+    def call(
+        *args: Any,
+        db: str | None,
+        roots: tuple[str, ...],
+        workflows: tuple[str, ...],
+        execution: str | None,
+        **others: Any,
+    ) -> Any:
+        return command(*args, store=Store(db, roots, workflows, execution=execution), **others)
 
     root = option(
         "--import-root", "roots", multiple=True, metavar="ROOT", help="A package or folder that code may come from."
@@ -208,7 +220,8 @@ def code_options(command: F) -> F:
         metavar="PATH",
         help="A file or folder that defines TARGET, or what it starts; default: the workflow folder.",
     )
-    return cast("F", store_options(root(folder(call))))
+    executor = option("--execution", type=click.Choice(EXECUTIONS), help="Who runs step bodies; default: the setting.")
+    return cast("F", store_options(root(folder(executor(call)))))
 
 
 @asynccontextmanager
@@ -229,12 +242,12 @@ async def opened(
         memory: a database in memory is enough.
         observers: who is told what happens.
         drives: the command drives workflows, so the observers of the settings are told too; so it is with `observers`.
-        execution: who runs queued steps, `sync` or `queue`; default: the setting.
+        execution: who runs step bodies, whatever option and setting say.
     """
     _remember(store)
     told = [*observers, *(_configured() if drives or observers else ())]
     provider = new_provider(store.file(memory=memory, create=create), migrate=create)
-    executor = new_execution(setting("execution", execution))
+    executor = new_execution(setting("execution", execution or store.execution))
     builder = new_builder(store, persistence_provider=provider, execution_provider=executor, observers=told)
     await builder.initialize()
     try:

@@ -46,6 +46,8 @@ def worker(
 
     Example: ruvon worker --workflows flows --queue default --concurrency 16
     """
+    if store.execution is not None:
+        fail("a worker claims tasks from the database, whoever queued them; leave --execution out", Exit.USAGE)
     if health_file is not None and not Path(health_file).absolute().parent.is_dir():
         fail(f"there is no folder for the health file {health_file}", Exit.USAGE)
     settings: dict[str, Any] = {

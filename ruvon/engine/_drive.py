@@ -316,8 +316,8 @@ class Drive:
             if flight is not None:
                 flight.set()
         self._tell(transition)
-        if run.notices is not None:
-            await run.notices.send()
+        if transition.tasks or run.notices is not None:
+            await self._send(transition)
 
     @asynccontextmanager
     async def _share(self) -> AsyncGenerator[SharedCommit, None]:
@@ -336,8 +336,15 @@ class Drive:
             flight.set()
         if shared.written is not None:
             self._tell(shared.written)
-            if self.run.notices is not None:
-                await self.run.notices.send()
+            await self._send(shared.written)
+
+    async def _send(self, transition: Transition) -> None:
+        """Tell the executor of new tasks, and observers of what happened."""
+        run = self.run
+        if transition.tasks:
+            await run.services.execution.tasks_added(transition.tasks)
+        if run.notices is not None:
+            await run.notices.send()
 
     async def _write_shared(self, commit: Callable[[Transition], Awaitable[None]]) -> Transition:
         """Commit what has happened through a transaction that somebody shares."""

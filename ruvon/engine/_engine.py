@@ -124,6 +124,7 @@ class Engine:
     ) -> None:
         self.store = store
         self.execution = execution
+        self.threads_bodies = execution.threads_bodies
         self.clock = clock
         self.ids = ids
         self.observers = observers if isinstance(observers, Observers) else Observers(observers)
@@ -360,6 +361,8 @@ class Engine:
                 TaskRecord(wake, record.workflow_id, TaskKind.WAKE, "", available_us=0, priority=record.priority),
             )
         await self.store.commit(transition)
+        if transition.tasks:
+            await self.execution.tasks_added(transition.tasks)
         await self.announce(record)
 
     async def announce(self, record: InstanceRecord) -> None:

@@ -70,6 +70,7 @@ class Services(Protocol):
     clock: Clock
     ids: IdSource
     execution: ExecutionProvider
+    threads_bodies: bool
     observers: "Observers"
     resources: Mapping[type, object]
     intercept: Intercept | None

@@ -214,7 +214,7 @@ class Undo(Effect):
             return function.returned(made, f"{entry.node}:compensate")
 
         def body() -> object:
-            if function.is_blocking:
+            if function.is_blocking or (run.services.threads_bodies and not function.is_async):
                 return run.services.execution.call_blocking(lambda: plain(function.call(**arguments)))
             return plain(function.call(**arguments))
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, final, runtime_checkable
 from uuid import UUID
 
+from ruvon.providers._records import TaskRecord
+
 __all__ = ["ExecutionContext", "ExecutionProvider"]
 
 
@@ -29,7 +31,29 @@ class ExecutionContext:
 
 @runtime_checkable
 class ExecutionProvider(Protocol):
-    """Runs step bodies. Every method but `runs_queued` and `call_blocking` is part of the documented interface."""
+    """Runs step bodies.
+
+    The engine itself asks `threads_bodies`, `runs_queued`, `call_blocking` and `tasks_added`; the builder that the provider
+    is given to calls `bind`. Everything else is the documented interface for applications. The function of a task is
+    named by its path, and takes `state`, `context` and its further parameters by name, as every step does.
+    """
+
+    @property
+    def threads_bodies(self) -> bool:
+        """Whether every body that is not async runs through `call_blocking`, not only those marked as blocking."""
+        ...
+
+    def bind(self, engine: Callable[[], Any], store: Any, /) -> None:
+        """Belong to a builder: `engine` gives its engine, `store` is where its workflows lie.
+
+        Raises:
+            TransportError: the provider cannot work with such a store.
+        """
+        ...
+
+    async def tasks_added(self, tasks: Sequence[TaskRecord], /) -> None:
+        """Told of tasks that have just been committed to the queue; must not fail, and must not wait for a peer."""
+        ...
 
     def runs_queued(self, queue: str, /) -> bool:
         """Whether work for this queue goes to a worker; False lets the holder run it inline."""
@@ -49,7 +73,16 @@ class ExecutionProvider(Protocol):
         *,
         execution_context: ExecutionContext | None = None,
     ) -> str:
-        """Start a function in the background; the task's id."""
+        """Start a function as a task of its own; the task's id, whatever comes of it.
+
+        Args:
+            workflow_id: the workflow that it is done for; told to the function, otherwise left alone.
+            step_name: the step that it is done for.
+            function_path: the function, `module.function`, inside the import roots.
+            state: what it gets as `state`.
+            context: arguments for its further parameters, and what `context.validated_input` is.
+            execution_context: what `current_execution_context()` is in the function.
+        """
         ...
 
     async def dispatch_parallel_tasks(
@@ -60,7 +93,10 @@ class ExecutionProvider(Protocol):
         *,
         execution_context: ExecutionContext | None = None,
     ) -> list[Any]:
-        """Run several functions at once (`function`, `args` of each task); the results in order of the tasks."""
+        """Run several functions (`function`, `args` of each task); the results in order of the tasks.
+
+        All of them run to their end; then the error of the first that failed is raised.
+        """
         ...
 
     async def dispatch_sub_workflow(
@@ -71,11 +107,11 @@ class ExecutionProvider(Protocol):
         owner_id: str | None = None,
         data_region: str | None = None,
     ) -> str:
-        """Start a child workflow; its id."""
+        """Start a workflow that counts as the child of another; its id."""
         ...
 
     async def report_child_status_to_parent(self, child_id: UUID | str, parent_id: UUID | str, status: str) -> None:
-        """Tell a parent how its child ended."""
+        """Let a parent take what its child told it; the end itself is written by the child's own last transition."""
         ...
 
     async def execute_sync_step_function(
@@ -89,11 +125,14 @@ class ExecutionProvider(Protocol):
         ...
 
     async def get_task_status(self, task_id: str) -> str:
-        """`pending`, `running`, `done`, `failed`, `cancelled` or `unknown`."""
+        """`pending`, `running`, `done`, `failed`, `cancelled` or `unknown`.
+
+        Of the tasks of workflow steps (`ruvon tasks list`) only those are known that lie in the queue.
+        """
         ...
 
     async def cancel_task(self, task_id: str) -> bool:
-        """Keep a pending task from running; False when it is too late."""
+        """Keep a dispatched task that is pending from running; False when it is too late, or there is none."""
         ...
 
     async def close(self) -> None:

@@ -177,6 +177,7 @@ class BodyOp(EffectOp):
     def attempt(self, run: Run, strand: Strand, frame: GraphFrame, arguments: dict[str, Any]) -> Effect:
         """The effect of running the body once."""
         work = Work(frame.activation(self.id), arguments)
+        work.threaded = run.services.threads_bodies
         if self.takes_state:
             work.view = run.scope_view(strand, plain=self.plain_state)
         return Attempt(self, strand, frame, work)

@@ -65,7 +65,7 @@ class CustomOp(CallOp):
             arguments["state"] = state
         if function.takes_context:
             arguments["context"] = context
-        if function.is_blocking:
+        if function.is_blocking or (run.services.threads_bodies and not function.is_async):
             return run.services.execution.call_blocking(
                 lambda: function.returned(function.call(**arguments), self.title)
             )

@@ -42,6 +42,8 @@ __all__ = ["Needs", "dispatch", "take_report"]
 
 _STATE: Final = "state"
 _TEMPLATE: Final = "template"
+_TRAVELS: Final = ("trace_id", "actor_id", "for_workflow", "for_step", "for_attempt")
+"""The metadata that the worker's `ExecutionContext` is made of."""
 
 
 @final
@@ -142,7 +144,7 @@ def _order(op: "CallOp", run: Run, strand: Strand, frame: GraphFrame, since_us: 
 
 
 def _trace(run: Run) -> dict[str, str]:
-    found = {name: run.record.metadata.get(name) for name in ("trace_id", "actor_id")}
+    found = {name: run.record.metadata.get(name) for name in _TRAVELS}
     found["actor_id"] = found["actor_id"] or run.record.owner_id
     return {name: str(value) for name, value in found.items() if value is not None}
 

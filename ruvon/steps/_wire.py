@@ -50,7 +50,7 @@ class Order:
     progress: bytes | None = None
     """JSON of what the attempt before told last with `heartbeat`."""
     trace: Mapping[str, str] = field(default_factory=dict[str, str])
-    """`trace_id` and `actor_id` of the request that it belongs to."""
+    """What `ExecutionContext` says of the request that it belongs to."""
 
     def encode(self) -> bytes:
         """The payload of the task."""

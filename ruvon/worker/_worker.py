@@ -10,16 +10,17 @@ import contextlib
 import logging
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Final, final
+from typing import Final, Self, final
 from uuid import UUID
 
 from ruvon.builder import WorkflowBuilder
+from ruvon.implementations.execution._context import CURRENT, context_of
 from ruvon.ir import RuvonError
 from ruvon.providers import (
-    ExecutionContext,
     InboxEntry,
     InboxKind,
     PersistenceError,
@@ -35,7 +36,6 @@ from ruvon.providers import (
 from ruvon.scheduler import Scheduler
 from ruvon.steps._remote import RemoteStep
 from ruvon.steps._wire import Order
-from ruvon.worker._context import CURRENT
 from ruvon.worker._drives import JoinedDrive
 from ruvon.worker._pulse import Pulse
 from ruvon.worker._reporter import Reporter
@@ -136,6 +136,56 @@ class Worker:
 
     async def run(self) -> None:
         """Work until `stop`, or until the task is cancelled; then everything claimed is given back."""
+        async with self._attended():
+            deaf = self._store.listen_tasks(self._news.set)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    if self._scheduler is not None:
+                        group.create_task(self._scheduler.run())
+                    try:
+                        await self._serve()
+                    finally:
+                        await self._drain()
+            finally:
+                deaf()
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncGenerator[Self, None]:
+        """Be a worker that claims nothing by itself, for whoever is told of tasks elsewhere, and calls `take`.
+
+        At the end no task is taken any more; what runs is finished, or given back when the grace is over.
+        """
+        async with self._attended():
+            try:
+                yield self
+            finally:
+                await self._drain()
+
+    async def take(self, task_id: str, *, more: int = 0) -> bool:
+        """Claim one task and do it; False where it is not to be had: done, withdrawn, not due, or claimed by another.
+
+        Args:
+            task_id: the task.
+            more: so many further tasks of its queue are claimed and done at the same time, where there are any.
+        """
+        if self._stopping:
+            return False
+        now = self._clock.now_us()
+        claimed = await self._store.claim_task(task_id, self.worker_id, lease_us=self._lease_us, now_us=now)
+        if claimed is None:
+            return False
+        slots = [self._begin(claimed)]
+        if more > 0:
+            found = await self._store.claim_tasks(
+                self.worker_id, queues=(claimed.queue,), limit=more, lease_us=self._lease_us, now_us=now
+            )
+            slots += [self._begin(task) for task in found]
+        await asyncio.wait([slot.work for slot in slots if slot.work is not None])
+        return True
+
+    @asynccontextmanager
+    async def _attended(self) -> AsyncGenerator[None, None]:
+        """Extend leases and tell of this worker, meanwhile."""
         pulse = Pulse(
             self._store,
             clock=self._clock,
@@ -147,18 +197,10 @@ class Worker:
             health_file=self._health_file,
         )
         await pulse.start()
-        await self._forget_lost_workers()
-        deaf = self._store.listen_tasks(self._news.set)
         try:
-            async with asyncio.TaskGroup() as group:
-                if self._scheduler is not None:
-                    group.create_task(self._scheduler.run())
-                try:
-                    await self._serve()
-                finally:
-                    await self._drain()
+            await self._forget_lost_workers()
+            yield
         finally:
-            deaf()
             await pulse.stop()
 
     async def _forget_lost_workers(self) -> None:
@@ -193,9 +235,13 @@ class Worker:
             self.worker_id, queues=self._queues, limit=free, lease_us=self._lease_us, now_us=now
         )
         for task in found:
-            slot = self._slots[task.task_id] = Slot(task)
-            slot.work = asyncio.create_task(self._run_slot(slot), name=f"ruvon-task-{task.task_id}")
+            self._begin(task)
         return bool(found)
+
+    def _begin(self, task: TaskRecord) -> Slot:
+        slot = self._slots[task.task_id] = Slot(task)
+        slot.work = asyncio.create_task(self._run_slot(slot), name=f"ruvon-task-{task.task_id}")
+        return slot
 
     async def _next_us(self) -> int:
         """When to look again, unless somebody tells of work before: a delayed task, a lease that runs out, the poll."""
@@ -306,15 +352,7 @@ class Worker:
         slot.remote = RemoteStep(self._engine, task, order, program, threaded=self._threads)
         if slot.lost:
             return None
-        CURRENT.set(
-            ExecutionContext(
-                order.trace.get("trace_id"),
-                order.trace.get("actor_id"),
-                str(task.workflow_id),
-                order.node,
-                task.attempt,
-            )
-        )
+        CURRENT.set(context_of(order.trace, task.workflow_id, order.node, task.attempt))
         return await slot.remote.perform()
 
     async def _tell_dropped(self, task: TaskRecord) -> None:

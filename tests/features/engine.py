@@ -53,6 +53,12 @@ _WORKERS = "workers and distributed execution"
 _TRACED = "unit/observability/test_otel.py::test_"
 _WORKER = "unit/worker/test_worker.py::test_"
 _ZOMBIE = "unit/worker/test_zombies.py::test_"
+_CELERY = "acceptance/test_celery.py::test_"
+_BRIDGE = "unit/test_bridge.py::test_"
+_SYNC = "contract/test_execution.py::TestSync::test_"
+_THREADS = "contract/test_execution.py::TestThreadPool::test_"
+_BY_POSTGRES = "contract/test_execution_workers.py::TestPostgresExecutor::test_"
+_BY_CELERY = "contract/test_execution_workers.py::TestCeleryWithRedis::test_"
 _SERVER = "server and control plane"
 _EDGE = "edge agent"
 
@@ -194,6 +200,49 @@ VERSIONING: Final[Mapping[str, Feature]] = {
     "S3-031": _by("a run that stands at a removed step ends on it", _HERE + "two_versions_live_side_by_side"),
     "S3-032": _by("the definition costs a run next to nothing", _HERE + "a_definition_is_stored_once_for_all_its_runs"),
     "S5-013": Later("the same protection in every role", _EDGE, "only one role exists; each store is proven"),
+}
+
+
+def _on_all(text: str, test: str) -> Proven:
+    """Proven by the contract on every executor."""
+    return _by(text, *(executor + test for executor in (_SYNC, _THREADS, _BY_POSTGRES, _BY_CELERY)))
+
+
+def _on_background(text: str, test: str) -> Proven:
+    """Proven by the contract where functions run beside their caller."""
+    return _by(text, *(executor + test for executor in (_THREADS, _BY_POSTGRES, _BY_CELERY)))
+
+
+_TRAVELS = "the_execution_context_travels_to_where_the_body_runs"
+_SAME = "a_workflow_of_queued_steps_ends_the_same_everywhere"
+
+EXECUTION: Final[Mapping[str, Feature]] = {
+    "S2-033": _on_all("the execution context travels", _TRAVELS),
+    "S2-034": _on_all("both kinds of dispatch take one", _TRAVELS),
+    "S2-035": _on_all("dispatch_async_task", "a_dispatched_function_runs_and_is_done"),
+    "S2-036": _on_all("dispatch_parallel_tasks keeps the order", "parallel_tasks_give_their_results_in_order"),
+    "S2-037": _on_all("dispatch_sub_workflow", "a_sub_workflow_has_owner_region_and_parent"),
+    "S2-038": _on_all("a parent hears of each end", "a_parent_leaves_its_wait_on_each_end_of_its_child"),
+    "S2-039": _on_all("execute_sync_step_function", "a_step_function_is_called_and_its_result_is_a_dict"),
+    "S2-040": _on_background("every status", "pending_and_running_are_told_apart_and_what_is_pending_can_be_cancelled"),
+    "S2-041": _on_background("cancel_task", "pending_and_running_are_told_apart_and_what_is_pending_can_be_cancelled"),
+    "S2-042": _by("SyncExecutionProvider", _SYNC + _SAME),
+    "S2-043": _by("threads really overlap", _THREADS + "two_functions_really_overlap"),
+    "S2-044": _by(
+        "Celery, with a real broker",
+        _BY_CELERY + _SAME,
+        _CELERY + "the_death_of_a_worker_loses_nothing_and_repeats_nothing_under_another_key",
+    ),
+    "S2-045": _by("PostgreSQL is the queue", _BY_POSTGRES + _SAME),
+    "S4-007": _by("Celery workers over PostgreSQL and Redis", _CELERY + "the_example_of_the_cloud_runs_as_written"),
+    "S4-032": _on_all("sync, thread pool, PostgreSQL, Celery", "it_satisfies_the_protocol"),
+    "S4-034": _on_all("only the configuration differs", _SAME),
+    "S4-050": _by(
+        "one loop in a daemon thread",
+        _BRIDGE + "coroutines_of_many_threads_run_on_one_loop_in_a_daemon_thread",
+        _BRIDGE + "a_time_out_raises_and_cancels_the_coroutine",
+        _BRIDGE + "on_the_loop_itself_it_raises_instead_of_waiting_for_itself",
+    ),
 }
 
 ZOMBIES: Final[Mapping[str, Feature]] = {
@@ -368,7 +417,7 @@ ENGINE: Final[Mapping[str, Feature]] = {
     ),
     "S5-004": _by("providers to the builder's constructor", _HERE + "a_builder_lists_the_types_of_its_folder"),
     "S5-005": _by("the device's example", _HERE + "the_device_example_runs_as_written"),
-    "S5-006": Later("the cloud's example", _WORKERS, "there is neither a PostgreSQL store nor Celery yet"),
+    "S5-006": _by("the cloud's example", _CELERY + "the_example_of_the_cloud_runs_as_written"),
     "S5-007": _by("one definition on every store", _HERE + "one_definition_runs_on_every_store_that_there_is"),
     "S5-008": Later(
         "everything is the same in all roles", _SERVER, "only one role exists; both stores run the same suites"
@@ -380,4 +429,12 @@ ENGINE: Final[Mapping[str, Feature]] = {
     ),
 }
 
-FEATURES: Final[Mapping[str, Feature]] = {**STEP_TYPES, **OBSERVERS, **SAGA, **VERSIONING, **ZOMBIES, **ENGINE}
+FEATURES: Final[Mapping[str, Feature]] = {
+    **STEP_TYPES,
+    **OBSERVERS,
+    **SAGA,
+    **VERSIONING,
+    **ZOMBIES,
+    **EXECUTION,
+    **ENGINE,
+}

@@ -1,0 +1,174 @@
+"""The Celery application of Ruvon: `celery -A ruvon.celery_app worker` is a worker for queued steps.
+
+It is configured as every command of `ruvon` is: `RUVON_DB_URL`, `RUVON_WORKFLOWS`, `RUVON_IMPORT_ROOTS`, or the config
+file. Beside these: `RUVON_CELERY_BROKER_URL` names the broker (Redis on this machine where it does not),
+`RUVON_CELERY_NAMESPACE` the Celery queue (`ruvon`), `RUVON_CELERY_OWN_QUEUES` the queues that have Celery queues of their
+own, `RUVON_WORKER_LEASE` says after how many seconds without a sign of life a process counts as dead (30), and
+`RUVON_CELERY_BATCH` how many tasks a process may do at a time, once a message has woken it (1).
+
+Each process of the pool opens the store when its first task comes. The main process runs what there must be once: timers
+and schedules, and the feeder, which sends what the broker has lost. The pools `prefork`, `threads` and `solo` are served;
+`gevent` and `eventlet` are not, because asyncio does not run under them.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import threading
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from importlib import import_module
+from typing import Any, Final, cast, final
+
+from ruvon._bridge import run_coroutine_sync
+from ruvon.cli._output import Exit, fail
+from ruvon.cli._session import Session, Store, opened
+from ruvon.implementations.execution._named import broker_url, namespace
+from ruvon.implementations.execution.celery import RUN_TASK, CeleryExecutionProvider, new_celery
+from ruvon.scheduler import Scheduler
+from ruvon.worker import Feeder, Worker
+
+__all__ = ["app"]
+
+_LOGGER: Final = logging.getLogger("ruvon.celery")
+_LEASE: Final = "RUVON_WORKER_LEASE"
+_BATCH: Final = "RUVON_CELERY_BATCH"
+_START_S: Final = 60
+_STOP_S: Final = 60
+
+app: Any = new_celery(broker_url(), namespace())
+"""What `celery -A ruvon.celery_app` loads."""
+
+
+@final
+class _Service:
+    """What a process needs to do tasks: an open store, a builder, a pulse."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._worker: Worker | None = None
+        self._stack: AsyncExitStack | None = None
+
+    def worker(self) -> Worker:
+        """The worker of this process; the first call opens the store."""
+        with self._lock:
+            if self._worker is None:
+                self._worker = run_coroutine_sync(self._open(), _START_S)
+            return self._worker
+
+    async def _open(self) -> Worker:
+        stack = AsyncExitStack()
+        async with stack:
+            session = await stack.enter_async_context(opened(Store(), create=True, execution="celery"))
+            worker = Worker(session.builder, lease=_lease(), concurrency=_batch(), schedules=False)
+            await stack.enter_async_context(worker.serving())
+            self._stack = stack.pop_all()
+        return worker
+
+    def close(self) -> None:
+        """Give back what is claimed, and close the store."""
+        with self._lock:
+            stack, self._stack, self._worker = self._stack, None, None
+        if stack is not None:
+            run_coroutine_sync(stack.aclose(), _STOP_S)
+
+
+@final
+class _Caretaker:
+    """What the main process does: timers and schedules, and feeding the broker."""
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin, on the background loop."""
+        run_coroutine_sync(self._start(), _START_S)
+
+    async def _start(self) -> None:
+        self._task = asyncio.create_task(self._work(), name="ruvon-celery-caretaker")
+
+    async def _work(self) -> None:
+        try:
+            async with opened(Store(), create=True, execution="celery") as session, asyncio.TaskGroup() as group:
+                session.builder.engine().waits_for_timers = False
+                group.create_task(Scheduler(session.builder).run())
+                group.create_task(_feeder(session).run())
+        except (Exception, SystemExit):  # the worker goes on without; another one may feed
+            _LOGGER.exception("timers, schedules and the feeder have stopped in this process")
+
+    def stop(self) -> None:
+        """End it."""
+        if self._task is not None:
+            run_coroutine_sync(self._stop(self._task), _STOP_S)
+            self._task = None
+
+    async def _stop(self, task: "asyncio.Task[None]") -> None:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def _feeder(session: Session) -> Feeder:
+    return Feeder(session.builder, depth=cast("CeleryExecutionProvider", session.builder.execution).depth)
+
+
+def _lease() -> timedelta:
+    given = os.environ.get(_LEASE, "30")
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = 0.0
+    if seconds <= 0:
+        fail(f"{_LEASE} is `{given}`; it is a number of seconds above 0", Exit.USAGE)
+    return timedelta(seconds=seconds)
+
+
+def _batch() -> int:
+    given = os.environ.get(_BATCH, "1")
+    if not given.isdecimal() or int(given) < 1:
+        fail(f"{_BATCH} is `{given}`; it is a whole number of at least 1", Exit.USAGE)
+    return int(given)
+
+
+_SERVICE: Final = _Service()
+_CARETAKER: Final = _Caretaker()
+
+
+def _run_task(task_id: str) -> None:
+    """Do one task of the store; one that is not to be had is left alone."""
+    worker = _SERVICE.worker()
+    if not run_coroutine_sync(worker.take(task_id, more=_batch() - 1)):
+        _LOGGER.debug("the task %s is done, withdrawn, or in other hands", task_id)
+
+
+async def _check() -> None:
+    """Open the store and the workflows once: what is wrong with them is told before the pool starts."""
+    async with opened(Store(), create=True, execution="celery"):
+        _lease()
+        _batch()
+
+
+def _on_init(**_: object) -> None:
+    asyncio.run(_check())
+
+
+def _on_ready(**_: object) -> None:
+    _CARETAKER.start()
+
+
+def _on_shutdown(**_: object) -> None:
+    _CARETAKER.stop()
+    _SERVICE.close()
+
+
+def _on_process_shutdown(**_: object) -> None:
+    _SERVICE.close()
+
+
+app.task(name=RUN_TASK)(_run_task)
+_signals: Any = import_module("celery.signals")
+_signals.worker_init.connect(_on_init)
+_signals.worker_ready.connect(_on_ready)
+_signals.worker_shutdown.connect(_on_shutdown)
+_signals.worker_process_shutdown.connect(_on_process_shutdown)
