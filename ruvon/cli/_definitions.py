@@ -9,8 +9,12 @@ import rich_click as click
 from ruvon.cli._findings import has_errors, print_findings, render_findings
 from ruvon.cli._options import argument, option
 from ruvon.cli._output import Exit, fail, print_json
+<<<<<<< HEAD
 from ruvon.cli._session import Store
 from ruvon.cli._targets import Needs, compile_target, flow_files, import_roots, one_workflow, types_of_plugins
+=======
+from ruvon.cli._targets import Needs, compile_target, flow_files, import_roots, one_workflow
+>>>>>>> 1603c5b (feat(cli): validate --portable names what keeps a step from running in any worker)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -166,6 +170,7 @@ def in_form(definition: "Definition", form: str, *, resolve: "Resolve | None" = 
 @option("--format", "form", type=click.Choice(["text", "json", "sarif", "github"]), default="text")
 @option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @option("--against", metavar="DATABASE", help="Also what the definitions would break for the live runs in it.")
+@option("--portable", is_flag=True, help="Also what keeps steps from running in any worker.")
 @option("--graph", "graph_form", type=click.Choice(["mermaid", "dot", "text", "svg"]), help="Draw what is sound.")
 @_ROOT
 def validate(
@@ -177,6 +182,7 @@ def validate(
     form: str,
     as_json: bool,
     against: str | None,
+    portable: bool,
     graph_form: str | None,
     roots: tuple[str, ...],
 ) -> None:
@@ -187,6 +193,9 @@ def validate(
     With --against the live runs of a database count too: those that the code would park (an error), those that could not
     be moved to the new definition, and fields that are removed while they have a value (warnings).
 
+    With --portable the functions are looked at too: module variables that they change, files of the current folder, objects
+    that cannot be stored (warnings).
+
     Example: ruvon validate flows/ --strict
     """
     form = "json" if as_json else form
@@ -194,9 +203,16 @@ def validate(
 
     if against is not None and no_import:
         fail("--against runs the check of deployed code, which imports it; leave --no-import out", Exit.USAGE)
+    if portable and no_import:
+        fail("--portable looks at the functions, which imports them; leave --no-import out", Exit.USAGE)
 
     def check() -> _Checked:
         findings, sound, needs = _check(targets, roots, no_import=no_import, quiet=form != "text")
+        if portable:
+            from ruvon_dsl._portable import portable_findings  # noqa: PLC0415
+
+            load = import_roots((*roots, *needs.roots)).load
+            findings += [finding for definition in sound for finding in portable_findings(definition, load)]
         if against is not None:
             from ruvon.cli._against import live_findings  # noqa: PLC0415  # needs the engine
 

@@ -79,7 +79,10 @@ class CodeInfo:
     """The smallest program that gets this finding."""
     good: str
     """The same program, mended; it compiles without findings."""
-    language: Literal["python", "yaml", "expression", "declaration", "definition", "script", "versions"] = "python"
+    language: Literal["python", "yaml", "expression", "declaration", "definition", "script", "versions", "portable"] = (
+        "python"
+    )
     """What `bad` and `good` are: a module with one workflow, a YAML file, an expression, a module that fails at import,
     a stored definition, a file that Python runs (a module where its first line names one), or two versions of a module,
-    of which an instance of the first one waits when the second one is deployed."""
+    of which an instance of the first one waits when the second one is deployed, or a module that is checked with
+    `--portable`."""

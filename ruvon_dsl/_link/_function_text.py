@@ -13,7 +13,15 @@ from types import FunctionType
 from ruvon.ir._spans import Span
 from ruvon.ir.expr._language import MUTATING_METHODS
 
-__all__ = ["first_change", "function_of", "keyword_span", "returned_keys", "written_fields"]
+__all__ = [
+    "first_change",
+    "function_of",
+    "function_tree",
+    "keyword_span",
+    "places_changed",
+    "returned_keys",
+    "written_fields",
+]
 
 
 def function_of(found: object) -> FunctionType | None:
@@ -27,16 +35,16 @@ def function_of(found: object) -> FunctionType | None:
 
 def returned_keys(function: FunctionType) -> list[str]:
     """The keys of the dict displays that the function returns."""
-    found = _tree_of(function)
+    found = function_tree(function)
     return [] if found is None else list(dict.fromkeys(_display_keys(found[0])))
 
 
 def written_fields(function: FunctionType) -> list[str]:
     """The fields of its parameter `state` that the function assigns or changes in place."""
-    found = _tree_of(function)
+    found = function_tree(function)
     if found is None or any(_rebinds(node, "state") for node in ast.walk(found[0])):
         return []
-    places = [_field(place) for place in _changes(found[0], "state")]
+    places = [_field(place) for place in places_changed(found[0], "state")]
     return list(dict.fromkeys(name for name in places if name is not None))
 
 
@@ -80,7 +88,7 @@ def _field(place: ast.expr) -> str | None:
 
 
 @lru_cache(maxsize=256)
-def _tree_of(function: FunctionType) -> tuple[ast.Module, int] | None:
+def function_tree(function: FunctionType) -> tuple[ast.Module, int] | None:
     """The function's own text as a tree, and its first line; None where the source is not there."""
     try:
         lines, first = inspect.getsourcelines(function)
@@ -104,17 +112,18 @@ def _display_keys(tree: ast.Module) -> Iterator[str]:
 
 def first_change(function: FunctionType, parameter: str) -> tuple[str, int] | None:
     """The first in-place change to something below a parameter: its text and line; None where there is none to see."""
-    found = _tree_of(function)
+    found = function_tree(function)
     if found is None:
         return None
     tree, first = found
     if any(_takes_over(node, parameter) for node in ast.walk(tree)):
         return None
-    changes = sorted(_changes(tree, parameter), key=lambda change: change.lineno)
+    changes = sorted(places_changed(tree, parameter), key=lambda change: change.lineno)
     return (ast.unparse(changes[0]), changes[0].lineno + first - 1) if changes else None
 
 
-def _changes(tree: ast.AST, parameter: str) -> Iterator[ast.expr]:
+def places_changed(tree: ast.AST, parameter: str) -> Iterator[ast.expr]:
+    """The places below a name that are assigned or changed in place."""
     for node in ast.walk(tree):
         match node:
             case ast.Assign(targets=targets) | ast.Delete(targets=targets):

@@ -18,6 +18,7 @@ _MODULES: Final = (
     "ruvon.ir.types._codes",
     "ruvon.authoring._codes",
     "ruvon_dsl._link._codes",
+    "ruvon_dsl._portable._codes",
     "ruvon_dsl.python._codes",
     "ruvon_dsl.yaml._codes",
 )

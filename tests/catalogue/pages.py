@@ -13,11 +13,12 @@ from ruvon import DeclarationError
 from ruvon.builder import WorkflowBuilder
 from ruvon.engine._against import find_broken
 from ruvon.implementations.persistence.memory import MemoryPersistenceProvider
-from ruvon.ir import CodeInfo, Diagnostic, IRError, load, require_valid
+from ruvon.ir import CodeInfo, Diagnostic, ImportRoots, IRError, load, require_valid
 from ruvon.ir.expr import ExpressionError, check, expect, parse
 from ruvon.ir.expr._examples import EXAMPLE_ENV
 from ruvon_dsl import compile_function, compile_source, require
 from ruvon_dsl._compile import Kind
+from ruvon_dsl._portable import portable_findings
 from ruvon_dsl.diagnostics import catalogue
 
 __all__ = ["Found", "findings_of", "run_page"]
@@ -64,6 +65,8 @@ def findings_of(code: str, info: CodeInfo, text: str) -> Found:
             return Found("expression", text, _expression(text, code))
         case "declaration":
             return Found("example.py", text, _declaration(text))
+        case "portable":
+            return Found("example.py", text, _portable(text))
         case "definition":
             return Found("example.json", text, _definition(text))
         case "script":
@@ -131,6 +134,12 @@ async def _deployed(text: str) -> Sequence[Diagnostic]:
         if version is old:
             await (await builder.create_workflow("Shop", {})).run()
     return await find_broken(builder.engine(), builder.get_definition("Shop"))
+
+
+def _portable(text: str) -> Sequence[Diagnostic]:
+    found = compile_source(text, file="example.py", module="example_portable")
+    definition = require(found)[0].definition
+    return [*found.diagnostics, *portable_findings(definition, ImportRoots({"example_portable"}).load)]
 
 
 def _definition(text: str) -> Sequence[Diagnostic]:

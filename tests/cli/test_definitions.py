@@ -225,3 +225,19 @@ def test_explain_lists_codes(ruvon: Command) -> None:
 def test_the_drawing_for_people(ruvon: Command, golden: Callable[[Path, str], None]) -> None:
     """The text drawing of the order workflow is what the golden file shows."""
     golden(GOLDEN / "cli" / "graph.txt", ruvon("graph", ORDER).out)
+
+
+def test_portable_names_what_belongs_to_one_machine(ruvon: Command, tmp_path: Path) -> None:
+    """A warning with its page; without the option nothing is said."""
+    flow = tmp_path / "shop.py"
+    flow.write_text(
+        "from pydantic import BaseModel\nfrom ruvon import step, workflow\n\n\nclass Doc(BaseModel):\n    n: int = 0\n\n\n"
+        '@step\ndef load(state: Doc) -> None:\n    open("prices.csv").close()\n\n\n'
+        '@workflow("Portable")\nasync def flow(state: Doc) -> None:\n    await load(state)\n'
+    )
+    plain, portable = ruvon("validate", str(flow)), ruvon("validate", str(flow), "--portable")
+    assert "RV0377" not in plain.out
+    assert "warning[RV0377]: `load` uses the file 'prices.csv'" in portable.out
+    assert portable.code == 0
+    assert ruvon("validate", str(flow), "--portable", "--strict").code == 1
+    assert ruvon("validate", str(flow), "--portable", "--no-import").code == 2
