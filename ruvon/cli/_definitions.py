@@ -9,12 +9,8 @@ import rich_click as click
 from ruvon.cli._findings import has_errors, print_findings, render_findings
 from ruvon.cli._options import argument, option
 from ruvon.cli._output import Exit, fail, print_json
-<<<<<<< HEAD
 from ruvon.cli._session import Store
 from ruvon.cli._targets import Needs, compile_target, flow_files, import_roots, one_workflow, types_of_plugins
-=======
-from ruvon.cli._targets import Needs, compile_target, flow_files, import_roots, one_workflow
->>>>>>> 1603c5b (feat(cli): validate --portable names what keeps a step from running in any worker)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
