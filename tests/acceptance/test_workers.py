@@ -1,4 +1,4 @@
-"""Real workers: `ruvon worker` processes that are killed in the middle, on a file and on a server."""
+"""Real workers: `ruvon worker` processes that are killed in the middle, on a file and on servers."""
 
 import asyncio
 import os
@@ -7,7 +7,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ import pytest
 
 from ruvon.builder import WorkflowBuilder
 from ruvon.implementations.execution.queued import QueuedExecutionProvider
+from ruvon.implementations.persistence.redis import RedisPersistenceProvider
 from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
 from ruvon.models import WorkflowStatus
-from ruvon.providers import TaskFilter
+from ruvon.providers import PersistenceProvider, TaskFilter
 from tests.support import postgres
+from tests.support.redis import private_server
 from tests.support.workers import until
 
 ROOT = Path(__file__).parents[2]
@@ -29,17 +32,16 @@ RUNS = 8
 class Place:
     """A store that processes share, and the ledger that their steps write."""
 
-    def __init__(self, folder: Path, url: str | None) -> None:
-        self.url = url or str(folder / "shared.db")
-        self.is_server = url is not None
+    def __init__(self, folder: Path, url: str, open_store: Callable[[str], PersistenceProvider]) -> None:
+        self.url = url
+        self.open_store = open_store
         self.ledger = folder / "ledger.txt"
         self.workers: list[subprocess.Popen[str]] = []
 
     def builder(self) -> WorkflowBuilder:
         """The application that starts workflows and runs none of their steps."""
-        store: Any = postgres.store() if self.is_server else SQLitePersistenceProvider(self.url)
         builder = WorkflowBuilder(
-            persistence_provider=store,
+            persistence_provider=self.open_store(self.url),
             execution_provider=QueuedExecutionProvider(),
             plugins=False,
             import_roots=["tests"],
@@ -88,16 +90,24 @@ class Place:
             made.communicate()
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> "Any":
-    """A file, and a server where there is one."""
-    if request.param == "postgres":
-        if postgres.server() is None:
-            pytest.skip("no PostgreSQL server answers")
-        postgres.emptied()
-    made = Place(tmp_path, postgres.database() if request.param == "postgres" else None)
-    yield made
-    made.end()
+@pytest.fixture(params=["sqlite", "postgres", "redis"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> "Iterator[Place]":
+    """A file, PostgreSQL where there is one, and a Redis of the test's own: workers have the default prefix there."""
+    with ExitStack() as stack:
+        if request.param == "redis":
+            durable = ("--appendonly", "yes", "--appendfsync", "always")
+            made = Place(
+                tmp_path, stack.enter_context(private_server(tmp_path, *durable)).url, RedisPersistenceProvider
+            )
+        elif request.param == "postgres":
+            if postgres.server() is None:
+                pytest.skip("no PostgreSQL server answers")
+            postgres.emptied()
+            made = Place(tmp_path, postgres.database(), lambda _: postgres.store())
+        else:
+            made = Place(tmp_path, str(tmp_path / "shared.db"), SQLitePersistenceProvider)
+        stack.callback(made.end)
+        yield made
 
 
 def test_killed_workers_lose_nothing_and_record_nothing_twice(place: Place) -> None:

@@ -463,6 +463,20 @@ class PersistenceContract(HistoryContract, LookupContract, PlannedContract, Queu
 
         on_store(scenario)
 
+    def test_a_heartbeat_is_forgotten_by_its_own_worker(self, on_store: Any) -> None:
+        """S2-015: not by one that has been replaced; by the one that writes it, and twice."""
+
+        async def scenario(store: Any) -> None:
+            record = await self.created(store)
+            await store.heartbeat_update(record.workflow_id, "w", "s", {})
+            await store.remove_heartbeat(record.workflow_id, "v")
+            assert [item["worker_id"] for item in await store.scan_stale_heartbeats(-1)] == ["w"]
+            await store.remove_heartbeat(record.workflow_id, "w")
+            await store.remove_heartbeat(record.workflow_id, "w")
+            assert await store.scan_stale_heartbeats(-1) == []
+
+        on_store(scenario)
+
     def test_a_workflow_is_deleted_with_everything(self, on_store: Any) -> None:
         """S4-030: delete."""
 

@@ -1,5 +1,6 @@
 """The command line on Redis: whatever works with `--db FILE` works with `--db redis://...`."""
 
+import asyncio
 import json
 import re
 from collections.abc import Generator
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ruvon.implementations.persistence.redis import RedisPersistenceProvider
 from tests.cli.conftest import FLOWS, Command, place, ruvon
 from tests.support.redis import Server, client, private_server
 
@@ -99,6 +101,42 @@ def test_there_is_nothing_to_migrate(ruvon: Command) -> None:
     assert dry.out.startswith("nothing to do")
     assert (made["created"], kept["created"]) == (True, False)
     assert "up to date, schema version 1" in ruvon("db", "migrate").out
+
+
+def test_a_dead_letter_is_queued_again_and_forgotten(ruvon: Command, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S3-033: `tasks`, `requeue`, `discard`, `scan-zombies` and `workers` on what workers have died over."""
+    monkeypatch.setenv("RUVON_EXECUTION", "queue")
+    flow = FLOWS.parent / "cli_queued.py"
+    roots = ("--import-root", str(flow.parent), "--workflows", str(flow))
+    ruvon("start", str(flow), "-d", '{"n": 4}', "--auto", *roots)
+    (run,) = (row["workflow_id"] for row in ruvon("list", "--json").json)
+    task_id = asyncio.run(died_over(url))
+    assert ruvon("resume", run, *roots).code == 1
+    assert ruvon("show", run, "--json").json["status"] == "FAILED_WORKER_CRASH"
+    (dead,) = ruvon("tasks", "list", "--dead", "--json").json
+
+    done = ruvon("tasks", "requeue", task_id, "--reason", "more memory", *roots)
+    (fresh,) = ruvon("tasks", "list", "--json").json
+    again = asyncio.run(died_over(url))
+
+    assert (dead["task_id"], dead["crashes"]) == (task_id, 2)
+    assert (done.code, done.out.strip()) == (0, f"{run} is PENDING_ASYNC")
+    assert (fresh["task_id"], fresh["status"], fresh["crashes"]) == (again, "pending", 0)
+    assert ruvon("tasks", "discard", again).code == 0
+    assert ruvon("tasks", "list", "--json").json == []
+    assert ruvon("scan-zombies", *roots).text == "no zombies\n"
+    assert ruvon("workers", "--json").json == []
+
+
+async def died_over(url: str) -> str:
+    """Let workers die over the only task of the queue, until it is a dead letter after two deaths; its id."""
+    store = RedisPersistenceProvider(url)
+    await store.initialize()
+    for _ in range(2):
+        (task,) = await store.claim_tasks("dead-host", lease_us=1, now_us=2**52, queues=["net"])
+        await store.reap_tasks(2**52 + 1, crash_budget=2)
+    await store.close()
+    return task.task_id
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,10 @@ a cluster and the scripts work there. `N` is an instance's own number, fifteen d
     def:DIGEST  defs    hash: a definition; sorted set: their order
     sch:NAME  plan:*    hash: a schedule; the names, the due ones, those with a run waiting
     outbox              stream: events to deliver
-    task:ID  queues     hash: a task; the queues: `tw:` waiting, `tr:` ready in order, `tl` claimed; `wt:ID` of a workflow
+    task:ID  wt:ID      hash: a task; set: those of a workflow
+    ta tw:* tr:* tl     sorted sets of tasks: all; of a queue waiting, and ready in order; claimed
+    queues  tn          set: the queues with pending tasks; hash: tasks by status and queue
+    workers             hash: what workers tell of themselves
     doc:ID  docs        hash: a dictionary of `save_workflow`; their order
     lines:ID            stream: text log
     metrics  ml:ID      stream: numbers; list: those of one workflow

@@ -1,4 +1,4 @@
-"""What applications keep beside their workflows: dictionaries, text logs, numbers, heartbeats; and the task queue."""
+"""What applications keep beside their workflows: dictionaries, text logs, numbers, heartbeats."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import asdict
@@ -10,8 +10,7 @@ import orjson
 from ruvon.implementations.persistence import _rows as rows
 from ruvon.implementations.persistence.redis import _packing as packing
 from ruvon.implementations.persistence.redis._database import Database
-from ruvon.implementations.persistence.redis._operations import available
-from ruvon.providers.persistence import TaskNotFoundError, TaskRecord, WorkflowNotFoundError
+from ruvon.providers.persistence import WorkflowNotFoundError
 
 __all__ = ["Beside"]
 
@@ -140,6 +139,10 @@ class Beside(Database):
         header = {"op": "beat", "id": str(workflow_id), "worker": worker_id, "step": step, "metadata": len(text)}
         await self._do_plain({**header, "now": str(self._clock.now_us())}, text)
 
+    async def remove_heartbeat(self, workflow_id: UUID | str, worker_id: str, /) -> None:
+        """Forget the heartbeat of a workflow, unless it is another worker's by now."""
+        await self._do_plain({"op": "silence", "id": str(workflow_id), "worker": worker_id})
+
     async def scan_stale_heartbeats(self, threshold_seconds: float, /) -> list[dict[str, Any]]:
         """The heartbeats older than the threshold, oldest first."""
         before = self._clock.now_us() - round(threshold_seconds * 1_000_000)
@@ -158,40 +161,6 @@ class Beside(Database):
     async def delete_workflow(self, workflow_id: UUID | str, /) -> bool:
         """Delete a workflow with all that belongs to it; False where there is none."""
         return bool((await self._do_plain({"op": "delete", "id": str(workflow_id)}))[1])
-
-    # --- tasks --------------------------------------------------------------------------------------------------------
-
-    async def claim_next_task(
-        self, worker_id: str, *, queues: Sequence[str] = (), lease_us: int = 60_000_000
-    ) -> dict[str, Any] | None:
-        """Claim the most urgent task that is due, or None; a task is given to one worker at a time."""
-        now = self._clock.now_us()
-        header: dict[str, object] = {"op": "claim", "worker": worker_id, "now": str(now), "lease": str(now + lease_us)}
-        if queues:
-            header["queues"] = list(queues)
-        _, name, *row = await self._do_plain(header)
-        return asdict(packing.task(name.decode(), row[0])) if name is not None else None
-
-    async def release_task(self, task_id: str, /, *, available_us: int = 0) -> None:
-        """Give a claimed task back."""
-        await self._set_task({"id": task_id, "status": "pending", "available": available(available_us)})
-
-    async def set_task_status(self, task_id: str, status: str, /) -> None:
-        """Record where a task stands."""
-        await self._set_task({"id": task_id, "status": status})
-
-    async def _set_task(self, header: dict[str, object]) -> None:
-        try:
-            await self._do_plain({"op": "task", **header})
-        except WorkflowNotFoundError:
-            raise TaskNotFoundError(str(header["id"])) from None
-
-    async def get_task(self, task_id: str, /) -> TaskRecord:
-        """The task."""
-        row = await self._ask("task", task_id)
-        if not row:
-            raise TaskNotFoundError(task_id)
-        return packing.task(task_id, row)
 
 
 async def _first(found: AsyncGenerator[Any, None], limit: int) -> list[Any]:

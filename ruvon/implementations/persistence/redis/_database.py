@@ -168,7 +168,19 @@ class Database:
             DuplicateIdempotencyKeyError: a key is taken.
             RedisServerError: the server failed.
         """
-        answer = await self._open_writer().submit(made)
+        return self._judged(await self._open_writer().submit(made))
+
+    async def _do_plain(self, header: dict[str, object], *parts: bytes) -> Answer:
+        """The same with an operation that is a few plain values."""
+        return await self._do(operation(header, *parts))
+
+    async def _do_lightly(self, header: dict[str, object], *parts: bytes) -> Answer:
+        """The same for signs of life, which nobody misses after a power cut: the server's disk is not waited for."""
+        self._open_writer()
+        assert self._leases is not None  # noqa: S101  # it is opened with the writer
+        return self._judged(await self._leases.submit(operation(header, *parts)))
+
+    def _judged(self, answer: Answer) -> Answer:
         match answer[0]:
             case scripts.STALE:
                 raise StaleWorkflowError(answer[1].decode())
@@ -180,10 +192,6 @@ class Database:
                 raise refusal(self.db_url, answer[1].decode(errors="replace"))
             case _:
                 return answer
-
-    async def _do_plain(self, header: dict[str, object], *parts: bytes) -> Answer:
-        """The same with an operation that is a few plain values."""
-        return await self._do(operation(header, *parts))
 
     # --- what must be open --------------------------------------------------------------------------------------------
 

@@ -83,7 +83,7 @@ class RedisHold(_Lease):
 
 
 class Holds:
-    """All holds and duties of one provider, and the connection that hears of messages.
+    """All holds and duties of one provider, and the connection that hears of messages and tasks.
 
     Args:
         url: the server, for messages.
@@ -109,9 +109,12 @@ class Holds:
         self._writer = writer
         self._reader = reader
         self._base = base
+        self._tasks_channel = f"{base}tasks".encode()
         self._lease_s = lease_s
         self._wire: Wire | None = None
         self._owner = _NOBODY
+        self.task_listeners: list[Callable[[], None]] = []
+        """Called whenever tasks may have become due."""
         self._held: dict[UUID, RedisHold] = {}
         self._duties: set[RedisDuty] = set()
         self._tasks: list[asyncio.Task[None]] = []
@@ -213,6 +216,11 @@ class Holds:
         if held is not None and held.notify is not None:
             held.notify()
 
+    def tell_workers(self) -> None:
+        """Tell the workers of this process that tasks may have become due."""
+        for notify in tuple(self.task_listeners):
+            notify()
+
     async def _take(self, header: dict[str, Any], token: bytes) -> Answer:
         """Take a lease; from somebody whose connection is gone, too."""
         header = {**header, **self._terms(token)}
@@ -287,6 +295,7 @@ class Holds:
                     await self._renew()
                     for held in list(self._held.values()):  # messages of the meantime were announced to nobody
                         self.wake(held.workflow_id)
+                    self.tell_workers()
                     pause_s = 0.02
                 await self._hear(self._wire)
             except DRIVER_ERRORS as exc:
@@ -299,7 +308,11 @@ class Holds:
     async def _hear(self, wire: Wire | None) -> None:
         while wire is not None and wire is self._wire:
             heard = await wire.receive(timeout_s=max(self._lease_s, 1.0))
-            if heard[0] == b"message":
+            if heard[0] != b"message":
+                continue
+            if heard[1] == self._tasks_channel:
+                self.tell_workers()
+            else:
                 self._wake_named(heard[2])
 
     def _wake_named(self, names: bytes) -> None:
@@ -316,7 +329,7 @@ class Holds:
         wire = await self._connect()
         try:
             self._owner = await _identity(wire)
-            await wire.call("SUBSCRIBE", f"{self._base}inbox")
+            await wire.call("SUBSCRIBE", f"{self._base}inbox", self._tasks_channel)
         except BaseException:
             await wire.close()
             raise

@@ -27,6 +27,7 @@ __all__ = [
     "key_of_answer",
     "key_text",
     "mark",
+    "message_header",
     "metadata_marks",
     "schedule_header",
 ]
@@ -96,7 +97,7 @@ def committing(made: Transition, known: Sequence[ScheduleRecord | None], schedul
             schedule_header(was, wanted, parts) for was, wanted in zip(known, schedules, strict=True)
         ]
     if made.sent:
-        header["sent"] = [_message(entry, parts) for entry in made.sent]
+        header["sent"] = [message_header(entry, parts) for entry in made.sent]
     return packing.operation(header, *parts)
 
 
@@ -116,7 +117,7 @@ def advancing(
 def appending(entry: InboxEntry) -> bytes:
     """One message."""
     parts: Parts = []
-    return packing.operation({"op": "append", **_message(entry, parts)}, *parts)
+    return packing.operation({"op": "append", **message_header(entry, parts)}, *parts)
 
 
 def defining(record: DefinitionRecord, at_us: int) -> bytes:
@@ -218,7 +219,8 @@ def _definition(record: DefinitionRecord, at_us: int, parts: Parts) -> Header:
     }
 
 
-def _message(entry: InboxEntry, parts: Parts) -> Header:
+def message_header(entry: InboxEntry, parts: Parts) -> Header:
+    """One message, wherever it is sent from; its bytes are added to `parts`."""
     made: Header = {"id": str(entry.workflow_id), "size": _added(parts, packing.message_bytes(entry))}
     if entry.dedup is not None:
         made["dedup"] = entry.dedup
@@ -226,8 +228,6 @@ def _message(entry: InboxEntry, parts: Parts) -> Header:
 
 
 def _task(task: TaskRecord, parts: Parts) -> Header:
-    if task.available_us < 0:
-        raise PersistenceError(f"the task {task.task_id} is available at {task.available_us}; the least moment is 0")
     moment(task.priority, "the priority of a task")
     made: Header = {
         "id": task.task_id,
@@ -237,19 +237,29 @@ def _task(task: TaskRecord, parts: Parts) -> Header:
         "queue": task.queue,
         "available": available(task.available_us),
         "priority": str(task.priority),
+        "rank": f"{packing.FURTHEST - task.priority:017d}",
         "attempt": str(task.attempt),
         "status": task.status,
         "epoch": str(task.lease_epoch),
-        "lease": str(task.lease_us),
+        "lease": moment(task.lease_us, "the end of a lease"),
+        "crashes": str(task.crashes),
         "payload": _added(parts, task.payload),
     }
     if task.worker_id is not None:
         made["worker"] = task.worker_id
+    if task.progress is not None:
+        made["progress"] = _added(parts, task.progress)
     return made
 
 
 def available(at_us: int) -> str:
-    """The moment from which a task may be claimed, of fixed width: what is due is ordered by its text."""
+    """The moment from which a task may be claimed, of fixed width: tasks are ordered by its text.
+
+    Raises:
+        PersistenceError: it is negative, or too far away.
+    """
+    if at_us < 0:
+        raise PersistenceError(f"a task is available at {at_us}; the least moment is 0")
     return f"{int(moment(at_us, 'the moment of a task')):016d}"
 
 

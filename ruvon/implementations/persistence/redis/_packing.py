@@ -5,6 +5,7 @@ is theirs to carry.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Final, cast
 from uuid import UUID
 
@@ -25,11 +26,12 @@ from ruvon.providers.persistence import (
     Transition,
     WorkflowSummary,
 )
+from ruvon.providers.tasks import WorkerRecord
 
 __all__: list[str] = ["Fields"]
 
 Fields = list[Any]
-_FURTHEST: Final = 2**53
+FURTHEST: Final = 2**53
 """Moments are scores of sorted sets, which are exact up to here: the year 2255 in microseconds."""
 
 
@@ -39,7 +41,7 @@ def moment(value: int, what: str) -> str:
     Raises:
         PersistenceError: it is too large to be ordered exactly.
     """
-    if not -_FURTHEST <= value <= _FURTHEST:
+    if not -FURTHEST <= value <= FURTHEST:
         raise PersistenceError(f"{what} is {value}; Redis orders numbers exactly only up to 2**53")
     return str(value)
 
@@ -286,4 +288,23 @@ def task(task_id: str, row: Sequence[bytes]) -> TaskRecord:
         worker_id=found[b"worker"].decode() or None,
         lease_epoch=int(found[b"epoch"]),
         lease_us=int(found[b"lease"]),
+        crashes=int(found[b"crashes"]),
+        progress=found.get(b"progress"),
     )
+
+
+def tasks(found: Sequence[tuple[bytes, Sequence[bytes]]]) -> list[TaskRecord]:
+    """Tasks as a script gives them: names and rows."""
+    return [task(name.decode(), row) for name, row in found]
+
+
+def worker_bytes(record: WorkerRecord) -> bytes:
+    """What a worker tells of itself."""
+    return line(asdict(record))
+
+
+def worker(data: bytes) -> WorkerRecord:
+    """One worker process."""
+    found: dict[str, Any] = orjson.loads(data)
+    found |= {name: tuple(found[name]) for name in ("queues", "running")}
+    return WorkerRecord(**found)

@@ -12,6 +12,7 @@ from ruvon.implementations.persistence.redis._holds import RedisDuty, RedisHold
 from ruvon.implementations.persistence.redis._operations import appending, committing, defining, key_of_answer
 from ruvon.implementations.persistence.redis._operators import Operators
 from ruvon.implementations.persistence.redis._planned import Planned
+from ruvon.implementations.persistence.redis._queue import Queue
 from ruvon.providers.persistence import (
     DefinitionNotFoundError,
     DefinitionRecord,
@@ -29,7 +30,7 @@ __all__ = ["RedisPersistenceProvider"]
 
 
 @final
-class RedisPersistenceProvider(Operators, Planned, Beside):
+class RedisPersistenceProvider(Operators, Planned, Beside, Queue):
     """Workflows on one Redis server.
 
     Args:
@@ -52,6 +53,18 @@ class RedisPersistenceProvider(Operators, Planned, Beside):
         if self._durability is None:
             raise self._not_open()
         return self._durability.reached
+
+    def another(self) -> "RedisPersistenceProvider":
+        """A further provider on the same store, for another event loop; not open yet."""
+        return RedisPersistenceProvider(
+            self.db_url,
+            prefix=self.prefix,
+            lease_s=self._lease_s,
+            wait_for_disk=self._wait_for_disk,
+            command_timeout_s=self._timeout_s,
+            reconnect_timeout_s=self._patience_s,
+            clock=self._clock,
+        )
 
     async def commit(self, transition: Transition, /) -> None:
         """Write one transition completely, or not at all; on return it is as durable as the server makes it."""

@@ -11,7 +11,7 @@ from ruvon.implementations.persistence.redis._driver import NoScriptError, Wire
 __all__ = ["Answer", "Script", "read_script", "write_script"]
 
 OK, STALE, NOT_FOUND, DUPLICATE, BUSY, AGAIN, NO_SCHEDULE, STALE_SCHEDULE, FAILED = 0, 1, 2, 3, 4, 5, 6, 7, 9
-"""The first value of the answer to an operation, as in `write.lua`."""
+"""The first value of the answer to an operation, as in `operation.lua`."""
 
 Answer = list[Any]
 _FOLDER: Final = files("ruvon.implementations.persistence.redis") / "scripts"
@@ -36,7 +36,9 @@ class Script:
 @cache
 def write_script() -> Script:
     """The script that writes a batch of operations."""
-    return _made("rows.lua", "write.lua", "beside.lua", "leases.lua", "batch.lua")
+    return _made(
+        "rows.lua", "operation.lua", "tasks.lua", "write.lua", "queue.lua", "beside.lua", "leases.lua", "batch.lua"
+    )
 
 
 @cache

@@ -1,4 +1,4 @@
--- Doing a batch: the end of `write.lua`.
+-- Doing a batch: the end of the script that writes.
 
 -- --- the batch -------------------------------------------------------------------------------------------------------
 
@@ -26,5 +26,8 @@ end
 pcall(call, 'SET', receipt, cmsgpack.pack({ batch, answers }), 'PX', RECEIPT_MS)
 if #told_names > 0 then
   pcall(call, 'PUBLISH', base .. 'inbox', table.concat(told_names, ','))
+end
+if has_work then
+  pcall(call, 'PUBLISH', base .. 'tasks', '')
 end
 return answers

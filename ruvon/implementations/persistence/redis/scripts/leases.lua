@@ -1,4 +1,4 @@
--- Operations on holds and duties. A part of `write.lua`.
+-- Operations on holds and duties. A part of the script that writes.
 
 -- --- holds and duties ------------------------------------------------------------------------------------------------
 

@@ -236,6 +236,87 @@ function questions.task(name)
   return call('HGETALL', base .. 'task:' .. name)
 end
 
+local function named_task(member)
+  local name = string.sub(member, 49)
+  return { name, questions.task(name) }
+end
+
+local function queues_of(...)
+  return select('#', ...) > 0 and { ... } or call('SMEMBERS', base .. 'queues')
+end
+
+function questions.has_due(now, ...)
+  for _, queue in ipairs(queues_of(...)) do
+    if call('EXISTS', base .. 'tr:' .. queue) == 1
+      or call('ZRANGEBYSCORE', base .. 'tw:' .. queue, '-inf', now, 'LIMIT', 0, 1)[1] then
+      return 1
+    end
+  end
+  return 0
+end
+
+-- The earliest moment of a pending task, or end of a lease; among tasks that were due before, that of the first in order.
+function questions.next_task(...)
+  local firsts, leased = {}, call('ZRANGE', base .. 'tl', 0, 0)[1]
+  if leased then
+    firsts[1] = call('HGET', base .. 'task:' .. string.sub(leased, 49), 'lease')
+  end
+  for _, queue in ipairs(queues_of(...)) do
+    for _, index in ipairs({ 'tr:', 'tw:' }) do
+      local first = call('ZRANGE', base .. index .. queue, 0, 0)[1]
+      firsts[#firsts + 1] = first and string.sub(first, 18, 33)
+    end
+  end
+  local best
+  for _, moment in ipairs(firsts) do
+    best = math.min(best or tonumber(moment), tonumber(moment))
+  end
+  return best and text(best)
+end
+
+function questions.expired_tasks(now, limit)
+  local found = call('ZRANGEBYSCORE', base .. 'tl', '-inf', now, 'LIMIT', 0, limit)
+  for number, member in ipairs(found) do
+    found[number] = named_task(member)
+  end
+  return found
+end
+
+local function is_wanted(member, wanted)
+  local row = call('HMGET', base .. 'task:' .. string.sub(member, 49), 'status', 'queue', 'workflow', 'worker')
+  return (not wanted.statuses or wanted.statuses[row[1]]) and (not wanted.queue or wanted.queue == row[2])
+    and (not wanted.workflow or wanted.workflow == row[3]) and (not wanted.worker or wanted.worker == row[4])
+end
+
+-- Those that fit, in the order in which they are claimed, and where to go on, or nothing where the end was reached. Leases
+-- that run out before a moment are few enough to be looked at at once.
+function questions.tasks(after, given)
+  local wanted, found, seen = cjson.decode(given), {}, nil
+  if wanted.lease_before then
+    seen = call('ZRANGEBYSCORE', base .. 'tl', '-inf', '(' .. wanted.lease_before)
+    table.sort(seen)
+  else
+    seen = call('ZRANGEBYLEX', base .. 'ta', after == '' and '-' or '(' .. after, '+', 'LIMIT', 0, 1000)
+  end
+  for _, member in ipairs(seen) do
+    if is_wanted(member, wanted) then
+      found[#found + 1] = named_task(member)
+      if #found == wanted.limit then
+        return { found, false }
+      end
+    end
+  end
+  return { found, not wanted.lease_before and #seen == 1000 and seen[1000] }
+end
+
+function questions.task_counts()
+  return call('HGETALL', base .. 'tn')
+end
+
+function questions.workers()
+  return call('HGETALL', base .. 'workers')
+end
+
 -- --- what applications keep beside -----------------------------------------------------------------------------------
 
 function questions.document(id)
@@ -293,11 +374,7 @@ end
 -- --- operators -------------------------------------------------------------------------------------------------------
 
 function questions.totals()
-  local tasks = 0
-  for _, queue in ipairs(call('SMEMBERS', base .. 'queues')) do
-    tasks = tasks + call('ZCARD', base .. 'tw:' .. queue) + call('ZCARD', base .. 'tr:' .. queue)
-  end
-  return { call('ZCARD', base .. 'x:all'), call('ZCARD', base .. 'defs'), tasks + call('ZCARD', base .. 'tl'),
+  return { call('ZCARD', base .. 'x:all'), call('ZCARD', base .. 'defs'), call('ZCARD', base .. 'ta'),
     call('XLEN', base .. 'outbox') }
 end
 

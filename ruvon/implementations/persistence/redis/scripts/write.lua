@@ -1,28 +1,4 @@
--- One batch of operations, each of which stands alone: all of its checks come before its first write, so one that is
--- refused leaves no trace, and its neighbours go on. An operation is a line of JSON and the bytes that it names by their
--- lengths. The answers are kept under the writer's name: the same batch sent again, because the connection was lost
--- before the answer, changes nothing and is answered as the first time.
-local OK, STALE, NOT_FOUND, DUPLICATE, BUSY, AGAIN, NO_SCHEDULE, STALE_SCHEDULE, FAILED = 0, 1, 2, 3, 4, 5, 6, 7, 9
-local RECEIPT_MS = 600000
-local body, place = '', 1
-local told, told_names = {}, {}
-
--- The next bytes of the operation; a negative length stands for nothing.
-local function take(length)
-  if length < 0 then
-    return nil
-  end
-  place = place + length
-  return string.sub(body, place - length, place - 1)
-end
-
-local function each(list)
-  return ipairs(list or {})
-end
-
-local function next_number(what)
-  return string.format('%015.0f', call('INCR', base .. 'n:' .. what))
-end
+-- Operations on instances, messages, definitions, schedules and events, after `operation.lua` and `tasks.lua`.
 
 -- Whether a list shows that this live instance has messages.
 local function settle_unread(key, ended)
@@ -101,20 +77,6 @@ local function insert_all(created)
     keys[place_of] = insert(new)
   end
   return keys
-end
-
-local function remove_tasks(id)
-  for _, name in ipairs(call('SMEMBERS', base .. 'wt:' .. id)) do
-    local row = base .. 'task:' .. name
-    local found = call('HMGET', row, 'queue', 'available', 'n')
-    if found[1] then
-      call('ZREM', base .. 'tw:' .. found[1], found[3] .. name)
-      call('ZREM', base .. 'tr:' .. found[1], found[2] .. found[3] .. name)
-      call('ZREM', base .. 'tl', found[3] .. name)
-    end
-    call('DEL', row)
-  end
-  call('DEL', base .. 'wt:' .. id)
 end
 
 -- What is kept beside an instance or a dictionary of this name.
@@ -204,39 +166,6 @@ local function consume(key, seqs, ended)
     call('DEL', inbox)
   end
   settle_unread(key, ended)
-end
-
-local function put_task(task)
-  local bytes = take(task.payload)
-  local row = base .. 'task:' .. task.id
-  local found = call('HMGET', row, 'n', 'queue', 'available')
-  local number = found[1] or next_number('task')
-  if found[1] then
-    call('ZREM', base .. 'tw:' .. found[2], number .. task.id)
-    call('ZREM', base .. 'tr:' .. found[2], found[3] .. number .. task.id)
-    call('ZREM', base .. 'tl', number .. task.id)
-  else
-    call('HSET', row, 'workflow', task.workflow, 'kind', task.kind, 'activation', task.activation, 'queue', task.queue,
-      'priority', task.priority, 'worker', task.worker or '', 'epoch', task.epoch, 'lease', task.lease, 'n', number)
-    call('SADD', base .. 'wt:' .. task.workflow, task.id)
-    call('SADD', base .. 'queues', task.queue)
-  end
-  call('HSET', row, 'available', task.available, 'attempt', task.attempt, 'status', task.status, 'payload', bytes)
-  if task.status == 'pending' then
-    call('ZADD', base .. 'tw:' .. (found[2] or task.queue), tonumber(task.available), number .. task.id)
-  end
-end
-
-local function finish_task(name)
-  local row = base .. 'task:' .. name
-  local found = call('HMGET', row, 'workflow', 'queue', 'available', 'n')
-  if found[1] then
-    call('ZREM', base .. 'tw:' .. found[2], found[4] .. name)
-    call('ZREM', base .. 'tr:' .. found[2], found[3] .. found[4] .. name)
-    call('ZREM', base .. 'tl', found[4] .. name)
-    call('SREM', base .. 'wt:' .. found[1], name)
-    call('DEL', row)
-  end
 end
 
 local function write_schedule(wanted)
@@ -345,7 +274,10 @@ local function write_beside(made)
     put_task(task)
   end
   for _, name in each(made.done) do
-    finish_task(name)
+    local task = read_task(name)
+    if task then
+      finish_task(task)
+    end
   end
   for _, size in each(made.outbox) do
     call('XADD', base .. 'outbox', text(call('INCR', base .. 'n:event')) .. '-0', 'e', take(size))
