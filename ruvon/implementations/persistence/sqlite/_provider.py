@@ -60,7 +60,7 @@ class SQLitePersistenceProvider(Queue, Listing, Planned, Devices, Operators):
     async def commit(self, transition: Transition, /) -> None:
         """Write one transition completely, or not at all; on return it is durable."""
         await self._open_writer().commit(transition)
-        if transition.sent:
+        if transition.sent or transition.tasks:
             self._wake(transition)
 
     def transact(self) -> AbstractAsyncContextManager[SqlTransaction]:
