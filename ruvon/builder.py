@@ -341,12 +341,10 @@ class WorkflowBuilder:
             DuplicateIdempotencyKeyError: the key is taken.
             ValueError: `if_exists` is neither of the two.
         """
-        if if_exists not in ("raise", "load"):
-            raise ValueError(f"if_exists is 'raise' or 'load', not {if_exists!r}")
+        _check_choice(if_exists)
         engine = self.engine(persistence_provider, execution_provider)
-        program = engine.program_for(workflow_type, version)
-        record, definition = engine.new_record(
-            program,
+        made = engine.new_record(
+            engine.program_for(workflow_type, version),
             self.ids.new_id(),
             {} if initial_data is None else initial_data,
             owner_id=owner_id,
@@ -356,13 +354,14 @@ class WorkflowBuilder:
             idempotency_key=idempotency_key,
             metadata={**self._observers.metadata(None), **(metadata or {})},
         )
+        record = made[0]
         try:
-            await engine.create(record, definition, background=background)
+            await engine.create(*made, background=background)
         except DuplicateIdempotencyKeyError:
             known = await engine.store.find_by_idempotency_key(idempotency_key or "")
             if if_exists == "raise" or known is None:
                 raise
-            return Workflow(engine, await engine.load(known))
+            record = known
         return Workflow(engine, await engine.load(record))
 
     def create_workflow_sync(self, workflow_type: str, initial_data: object = None, **options: Any) -> Workflow:
@@ -479,3 +478,8 @@ def _roots(given: ImportRoots | Iterable[str | Path]) -> ImportRoots:
     folders = [Path(item) for item in items if isinstance(item, Path) or Path(item).is_dir()]
     packages = [str(item) for item in items if not isinstance(item, Path) and not Path(item).is_dir()]
     return ImportRoots.from_environment(packages, folders)
+
+
+def _check_choice(if_exists: str) -> None:
+    if if_exists not in ("raise", "load"):
+        raise ValueError(f"if_exists is 'raise' or 'load', not {if_exists!r}")

@@ -21,14 +21,15 @@ from ruvon.engine._merge import step_writes
 from ruvon.engine._observe import Observers, started
 from ruvon.engine._position import encode_position
 from ruvon.engine._program import Program
+from ruvon.engine._program_cache import ProgramCache, child_types
 from ruvon.engine._resume import accept_repairs, begin
 from ruvon.engine._rewind import RepairPlan, begin_rewind, forked, planned_rewind
 from ruvon.engine._run import Run
 from ruvon.engine._scope import Names, StoredScopes
 from ruvon.engine._text_log import write_lines
-from ruvon.ir._canonical import digest, dump, load, walk_nodes
+from ruvon.ir._canonical import digest, dump, load
 from ruvon.ir._errors import RuvonError
-from ruvon.ir._nodes import Definition, Merge, Start
+from ruvon.ir._nodes import Definition, Merge
 from ruvon.ir.values import InvalidValueError
 from ruvon.models import WorkflowStatus, WorkflowStep
 from ruvon.providers import (
@@ -76,24 +77,6 @@ class Definitions(Protocol):
     def load(self, path: str, /) -> object:
         """The object at a path, inside the allowed import roots."""
         ...
-
-
-@final
-class ProgramCache:
-    """Programs that were made already; engines over the same definitions and step types may share one."""
-
-    __slots__ = ("by_definition", "by_digest", "learnt", "stored", "texts")
-
-    def __init__(self) -> None:
-        self.by_digest: dict[bytes, Program] = {}
-        self.by_definition: dict[int, tuple[Definition, Program]] = {}
-        """By the identity of the definition, which is kept with it so that the identity stays its own."""
-        self.texts: dict[bytes, bytes] = {}
-        """The stored text of each definition, by digest."""
-        self.stored: dict[tuple[str, str | None], Definition] = {}
-        """By type and version (None: the newest), definitions that were found in the store only."""
-        self.learnt: set[bytes] = set()
-        """Programs whose children were looked for in the store."""
 
 
 @final
@@ -203,7 +186,7 @@ class Engine:
         """Look in the store for the definitions of types that a program starts and nobody has registered here."""
         if program.digest in self._programs.learnt:
             return
-        for child, version in _started(program.definition):
+        for child, version in child_types(program.definition):
             try:
                 self._definitions.find(child, version)
             except UnknownWorkflowTypeError:
@@ -222,7 +205,7 @@ class Engine:
             if member.digest in found:
                 continue
             found[member.digest] = self.definition_record(member)
-            for child, version in _started(member.definition):
+            for child, version in child_types(member.definition):
                 with suppress(RuvonError):  # what cannot run here is told when it is started
                     pending.append(self.program_for(child, version))
         return tuple(found.values())
@@ -604,12 +587,3 @@ class Engine:
             await self.drive(workflow_id)
         except (WorkflowBusyError, WorkflowNotFoundError):
             return
-
-
-def _started(definition: Definition) -> list[tuple[str, str | None]]:
-    """The types, with their pinned versions, that a definition starts."""
-    return [
-        (node.action.child, node.action.version)
-        for node in walk_nodes(definition.graph)
-        if isinstance(node.action, Start)
-    ]
