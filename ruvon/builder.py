@@ -343,7 +343,7 @@ class WorkflowBuilder:
         """
         _check_choice(if_exists)
         engine = self.engine(persistence_provider, execution_provider)
-        made = engine.new_record(
+        record, definition = engine.new_record(
             engine.program_for(workflow_type, version),
             self.ids.new_id(),
             {} if initial_data is None else initial_data,
@@ -354,9 +354,8 @@ class WorkflowBuilder:
             idempotency_key=idempotency_key,
             metadata={**self._observers.metadata(None), **(metadata or {})},
         )
-        record = made[0]
         try:
-            await engine.create(*made, background=background)
+            await engine.create(record, definition, background=background)
         except DuplicateIdempotencyKeyError:
             known = await engine.store.find_by_idempotency_key(idempotency_key or "")
             if if_exists == "raise" or known is None:
