@@ -11,13 +11,16 @@ JOBS ?= 2
 # Random schedules of each reference workflow in `make simulate`, and the first of their seeds.
 SEEDS ?= 1000
 FIRST ?= 0
+# Workflows of `make chaos`, and so many seconds it kills at most.
+RUNS ?= 5000
+CHAOS ?= 1800
 
-.PHONY: run test lint types unit campaign simulate chaos bench bench-peers lock clean
+.PHONY: run test lint types unit campaign servers simulate chaos bench bench-peers lock clean
 
 run: $(READY)
 	@$(BIN)/python -m examples.order_processing
 
-test: $(READY) lint types unit campaign
+test: $(READY) lint types campaign unit
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -29,29 +32,45 @@ types: $(READY)
 	$(BIN)/mypy --config-file tests/typing/doubles.ini
 	$(BIN)/pyright --project pyproject.toml
 
-unit: $(READY)
+# Its last words are which servers the tests ran against. Without PostgreSQL or Redis it fails, because tests were left out;
+# RUVON_TEST_ALLOW_MISSING=1 lets it pass.
+unit: $(READY) servers
 	RUVON_CASES=$(CASES) $(BIN)/pytest -q -n $(JOBS) -m "not campaign and not chaos"
 
+# PostgreSQL comes with the locked packages where none answers on this machine. Redis has no such package: it is installed
+# where that takes no question, and otherwise the tests say that it is missing.
+servers:
+	@command -v redis-server > /dev/null || command -v valkey-server > /dev/null || test -n "$$RUVON_TEST_REDIS_URL" || { \
+		command -v apt-get > /dev/null && may=$$(test "$$(id -u)" = 0 || echo "sudo -n") && echo "installing redis-server ..." && \
+		{ $$may apt-get install -qq -y redis-server || { $$may apt-get update -qq && $$may apt-get install -qq -y redis-server; }; } \
+		> /dev/null 2>&1; } || true
+
 # Engine against CPython, both forms against each other, interruption at every commit, hostile expressions.
-campaign: $(READY)
+campaign: $(READY) servers
 	RUVON_CASES=$(CAMPAIGN) $(BIN)/pytest -q -n $(JOBS) -m campaign
 
 # Crashes, failing stores, doubled and late messages and wrong clocks over the reference workflows, for as long as you like.
 simulate: $(READY)
 	RUVON_SEEDS=$(SEEDS) RUVON_FIRST_SEED=$(FIRST) $(BIN)/pytest -q -n $(JOBS) --timeout 0 -k "random or wrong_clock" tests/simulation
 
-# Connections to a PostgreSQL server that die at random, for minutes.
+# Connections that die at random; then RUNS workflows while stores, brokers, workers and applications of our own are
+# killed, for CHAOS seconds at most. `STORE=postgres` (celery, redis) is one of its three fleets, `SEED=` repeats a run.
 chaos: $(READY)
 	$(BIN)/pytest -q -m chaos
+	$(BIN)/python -m tests.chaos --runs $(RUNS) --seconds $(CHAOS) $(if $(STORE),--store $(STORE)) $(if $(SEED),--seed $(SEED))
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 
-# Durable steps beside DBOS, which gets an environment of its own.
+# The same work done by other projects in the same run; they get an environment of their own. One that does not install or
+# fails is named and left out.
+PEERS := 'dbos==3.4.0' 'langgraph==1.2.22' 'langgraph-checkpoint-sqlite==3.1.2' 'langgraph-checkpoint-postgres==3.2.0' \
+	'psycopg[binary,pool]==3.3.9' 'pgqueuer==1.6.0' 'asyncpg==0.32.0' 'uvloop==0.23.0' 'procrastinate==3.10.0'
+
 bench-peers: $(READY)
 	@test -x var/peers/bin/python || $(PYTHON) -m venv var/peers
-	@var/peers/bin/pip install -qq --disable-pip-version-check 'dbos==3.4.0'
-	$(BIN)/python -m benchmarks.durable --dbos var/peers/bin/python
+	@for peer in $(PEERS); do var/peers/bin/pip install -qq --disable-pip-version-check "$$peer" || echo "$$peer is not installed"; done
+	$(BIN)/python -m benchmarks durable postgres queue_peers
 
 # Rewrites the lock file from pyproject.toml, in a clean environment.
 lock:

@@ -1,10 +1,11 @@
-"""Run every benchmark, print the tables, and leave them as JSON and Markdown in `benchmarks/results`.
+"""Run every benchmark, print the tables, and leave them as JSON and as Markdown with plots in `benchmarks/results`.
 
 python -m benchmarks [NAME ...]
 """
 
 import os
 import platform
+import re
 import sys
 from datetime import UTC, datetime
 from importlib import import_module
@@ -12,9 +13,26 @@ from pathlib import Path
 
 import orjson
 
+from benchmarks.plot import svg
 from benchmarks.table import Table
 
-NAMES = ("values", "expressions", "frontends", "engine", "observers", "persistence", "footprint", "durable", "queue")
+NAMES = (
+    "values",
+    "expressions",
+    "frontends",
+    "engine",
+    "observers",
+    "persistence",
+    "footprint",
+    "durable",
+    "postgres",
+    "tasks",
+    "queue_peers",
+    "celery_path",
+    "memory",
+    "encryption",
+    "recovery",
+)
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -39,13 +57,21 @@ def write(tables: list[Table]) -> None:
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),
+        "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
         "load": os.getloadavg()[0],
     }
     RESULTS.mkdir(exist_ok=True)
     tree = {"machine": machine, "tables": [table.tree() for table in tables]}
     (RESULTS / "latest.json").write_bytes(orjson.dumps(tree, option=orjson.OPT_INDENT_2))
     head = "# Benchmarks\n\n" + "".join(f"- {name}: {value}\n" for name, value in machine.items())
-    (RESULTS / "latest.md").write_text("\n".join([head, *(table.markdown() for table in tables)]), encoding="utf-8")
+    sections = [head]
+    for table in tables:
+        sections.append(table.markdown())
+        if table.rows:
+            name = f"latest.{re.sub('[^a-z0-9]+', '-', table.title.lower()).strip('-')}.svg"
+            (RESULTS / name).write_text(svg(table), encoding="utf-8")
+            sections.append(f"![{table.title}]({name})\n")
+    (RESULTS / "latest.md").write_text("\n".join(sections), encoding="utf-8")
     print(f"\nwritten: {RESULTS / 'latest.json'}, {RESULTS / 'latest.md'}")
 
 

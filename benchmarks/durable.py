@@ -1,23 +1,21 @@
 """Durable steps a second: 64 workflows at once on SQLite with `synchronous=FULL`, and one at a time.
 
-    python benchmarks/durable.py [--steps N] [--dbos PYTHON]
+    python -m benchmarks durable
     make bench-peers
 
 Three yardsticks in the same run: asyncio waiters that write the same rows, keys and indexes through the same grouped
 writer without an engine; one such waiter; and a bare `sqlite3` loop that commits each step. Wall-clock time, because the
-flushes are part of the work. With the interpreter of an environment that has `dbos`, it does the same steps in the same run.
+flushes are part of the work. Peers do the same steps in the same run, where they are installed.
 """
 
-import argparse
 import asyncio
-import json
 import sqlite3
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks import peers
 from benchmarks.engine import chain
 from benchmarks.persistence import BARE, POSITION, creation, instance, step
 from benchmarks.table import Row, Table, show
@@ -26,18 +24,20 @@ from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
 
 AT_ONCE = 64
 PROMISED = 30_000
-TIMES_DBOS = 20
+PEERS = (("dbos", "peer_dbos.py", 20), ("langgraph", "peer_langgraph.py", None))
+"""Name, script, and how many times its rate is promised."""
 
 
-async def engine_rate(path: Path, kind: str, workflows: int, steps: int) -> float:
-    """Steps a second through the engine."""
+async def engine_rate(path: Path, kind: str, workflows: int, steps: int, *, whole: bool = False) -> float:
+    """Steps a second through the engine; the clock runs while workflows are created only if `whole`."""
     store = SQLitePersistenceProvider(path)
     builder = WorkflowBuilder(persistence_provider=store, plugins=False, import_roots=["benchmarks"])
     made = chain(kind, steps)
     builder.register(made)
     await builder.initialize()
-    handles = [await builder.create_workflow(made.workflow_type, {}) for _ in range(workflows)]
     begin = time.perf_counter()
+    handles = await asyncio.gather(*(builder.create_workflow(made.workflow_type, {}) for _ in range(workflows)))
+    begin = begin if whole else time.perf_counter()
     await asyncio.gather(*(handle.run() for handle in handles))
     took = time.perf_counter() - begin
     await builder.close()
@@ -87,15 +87,25 @@ def loop_rate(path: Path, steps: int) -> float:
     return steps / took
 
 
-def dbos_rate(python: str, path: Path, steps: int) -> float:
-    """The better of DBOS's two ways, asynchronous workflows and threads."""
-    script = Path(__file__).with_name("peer_dbos.py")
-    command = [python, str(script), str(path), str(AT_ONCE), str(steps)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
-    return max(json.loads(done.stdout).values())
+def against_peers(folder: Path, steps: int) -> list[Row]:
+    """The engine beside each peer; its workflows are created while the clock runs, as those of the peers are."""
+    rows: list[Row] = []
+    same = max(steps // 10, 1)
+    for name, script, times in PEERS:
+        found = peers.on_sqlite(script, AT_ONCE, same)
+        if found is None:
+            continue
+        files = (folder / f"beside-{name}{turn}.db" for turn in range(2))
+        ours = max(asyncio.run(engine_rate(file, "noop", AT_ONCE, same, whole=True)) for file in files)
+        peer = float(found["together"])
+        said = f"{name} {found['version']}, {AT_ONCE} at once"
+        promised = times * peer if times else None
+        rows.append(Row(said, peer, "steps/s", "itself", peer, more=True))
+        rows.append(Row(f"engine, created and run, beside {name}", ours, "steps/s", name, peer, promised, more=True))
+    return rows
 
 
-def measure(steps: int, dbos: str | None = None) -> Table:
+def measure(steps: int) -> Table:
     """Measure everything and print the table."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -120,23 +130,10 @@ def measure(steps: int, dbos: str | None = None) -> Table:
             Row(f"engine, {AT_ONCE} at once, state", state, "steps/s", "the writer", grouped, more=True),
             Row("engine, one at a time", single, "steps/s", "the lone writer", alone, 0.6 * alone, more=True),
         ]
-        if dbos is not None:
-            peer = dbos_rate(dbos, folder / "dbos.db", max(steps // 10, 1))
-            rows += [
-                Row(f"dbos, {AT_ONCE} at once", peer, "steps/s", "the bare loop", loop, more=True),
-                Row("engine, no-op, against dbos", noop, "steps/s", "dbos", peer, TIMES_DBOS * peer, more=True),
-            ]
+        rows += against_peers(folder, steps)
     return show("Durable steps on SQLite, synchronous=FULL", rows)
 
 
 def main() -> Table:
     """Measure as the whole run does."""
     return measure(200)
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--dbos", metavar="PYTHON", help="an interpreter that has the dbos package")
-    given = parser.parse_args()
-    measure(given.steps, given.dbos)

@@ -1,13 +1,15 @@
-"""The work of `durable.py` done by DBOS on SQLite; run by an interpreter that has the `dbos` package.
+"""The work of `durable.py` and `postgres.py` done by DBOS; run by an interpreter that has the `dbos` package.
 
-    PYTHON benchmarks/peer_dbos.py FILE WORKFLOWS STEPS
+    PYTHON benchmarks/peer_dbos.py URL WORKFLOWS STEPS
 
-Prints one JSON object: steps a second of asynchronous workflows, and of ordinary ones in threads. The file is put into
-WAL mode beforehand, which DBOS keeps and is faster with; `synchronous` is FULL, as SQLite has it by default.
+Prints one JSON object: the version, steps a second of asynchronous workflows and of ordinary ones in threads, and of one
+asynchronous workflow alone. Starting the workflows counts, as it does for everybody. An SQLite file is put into WAL mode
+beforehand, which DBOS keeps and is faster with; `synchronous` is FULL, as SQLite has it by default.
 """
 
 import asyncio
 import importlib
+import importlib.metadata
 import json
 import sqlite3
 import sys
@@ -38,14 +40,14 @@ def _rates(dbos: Any, workflows: int, steps: int) -> dict[str, float]:
     plain_flow = dbos.DBOS.workflow()(chain_plainly)
     dbos.DBOS.launch()
 
-    async def at_once() -> float:
+    async def at_once(count: int) -> float:
         begin = time.perf_counter()
-        handles = [await dbos.DBOS.start_workflow_async(flow, 0) for _ in range(workflows)]
+        handles = [await dbos.DBOS.start_workflow_async(flow, 0) for _ in range(count)]
         results = [await handle.get_result() for handle in handles]
         took = time.perf_counter() - begin
-        if results != [steps] * workflows:
+        if results != [steps] * count:
             raise SystemExit(f"wrong results: {results}")
-        return workflows * steps / took
+        return count * steps / took
 
     def in_threads() -> float:
         begin = time.perf_counter()
@@ -56,26 +58,34 @@ def _rates(dbos: Any, workflows: int, steps: int) -> dict[str, float]:
             raise SystemExit(f"wrong results: {results}")
         return workflows * steps / took
 
+    async def all_async() -> dict[str, float]:
+        await at_once(1)  # warms up
+        return {"async": await at_once(workflows), "alone": await at_once(1)}
+
     threads = in_threads()
-    return {"threads": threads, "async": asyncio.run(at_once())}
+    return {"threads": threads, **asyncio.run(all_async())}
 
 
-def main(file: str, workflows: int, steps: int) -> None:
+def main(url: str, workflows: int, steps: int) -> None:
     """Measure and print."""
-    with sqlite3.connect(file) as connection:
+    if url.startswith("sqlite:///"):
+        connection = sqlite3.connect(url.removeprefix("sqlite:///"))
         connection.execute("PRAGMA journal_mode = WAL")
-    connection.close()
+        connection.close()
     dbos = importlib.import_module("dbos")
     dbos.DBOS(
         config={
             "name": "peer",
-            "system_database_url": f"sqlite:///{file}",
+            "system_database_url": url,
             "run_admin_server": False,
             "log_level": "ERROR",
         }
     )
     try:
-        sys.stdout.write(json.dumps(_rates(dbos, workflows, steps)) + "\n")
+        rates = _rates(dbos, workflows, steps)
+        found = {"version": importlib.metadata.version("dbos"), **rates}
+        found["together"] = max(rates["async"], rates["threads"])
+        sys.stdout.write("\n" + json.dumps(found) + "\n")
     finally:
         dbos.DBOS.destroy()
 

@@ -21,11 +21,13 @@ from uuid import UUID
 
 from benchmarks.table import Row, Table, show
 from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
-from ruvon.providers import InstanceFilter, InstanceRecord, LogEntry, Transition
+from ruvon.providers import DefinitionRecord, InstanceFilter, InstanceRecord, LogEntry, Transition
 
 GROUP = 64
 POSITION = b'{"root":[[["b","step",0,1]],null],"epoch":0,"cancel":null,"undone_not":[],"children":{}}'
 STATUSES = ["COMPLETED"] * 60 + ["ACTIVE"] * 20 + ["PAUSED"] * 10 + ["WAITING_HUMAN"] * 8 + ["FAILED"] * 2
+KINDS = [(kind, version) for kind in range(8) for version in range(3)]
+"""Types with three versions each."""
 LIST_MS = 20
 BARE = """
 CREATE TABLE instances (key INTEGER PRIMARY KEY, revision INTEGER, transition_id BLOB, position BLOB, last_seq INTEGER,
@@ -122,14 +124,25 @@ async def filled(folder: Path, instances: int) -> SQLitePersistenceProvider:
     chance = random.Random(1)
     store = SQLitePersistenceProvider(folder / "lists.db", durability="OFF")
     await store.initialize()
+    for kind, version in KINDS:
+        definition = DefinitionRecord(bytes([*bytes(30), kind, version]), f"Type{kind}", str(version), b"{}")
+        await store.put_definition(definition)
     for first in range(0, instances, 1000):
+        kinds = chance.choices(KINDS, k=1000)
         records = [
             instance(
                 number,
                 workflow_id=UUID(int=chance.getrandbits(128)),
-                workflow_type=f"Type{chance.randrange(8)}",
+                workflow_type=f"Type{kinds[number - first][0]}",
+                workflow_version=str(kinds[number - first][1]),
+                digest=bytes([*bytes(30), *kinds[number - first]]),
                 status=chance.choice(STATUSES),
                 owner_id="large" if number % 2 else f"owner{chance.randrange(500)}",
+                org_id=f"org{chance.randrange(50)}",
+                parent_id=UUID(int=chance.randrange(1000)) if number % 4 == 0 else None,
+                current_step=f"step{chance.randrange(10)}",
+                metadata={"tenant": chance.randrange(100)},
+                updated_us=number + chance.randrange(1000),
             )
             for number in range(first, min(first + 1000, instances))
         ]
@@ -158,6 +171,20 @@ async def lists(folder: Path, instances: int) -> list[Row]:
             owner_id="large", workflow_type="Type3", statuses=("FAILED",)
         ),
         "the large owner, a type it never had": InstanceFilter(owner_id="large", workflow_type="None"),
+        "a version": InstanceFilter(workflow_type="Type3", workflow_version="2"),
+        "a definition": InstanceFilter(digest=bytes([*bytes(30), 3, 1])),
+        "an organisation": InstanceFilter(org_id="org7"),
+        "an organisation and a status": InstanceFilter(org_id="org7", statuses=("FAILED",)),
+        "an organisation that nobody knows": InstanceFilter(org_id="none"),
+        "the children of a parent": InstanceFilter(parent_id=UUID(int=77)),
+        "at a step": InstanceFilter(statuses=("WAITING_HUMAN",), current_step="step3"),
+        "at a step, whatever the status": InstanceFilter(current_step="step3"),
+        "at a step that there is not": InstanceFilter(current_step="none"),
+        "created in a span": InstanceFilter(created_after_us=instances // 3, created_before_us=instances // 2),
+        "not changed since a moment": InstanceFilter(updated_before_us=instances // 2),
+        "not changed since before all": InstanceFilter(updated_before_us=1),
+        "one key of the metadata": InstanceFilter(metadata={"tenant": 7}),
+        "metadata that nobody has": InstanceFilter(metadata={"tenant": -1}),
     }
     rows: list[Row] = []
     for name, wanted in pages.items():

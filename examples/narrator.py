@@ -35,8 +35,9 @@ class Narrator:
         if new_status != "ACTIVE":
             print(f"     {self._children.get(workflow_id, '')}{old_status} → {new_status}")
 
-    async def on_compensation_completed(self, step_name: str, success: bool) -> None:
-        print(f"   ↺ {step_name} {'undone' if success else 'could NOT be undone'}")
+    async def on_compensation_completed(self, step_name: str, success: bool, is_empty: bool) -> None:
+        done = "had nothing to undo" if is_empty else "undone"
+        print(f"   ↺ {step_name} {done if success else 'could NOT be undone'}")
 
 
 def heading(text: str) -> None:

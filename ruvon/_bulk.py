@@ -319,7 +319,7 @@ class _Bulk:
                 by = f" (by {self._actor})" if self._actor else ""
                 await workflow.cancel(f"{self._reason}{by}".strip(), compensate=compensate)
             case BulkSignal(message=message, payload=payload, key=key):
-                await workflow.signal(message, payload, key=key)
+                await workflow.signal(message, payload, key=key, actor=self._actor, reason=self._reason)
             case BulkRewind(to=to, state=state, compensate=compensate):
                 await workflow.rewind(to, state=state, compensate=compensate, actor=self._actor, reason=self._reason)
             case _:

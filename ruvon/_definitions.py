@@ -14,6 +14,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any, Final, cast, final
 
+from ruvon._arguments import require_type
 from ruvon._clashes import Sourced, clash
 from ruvon._plugins import PluginContents, PluginInfo, Plugins, contents_of
 from ruvon._registrations import Registration
@@ -222,6 +223,7 @@ class DefinitionRegistry:
 
     def find(self, workflow_type: str, version: str | None, /) -> Definition:
         """The current definition of a type, or that of a version."""
+        require_type(workflow_type)
         if workflow_type not in self._newest:
             self._compile_for(workflow_type)
         if workflow_type not in self._compared:

@@ -6,6 +6,7 @@ one drives at a time.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast, final
 from uuid import UUID
 
@@ -17,11 +18,24 @@ from ruvon.engine._answers import accept_input, encode_signal, find_answered, re
 from ruvon.engine._engine import Prepare
 from ruvon.engine._history import history_entry
 from ruvon.engine._repair import audit_note, jump, retry, retry_compensation
+from ruvon.engine._text_log import write_lines
+from ruvon.engine._undo import place_of
 from ruvon.ir._canonical import to_tree
 from ruvon.models import RecordedError, StepResult, WorkflowStatus
 from ruvon.providers import InboxEntry, InboxKind, InstanceRecord
 
 __all__ = ["Workflow"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What is written beside the history of a message that was taken."""
+
+    step: str
+    what: str
+    actor: str
+    reason: str
 
 
 @final
@@ -137,7 +151,20 @@ class Workflow:
             NotWaitingForInputError: input was given, and nothing waits for any.
         """
         given = user_input or None
-        return await self._drive(by_step=True, prepare=lambda run: accept_input(run, given))
+        sent: list[tuple[str, int]] = []
+
+        async def prepare(run: Run) -> None:
+            wait = await accept_input(run, given)
+            sent.extend([(wait.activation, run.last_seq)] if wait is not None else [])
+
+        try:
+            made = await self._drive(by_step=True, prepare=prepare)
+        except NotWaitingForInputError:
+            await self._let_expire()
+            raise
+        if sent:
+            await self._require_taken(*sent[0])
+        return made
 
     async def run(self) -> StepResult:
         """Drive through steps, retries and timers until a person or a signal is needed, or the end.
@@ -172,29 +199,54 @@ class Workflow:
     # Messages
 
     async def signal(
-        self, message: object, payload: object = None, *, key: str | None = None, dedup: str | None = None
+        self,
+        message: object,
+        payload: object = None,
+        *,
+        key: str | None = None,
+        dedup: str | None = None,
+        actor: str = "",
+        reason: str = "",
     ) -> None:
         """Send a signal; it lies in the mailbox until the workflow receives it.
+
+        A workflow that has ended takes none: its history says that the signal came too late. One that has failed keeps it
+        for a retry.
 
         Args:
             message: the signal's model instance, or its type's name with the fields in `payload`.
             payload: the fields, where `message` is a name.
             key: the key that the workflow receives it by.
             dedup: a second signal with the same one is dropped.
+            actor: who sends it; kept beside the history.
+            reason: why; kept beside the history.
 
         Raises:
             InvalidInputError: the workflow's definition receives no such signal, or the fields do not fit.
         """
         name, data = encode_signal(self._run, message, payload)
-        await self._send(InboxKind.SIGNAL, name, data, key=key, dedup=dedup)
+        waits = (wait for wait in self.waiting_for if wait["kind"] == "signal")
+        step = next((wait["step"] for wait in waits if (wait["name"], wait.get("key")) == (name, key)), "")
+        said = _Said(step, f"signal {name.partition(':')[2] or name} sent", actor, reason)
+        await self._send(InboxKind.SIGNAL, name, data, key=key, dedup=dedup, said=said)
 
-    async def answer(self, value: object, *, step: str | None = None, wait_id: str | None = None) -> None:
+    async def answer(
+        self,
+        value: object,
+        *,
+        step: str | None = None,
+        wait_id: str | None = None,
+        actor: str = "",
+        reason: str = "",
+    ) -> None:
         """Answer a waiting human step, or give a step the input that it waits for.
 
         Args:
             value: the answer; validated before anything is written.
             step: the step that asks, where several do.
             wait_id: the id of the wait; an answer to an earlier turn is refused.
+            actor: who answers; kept beside the history.
+            reason: why; kept beside the history.
 
         Raises:
             NotWaitingForInputError: nothing (of that name) waits for an answer, its time is over, or another one came
@@ -204,12 +256,28 @@ class Workflow:
         await self.refresh()
         wait, checked = find_answered(self._run, value, step=step, wait_id=wait_id)
         if wait.due_us is not None and wait.due_us <= self._engine.clock.now_us():
-            await self._engine.poke(self._record.workflow_id)  # its time is over, and whoever comes first says so
-            await self.refresh()
+            await self._let_expire()
             raise NotWaitingForInputError(self.id, self.status.value, step or wait.node)
+        known = self._run.last_seq
         data = self._run.program.types.dynamic.encode(checked, "the answer")
-        if not await self._send(InboxKind.ANSWER, wait.activation, data, dedup=wait.answer_key):
+        said = _Said(wait.node, "answer sent", actor, reason)
+        if not await self._send(InboxKind.ANSWER, wait.activation, data, dedup=wait.answer_key, said=said):
             raise NotWaitingForInputError(self.id, self.status.value, step or wait.node)
+        await self._require_taken(wait.activation, known)
+
+    async def _let_expire(self) -> None:
+        """Let what is due ring; whoever comes first says so."""
+        await self.refresh()
+        due = self._record.due_us
+        if due is not None and due <= self._engine.clock.now_us():
+            await self._engine.poke(self._record.workflow_id)
+        await self.refresh()
+
+    async def _require_taken(self, activation: str, known: int) -> None:
+        """Tell whoever answered that something else was sooner: the log behind entry `known` says so."""
+        log = await self._engine.store.read_log(self._record.workflow_id, after=known)
+        if any(entry.kind == "late" and place_of(entry.activation) == place_of(activation) for entry in log):
+            raise NotWaitingForInputError(self.id, self.status.value, self.current_step_name)
 
     resume = answer
 
@@ -226,13 +294,24 @@ class Workflow:
         await self._send(InboxKind.CANCEL, "", payload)
 
     async def _send(
-        self, kind: InboxKind, name: str, data: bytes, *, key: str | None = None, dedup: str | None = None
+        self,
+        kind: InboxKind,
+        name: str,
+        data: bytes,
+        *,
+        key: str | None = None,
+        dedup: str | None = None,
+        said: "_Said | None" = None,
     ) -> bool:
         """Append a message and drive whoever takes it; False where one with its `dedup` was sent before."""
         workflow_id: UUID = self._record.workflow_id
         entry = InboxEntry(workflow_id, kind, name, data, key, dedup, self._engine.clock.now_us())
         is_new = await self._engine.store.append_inbox(entry)
         if is_new:
+            if said is not None and (note := audit_note(said.actor, said.reason)):
+                # Before the run goes on, which may take long and the process with it; after the message was taken.
+                line: tuple[str, str, dict[str, Any]] = ("INFO", f"{said.what}{note}", {})
+                await write_lines(self._engine.store, workflow_id, said.step, [line])
             await self._engine.poke(workflow_id)
         await self.refresh()
         return is_new
@@ -285,7 +364,7 @@ class Workflow:
         What runs from then on has new idempotency keys.
 
         Args:
-            to: an activation, the name of a step (its newest execution), or the number of a log entry.
+            to: an activation, the name of a step, PARALLEL or LOOP (its newest execution), or the number of a log entry.
             state: fields to go on with in place of those that it had then.
             compensate: undo what completed since; without it those effects stay.
             actor: who asks; kept in the history.
@@ -305,7 +384,7 @@ class Workflow:
         """A new workflow that stands where this one stood before a recorded activation; this one is left alone.
 
         Args:
-            to: an activation, the name of a step (its newest execution), or the number of a log entry.
+            to: an activation, the name of a step, PARALLEL or LOOP (its newest execution), or the number of a log entry.
             state: fields to go on with in place of those that it had then.
             actor: who asks; kept in the metadata of the new one.
             reason: why; kept in the metadata of the new one.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, cast, final
 from uuid import UUID
 
+from ruvon._arguments import id_of, require_options
 from ruvon._bridge import run_coroutine_sync
 from ruvon._bulk import (
     BulkAction,
@@ -26,12 +27,14 @@ from ruvon._bulk import (
 from ruvon._clashes import Sourced
 from ruvon._definitions import DefinitionRegistry
 from ruvon._plugins import PluginContents
+from ruvon._queues import Queues
 from ruvon._registrations import Registration
 from ruvon._schedules import Schedules
 from ruvon._step_types import StepTypes, type_name
 from ruvon._workflow import Workflow
-from ruvon.engine import Engine, Observers, ProgramCache, StepInterceptor
+from ruvon.engine import Engine, Observers, ProgramCache, StepInterceptor, WrongArgumentError
 from ruvon.implementations.egress import HttpEgress
+from ruvon.implementations.encryption import encrypting, inner_store
 from ruvon.implementations.execution._named import execution_named
 from ruvon.implementations.execution.sync import SyncExecutionProvider
 from ruvon.implementations.inference import OnnxInferenceProvider
@@ -49,12 +52,12 @@ from ruvon.providers import (
     IdSource,
     InferenceProvider,
     InstanceFilter,
+    KeyProvider,
     PersistenceProvider,
     SystemClock,
     SystemIds,
     TemplateEngine,
     WasmRuntime,
-    WorkflowNotFoundError,
     duration_us,
 )
 from ruvon.steps import compile_node
@@ -96,6 +99,8 @@ class WorkflowBuilder:
         wasm_runtime: runs WASM steps; wasmtime over the folder `RUVON_WASM_DIR` where none is given.
         inference_provider: runs AI_INFERENCE steps; onnxruntime over the folder `RUVON_MODELS_DIR` where none is given.
         crash_budget: so many processes may die over one run at one place; None: any number.
+        encryption: keys that everything of the author's is encrypted with before it is stored; those of
+            `RUVON_ENCRYPTION_KEY` where none are given, and without any it is stored in plain.
         cleanup_deadline: so long may each `finally` run in a run that is cancelled or whose timeout has passed; None: for
             ever.
     """
@@ -124,17 +129,20 @@ class WorkflowBuilder:
         inference_provider: InferenceProvider | None = None,
         crash_budget: int | None = 5,
         cleanup_deadline: timedelta | None = timedelta(seconds=30),
+        encryption: KeyProvider | None = None,
     ) -> None:
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.ids: IdSource = ids if ids is not None else SystemIds()
-        self.persistence: PersistenceProvider = persistence_provider or MemoryPersistenceProvider(self.clock)
+        store = persistence_provider or MemoryPersistenceProvider(self.clock)
+        self._encryption = encryption
+        self.persistence: PersistenceProvider = encrypting(store, encryption)
         if isinstance(execution_provider, str):
             execution_provider = execution_named(execution_provider)
         self.execution: ExecutionProvider = execution_provider or SyncExecutionProvider()
         self._step_types = StepTypes()
         self._registry = DefinitionRegistry(_roots(import_roots), self._step_types)
         self._registry.import_cache = self._import_cache
-        self._registry.durable = not isinstance(self.persistence, MemoryPersistenceProvider)
+        self._registry.durable = not isinstance(inner_store(store), MemoryPersistenceProvider)
         self._watching = (*_as_list(observers), *_as_list(observer))
         self._resources = {type(item): item for item in resources}
         self._secrets = secrets
@@ -147,6 +155,7 @@ class WorkflowBuilder:
         self._cleanup_deadline_us = duration_us(cleanup_deadline) if cleanup_deadline is not None else None
         self._programs = ProgramCache()
         self._engines: dict[tuple[int, int], Engine] = {}
+        self._behind: dict[int, PersistenceProvider] = {}
         if config_dir is not None:
             self._registry.add_folder(Path(config_dir))
         if plugins:
@@ -187,10 +196,12 @@ class WorkflowBuilder:
         """Register custom step types, by the literal default of their field `type`.
 
         Raises:
-            TypeError: a class does not say its type.
+            TypeError: a class does not say its type, or is no step type.
         """
         for cls in classes:
-            name = type_name(cls)
+            name = type_name(cls) if _is_step_type(cls) else None
+            if name is None and not _is_step_type(cls):
+                raise WrongArgumentError("register_step_type()", "subclasses of WorkflowStep", cls)
             if name is None:
                 raise TypeError(f'{cls.__qualname__} does not say its type; write `type: Literal["NAME"] = "NAME"`')
             self._registry.roots.allow_package(cls.__module__)
@@ -241,6 +252,11 @@ class WorkflowBuilder:
         """The schedules in the builder's store."""
         return Schedules(self.engine(), self.registered_types, self.registration)
 
+    @property
+    def queues(self) -> Queues:
+        """The limits of the queues in the builder's store."""
+        return Queues(self.engine())
+
     async def sync_schedules(self) -> Sequence[str]:
         """Make the declared schedules what `@workflow(cron=...)` and the registry files say; the names that changed."""
         return await self.schedules.sync()
@@ -251,13 +267,22 @@ class WorkflowBuilder:
         execution_provider: ExecutionProvider | None = None,
     ) -> Engine:
         """The engine over a store and an executor; the builder's own where none is given."""
-        store = persistence_provider or self.persistence
+        store = self._behind_encryption(persistence_provider)
         executor = execution_provider or self.execution
         known = self._engines.get((id(store), id(executor)))
         if known is None:
             known = self._engines[id(store), id(executor)] = self.new_engine(store, execution=executor)
             if executor is not self.execution:
                 executor.bind(lambda: self.engine(store, executor), store)
+        return known
+
+    def _behind_encryption(self, given: PersistenceProvider | None) -> PersistenceProvider:
+        """The store to use; the same one for the same store that was given."""
+        if given is None or given is inner_store(self.persistence):
+            return self.persistence
+        known = self._behind.get(id(given))
+        if known is None:
+            known = self._behind[id(given)] = encrypting(given, self._encryption)
         return known
 
     def new_engine(
@@ -340,20 +365,18 @@ class WorkflowBuilder:
             InvalidInitialDataError: the data does not fit; nothing was stored.
             DuplicateIdempotencyKeyError: the key is taken.
             ValueError: `if_exists` is neither of the two.
+            WrongArgumentError: an argument is of another kind, such as a function for the name of its type.
         """
-        _check_choice(if_exists)
+        require_options(if_exists, priority, metadata, idempotency_key, owner_id, org_id, data_region)
         engine = self.engine(persistence_provider, execution_provider)
         record, definition = engine.new_record(
             engine.program_for(workflow_type, version),
             self.ids.new_id(),
             {} if initial_data is None else initial_data,
-            owner_id=owner_id,
-            org_id=org_id,
-            data_region=data_region,
-            priority=priority,
-            idempotency_key=idempotency_key,
+            owner_id=owner_id, org_id=org_id, data_region=data_region,
+            priority=priority, idempotency_key=idempotency_key,
             metadata={**self._observers.metadata(None), **(metadata or {})},
-        )
+        )  # fmt: skip
         try:
             await engine.create(record, definition, background=background)
         except DuplicateIdempotencyKeyError:
@@ -378,14 +401,11 @@ class WorkflowBuilder:
 
         Raises:
             WorkflowNotFoundError: there is none (it is a `ValueError` too).
+            WrongArgumentError: `workflow_id` is neither a UUID nor text.
             DefinitionDriftError: deployed code no longer fits its definition.
         """
         engine = self.engine(persistence_provider, execution_provider)
-        try:
-            key = workflow_id if isinstance(workflow_id, UUID) else UUID(workflow_id)
-        except ValueError:
-            raise WorkflowNotFoundError(workflow_id) from None
-        return Workflow(engine, await engine.load(await engine.store.load_instance(key)))
+        return Workflow(engine, await engine.load(await engine.store.load_instance(id_of(workflow_id))))
 
     def load_workflow_sync(self, workflow_id: UUID | str) -> Workflow:
         """`load_workflow` for callers that are not async."""
@@ -479,6 +499,5 @@ def _roots(given: ImportRoots | Iterable[str | Path]) -> ImportRoots:
     return ImportRoots.from_environment(packages, folders)
 
 
-def _check_choice(if_exists: str) -> None:
-    if if_exists not in ("raise", "load"):
-        raise ValueError(f"if_exists is 'raise' or 'load', not {if_exists!r}")
+def _is_step_type(given: object) -> bool:
+    return isinstance(given, type) and issubclass(given, WorkflowStep)

@@ -4,7 +4,8 @@ It is configured as every command of `ruvon` is: `RUVON_DB_URL`, `RUVON_WORKFLOW
 file. Beside these: `RUVON_CELERY_BROKER_URL` names the broker (Redis on this machine where it does not),
 `RUVON_CELERY_NAMESPACE` the Celery queue (`ruvon`), `RUVON_CELERY_OWN_QUEUES` the queues that have Celery queues of their
 own, `RUVON_WORKER_LEASE` says after how many seconds without a sign of life a process counts as dead (30), and
-`RUVON_CELERY_BATCH` how many tasks a process may do at a time, once a message has woken it (1).
+`RUVON_CELERY_BATCH` how many tasks a process may do at a time, once a message has woken it (32): more than the one that
+the message names only while they are brief.
 
 Each process of the pool opens the store when its first task comes. The main process runs what there must be once: timers
 and schedules, and the feeder, which sends what the broker has lost. The pools `prefork`, `threads` and `solo` are served;
@@ -24,8 +25,10 @@ from typing import Any, Final, cast, final
 from ruvon._bridge import run_coroutine_sync
 from ruvon.cli._output import Exit, fail
 from ruvon.cli._session import Session, Store, opened
+from ruvon.implementations.execution._ahead import Ahead
 from ruvon.implementations.execution._named import broker_url, namespace
 from ruvon.implementations.execution.celery import RUN_TASK, CeleryExecutionProvider, new_celery
+from ruvon.providers import Clock, SystemClock
 from ruvon.scheduler import Scheduler
 from ruvon.worker import Feeder, Worker
 
@@ -48,7 +51,21 @@ class _Service:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._worker: Worker | None = None
+        self._clock: Clock = SystemClock()
+        self._ahead: Ahead | None = None
         self._stack: AsyncExitStack | None = None
+
+    def do(self, task_id: str) -> bool:
+        """Do one task of the store, and others beside it; False where it is not to be had."""
+        worker = self.worker()
+        ahead = self._ahead = self._ahead or Ahead(_batch())
+        if ahead.is_done(task_id):
+            return True
+        begun = self._clock.monotonic_us()
+        done = run_coroutine_sync(worker.take(task_id, more=ahead.more))
+        if done:
+            ahead.took(done, self._clock.monotonic_us() - begun)
+        return bool(done)
 
     def worker(self) -> Worker:
         """The worker of this process; the first call opens the store."""
@@ -60,7 +77,7 @@ class _Service:
     async def _open(self) -> Worker:
         stack = AsyncExitStack()
         async with stack:
-            session = await stack.enter_async_context(opened(Store(), create=True, execution="celery"))
+            session = await stack.enter_async_context(opened(Store(), create=True, execution="celery", serves=True))
             worker = Worker(session.builder, lease=_lease(), concurrency=_batch(), schedules=False)
             await stack.enter_async_context(worker.serving())
             self._stack = stack.pop_all()
@@ -90,7 +107,10 @@ class _Caretaker:
 
     async def _work(self) -> None:
         try:
-            async with opened(Store(), create=True, execution="celery") as session, asyncio.TaskGroup() as group:
+            async with (
+                opened(Store(), create=True, execution="celery", serves=True) as session,
+                asyncio.TaskGroup() as group,
+            ):
                 session.builder.engine().waits_for_timers = False
                 group.create_task(Scheduler(session.builder).run())
                 group.create_task(_feeder(session).run())
@@ -125,7 +145,7 @@ def _lease() -> timedelta:
 
 
 def _batch() -> int:
-    given = os.environ.get(_BATCH, "1")
+    given = os.environ.get(_BATCH, "32")
     if not given.isdecimal() or int(given) < 1:
         fail(f"{_BATCH} is `{given}`; it is a whole number of at least 1", Exit.USAGE)
     return int(given)
@@ -137,14 +157,13 @@ _CARETAKER: Final = _Caretaker()
 
 def _run_task(task_id: str) -> None:
     """Do one task of the store; one that is not to be had is left alone."""
-    worker = _SERVICE.worker()
-    if not run_coroutine_sync(worker.take(task_id, more=_batch() - 1)):
+    if not _SERVICE.do(task_id):
         _LOGGER.debug("the task %s is done, withdrawn, or in other hands", task_id)
 
 
 async def _check() -> None:
     """Open the store and the workflows once: what is wrong with them is told before the pool starts."""
-    async with opened(Store(), create=True, execution="celery"):
+    async with opened(Store(), create=True, execution="celery", serves=True):
         _lease()
         _batch()
 

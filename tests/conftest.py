@@ -1,13 +1,13 @@
-"""What every test shares: the switch that rewrites golden files, and quiet hypothesis settings."""
+"""What every test shares: the switch that rewrites golden files, quiet hypothesis settings, the tally of servers."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support import brokers, postgres
+from tests.support import brokers, postgres, servers
 from tests.support.cases import CASES
 from tests.support.golden import check_golden
 
@@ -33,9 +33,44 @@ def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
     return lambda path, text: check_golden(path, text, regenerate=regenerate)
 
 
-def pytest_report_header() -> str:
-    """Say which database server the tests use, or that there is none."""
-    return f"PostgreSQL: {postgres.described()}; brokers: {brokers.described()}"
+TALLY = servers.Tally()
+REQUIRE = {"PostgreSQL": postgres.require, "RabbitMQ": brokers.require_rabbitmq}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test that needs a server that is not there, before its fixtures look for it."""
+    servers.drained()
+    for mark in item.iter_markers("needs"):
+        REQUIRE[mark.args[0]]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Send along which servers the test has used."""
+    report = yield
+    report.user_properties += [(servers.PROPERTY, name) for name in servers.drained()]
+    return report
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Count it."""
+    TALLY.add(report)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what ran against what, and what did not run."""
+    if lines := TALLY.lines():
+        terminalreporter.section("servers")
+        for line in lines:
+            terminalreporter.line(line)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Let the run fail that has left out tests because PostgreSQL or Redis was missing, unless it may."""
+    if TALLY.fails and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_unconfigure() -> None:

@@ -15,6 +15,7 @@ _DECLARED: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "retry": ((Retry, type(None)), "a policy such as Retry(max_attempts=3)"),
     "timeout": ((timedelta, type(None)), "a timedelta such as timedelta(seconds=20)"),
     "queue": ((str, type(None)), "the name of a queue"),
+    "concurrency_key": ((str, type(None)), "the name of an argument, or a path such as `order.customer`"),
     "blocking": ((bool,), "True or False"),
     "transaction": ((bool,), "True or False"),
     "strict": ((bool, type(None)), "True or False"),

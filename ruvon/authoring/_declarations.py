@@ -91,6 +91,8 @@ class StepDeclaration:
     """A synchronous body that blocks: run in a thread."""
     transaction: bool = False
     """Its SQL runs in the database transaction that commits the step."""
+    concurrency_key: str | None = None
+    """The argument, or the path into one or into the state, that limits of the queue count by."""
     strict: bool | None = None
     """Undeclared keys of a returned dict are errors; None takes the workflow's `strict_results`."""
     automate_next: bool | None = None

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from ruvon.authoring._options import ServiceOptioned
 from ruvon.authoring._retry import Retry
-from ruvon.authoring._work import Data, HttpRequest, InferRequest, Pending, WasmRequest, Work
+from ruvon.authoring._work import Data, HttpRequest, InferRequest, ModelInput, Pending, WasmRequest, Work
 from ruvon.models import HttpResponse
 
 __all__ = [
@@ -184,7 +184,7 @@ class _Infer(ServiceOptioned):
     def __call__(
         self,
         model: str,
-        data: Data | None = None,
+        data: ModelInput | None = None,
         /,
         *,
         into: type[M],
@@ -195,7 +195,7 @@ class _Infer(ServiceOptioned):
     def __call__(
         self,
         model: str,
-        data: Data | None = None,
+        data: ModelInput | None = None,
         /,
         *,
         into: type[M],
@@ -207,7 +207,7 @@ class _Infer(ServiceOptioned):
     def __call__(
         self,
         model: str,
-        data: Data | None = None,
+        data: ModelInput | None = None,
         /,
         *,
         default: Mapping[str, object] | None = None,
@@ -217,7 +217,7 @@ class _Infer(ServiceOptioned):
     def __call__(
         self,
         model: str,
-        data: Data | None = None,
+        data: ModelInput | None = None,
         /,
         *,
         into: Any = None,
@@ -229,7 +229,7 @@ class _Infer(ServiceOptioned):
 
         Args:
             model: the model's name and version, `name@version`.
-            data: its input.
+            data: its inputs by name, or the only one: a list of numbers, a text.
             into: the class that its answer is validated as; without it a dict is expected.
             default: what is taken when the inference fails.
             fallback_on_error: what a failure means; without it, the default where there is one, else the error.

@@ -108,6 +108,7 @@ class Step(Generic[P, R]):
         merge_function: Callable[..., Any] | Unset | None = UNSET,
         into: Any = UNSET,
         transaction: bool | Unset = UNSET,
+        concurrency_key: str | Unset | None = UNSET,
     ) -> Self:
         """The same step with other options at this call; None switches off what the declaration gives.
 
@@ -127,6 +128,7 @@ class Step(Generic[P, R]):
             merge_function: merges the result instead of the strategy.
             into: the type that the result is validated as, for a function without annotations.
             transaction: whether its SQL runs in the database transaction that commits the step.
+            concurrency_key: the argument, or the path into one or into `state`, that limits of its queue count by.
         """
         given = locals()
         changes = {key: given[key] for key in _OPTIONS if given[key] is not UNSET}
@@ -155,6 +157,7 @@ _OPTIONS: Final = (
     "merge_function",
     "into",
     "transaction",
+    "concurrency_key",
 )
 
 
@@ -185,6 +188,7 @@ class StepMaker:
         retry: Retry = ...,
         timeout: timedelta = ...,
         queue: str = ...,
+        concurrency_key: str = ...,
         blocking: bool = ...,
         transaction: bool = ...,
         strict: bool = ...,
@@ -217,6 +221,8 @@ class StepMaker:
             retry: when and how often a failed attempt is repeated; never by default.
             timeout: longest time of one attempt; none by default.
             queue: workers of this queue run it; by default the process that drives the workflow does.
+            concurrency_key: an argument, or a path such as `order.customer` or `state.customer`: the limits of the queue
+                may say how many steps with one value of it run at a time.
             blocking: a synchronous body that blocks; it runs in a thread.
             transaction: an `async def` body whose SQL, through `context.transaction`, is committed with the step, so that
                 it happens exactly once; on stores with SQL only.

@@ -6,7 +6,7 @@ there is nobody to keep the engine's promises, so that is an error with a remedy
 all (their graph is), so the one driver is `.local`.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -38,6 +38,7 @@ __all__ = [
     "HttpRequest",
     "HumanRequest",
     "InferRequest",
+    "ModelInput",
     "NamedRequest",
     "OutsideRunError",
     "Pending",
@@ -58,6 +59,8 @@ Work: TypeAlias = Coroutine[Any, Any, R]
 """What every call in a body gives: await it, or pass it to `gather` or `first_of`."""
 Data: TypeAlias = BaseModel | Mapping[str, object]
 """A model, or a mapping of storable values."""
+ModelInput: TypeAlias = Data | Sequence[object]
+"""What a model is asked: named inputs, or one input alone, such as a list of numbers or a text."""
 Json: TypeAlias = Data | list[Any]
 
 
@@ -110,7 +113,7 @@ class InferRequest:
     """Ask a model."""
 
     model: str
-    data: Data | None
+    data: ModelInput | None
     into: Any
     timeout: timedelta | None
     default: Any

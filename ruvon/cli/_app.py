@@ -1,5 +1,6 @@
 """The root command and the last line of defence: every error of ours ends as one sentence and an exit code."""
 
+import errno
 import io
 import sys
 from typing import Any
@@ -18,6 +19,7 @@ from ruvon.cli._observe import logs, metrics
 from ruvon.cli._options import argument, version_option
 from ruvon.cli._output import Exit, fail, shortened
 from ruvon.cli._plugins import plugins
+from ruvon.cli._queues import queues
 from ruvon.cli._repair import fork, jump, retry, retry_compensation, rewind, signal
 from ruvon.cli._runs import cancel, resume, run_, start
 from ruvon.cli._scheduler import scheduler
@@ -45,7 +47,7 @@ click.rich_click.COMMAND_GROUPS = {
             "commands": ["retry", "rewind", "fork", "jump", "signal", "retry-compensation", "bulk"],
         },
         {"name": "Planning", "commands": ["schedule", "scheduler"]},
-        {"name": "Workers", "commands": ["worker", "workers", "tasks", "scan-zombies", "zombie-daemon"]},
+        {"name": "Workers", "commands": ["worker", "workers", "queues", "tasks", "scan-zombies", "zombie-daemon"]},
         {"name": "Testing", "commands": ["crash-test"]},
         {"name": "Looking on", "commands": ["logs", "metrics"]},
         {"name": "Set-up", "commands": ["config", "db", "plugins", "completion"]},
@@ -71,7 +73,8 @@ class _Root(click.RichGroup):
         except BrokenPipeError:
             raise
         except OSError as exc:
-            fail(f"{shortened(str(exc.filename))}: {exc.strerror}" if exc.filename else str(exc))
+            code = Exit.NOT_FOUND if exc.errno in {errno.ENAMETOOLONG, errno.ENOENT} else Exit.FAILURE
+            fail(f"{shortened(str(exc.filename))}: {exc.strerror}" if exc.filename else str(exc), code)
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             raise SystemExit(130) from None
@@ -79,6 +82,7 @@ class _Root(click.RichGroup):
 
 def _exit_code_of(exc: Exception) -> Exit:
     """Which exit code an error of ours ends with."""
+    from ruvon.cron import InvalidScheduleError  # noqa: PLC0415
     from ruvon.engine import UnknownWorkflowTypeError  # noqa: PLC0415
     from ruvon.ir import ObjectNotFoundError  # noqa: PLC0415
     from ruvon.providers.persistence import (  # noqa: PLC0415
@@ -93,6 +97,8 @@ def _exit_code_of(exc: Exception) -> Exit:
     missing = WorkflowNotFoundError | TaskNotFoundError
     if isinstance(exc, missing | ScheduleNotFoundError | UnknownWorkflowTypeError | ObjectNotFoundError):
         return Exit.NOT_FOUND
+    if isinstance(exc, InvalidScheduleError):  # of --cron, --tz or --overlap
+        return Exit.USAGE
     if isinstance(exc, StaleWorkflowError | DuplicateIdempotencyKeyError):
         return Exit.FAILURE
     return Exit.DATABASE if isinstance(exc, PersistenceError) else Exit.FAILURE
@@ -153,6 +159,7 @@ for command in (
     scheduler,
     worker,
     workers,
+    queues,
     tasks,
     scan_zombies,
     zombie_daemon,

@@ -31,11 +31,9 @@ def _login() -> str:
         return ""
 
 
-async def note(
-    session: "Session", workflow_id: str, message: str, actor: str, reason: str, *, step: str | None = None
-) -> None:
+async def note(session: "Session", workflow_id: str, message: str, actor: str, reason: str) -> None:
     """Write a line of text beside the history, for what the history itself does not tell."""
     from ruvon.engine._repair import audit_note  # noqa: PLC0415
 
     text = f"{message}{audit_note(actor, reason)}"
-    await session.provider.log_execution(UUID(workflow_id), message=text, step_name=step)
+    await session.provider.log_execution(UUID(workflow_id), message=text)

@@ -17,7 +17,7 @@ import rich_click as click
 from ruvon.cli._definitions import Runnable, require_runnable
 from ruvon.cli._family import register_family
 from ruvon.cli._input import data_options, read_data
-from ruvon.cli._options import argument, option
+from ruvon.cli._options import Span, argument, option
 from ruvon.cli._output import Exit, fail, print_json, secho
 from ruvon.cli._session import Store, code_options, new_builder, register_types
 from ruvon.cli._targets import import_roots
@@ -55,7 +55,7 @@ _STORES = click.Choice(["memory", "sqlite"])
 @option("--may-fail", is_flag=True, help="Do not mind that the run without faults ends FAILED.")
 @option(
     "--patience",
-    type=click.FloatRange(0),
+    type=Span(0),
     default=10.0,
     show_default=True,
     metavar="SECONDS",

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 import rich_click as click
 
+from ruvon.cli._keys import new_key, rotate_key
 from ruvon.cli._options import option
 from ruvon.cli._output import Exit, fail, print_json, print_table, secho
 from ruvon.cli._provider import Provider, is_redis, is_server, new_provider, without_password
@@ -29,6 +30,10 @@ _PROMISES: Final = {
 @click.group()
 def db() -> None:
     """Create the database, look at it and check it."""
+
+
+db.add_command(new_key)
+db.add_command(rotate_key)
 
 
 @asynccontextmanager

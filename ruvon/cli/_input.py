@@ -46,7 +46,7 @@ def read_data(data: str | None, data_file: str | None, option: str = "-d", *, wh
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else str(exc)
+        reason = exc.strerror if isinstance(exc, OSError) else "it is no text in UTF-8"
         fail(f"{path} cannot be read: {reason}", Exit.USAGE)
     return _parse_yaml(text, path) if path.suffix in {".yaml", ".yml"} else _parse(text, str(path))
 
@@ -64,7 +64,8 @@ def _parse(text: str, where: str, hint: str = "") -> object:
     try:
         found: object = orjson.loads(text)
     except orjson.JSONDecodeError as exc:
-        fail(f"{where} is no JSON: {exc}{hint}", Exit.USAGE)
+        problem = "it is no text in UTF-8" if "surrogates" in str(exc) else str(exc)
+        fail(f"{where} is no JSON: {problem}{hint}", Exit.USAGE)
     return found
 
 
@@ -73,8 +74,14 @@ def _parse_yaml(text: str, path: Path) -> object:
 
     try:
         found: object = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as exc:
+        mark = exc.problem_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
+        fail(f"{path} is no YAML: {place}{exc.problem}", Exit.USAGE)
     except yaml.YAMLError as exc:
-        fail(f"{path} is no YAML: {exc}", Exit.USAGE)
+        fail(f"{path} is no YAML: {' '.join(str(exc).split())}", Exit.USAGE)
+    except ValueError as exc:  # a date that is none, a number with too many digits
+        fail(f"{path} has a value that cannot be read: {exc}", Exit.USAGE)
     except RecursionError:
         fail(f"{path} is nested too deep to be read", Exit.USAGE)
     return found

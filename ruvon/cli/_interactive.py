@@ -125,7 +125,7 @@ async def _answer(session: Session, workflow: "Workflow", wait: Mapping[str, Any
     data = ask_form(form)
     while True:
         try:
-            await give(workflow, data, wait)
+            await give(workflow, data, wait, actor="", reason="")
         except InvalidInputError as exc:
             for problem in exc.problems:
                 click.secho(f"  {problem}", err=True, fg="red")

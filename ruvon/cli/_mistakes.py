@@ -27,6 +27,8 @@ def in_commands(exc: "RuvonError") -> str:
             return f"the run {run} has ended ({status}); bring it back with {back}, or start a new one"
         case engine.WorkflowFinishedError(workflow_id=run, status=status):
             return f"the run {run} has ended ({status}); start a new one with `ruvon run`"
+        case engine.NotWaitingForInputError(asking=asking) if asking:
+            return str(exc)
         case engine.NotWaitingForInputError(workflow_id=run, status=status, step=step):
             at = f" at `{step}`" if step else ""
             return (

@@ -55,10 +55,12 @@ class Narrator:
         self._say(workflow_id, "resumed", step_name)
 
     async def on_compensation_completed(
-        self, workflow_id: str, step_name: str, success: bool, error: BaseException | None
+        self, workflow_id: str, step_name: str, success: bool, error: BaseException | None, is_empty: bool
     ) -> None:
         """A compensation was tried."""
-        if success:
+        if is_empty:
+            self._say(workflow_id, "no undo", f"{step_name} (it had done nothing that could be undone)")
+        elif success:
             self._say(workflow_id, "undone", step_name, fg="yellow")
         else:
             self._say(workflow_id, "not undone", f"{step_name}: {error}", fg="red")

@@ -120,6 +120,8 @@ def _word(entry: Mapping[str, Any]) -> str:
         return _WAITED.get(str(entry.get("type")), _WORDS["wait"])
     if kind == "compensate" and entry.get("error"):
         return "not undone"
+    if kind == "compensate" and entry.get("note"):
+        return "no undo"
     return _WORDS.get(kind, kind)
 
 
@@ -162,7 +164,7 @@ async def _text_lines(session: Session, workflow_id: UUID) -> list[dict[str, Any
     return [
         {
             "kind": "text",
-            "step": row["step_name"],
+            "step": row["step_name"] or None,
             "level": row["level"],
             "message": row["message"],
             "metadata": row["metadata"],

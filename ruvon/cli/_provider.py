@@ -1,5 +1,6 @@
 """The store behind a command: a SQLite file, a PostgreSQL or a Redis server, by the form of the database's name."""
 
+import os
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ruvon.cli._output import Exit, fail
@@ -9,12 +10,15 @@ if TYPE_CHECKING:
     from ruvon.implementations.persistence.postgres import PostgresPersistenceProvider
     from ruvon.implementations.persistence.redis import RedisPersistenceProvider
     from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
-    from ruvon.providers import ExecutionProvider
+    from ruvon.providers import ExecutionProvider, KeyProvider
 
 __all__ = [
     "EXECUTIONS",
+    "SERVING_PATIENCE_S",
     "Provider",
+    "bare_provider",
     "durability",
+    "encryption_keys",
     "is_redis",
     "is_server",
     "new_execution",
@@ -29,6 +33,11 @@ EXECUTIONS: Final = ("sync", "thread_pool", "queue", "postgres", "celery")
 _POSTGRES: Final = frozenset({"postgresql", "postgres", "postgresql+asyncpg"})
 _REDIS: Final = frozenset({"redis", "rediss", "unix"})
 _PATIENCE_S: Final = 5.0
+"""So long a command waits for a server that is away: somebody sits in front of it."""
+SERVING_PATIENCE_S: Final = 30.0
+"""So long a process waits that serves: a server that is started again must not end its workers."""
+_POOL: Final = {"POSTGRES_POOL_MIN_SIZE": "1", "POSTGRES_POOL_MAX_SIZE": "4"}
+"""A command and each process of a worker have few connections, where the environment does not say otherwise."""
 
 
 def is_server(database: str) -> bool:
@@ -50,18 +59,50 @@ def without_password(database: str) -> str:
     return shown_url(database)
 
 
-def new_provider(database: str, *, migrate: bool) -> Provider:
-    """A provider that is not open yet.
+def new_provider(database: str, *, migrate: bool, drives: bool = False, patience_s: float = _PATIENCE_S) -> Provider:
+    """A provider that is not open yet, behind encryption where the settings name keys.
 
     Args:
         database: a file, `:memory:` or a URL.
         migrate: bring the tables of a server up to date; a file's always are.
+        drives: workflows are driven over it; then the engine itself refuses what is encrypted and nobody can open.
+        patience_s: how long a server that is away is waited for.
+    """
+    from ruvon.implementations.encryption import encrypting, guarded  # noqa: PLC0415
+
+    bare, keys = bare_provider(database, migrate=migrate, patience_s=patience_s), encryption_keys()
+    if keys is None:
+        return bare if drives else guarded(bare)
+    return encrypting(bare, keys)
+
+
+def encryption_keys() -> "KeyProvider | None":
+    """The keys that variables or the config file name; a key that cannot be used ends the command."""
+    from ruvon.implementations.encryption import FileKeys, keys_from_environment  # noqa: PLC0415
+    from ruvon.providers import EncryptionKeyFormatError  # noqa: PLC0415
+
+    try:
+        if os.environ.get("RUVON_ENCRYPTION_KEY"):
+            return keys_from_environment()
+        file = setting("encryption_key_file")
+        return FileKeys(file) if file else keys_from_environment()
+    except EncryptionKeyFormatError as exc:
+        fail(str(exc), Exit.USAGE)
+
+
+def bare_provider(database: str, *, migrate: bool, patience_s: float = _PATIENCE_S) -> Provider:
+    """A provider that is not open yet and knows nothing of encryption.
+
+    Args:
+        database: a file, `:memory:` or a URL.
+        migrate: bring the tables of a server up to date; a file's always are.
+        patience_s: how long a server that is away is waited for.
     """
     if is_redis(database):
         from ruvon.implementations.persistence.redis import RedisPersistenceProvider  # noqa: PLC0415
 
         try:
-            return RedisPersistenceProvider(database, reconnect_timeout_s=_PATIENCE_S)
+            return RedisPersistenceProvider(database, reconnect_timeout_s=patience_s)
         except ValueError as exc:
             fail(str(exc), Exit.USAGE)
     if is_server(database):
@@ -70,8 +111,11 @@ def new_provider(database: str, *, migrate: bool) -> Provider:
             PostgresPersistenceProvider,
         )
 
-        few = PoolSettings(min_size=1, max_size=4)
-        return PostgresPersistenceProvider(database, pool=few, migrate=migrate, reconnect_timeout_s=_PATIENCE_S)
+        try:
+            pool = PoolSettings.from_environment({**_POOL, **os.environ})
+        except ValueError as exc:
+            fail(str(exc), Exit.USAGE)
+        return PostgresPersistenceProvider(database, pool=pool, migrate=migrate, reconnect_timeout_s=patience_s)
     from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider  # noqa: PLC0415
 
     return SQLitePersistenceProvider(database, durability=durability())

@@ -149,8 +149,9 @@ def rewind(
     as_json: bool,
     store: Store,
 ) -> None:
-    """Let the run ID stand at TO again: a step (its newest execution), an activation, or the number of a log entry.
+    """Let the run ID stand at TO again: a step, gather or loop (its newest execution), or an earlier one.
 
+    An earlier execution is named by the `activation` or the `seq` of its line in `ruvon logs ID --json`.
     What completed since is undone first, newest first. The plan is shown, and asked about, before anything is changed.
 
     Example: ruvon rewind 3f2a9c41 Process_Payment --state '{"amount": 12}' --reason "wrong amount"
@@ -278,9 +279,8 @@ def signal(
     call = f"ruvon signal {shlex.quote(shortened(workflow_id))} {shlex.quote(message)}"
     fields = read_data(payload, None, call, what="the payload")
 
-    async def act(session: Session, workflow: "Workflow") -> None:
-        await workflow.signal(message, fields, key=key, dedup=dedup)
-        await note(session, workflow.id, f"signal {message}", actor, reason)
+    async def act(_: Session, workflow: "Workflow") -> None:
+        await workflow.signal(message, fields, key=key, dedup=dedup, actor=actor, reason=reason)
         _tell_other_key(workflow, message, key)
         if auto and not workflow.status.is_terminal:
             await workflow.run()

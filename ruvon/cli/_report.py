@@ -11,7 +11,7 @@ from uuid import UUID
 import rich_click as click
 
 from ruvon.cli._output import moment, print_json, secho, to_json
-from ruvon.cli._waits import described_waits, print_waits
+from ruvon.cli._waits import described_waits, print_waits, short_name
 
 if TYPE_CHECKING:
     from ruvon import ir
@@ -108,12 +108,12 @@ def _next_commands(data: Mapping[str, Any], again: str) -> list[str]:
         if data.get("asked_to_end"):
             return ["it was asked to end; the process that drives it will stop it", f"see: {follow}"]
         return [f"another process drives it: {follow}"]
+    if data.get("left_to_workers"):
+        return [f"a worker of the queue `default` runs it; see: ruvon logs {workflow_id}{again} --follow"]
     waits = cast("list[dict[str, Any]]", data["waiting_for"])
     asked = [wait for wait in waits if "answer" in wait]
     if asked:
-        step = f" --step {shlex.quote(str(asked[0]['step']))}" if len(asked) > 1 else ""
-        answer = shlex.quote(flat(asked[0]["answer"]))
-        return [f"answer: ruvon resume {workflow_id}{again}{step} -i {answer} --auto"]
+        return [_reply(str(workflow_id), wait, again, several=len(asked) > 1) for wait in asked]
     children = [wait for wait in waits if wait["kind"] == "child" and wait.get("key")]
     if children:
         return [f"child: ruvon show {children[0]['key']}{again}"]
@@ -129,6 +129,17 @@ def _next_commands(data: Mapping[str, Any], again: str) -> list[str]:
     if status in {"ACTIVE", "PAUSED", "PENDING_ASYNC", "COMPENSATING"}:
         return [f"go on: ruvon resume {workflow_id}{again} --auto"]
     return []
+
+
+def _reply(workflow_id: str, wait: Mapping[str, Any], again: str, *, several: bool) -> str:
+    """The command that gives a run what it waits for."""
+    given = shlex.quote(flat(wait["answer"]))
+    if wait["kind"] != "signal":
+        step = f" --step {shlex.quote(str(wait['step']))}" if several else ""
+        return f"answer: ruvon resume {workflow_id}{again}{step} -i {given} --auto"
+    name = shlex.quote(short_name(wait))
+    key = f" --key {shlex.quote(str(wait['key']))}" if wait.get("key") else ""
+    return f"signal: ruvon signal {workflow_id} {name} {given}{key}{again} --auto"
 
 
 def tell(data: Mapping[str, Any], *, as_json: bool, again: str = "") -> None:

@@ -6,12 +6,12 @@ from uuid import UUID
 
 import rich_click as click
 
-from ruvon.cli._audit import audit_options, note
+from ruvon.cli._audit import audit_options
 from ruvon.cli._definitions import Runnable, require_runnable
 from ruvon.cli._family import register_family, require_children
 from ruvon.cli._input import data_options, read_data
 from ruvon.cli._narrator import Narrator
-from ruvon.cli._options import argument, option
+from ruvon.cli._options import Whose, argument, option, owner_options
 from ruvon.cli._output import Exit, fail, print_json, secho
 from ruvon.cli._report import record_data, tell, workflow_data
 from ruvon.cli._resume import resume_everything
@@ -34,6 +34,7 @@ _AUTO = option("--auto", is_flag=True, help="Go on through every step, retry and
 @argument("target")
 @data_options("data", "-d", "The initial data")
 @_KEY
+@owner_options
 @_JSON
 @_WORKFLOW
 @code_options
@@ -43,6 +44,7 @@ def run_(
     data: str | None,
     data_file: str | None,
     key: str | None,
+    whose: Whose,
     as_json: bool,
     name: str | None,
     store: Store,
@@ -58,7 +60,7 @@ def run_(
 
     async def work() -> Mapping[str, Any]:
         async with opened(store, create=True, memory=True, observers=[narrator]) as session:
-            workflow = await _create(session, runnable, initial, key)
+            workflow = await _create(session, runnable, initial, key, whose)
             return await drive(session, workflow, narrator, workflow.run, as_json=as_json)
 
     ended_badly(await_it(work(), interrupted=lambda: how_to_go_on(narrator, store)))
@@ -71,6 +73,7 @@ def run_(
 @option("--dry-run", is_flag=True, help="Check the definition and the data; store nothing.")
 @_AUTO
 @_KEY
+@owner_options
 @_JSON
 @_WORKFLOW
 @code_options
@@ -83,6 +86,7 @@ def start(
     dry_run: bool,
     auto: bool,
     key: str | None,
+    whose: Whose,
     as_json: bool,
     name: str | None,
     store: Store,
@@ -105,25 +109,25 @@ def start(
     async def work() -> Mapping[str, Any]:
         async with opened(store, create=not dry_run, memory=dry_run, observers=[narrator]) as session:
             background = not auto and session.builder.execution.runs_queued("default")
-            workflow = await _create(session, runnable, initial, key, background=background)
+            workflow = await _create(session, runnable, initial, key, whose, background=background)
             if auto:
                 return await drive(session, workflow, narrator, workflow.run, as_json=as_json)
-            return await finish(session, workflow, as_json=as_json)
+            return await finish(session, workflow, as_json=as_json, background=background)
 
     if dry_run:
-        await_it(_dry_run(runnable, initial, store, as_json=as_json))
+        await_it(_dry_run(runnable, initial, whose, store, as_json=as_json))
     else:
         ended_badly(await_it(work(), interrupted=lambda: how_to_go_on(narrator, store)))
 
 
-async def _dry_run(runnable: Runnable, initial: object, store: Store, *, as_json: bool) -> None:
+async def _dry_run(runnable: Runnable, initial: object, whose: Whose, store: Store, *, as_json: bool) -> None:
     """Check what `start` would do, in a database of its own that is thrown away."""
     definition = runnable.definition
     from ruvon import ir  # noqa: PLC0415
 
     place = Store("memory", store.roots, store.workflows, store.types)
     async with opened(place, memory=True, execution=store.execution or "sync") as session:
-        await _create(session, runnable, initial, None)
+        await _create(session, runnable, initial, None, whose)
     found = {"workflow_type": definition.workflow_type, "workflow_version": definition.workflow_version}
     if as_json:
         print_json({**found, "digest": ir.digest(definition).hex(), "dry_run": True})
@@ -134,7 +138,13 @@ async def _dry_run(runnable: Runnable, initial: object, store: Store, *, as_json
 
 
 async def _create(
-    session: Session, runnable: Runnable, initial: object, key: str | None, *, background: bool = False
+    session: Session,
+    runnable: Runnable,
+    initial: object,
+    key: str | None,
+    whose: Whose,
+    *,
+    background: bool = False,
 ) -> "Workflow":
     definition = runnable.definition
     refuse_unknown(definition, definition.state, initial, "the initial data")
@@ -144,6 +154,7 @@ async def _create(
         {} if initial is None else initial,
         idempotency_key=key,
         background=background,
+        **whose,
     )
 
 
@@ -166,9 +177,21 @@ async def drive(
     return await finish(session, workflow, as_json=as_json, ending=ending)
 
 
-async def finish(session: Session, workflow: "Workflow", *, as_json: bool, ending: bool = False) -> Mapping[str, Any]:
-    """Print how a workflow stands now; `ending` where it was asked to end, which another process may have to do."""
+async def finish(
+    session: Session, workflow: "Workflow", *, as_json: bool, ending: bool = False, background: bool = False
+) -> Mapping[str, Any]:
+    """Print how a workflow stands now.
+
+    Args:
+        session: the database.
+        workflow: which one.
+        as_json: print JSON.
+        ending: it was asked to end, which another process may have to do.
+        background: it was left to the workers.
+    """
     data = await workflow_data(session, workflow)
+    if background and not as_json:
+        data["left_to_workers"] = True
     if ending:
         data["driven"] = data["asked_to_end"] = bool(await session.driven(data))
     tell(data, as_json=as_json, again=session.again)
@@ -237,10 +260,7 @@ def resume(
             async def go() -> None:
                 if given is not None:
                     await _refuse_unknown_answer(session, workflow, given, step)
-                    chosen = asked(workflow, step)
-                    if chosen is not None:  # said first: the process may end while the run goes on
-                        await note(session, workflow.id, _given(chosen), actor, reason, step=chosen["step"])
-                    await give(workflow, given, chosen)
+                    await give(workflow, given, asked(workflow, step), actor=actor, reason=reason)
                 elif not auto:
                     await workflow.next_step()
                 if auto and not workflow.status.is_terminal:
@@ -261,29 +281,30 @@ async def _refuse_unknown_answer(session: Session, workflow: "Workflow", given: 
 
 def asked(workflow: "Workflow", step: str | None) -> "Mapping[str, Any] | None":
     """The wait that an answer is for; None where nobody waits, and the input is for the step that runs next."""
-    waits = [wait for wait in answerable(workflow.waiting_for) if step is None or wait["step"] == step]
+    known = answerable(workflow.waiting_for)
+    waits = [wait for wait in known if step is None or wait["step"] == step]
     if len(waits) > 1 and step is None:
         names = ", ".join(f"`{wait['step']}`" for wait in waits)
         fail(f"several steps wait ({names}); name one with --step", Exit.USAGE)
     if step is not None and not waits:
+        if known:
+            names = ", ".join(f"`{wait['step']}`" for wait in known)
+            fail(f"no step `{step}` waits for anything; those that do: {names}")
         fail(f"no step `{step}` waits for anything; see `ruvon show {workflow.id}{again()}`")
     signals = [wait for wait in waits if wait["kind"] == "signal"]
     return next(iter(signals or waits), None)
 
 
-async def give(workflow: "Workflow", given: object, wait: "Mapping[str, Any] | None") -> None:
-    """Hand over an answer, a signal, or the input of the step that runs next."""
+async def give(
+    workflow: "Workflow", given: object, wait: "Mapping[str, Any] | None", *, actor: str, reason: str
+) -> None:
+    """Hand over an answer, a signal, or the input of the step that runs next; what is taken is in the history."""
     if wait is None:
         await workflow.next_step(given)
     elif wait["kind"] == "signal":
-        await workflow.signal(wait["name"], given, key=wait.get("key"))
+        await workflow.signal(wait["name"], given, key=wait.get("key"), actor=actor, reason=reason)
     else:
-        await workflow.answer(given, step=wait["step"])
-
-
-def _given(wait: "Mapping[str, Any]") -> str:
-    """What the history says of an answer."""
-    return "signal sent" if wait["kind"] == "signal" else "answer sent"
+        await workflow.answer(given, step=wait["step"], actor=actor, reason=reason)
 
 
 @click.command()

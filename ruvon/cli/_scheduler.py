@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from ruvon.cli._options import option
+from ruvon.cli._options import Span, option
 from ruvon.cli._output import Exit, fail, print_json
 from ruvon.cli._session import Session, Store, await_it, code_options, opened
 from ruvon.cli._targets import import_roots
@@ -20,9 +20,9 @@ __all__ = ["scheduler"]
 
 @click.command()
 @option("--once", is_flag=True, help="Do what is due now, and end.")
-@option("--poll", type=click.FloatRange(0.01), default=1.0, show_default=True, help="Seconds between looks.")
+@option("--poll", type=Span(0.01), default=1.0, show_default=True, help="Seconds between looks.")
 @option("--concurrency", type=click.IntRange(1), default=32, show_default=True, help="Runs driven at a time.")
-@option("--retention", type=click.FloatRange(0), metavar="DAYS", help="Delete ended runs that are older.")
+@option("--retention", type=Span(0), metavar="DAYS", help="Delete ended runs that are older.")
 @option("--publisher", metavar="MODULE:OBJECT", help="Where events go: an object with `publish`.")
 @option("--all", "adopt", is_flag=True, help="Go on with every run that nobody drives, not only with planned ones.")
 @option("--json", "as_json", is_flag=True, help="With --once: print what was done as JSON.")
@@ -53,7 +53,7 @@ def scheduler(
     settings["adopt"] = adopt
 
     async def work() -> "Turn | None":
-        async with opened(store, create=True, drives=True) as session:
+        async with opened(store, create=True, drives=True, serves=not once) as session:
             made = _made(session, settings)
             if once:
                 turn = await made.run_once()

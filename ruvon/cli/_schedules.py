@@ -73,7 +73,9 @@ def show(name: str, *, as_json: bool, db: str | None) -> None:
 @option("--tz", "timezone", default="UTC", show_default=True, help="The time zone of --cron.")
 @option("--overlap", metavar="POLICY", help="While a run goes on: skip (default), buffer_one, allow or cancel_running.")
 @option("--catch-up", type=click.IntRange(0), help="How many missed runs are made up; default: 1.")
-@option("--owner", help="Whose runs they are.")
+@option("--owner", metavar="ID", help="Whose runs they are.")
+@option("--org", metavar="ID", help="Whose organisation's they are.")
+@option("--data-region", metavar="REGION", help="Where their data may be kept.")
 @data_options("data", "-d", "The initial data of every run")
 @option("--workflow", "which", metavar="TYPE", help="Which workflow, where the target holds several.")
 @_JSON
@@ -87,6 +89,8 @@ def add(
     overlap: str | None,
     catch_up: int | None,
     owner: str | None,
+    org: str | None,
+    data_region: str | None,
     data: str | None,
     data_file: str | None,
     which: str | None,
@@ -114,6 +118,8 @@ def add(
                 overlap=overlap,
                 catch_up=catch_up,
                 owner_id=owner,
+                org_id=org,
+                data_region=data_region,
             )
             return made, session.builder.clock.now_us()
 
@@ -248,10 +254,18 @@ def _row(record: "ScheduleRecord") -> dict[str, Any]:
         "catch_up": record.catch_up,
         "buffered": record.buffered,
         "owner_id": record.owner_id,
+        "org_id": record.org_id,
+        "data_region": record.data_region,
         "next_at": _maybe(record.next_us),
         "last_at": _maybe(record.last_us),
         "last_workflow_id": record.last_workflow_id,
     }
+
+
+_SHOWN: Final = (
+    "workflow_type", "version", "cron", "state", "note", "overlap", "catch_up", "buffered", "owner_id", "org_id",
+    "data_region",
+)  # fmt: skip
 
 
 def _print_schedule(record: "ScheduleRecord", now_us: int, *, as_json: bool) -> None:
@@ -264,7 +278,7 @@ def _print_schedule(record: "ScheduleRecord", now_us: int, *, as_json: bool) -> 
         print_json(row | {"words": words, "next": dates})
         return
     secho(f"{record.schedule_id}: {words}", bold=True)
-    for name in ("workflow_type", "version", "cron", "state", "note", "overlap", "catch_up", "buffered", "owner_id"):
+    for name in _SHOWN:
         if row[name] not in {None, "", 0} or name == "catch_up":
             click.echo(f"  {name.replace('_', ' ')}: {row[name]}")
     if record.last_us is not None:

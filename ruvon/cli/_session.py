@@ -15,7 +15,15 @@ import rich_click as click
 
 from ruvon.cli._options import option
 from ruvon.cli._output import Exit, fail, shortened
-from ruvon.cli._provider import EXECUTIONS, Provider, is_server, new_execution, new_provider, without_password
+from ruvon.cli._provider import (
+    EXECUTIONS,
+    SERVING_PATIENCE_S,
+    Provider,
+    is_server,
+    new_execution,
+    new_provider,
+    without_password,
+)
 from ruvon.cli._settings import setting
 from ruvon.cli._targets import Needs, import_roots
 
@@ -122,6 +130,12 @@ class Store:
         if not create and not Path(path).is_file():
             fail(
                 f"there is no database {path}; create it with `ruvon db init{self.same_database}`, "
+                "or name another one with --db",
+                Exit.DATABASE,
+            )
+        if not create and Path(path).stat().st_size == 0:
+            fail(
+                f"{path} is an empty file, no database yet; make one of it with `ruvon db init{self.same_database}`, "
                 "or name another one with --db",
                 Exit.DATABASE,
             )
@@ -233,6 +247,7 @@ async def opened(
     observers: Sequence[object] = (),
     drives: bool = False,
     execution: str | None = None,
+    serves: bool = False,
 ) -> AsyncGenerator[Session, None]:
     """Open the database and make a builder over it.
 
@@ -241,12 +256,15 @@ async def opened(
         create: create the database file, or the tables of a server, where there are none; else that ends the command.
         memory: a database in memory is enough.
         observers: who is told what happens.
-        drives: the command drives workflows, so the observers of the settings are told too; so it is with `observers`.
+        drives: the command drives workflows, so the observers of the settings are told too; so it is with `observers`
+            and `serves`.
         execution: who runs step bodies, whatever option and setting say.
+        serves: the process goes on for long, so it has more patience with a server that is away.
     """
     _remember(store)
-    told = [*observers, *(_configured() if drives or observers else ())]
-    provider = new_provider(store.file(memory=memory, create=create), migrate=create)
+    told = [*observers, *(_configured() if drives or serves or observers else ())]
+    patience: dict[str, float] = {"patience_s": SERVING_PATIENCE_S} if serves else {}
+    provider = new_provider(store.file(memory=memory, create=create), migrate=create, drives=drives, **patience)
     executor = new_execution(setting("execution", execution or store.execution))
     builder = new_builder(store, persistence_provider=provider, execution_provider=executor, observers=told)
     await builder.initialize()

@@ -20,6 +20,7 @@ DEFAULTS: Final[Mapping[str, str]] = {
     "import_roots": ".",
     "durability": "FULL",
     "observers": "",
+    "encryption_key_file": "",
 }
 _ENVIRONMENT: Final[Mapping[str, str]] = {
     "database": "RUVON_DB_URL",
@@ -28,6 +29,7 @@ _ENVIRONMENT: Final[Mapping[str, str]] = {
     "import_roots": "RUVON_IMPORT_ROOTS",
     "durability": "RUVON_DURABILITY",
     "observers": "RUVON_OBSERVERS",
+    "encryption_key_file": "RUVON_ENCRYPTION_KEY_FILE",
 }
 
 

@@ -5,13 +5,13 @@ import contextlib
 import signal
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 import rich_click as click
 
 from ruvon.cli._audit import audit_options
-from ruvon.cli._options import argument, option
+from ruvon.cli._options import Span, argument, option
 from ruvon.cli._output import Exit, fail, moment, print_json, print_table
 from ruvon.cli._session import Store, await_it, code_options, opened, store_options
 
@@ -21,10 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["scan_zombies", "tasks", "zombie_daemon"]
 
+_LABELS: Final = {"lease_epoch": "claims so far", "digest": "definition"}
 _JSON = option("--json", "as_json", is_flag=True, help="Print JSON.")
-_THRESHOLD = option(
-    "--threshold", type=click.FloatRange(0), default=60.0, show_default=True, help="Seconds without a heartbeat."
-)
+_THRESHOLD = option("--threshold", type=Span(0), default=60.0, show_default=True, help="Seconds without a heartbeat.")
 
 
 @click.group()
@@ -51,17 +50,28 @@ def list_tasks(
         from uuid import UUID  # noqa: PLC0415
 
         from ruvon.providers import TaskFilter  # noqa: PLC0415
+        from ruvon.providers._limits import DELAYED, why_waiting  # noqa: PLC0415
 
         async with opened(Store(db)) as session:
             found = UUID(await session.find_id(workflow_id)) if workflow_id is not None else None
             wanted = TaskFilter(statuses=("dead",) if dead else (), queue=queue, workflow_id=found)
-            return [_row(task) for task in await session.provider.find_tasks(wanted, limit=limit)]
+            listed = await session.provider.find_tasks(wanted, limit=limit)
+            loads = {load.limits.queue: load for load in await session.provider.queue_loads()}
+            now = session.builder.clock.now_us()
+
+            def reason(task: "TaskRecord") -> str | None:
+                said = why_waiting(task, loads.get(task.queue), now)
+                return f"its moment: {moment(task.available_us)}" if said == DELAYED else said or None
+
+            return [{**_row(task), "waits_for": reason(task)} for task in listed]
 
     rows = await_it(work())
     if as_json:
         print_json(rows)
     else:
-        print_table(rows, ["task_id", "status", "queue", "kind", "step", "attempt", "crashes", "worker_id"])
+        print_table(
+            rows, ["task_id", "status", "queue", "kind", "step", "attempt", "crashes", "worker_id", "waits_for"]
+        )
 
 
 @tasks.command("show")
@@ -81,6 +91,7 @@ def show_task(task_id: str, *, as_json: bool, db: str | None) -> None:
                 **_row(task),
                 "available": moment(task.available_us),
                 "priority": task.priority,
+                "concurrency_key": task.concurrency_key,
                 "lease_until": moment(task.lease_us) if task.lease_us else None,
                 "lease_epoch": task.lease_epoch,
                 "progress": orjson.loads(task.progress) if task.progress else None,
@@ -93,7 +104,8 @@ def show_task(task_id: str, *, as_json: bool, db: str | None) -> None:
         print_json(found)
         return
     for name, value in found.items():
-        click.echo(f"{name.replace('_', ' '):13} {value if value is not None else '-'}")
+        label = _LABELS.get(name, name.replace("_", " "))
+        click.echo(f"{label:15} {'-' if value is None or value == '' else value}")
 
 
 @tasks.command()
@@ -163,7 +175,7 @@ def scan_zombies(*, fix: bool, threshold: float, as_json: bool, store: Store) ->
 
 
 @click.command("zombie-daemon")
-@option("--interval", type=click.FloatRange(0.01), default=30.0, show_default=True, help="Seconds between scans.")
+@option("--interval", type=Span(0.01), default=30.0, show_default=True, help="Seconds between scans.")
 @_THRESHOLD
 @code_options
 def zombie_daemon(*, interval: float, threshold: float, store: Store) -> None:
@@ -175,7 +187,7 @@ def zombie_daemon(*, interval: float, threshold: float, store: Store) -> None:
     async def work() -> None:
         from ruvon.zombie_scanner import ZombieScanner  # noqa: PLC0415
 
-        async with opened(store, create=True, execution="queue") as session:
+        async with opened(store, create=True, execution="queue", serves=True) as session:
             scanner = ZombieScanner(
                 session.builder, threshold=timedelta(seconds=threshold), interval=timedelta(seconds=interval)
             )

@@ -32,7 +32,8 @@ def version_name(definition: "Definition", *, length: int = 8) -> str:
 def definitions() -> None:
     """The definitions that the database has: every version that a run ever had, with who runs it now.
 
-    A run keeps the definition that it began with, whatever is deployed, until `ruvon migrate` moves it.
+    A run keeps the definition that it began with, whatever is deployed, until `ruvon migrate` moves it. Its digest is a
+    checksum of all that it means: two definitions with one digest are the same.
     """
 
 

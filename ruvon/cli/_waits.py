@@ -10,7 +10,17 @@ from ruvon.cli._output import moment, to_json
 if TYPE_CHECKING:
     from ruvon import ir
 
-__all__ = ["WAITS", "answerable", "described_waits", "form_of", "form_type", "print_waits", "resolved", "sample"]
+__all__ = [
+    "WAITS",
+    "answerable",
+    "described_waits",
+    "form_of",
+    "form_type",
+    "print_waits",
+    "resolved",
+    "sample",
+    "short_name",
+]
 
 Schema = Mapping[str, Any]
 _ASKED: Final = frozenset({"human", "input", "signal"})
@@ -138,7 +148,7 @@ def _number(schema: Schema) -> Any:
 def print_waits(waits: Iterable[Mapping[str, Any]], *, err: bool = False) -> None:
     """A line or two for each wait."""
     for wait in waits:
-        name = str(wait.get("name", "")).partition(":")[2] or wait.get("name") or wait["step"]
+        name = short_name(wait) or wait["step"]
         until = f", until {wait['due_at']}" if wait.get("due_at") else ""
         key = f" with the key {wait['key']}" if wait["kind"] == "signal" and wait.get("key") else ""
         what = f"{WAITS.get(wait['kind'], wait['kind'])} {name}{key}"
@@ -146,6 +156,12 @@ def print_waits(waits: Iterable[Mapping[str, Any]], *, err: bool = False) -> Non
         _print_shown(wait, err=err)
         if wait.get("form"):
             click.echo(f"    asks for: {', '.join(_fields(wait['form']))}", err=err)
+
+
+def short_name(wait: Mapping[str, Any]) -> str:
+    """What a wait is for: the name of the signal's class without its module, of a form or of a child; may be empty."""
+    name = str(wait.get("name") or "")
+    return name.partition(":")[2] or name
 
 
 WAITS: Final = {

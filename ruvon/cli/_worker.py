@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from ruvon.cli._options import option
+from ruvon.cli._options import Span, option
 from ruvon.cli._output import Exit, fail, moment, print_json, print_table
 from ruvon.cli._session import Session, Store, await_it, code_options, opened, store_options
 
@@ -23,9 +24,9 @@ __all__ = ["worker", "workers"]
 @click.command()
 @option("--queue", "queues", multiple=True, metavar="NAME", help="A queue to serve; default: all.")
 @option("--concurrency", type=click.IntRange(1), default=8, show_default=True, help="Tasks at a time.")
-@option("--grace", type=click.FloatRange(0), default=30.0, show_default=True, help="Seconds to finish in at the end.")
-@option("--lease", type=click.FloatRange(0.1), default=30.0, show_default=True, help="Seconds until it counts as dead.")
-@option("--poll", type=click.FloatRange(0.01), default=1.0, show_default=True, help="Seconds between looks, unasked.")
+@option("--grace", type=Span(0), default=30.0, show_default=True, help="Seconds to finish in at the end.")
+@option("--lease", type=Span(0.1), default=30.0, show_default=True, help="Seconds until it counts as dead.")
+@option("--poll", type=Span(0.01), default=1.0, show_default=True, help="Seconds between looks, unasked.")
 @option("--health-file", metavar="FILE", help="Rewritten with each sign of life, deleted at the end.")
 @option("--worker-id", metavar="ID", help="Its name; default: host, process and a random part.")
 @option("--all", "adopt", is_flag=True, help="Go on with every run that nobody drives, not only with its tasks.")
@@ -48,8 +49,14 @@ def worker(
     """
     if store.execution is not None:
         fail("a worker claims tasks from the database, whoever queued them; leave --execution out", Exit.USAGE)
+    if "" in queues:
+        fail("--queue is empty; name a queue, or leave the option out to serve all", Exit.USAGE)
     if health_file is not None and not Path(health_file).absolute().parent.is_dir():
         fail(f"there is no folder for the health file {health_file}", Exit.USAGE)
+    if health_file is not None and Path(health_file).is_dir():
+        fail(f"the health file {health_file} is a folder; name a file in it", Exit.USAGE)
+    if worker_id is not None and not worker_id.isprintable():
+        fail("the id of a worker is one line of printable text", Exit.USAGE)
     settings: dict[str, Any] = {
         "queues": queues,
         "concurrency": concurrency,
@@ -62,7 +69,7 @@ def worker(
     }
 
     async def work() -> bool:
-        async with opened(store, create=True, execution="queue") as session:
+        async with opened(store, create=True, execution="queue", serves=True) as session:
             made = _made(session, settings)
             await _serve(made)
             return made.has_left_bodies
@@ -86,6 +93,13 @@ def _made(session: Session, settings: dict[str, Any]) -> "Worker":
     return Worker(session.builder, **seconds, **settings)
 
 
+def _spare_collections() -> None:
+    """Let the garbage collector leave alone what is loaded for good, and look less often at what comes and goes."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
+
 async def _serve(made: "Worker") -> None:
     """Work until a signal."""
     loop = asyncio.get_running_loop()
@@ -93,6 +107,7 @@ async def _serve(made: "Worker") -> None:
         with contextlib.suppress(NotImplementedError):  # a platform without them is ended by Ctrl-C at once
             loop.add_signal_handler(number, made.stop)
     click.echo(f"the worker {made.worker_id} runs; Ctrl-C ends it", err=True)
+    _spare_collections()
     await made.run()
 
 
@@ -102,11 +117,14 @@ async def _serve(made: "Worker") -> None:
 def workers(*, as_json: bool, db: str | None) -> None:
     """Show the workers of the database: what they serve and run, and when they gave their last sign of life.
 
+    One that has been silent for longer than its --lease is gone; it stays on the list for a day.
+
     Example: ruvon workers
     """
 
     async def work() -> list[dict[str, Any]]:
         async with opened(Store(db)) as session:
+            now = session.builder.clock.now_us()
             return [
                 {
                     "worker_id": found.worker_id,
@@ -118,6 +136,7 @@ def workers(*, as_json: bool, db: str | None) -> None:
                     "draining": found.draining,
                     "started": moment(found.started_us),
                     "seen": moment(found.seen_us),
+                    "silent_seconds": round(max(0, now - found.seen_us) / 1_000_000, 3),
                 }
                 for found in await session.provider.list_workers()
             ]
@@ -127,4 +146,4 @@ def workers(*, as_json: bool, db: str | None) -> None:
         print_json(rows)
         return
     shown = [{**row, "queues": ",".join(row["queues"]) or "all"} for row in rows]
-    print_table(shown, ["worker_id", "queues", "concurrency", "running", "draining", "seen"])
+    print_table(shown, ["worker_id", "queues", "concurrency", "running", "draining", "seen", "silent_seconds"])

@@ -4,7 +4,7 @@ from typing import Final
 
 __all__ = ["HEAD", "MigrationError"]
 
-HEAD: Final = "0003"
+HEAD: Final = "0006"
 
 
 class MigrationError(RuntimeError):

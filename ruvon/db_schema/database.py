@@ -219,10 +219,28 @@ tasks = sa.Table(
     _column("lease_us", _INT),
     _column("crashes", _INT, default="0"),
     _maybe("progress", _BYTES),
+    _maybe("concurrency_key", _NAME),
 )
 sa.Index("ix_tasks_pending", tasks.c.priority.desc(), tasks.c.available_us, **_where("status = 'pending'"))
+sa.Index(
+    "ix_tasks_wakes",
+    tasks.c.priority.desc(),
+    tasks.c.available_us,
+    **_where("status = 'pending' AND kind <> 'step'"),
+)
 sa.Index("ix_tasks_leases", tasks.c.lease_us, **_where("status = 'claimed'"))
 sa.Index("ix_tasks_workflow", tasks.c.workflow_id)
+
+sa.Table(
+    "queue_limits",
+    metadata,
+    _key("queue", _NAME),
+    _maybe("concurrency", _INT),
+    _maybe("per_key", _INT),
+    _maybe("rate", _INT),
+    _column("period_us", _INT),
+    _column("starts", sa.Text()),
+)
 
 sa.Table(
     "workers",
@@ -324,5 +342,15 @@ sa.Table(
     _column("metadata", sa.Text()),
 )
 
-OWN_TABLES: Final = frozenset(metadata.tables)
+# Which instances of a server are held; not on devices, whose lock file says it. What a crash of the server does to it is
+# right: then no holder has died. SQLAlchemy cannot declare a table of one dialect only.
+_CREATE_DRIVES: Final = """
+CREATE UNLOGGED TABLE IF NOT EXISTS workflow_drives (
+    workflow_key BIGINT PRIMARY KEY, token BYTEA NOT NULL, deaths BIGINT NOT NULL
+)"""
+_DROP_DRIVES: Final = "DROP TABLE IF EXISTS workflow_drives"
+for _moment, _statement in (("after_create", _CREATE_DRIVES), ("after_drop", _DROP_DRIVES)):
+    sa.event.listen(metadata, _moment, sa.DDL(_statement).execute_if(dialect="postgresql"))  # type: ignore[no-untyped-call]
+
+OWN_TABLES: Final = frozenset([*metadata.tables, "workflow_drives"])
 """The tables that only Ruvon writes and reads; what an application declares later is its own."""

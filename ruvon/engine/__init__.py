@@ -8,7 +8,7 @@ from ruvon.engine._cancel import is_cleaning_up, leave_fork, stop_strand
 from ruvon.engine._compile import Compiler, build_program
 from ruvon.engine._context import RunContext, idempotency_key
 from ruvon.engine._effects import EXPIRED, Arrival, Effect, Expired, Given, Message
-from ruvon.engine._engine import Definitions, Engine, ProgramCache
+from ruvon.engine._engine import Engine
 from ruvon.engine._error_records import ErrorRecord, rebuild, record_error
 from ruvon.engine._errors import (
     CompensationFailedError,
@@ -22,6 +22,7 @@ from ruvon.engine._errors import (
     UnknownWorkflowTypeError,
     WorkerCrashError,
     WorkflowFinishedError,
+    WrongArgumentError,
 )
 from ruvon.engine._frames import (
     BodyFrame,
@@ -43,6 +44,7 @@ from ruvon.engine._interceptors import StepCall, StepInterceptor
 from ruvon.engine._join import BranchWrites, merge_branches
 from ruvon.engine._machine import fail, finish_node, forget_frame, handled_error, path_of_try, record_step, unwind
 from ruvon.engine._merge import merge_result, step_writes
+from ruvon.engine._net import is_net
 from ruvon.engine._observe import Observers
 from ruvon.engine._program import (
     ENTERED,
@@ -58,6 +60,7 @@ from ruvon.engine._program import (
     TryHandler,
     TryOp,
 )
+from ruvon.engine._program_source import Definitions, ProgramCache
 from ruvon.engine._retry import next_attempt_us
 from ruvon.engine._rewind import RepairPlan
 from ruvon.engine._run import Run
@@ -124,6 +127,7 @@ __all__ = [
     "WaitState",
     "WorkerCrashError",
     "WorkflowFinishedError",
+    "WrongArgumentError",
     "as_mapping",
     "bind_variable",
     "build_program",
@@ -134,6 +138,7 @@ __all__ = [
     "handled_error",
     "idempotency_key",
     "is_cleaning_up",
+    "is_net",
     "leave_fork",
     "merge_branches",
     "merge_result",

@@ -23,39 +23,43 @@ def require_open(run: Run) -> None:
         raise WorkflowFinishedError(run.id, run.status.value)
 
 
-async def accept_input(run: Run, given: object) -> None:
+async def accept_input(run: Run, given: object) -> WaitState | None:
     """Check a call of `next_step` against where the instance stands, and hand the input to who waits for it.
 
     What somebody waits for is sent as every answer is, so that of two that come at the same time one is refused.
+
+    Returns:
+        The wait that it was sent to, if any.
     """
     require_open(run)
     if run.status is WorkflowStatus.COMPENSATING:
         raise WorkflowBusyError(run.id)
     if given is None:
-        return
+        return None
     asking = [strand for strand in run.waiting.values() if _asks(strand)]
     if asking:
         strand, value = _check(run, asking[0], given)
-        await _send(run, strand, value)
-        return
+        return await _send(run, strand, value)
     if run.waiting or len(run.root.frames) > 1:
         raise NotWaitingForInputError(run.id, run.status.value, current_step(run))
     run.root.input = _checked_now(run, given)
+    return None
 
 
-async def _send(run: Run, strand: Strand, value: object) -> None:
-    """Append the input to the inbox, unless an answer to the same wait was there before."""
-    wait = strand.wait
+async def _send(run: Run, strand: Strand, value: object) -> WaitState | None:
+    """Append the input to the inbox, unless an answer to the same wait was there before, or its time is over."""
+    wait, now = strand.wait, run.now_us()
     if wait is None:
-        return
+        return None
+    if wait.due_us is not None and wait.due_us <= now:
+        raise NotWaitingForInputError(run.id, run.status.value, current_step(run))
     store, workflow_id = run.services.store, run.record.workflow_id
     data = run.program.types.dynamic.encode(value, "the input")
-    entry = InboxEntry(
-        workflow_id, InboxKind.ANSWER, wait.activation, data, None, wait.answer_key, run.services.clock.now_us()
-    )
+    entry = InboxEntry(workflow_id, InboxKind.ANSWER, wait.activation, data, None, wait.answer_key, now)
     if not await store.append_inbox(entry):
         raise NotWaitingForInputError(run.id, run.status.value, current_step(run))
     run.inbox = list(await store.read_inbox(workflow_id))
+    return wait
 
 
 def _checked_now(run: Run, given: object) -> object:
@@ -69,6 +73,11 @@ def _checked_now(run: Run, given: object) -> object:
 
 def _asks(strand: Strand) -> bool:
     return strand.wait is not None and strand.wait.kind in (WaitKind.HUMAN, WaitKind.INPUT)
+
+
+def _asking(run: Run) -> list[str]:
+    """The steps that wait for an answer."""
+    return [strand.wait.node for strand in run.waiting.values() if _asks(strand) and strand.wait is not None]
 
 
 def _check(run: Run, strand: Strand, value: object) -> tuple[Strand, object]:
@@ -94,6 +103,9 @@ def find_answered(run: Run, value: object, *, step: str | None, wait_id: str | N
         and (wait_id is None or strand.wait.activation == wait_id)
     ]
     if not found:
+        asking = _asking(run)
+        if step is not None and asking and step not in asking:
+            raise NotWaitingForInputError(run.id, run.status.value, step, asking)
         raise NotWaitingForInputError(run.id, run.status.value, current_step(run))
     if len(found) > 1:
         names = [f"`{strand.wait.node}`" for strand in found if strand.wait is not None]
@@ -109,23 +121,30 @@ def find_answered(run: Run, value: object, *, step: str | None, wait_id: str | N
 def encode_signal(run: Run, message: object, payload: object) -> tuple[TypeText, bytes]:
     """The type text and the validated, encoded message of a signal that the definition receives."""
     received = _received(run.program.definition)
+    if isinstance(message, type):
+        problem = f"it is the class `{message.__name__}`; give an instance of it, or its name"
+        raise InvalidInputError(message.__name__, [problem], subject="the signal")
     if isinstance(message, str):
+        wanted = message
         matching = [text for text in received if message in (text, text.partition(":")[2])]
         value: Any = payload if payload is not None else {}
     else:
         text = type_text(type(message))
+        wanted = type(message).__qualname__
         matching = [text] if text in received else []
         value = message
+    subject = f"the signal `{wanted}`"
     if not matching:
-        wanted = message if isinstance(message, str) else type(message).__qualname__
         names = ", ".join(f"`{text.partition(':')[2] or text}`" for text in received) or "none"
-        raise InvalidInputError("signal", [f"this workflow receives no `{wanted}`; it receives {names}"])
+        problem = f"this workflow receives no `{wanted}`; it receives {names}"
+        raise InvalidInputError(wanted, [problem], subject=subject)
     name = matching[0]
     types = run.program.types
     try:
         checked = validate(types.annotation(name), value, "signal")
     except InvalidValueError as exc:
-        raise InvalidInputError("signal", [f"`{item.path}` {item.reason}" for item in exc.fields]) from None
+        problems = [f"`{item.path}` {item.reason}" for item in exc.fields]
+        raise InvalidInputError(wanted, problems, subject=subject) from None
     return name, types.codec(name).encode(checked, "signal")
 
 

@@ -49,7 +49,10 @@ def _was_under_way(run: Run, strand: Strand) -> bool:
     wait = strand.wait
     if wait is not None:
         return wait.kind is WaitKind.RETRY and wait.due_us is not None and wait.due_us <= run.now_us()
-    return strand.ended is None and bool(strand.frames) and not isinstance(strand.frames[-1], ForkFrame)
+    top = strand.frames[-1] if strand.frames else None
+    if isinstance(top, ForkFrame):
+        return top.unbegun  # branches that stand at their beginning are in no commit
+    return strand.ended is None and top is not None
 
 
 async def _place(run: Run, strand: Strand) -> tuple[str, str]:
@@ -61,7 +64,9 @@ async def _place(run: Run, strand: Strand) -> tuple[str, str]:
         ]
         return (found[-1].node, f"{found[-1].activation}:compensate") if found else ("", "")
     if isinstance(frame, ForkFrame):
-        return "", ""
+        index = frame.op.first_to_start(frame) or 0
+        entry = frame.op.graph_of(index).entry
+        return entry, f"{frame.base}[{frame.op.label(index)}]/{entry}"
     return frame.pc, frame.activation(frame.pc)
 
 

@@ -28,7 +28,9 @@ __all__ = [
     "cut_cleanups",
     "ending_dues",
     "ends_early",
+    "exit_after",
     "is_cleaning_up",
+    "is_kept_back",
     "is_stopping",
     "leave_fork",
     "leave_strand",
@@ -41,8 +43,11 @@ _PASSED: Final = 0
 
 
 def begin_cancel(run: Run, reason: str, *, compensate: bool) -> None:
-    """Ask awaited children to end, then leave everything, `finally` included."""
-    if run.cancelling is not None or isinstance(run.root.frames[-1], UndoFrame):
+    """Ask awaited children to end, then leave everything, `finally` included.
+
+    What rolls a scope back finishes that first; a whole instance that is being rolled back ends by that.
+    """
+    if run.cancelling is not None or run.is_undone:
         return
     run.cancel_compensates = compensate
     run.log("cancel", "", "", note=reason)
@@ -81,8 +86,10 @@ def _lead_out(run: Run, reason: str) -> None:
 
 
 def _awaits_child(strand: Strand) -> bool:
-    """Whether a strand waits for a child that is to end first; a child of what cleans up is left alone."""
-    return strand.wait is not None and strand.wait.kind is WaitKind.CHILD and not is_cleaning_up(strand)
+    """Whether a strand waits for a child that is to end first; one of what cleans up or rolls back is left alone."""
+    if strand.wait is None or strand.wait.kind is not WaitKind.CHILD:
+        return False
+    return not isinstance(strand.frames[-1], UndoFrame) and not is_cleaning_up(strand)
 
 
 def _hurry(run: Run, strand: Strand) -> None:
@@ -99,9 +106,19 @@ def cancel_entry(run: Run, child: str, payload: bytes) -> InboxEntry:
 
 def cancel_when_free(run: Run) -> None:
     """Leave everything once no awaited child is left."""
-    if any(_awaits_child(strand) for strand in run.waiting.values()):
-        return
-    stop_strand(run, run.root)
+    if not _is_child_left(run):
+        stop_strand(run, run.root)
+
+
+def _is_child_left(run: Run) -> bool:
+    return any(_awaits_child(strand) for strand in run.waiting.values())
+
+
+def is_kept_back(run: Run, strand: Strand) -> bool:
+    """Whether a strand is to begin nothing more: the instance is led out, and awaited children end before it leaves."""
+    if run.cancelling is None or isinstance(strand.frames[-1], UndoFrame) or is_cleaning_up(strand):
+        return False
+    return _is_child_left(run)
 
 
 def stop_strand(run: Run, strand: Strand) -> None:
@@ -144,6 +161,13 @@ def leave_strand(run: Run, strand: Strand) -> None:
     unwind(run, strand, Exit(ExitKind.CANCEL, reason=run.cancelling or "", error=run.cancel_error))
     if strand.ended is None:
         run.ready.append(strand)
+
+
+def exit_after(run: Run, strand: Strand, leaving: Exit) -> Exit:
+    """How a strand goes on behind the rollback of a scope: as a cancel has it, where one has come meanwhile."""
+    if cleans_up(strand) or not (is_stopping(strand) or (run.cancelling is not None and not is_cleaning_up(strand))):
+        return leaving
+    return Exit(ExitKind.CANCEL, reason=run.cancelling or "", error=run.cancel_error)
 
 
 def leave_fork(run: Run, owner: Strand, fork: ForkFrame) -> None:

@@ -84,6 +84,7 @@ def _add_outgoing(transition: Transition, out: Outgoing) -> None:
 def _add_waits(run: Run, transition: Transition) -> None:
     waits = [strand.wait for strand in run.waiting.values() if strand.wait is not None]
     if waits:
+        run.hears = True
         transition.waiting_for = orjson.dumps([_shown(wait) for wait in waits])
     moments = [wait.due_us for wait in waits if wait.due_us is not None]
     moments += [fork.due_us for _, fork in run.forks.values() if fork.due_us is not None and fork.due_us > 0]

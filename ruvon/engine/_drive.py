@@ -8,10 +8,10 @@ that moment ride together. The drive ends when the instance has ended or everyth
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, Final, final
+from typing import Any, Final, Protocol, final
 from uuid import UUID
 
-from ruvon.engine._cancel import ends_early, leave_strand
+from ruvon.engine._cancel import ends_early, is_kept_back, leave_strand
 from ruvon.engine._commit import build_transition, committed
 from ruvon.engine._frames import Strand, UndoFrame
 from ruvon.engine._inbox import next_due_us, ring, take_inbox, withdraw_overdue
@@ -21,20 +21,35 @@ from ruvon.engine._run import Run
 from ruvon.engine._shared import SharedCommit
 from ruvon.providers import InboxKind, Transition
 
-__all__ = ["Drive"]
+__all__ = ["Company", "Drive"]
 
 _LOOK_AGAIN_US: Final = 1_000_000
 """So long after the last look the inbox is read unasked: a body that blocks the loop keeps the store from telling."""
+_COMPANY_US: Final = 50_000
+"""So long a drive that has nothing to do stays for reports of this process before it lets the instance go."""
+
+
+class Company(Protocol):
+    """Others of this process that work for the same instance."""
+
+    def is_expected(self) -> bool:
+        """Whether a report of theirs may come soon; the store tells the holder when it has come."""
+        ...
+
+    def take_reported(self) -> bool:
+        """Whether they have reported since this was asked last; the inbox is read next."""
+        ...
 
 
 @final
 class Drive:
     """Drives one run; made anew for each call of `next_step` or `run`."""
 
-    def __init__(self, run: Run, *, patient: bool, torn: bool = False) -> None:
+    def __init__(self, run: Run, *, patient: bool, torn: bool = False, company: Company | None = None) -> None:
         self.run = run
         self.patient = patient
         """Sleep until timers and retries are due instead of returning."""
+        self._company = company
         self._tasks: dict[asyncio.Task[None], Strand | None] = {}
         self._wake = asyncio.Event()
         self._inline: tuple[Strand, asyncio.Task[Any]] | None = None
@@ -191,6 +206,12 @@ class Drive:
             return True
         if run.root.ended is not None or run.fatal is not None or run.halted is not None:
             return False
+        if self._company is not None:
+            if self._company.take_reported():
+                self._news = True
+                return True
+            if self._company.is_expected():
+                return await self._await_company()
         due = next_due_us(run, own=True)
         if due is None or not (self.patient or due <= run.now_us()):
             return False
@@ -198,6 +219,16 @@ class Drive:
         if not self._news:
             await self._sleep_until(next_due_us(run, own=False) or due)  # a person's time may run out before a timer
         return True
+
+    async def _await_company(self) -> bool:
+        """Wait a moment for what others of this process are about to report; whether there is something to do."""
+        now = self.run.now_us()
+        soon = now + _COMPANY_US
+        due = next_due_us(self.run, own=False)
+        self._wake.clear()
+        if not self._news:
+            await self._sleep_until(soon if due is None else min(due, soon))
+        return self._news or (due is not None and due <= self.run.now_us())
 
     def _start_children(self) -> bool:
         run = self.run
@@ -247,6 +278,8 @@ class Drive:
                     await self._take_news()
                     if self._must_stop(strand):
                         break
+                if run.cancelling is not None and is_kept_back(run, strand):
+                    break
                 await effect.perform(run)
                 if run.restarted:
                     break
@@ -278,7 +311,11 @@ class Drive:
             strand.stopped = False
             if strand in run.losers:
                 run.losers.remove(strand)
-            if strand.ended is None and run.fatal is None and not isinstance(strand.frames[-1], UndoFrame):
+            if strand.ended is not None or run.fatal is not None:
+                return
+            if isinstance(strand.frames[-1], UndoFrame):
+                run.resume(strand)  # a rollback comes to its end; then the strand leaves
+            else:
                 if strand.wait is not None:
                     run.waiting.pop(strand.wait.activation, None)
                     strand.wait = None
@@ -377,3 +414,5 @@ class Drive:
             run.told.add(entry.workflow_id)
             if entry.kind is InboxKind.REPAIR:
                 run.spawned.append(entry.workflow_id)  # a child that undoes itself is driven like one that begins
+        if run.spawned:
+            self._wake.set()  # the branch whose commit it was may run on for long

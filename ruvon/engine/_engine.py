@@ -5,31 +5,31 @@ drives it, and lets it go. Everything about what a step means lies elsewhere.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
-from typing import Any, Protocol, TypeAlias, final
+from functools import partial
+from typing import Any, TypeAlias, final
 from uuid import UUID
 
 from ruvon.engine._brake import count_crash
 from ruvon.engine._children import ChildMaker
 from ruvon.engine._commit import snapshot_of
-from ruvon.engine._compile import CompileNode, build_program
-from ruvon.engine._drive import Drive
-from ruvon.engine._errors import InvalidInitialDataError, UnknownWorkflowTypeError
+from ruvon.engine._compile import CompileNode
+from ruvon.engine._drive import Company, Drive
+from ruvon.engine._errors import InvalidInitialDataError
 from ruvon.engine._interceptors import StepInterceptor, chained
+from ruvon.engine._leftovers import refuse_leftovers
 from ruvon.engine._load import load_run, read_kept
 from ruvon.engine._merge import step_writes
+from ruvon.engine._net import QUEUE, TAKEOVER_US, Net, find_told, is_net
 from ruvon.engine._observe import Observers, started
 from ruvon.engine._position import encode_position
 from ruvon.engine._program import Program
-from ruvon.engine._program_cache import ProgramCache, child_types
+from ruvon.engine._program_source import Definitions, ProgramCache, ProgramSource
 from ruvon.engine._resume import accept_repairs, begin
 from ruvon.engine._rewind import RepairPlan, begin_rewind, forked, planned_rewind
 from ruvon.engine._run import Run
 from ruvon.engine._scope import Names, StoredScopes
 from ruvon.engine._text_log import write_lines
-from ruvon.ir._canonical import digest, dump, load
-from ruvon.ir._errors import RuvonError
-from ruvon.ir._nodes import Definition, Merge
+from ruvon.ir._nodes import Merge
 from ruvon.ir.values import InvalidValueError
 from ruvon.models import WorkflowStatus, WorkflowStep
 from ruvon.providers import (
@@ -41,7 +41,6 @@ from ruvon.providers import (
     Hold,
     IdSource,
     InferenceProvider,
-    InstanceFilter,
     InstanceRecord,
     StaleWorkflowError,
     TaskKind,
@@ -52,35 +51,16 @@ from ruvon.providers import (
     WorkflowBusyError,
     WorkflowNotFoundError,
 )
+from ruvon.providers.encryption import refuse_sealed
 
-__all__ = ["Definitions", "Engine", "Prepare", "ProgramCache"]
+__all__ = ["Engine", "Prepare"]
 
 Prepare: TypeAlias = Callable[[Run], Awaitable[None] | None]
 """Changes a loaded run before it is driven; what it raises ends the call with nothing changed."""
 
 
-class Definitions(Protocol):
-    """Where the engine finds the definition of a workflow type; the builder's registry."""
-
-    def find(self, workflow_type: str, version: str | None, /) -> Definition:
-        """The newest definition of a type, or that of a version.
-
-        Raises:
-            UnknownWorkflowTypeError: there is none.
-        """
-        ...
-
-    def schedule_policy(self, workflow_type: str, /) -> tuple[str, int]:
-        """What its declaration says of overlapping and of missed runs: `overlap` and `catch_up`."""
-        ...
-
-    def load(self, path: str, /) -> object:
-        """The object at a path, inside the allowed import roots."""
-        ...
-
-
 @final
-class Engine:
+class Engine(ProgramSource):
     """Drives instances over one store."""
 
     def __init__(
@@ -105,14 +85,13 @@ class Engine:
         crash_budget: int | None = 5,
         cleanup_deadline_us: int | None = 30_000_000,
     ) -> None:
-        self.store = store
+        super().__init__(store, definitions, compile_node, step_types, programs)
         self.execution = execution
         self.threads_bodies = execution.threads_bodies
         self.clock = clock
         self.ids = ids
         self.observers = observers if isinstance(observers, Observers) else Observers(observers)
         self.resources: Mapping[type, object] = resources or {}
-        self.step_types: Mapping[str, type[WorkflowStep]] = step_types if step_types is not None else {}
         self.intercept = chained(interceptors)
         self.egress = egress
         self.wasm = wasm_runtime
@@ -125,11 +104,10 @@ class Engine:
         """Instances whose last drive in this process failed before its end: they were under way."""
         self.waits_for_timers = True
         """A drive that begins a child sleeps until the child's timers are due; a worker leaves that to its scheduler."""
-        self._definitions = definitions
-        self._compile_node = compile_node
+        self.takeover_us = TAKEOVER_US
+        """In a store that workers serve: how long a drive of this process may be dead before a worker looks for it."""
         self._secrets = secrets
         self._templates = templates
-        self._programs = programs if programs is not None else ProgramCache()
 
     # Services of a run
 
@@ -151,89 +129,6 @@ class Engine:
     ) -> None:
         """Append to the execution log; what goes wrong with that touches no workflow."""
         await write_lines(self.store, workflow_id, step, lines)
-
-    # Programs
-
-    def program_for(self, workflow_type: str, version: str | None) -> Program:
-        """The program of a registered type."""
-        definition = self._find(workflow_type, version)
-        known = self._programs.by_definition.get(id(definition))
-        if known is None:
-            known = (definition, self._build(definition, digest(definition)))
-            self._programs.by_definition[id(definition)] = known
-        return known[1]
-
-    def program_from(self, definition: Definition) -> Program:
-        """The program of a definition, registered or not.
-
-        Raises:
-            DefinitionDriftError: the deployed code does not fit it.
-            ProgramError: it cannot run here.
-        """
-        return self._build(definition, digest(definition))
-
-    def _find(self, workflow_type: str, version: str | None) -> Definition:
-        """A definition as registered, or, where nobody registered the type here, as stored with what starts it."""
-        try:
-            return self._definitions.find(workflow_type, version)
-        except UnknownWorkflowTypeError:
-            found = self._programs.stored.get((workflow_type, version))
-            if found is None:
-                raise
-            return found
-
-    async def _learn_children(self, program: Program) -> None:
-        """Look in the store for the definitions of types that a program starts and nobody has registered here."""
-        if program.digest in self._programs.learnt:
-            return
-        for child, version in child_types(program.definition):
-            try:
-                self._definitions.find(child, version)
-            except UnknownWorkflowTypeError:
-                for item in await self.store.list_definitions(child):
-                    definition = load(item.text)
-                    self._programs.stored[child, item.workflow_version] = definition
-                    self._programs.stored[child, None] = definition
-        self._programs.learnt.add(program.digest)
-
-    def family(self, program: Program) -> tuple[DefinitionRecord, ...]:
-        """The definitions of a program and of everything that it starts, as far as they are known here."""
-        found: dict[bytes, DefinitionRecord] = {}
-        pending = [program]
-        while pending:
-            member = pending.pop()
-            if member.digest in found:
-                continue
-            found[member.digest] = self.definition_record(member)
-            for child, version in child_types(member.definition):
-                with suppress(RuvonError):  # what cannot run here is told when it is started
-                    pending.append(self.program_for(child, version))
-        return tuple(found.values())
-
-    async def program_of(self, record: InstanceRecord) -> Program:
-        """The program of an instance: its own definition, from the store."""
-        return await self.program_by_digest(record.digest)
-
-    async def program_by_digest(self, digest: bytes) -> Program:
-        """The program of a stored definition.
-
-        Raises:
-            DefinitionNotFoundError: the store has none with this digest.
-            DefinitionDriftError: the deployed code does not fit it.
-            ProgramError: it cannot run here.
-        """
-        known = self._programs.by_digest.get(digest)
-        if known is not None:
-            return known
-        stored = await self.store.get_definition(digest)
-        return self._build(load(stored.text), digest)
-
-    def _build(self, definition: Definition, key: bytes) -> Program:
-        known = self._programs.by_digest.get(key)
-        if known is None:
-            made = build_program(definition, key, self._definitions.load, self._compile_node, self.step_types)
-            known = self._programs.by_digest[key] = made
-        return known
 
     # Creating
 
@@ -295,10 +190,6 @@ class Engine:
         record.current_step = program.body.entry if program.body.entry in program.body.ops else None
         return record, self.definition_record(program)
 
-    def schedule_policy(self, workflow_type: str) -> tuple[str, int]:
-        """`overlap` and `catch_up` as a workflow's own declaration has them."""
-        return self._definitions.schedule_policy(workflow_type)
-
     def pack_data(self, program: Program, data: object) -> bytes:
         """Initial data for instances that are made later, encoded.
 
@@ -310,16 +201,9 @@ class Engine:
 
     def unpack_data(self, program: Program, data: bytes) -> object:
         """What `pack_data` encoded; nothing becomes what the state's class makes of nothing."""
+        refuse_sealed(data, "the data of a schedule")
         found = program.types.dynamic.decode(data)
         return {} if found is None else found
-
-    def definition_record(self, program: Program) -> DefinitionRecord:
-        """A program's definition as stored."""
-        text = self._programs.texts.get(program.digest)
-        if text is None:
-            text = self._programs.texts[program.digest] = dump(program.definition)
-        definition = program.definition
-        return DefinitionRecord(program.digest, definition.workflow_type, definition.workflow_version, text)
 
     async def create(self, record: InstanceRecord, definition: DefinitionRecord, *, background: bool = False) -> None:
         """Write a new instance, and tell observers; in the `background` a worker drives it at once.
@@ -380,8 +264,13 @@ class Engine:
         by_step: bool = False,
         prepare: "Prepare | None" = None,
         died: bool = False,
+        company: Company | None = None,
+        task: TaskRecord | None = None,
     ) -> Run:
         """Take an instance, drive it as far as it goes now, and let it go.
+
+        In a store that workers serve a worker goes on with it when this process dies meanwhile, or when this call fails;
+        not where it goes on by step, because then nobody but the caller may say when.
 
         Args:
             workflow_id: the instance.
@@ -390,25 +279,30 @@ class Engine:
             prepare: changes the loaded run before it is driven (an answer, input, a repair); what it raises ends the
                 call with nothing changed.
             died: the process that drove it last is known to have died over it, though the store may not know.
+            company: others of this process whose reports for it are worth a short wait.
+            task: the claimed task that stands for the drive, where a worker does it.
 
         Raises:
             WorkflowBusyError: somebody else drives it; nothing was run.
         """
+        is_watched = task is None and not by_step and self.execution.runs_queued(QUEUE)
+        net = Net(self, self.takeover_us) if is_watched else None
         hold = await self.store.hold(workflow_id)
         died = died or hold.died
         try:
-            run = await self._drive_held(
-                hold, workflow_id, patient=patient, by_step=by_step, prepare=prepare, died=died
+            drive = partial(
+                self._drive_held, hold, workflow_id, patient=patient, by_step=by_step, company=company, net=net
             )
+            run = await drive(prepare=prepare, died=died)
             while run.restarted:
-                run = await self._drive_held(
-                    hold, workflow_id, patient=patient, by_step=by_step, prepare=None, died=False
-                )
+                run = await drive(prepare=None, died=False)
         finally:
             await hold.release()
-        if died:
-            await self._find_told(run)
+        if died or (task is not None and is_net(task)):
+            await find_told(run)
         await self._wake(run)
+        if net is not None:
+            await net.take_away()
         return run
 
     async def change(self, workflow_id: UUID, prepare: "Callable[[Run], None]") -> Run:
@@ -517,10 +411,12 @@ class Engine:
         by_step: bool,
         prepare: "Prepare | None",
         died: bool,
+        company: Company | None,
+        net: Net | None,
     ) -> Run:
         run = await self.load(await self.store.load_instance(workflow_id))
         if run.program.starts:
-            await self._learn_children(run.program)
+            await self.learn_children(run.program)
         run.token = hold.token
         run.by_step = by_step
         run.inbox = list(await self.store.read_inbox(workflow_id))
@@ -531,16 +427,21 @@ class Engine:
             await self._prepare(run, prepare)
         accept_repairs(run)
         if run.status.is_terminal and not run.moved:
+            await refuse_leftovers(run)
             return run
-        drive = Drive(run, patient=patient, torn=torn)
+        run.hears = run.hears or run.program.receives or bool(run.inbox)
+        drive = Drive(run, patient=patient, torn=torn, company=company)
         if died:
             await drive.settle()  # a death is counted before the next one may happen
         run.rests = False
+        if net is not None:
+            await net.spread(run)
         hold.driving()
         hold.listen(drive.notify)
         try:
             begin(run)
             await drive.go()
+            run.driven = True
         except BaseException:
             self._torn.add(workflow_id)
             raise
@@ -566,16 +467,12 @@ class Engine:
         """Let instances that were sent a message go on, where nobody drives them; messages that came too late, too."""
         for target in run.told:
             await self.poke(target)
-        if not run.status.is_terminal and await self._has_news(run):
+        if run.status.is_terminal:
+            left = run.driven and run.hears and await self.store.read_inbox(run.record.workflow_id)
+            if left:
+                await self.poke(run.record.workflow_id)
+        elif await self._has_news(run):
             await self.poke(run.record.workflow_id)
-
-    async def _find_told(self, run: Run) -> None:
-        """Children with messages: a lost process may have told them something and died before it could wake them."""
-        children = InstanceFilter(parent_id=run.record.workflow_id)
-        for row in await self.store.find_instances(children, limit=1_000) if run.program.starts else ():
-            child = UUID(row.workflow_id)
-            if not WorkflowStatus(row.status).is_terminal and await self.store.read_inbox(child):
-                run.told.add(child)
 
     async def _has_news(self, run: Run) -> bool:
         known = {entry.seq for entry in run.inbox}

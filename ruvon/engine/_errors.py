@@ -10,6 +10,7 @@ ExecutionError (ruvon.models)
 ├── ProgramError                  a definition cannot be made runnable here
 │   └── UnknownStepTypeError      a CALL names a step type that is not registered
 ├── RepairError                   a retry, jump or rewind asks for what is not there
+├── WrongArgumentError            something of another kind was given than what a method takes
 ├── CleanupDeadlineError          a `finally` of an instance that is ended early was cut short; only its log has it
 ├── WorkerCrashError              a run has taken its process down again and again: it is not taken up any more
 └── CompensationFailedError       a rollback ended, and some compensation did not work (ruvon.models)
@@ -34,7 +35,29 @@ __all__ = [
     "UnknownWorkflowTypeError",
     "WorkerCrashError",
     "WorkflowFinishedError",
+    "WrongArgumentError",
 ]
+
+
+class WrongArgumentError(ExecutionError, TypeError):
+    """Something of another kind was given than what a method takes; nothing was changed.
+
+    Args:
+        call: the method, as it is called.
+        wanted: what it takes.
+        given: what it was given.
+        remedy: how it is written; may be empty.
+    """
+
+    def __init__(self, call: str, wanted: str, given: object, remedy: str = "") -> None:
+        self.given = given
+        hint = f"; {remedy}" if remedy else ""
+        super().__init__(f"{call} takes {wanted}, not {_short(given)}{hint}")
+
+
+def _short(given: object, most: int = 80) -> str:
+    text = repr(given)
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 class WorkflowFinishedError(ExecutionError):
@@ -49,12 +72,24 @@ class WorkflowFinishedError(ExecutionError):
 
 
 class NotWaitingForInputError(ExecutionError):
-    """Input was given, but the workflow does not wait for any; nothing was changed."""
+    """Input was given, but the workflow does not wait for any; nothing was changed.
 
-    def __init__(self, workflow_id: str, status: str, step: str | None) -> None:
+    Args:
+        workflow_id: which workflow.
+        status: how it stands.
+        step: where it stands; with `asking`, the step that was named.
+        asking: the steps that do wait for input, where another one was named.
+    """
+
+    def __init__(self, workflow_id: str, status: str, step: str | None, asking: Sequence[str] = ()) -> None:
         self.workflow_id = workflow_id
         self.status = status
         self.step = step
+        self.asking = tuple(asking)
+        if self.asking:
+            names = ", ".join(f"`{name}`" for name in self.asking)
+            super().__init__(f"no step `{step}` of the workflow {workflow_id} waits for input; those that do: {names}")
+            return
         super().__init__(
             f"the workflow {workflow_id} does not wait for input (it is {status} at `{step}`); "
             "call next_step() without user_input to see whether what it waits for has arrived"
@@ -62,12 +97,18 @@ class NotWaitingForInputError(ExecutionError):
 
 
 class InvalidInputError(ExecutionError, ValueError):
-    """The input does not fit what waits for it; nothing was changed and the step keeps waiting."""
+    """The input does not fit what waits for it; nothing was changed and the step keeps waiting.
 
-    def __init__(self, step: str, problems: Sequence[str]) -> None:
+    Args:
+        step: the step, or the class of a signal.
+        problems: what does not fit.
+        subject: what is not valid; the input of the step, where nothing else is given.
+    """
+
+    def __init__(self, step: str, problems: Sequence[str], *, subject: str = "") -> None:
         self.step = step
         self.problems = tuple(problems)
-        super().__init__(f"the input of `{step}` is not valid: {'; '.join(self.problems)}")
+        super().__init__(f"{subject or f'the input of `{step}`'} is not valid: {'; '.join(self.problems)}")
 
 
 class InvalidInitialDataError(ExecutionError, ValueError):

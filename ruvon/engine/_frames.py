@@ -114,7 +114,8 @@ class WaitState:
     show: bytes | None = None
     """HUMAN: JSON of what the person is shown: task, role, assignee, data."""
     asked: bool = False
-    """HUMAN, INPUT: a step has asked already (pause directive, `ask`); the answer goes on from here."""
+    """HUMAN, INPUT: a step has asked already (pause directive, `ask`); the answer goes on from here. TASK: a worker had it
+    when its time to find one was over; a task that comes back from a dead worker has that time again."""
     unknown: bool = False
     """RETRY: the outcome of an attempt is unknown."""
     revision: int = 0
@@ -221,6 +222,7 @@ class ForkFrame:
         "op",
         "starts",
         "stopping",
+        "unbegun",
         "waiting_start",
         "winner",
     )
@@ -241,6 +243,8 @@ class ForkFrame:
         """The state that branches with an `after` began with; made again after a reload."""
         self.waiting_start: list[int] = []
         """Branches to start, in reverse order."""
+        self.unbegun = False
+        """It was loaded, and branches that may run now have not been started again."""
         self.items: list[object] | range | None = None
         self.limit: int | None = None
         self.stopping = False

@@ -5,7 +5,7 @@ somebody does; an answer, a child's end or a worker's result for a wait that is 
 in the transition of what it caused.
 """
 
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import orjson
 
@@ -22,11 +22,16 @@ from ruvon.engine._cancel import (
 from ruvon.engine._effects import EXPIRED, Given, Message
 from ruvon.engine._frames import Strand, UndoFrame, WaitKind, WaitState
 from ruvon.engine._machine import arrive
+from ruvon.engine._program import EffectOp
 from ruvon.engine._run import Run
 from ruvon.ir._nodes import Join, Parallel
-from ruvon.providers import InboxEntry, InboxKind
+from ruvon.providers import InboxEntry, InboxKind, TaskFilter, TaskStatus
 
 __all__ = ["next_due_us", "ring", "signal_of", "take_inbox", "withdraw_overdue"]
+
+_CLAIMED_US: Final = 30_000_000
+"""A worker's task is not looked at more often: its death takes about so long to be noticed."""
+_MOST_TASKS: Final = 10_000
 
 
 def take_inbox(run: Run) -> None:
@@ -214,7 +219,8 @@ def _overdue(run: Run, wait: WaitState) -> None:
 async def withdraw_overdue(run: Run) -> bool:
     """Withdraw the tasks that have found no worker in time; whether there were any, and the inbox has grown.
 
-    The queue decides: a task that a worker has taken by now is left to that worker. Doing this twice is harmless.
+    The queue decides: a task that a worker has taken by now is left to that worker, and looked at again later, because it
+    waits anew when the worker dies. Doing this twice is harmless.
     """
     overdue, run.overdue = run.overdue, []
     grown = False
@@ -222,8 +228,24 @@ async def withdraw_overdue(run: Run) -> bool:
         entry = InboxEntry(
             run.record.workflow_id, InboxKind.TASK_RESULT, wait.activation, b"{}", wait.key, at_us=run.now_us()
         )
-        grown = await run.services.store.withdraw_task(wait.key or "", entry) or grown
+        if not wait.asked and await run.services.store.withdraw_task(wait.key or "", entry):
+            grown = True
+        else:
+            await _look_later(run, wait)
     return grown
+
+
+async def _look_later(run: Run, wait: WaitState) -> None:
+    """Let the time of a task that a worker has, or had, begin again; one that is not in the queue any more has come back."""
+    op = run.program.ops.get(wait.node)
+    patience_us = op.patience_us if isinstance(op, EffectOp) else None
+    rows = await run.services.store.find_tasks(TaskFilter(workflow_id=run.record.workflow_id), limit=_MOST_TASKS)
+    status = next((row.status for row in rows if row.task_id == wait.key), None)
+    if patience_us is None or status not in {TaskStatus.CLAIMED, TaskStatus.PENDING}:
+        return
+    wait.asked = status == TaskStatus.CLAIMED
+    wait.due_us = run.now_us() + (max(patience_us, _CLAIMED_US) if wait.asked else patience_us)
+    run.moved = True
 
 
 def _expire(run: Run, strand: Strand) -> None:

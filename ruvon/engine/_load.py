@@ -17,6 +17,7 @@ from ruvon.engine._scope import Scope, StoredScopes
 from ruvon.engine._values import NONE
 from ruvon.ir._nodes import END
 from ruvon.providers import EngineStore, InstanceRecord, LogEntry, LogIncompleteError
+from ruvon.providers.encryption import refuse_sealed
 
 __all__ = ["Kept", "load_run", "loaded_at", "read_kept"]
 
@@ -37,8 +38,10 @@ async def read_kept(store: EngineStore, record: InstanceRecord) -> Kept:
     """The snapshot of a row with the deltas up to the row, or the same of a newer row.
 
     Raises:
+        UnknownEncryptionKeyError: it is encrypted, and the store was opened without keys.
         LogIncompleteError: entries between snapshot and row are missing, and nobody has changed the row since.
     """
+    refuse_sealed(record.position, f"the workflow {record.workflow_id}")
     while True:
         log: Sequence[LogEntry] = ()
         if record.last_seq > record.snapshot_seq:

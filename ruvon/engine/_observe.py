@@ -184,9 +184,9 @@ class Notices:
         self._collected = []
         await self.send()
 
-    def compensation_completed(self, step: str, error: BaseException | None) -> None:
+    def compensation_completed(self, step: str, error: BaseException | None, *, is_empty: bool) -> None:
         """A compensation was tried."""
-        self._add("on_compensation_completed", step_name=step, success=error is None, error=error)
+        self._add("on_compensation_completed", step_name=step, success=error is None, error=error, is_empty=is_empty)
 
     def child_started(
         self, child: InstanceRecord, program: Program, initial_state: Callable[[], Mapping[str, Any]]

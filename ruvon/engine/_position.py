@@ -278,6 +278,8 @@ def load_branches(run: Run) -> None:
         fork.branches[index] = strand
         run.stored.fill(strand.scope)
         _fill(run, strand, item)
+    for _, fork in run.forks.values():
+        fork.unbegun = fork.op.first_to_start(fork) is not None
 
 
 def _load_ended(run: Run, owner: Strand, fork: ForkFrame) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, final
 from ruvon.engine._inputs import InputSpec, merge_input
 from ruvon.engine._titles import title_of
 from ruvon.engine._values import Types
-from ruvon.ir._nodes import END, RESERVED_TARGETS, Decision, Definition, Graph, Loop, Node, Start, Target, Try
+from ruvon.ir._nodes import END, RESERVED_TARGETS, Decision, Definition, Graph, Loop, Node, Start, Target, Try, Wait
 
 if TYPE_CHECKING:
     from ruvon.engine._effects import Arrival, Effect
@@ -106,6 +106,11 @@ class EffectOp(Op):
     __slots__ = ()
     is_effect = True
 
+    @property
+    def patience_us(self) -> int | None:
+        """How long a task of it may wait for a worker, where that is limited."""
+        return None
+
 
 class LoopOp(Op):
     """LOOP."""
@@ -197,6 +202,10 @@ class ForkOp(Op):
     @abstractmethod
     def begin(self, run: "Run", owner: "Strand", fork: "ForkFrame") -> None:
         """Start the branches that may run; also after a reload."""
+
+    @abstractmethod
+    def first_to_start(self, fork: "ForkFrame") -> int | None:
+        """The first branch that `begin` would start of a PARALLEL as it was loaded; None where it would start none."""
 
     @abstractmethod
     def branch_scope(self, run: "Run", owner: "Strand", fork: "ForkFrame", index: int) -> "Strand":
@@ -310,7 +319,7 @@ def _inner_graphs(node: Node) -> Iterator[Graph]:
 class Program:
     """A definition that can run in this process; immutable after it is made."""
 
-    __slots__ = ("body", "definition", "digest", "ops", "shares_commits", "starts", "types")
+    __slots__ = ("body", "definition", "digest", "ops", "receives", "shares_commits", "starts", "types")
 
     def __init__(self, definition: Definition, digest: bytes, types: Types, body: GraphProgram) -> None:
         self.definition = definition
@@ -319,6 +328,8 @@ class Program:
         self.body = body
         self.ops: dict[str, Op] = {}
         self._index(body)
+        self.receives = any(isinstance(op.node.action, Wait) for op in self.ops.values())
+        """It waits for messages."""
         self.starts = any(isinstance(op.node.action, Start) for op in self.ops.values())
         """It starts other workflows."""
         self.shares_commits = any(getattr(op.node.action, "transaction", False) for op in self.ops.values())

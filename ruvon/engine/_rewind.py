@@ -8,6 +8,7 @@ and leaves the old one alone.
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, cast, final
@@ -16,14 +17,15 @@ from uuid import UUID
 import orjson
 
 from ruvon.engine._commit import build_transition, committed, snapshot_of
-from ruvon.engine._errors import InvalidInputError, RepairError
+from ruvon.engine._errors import InvalidInputError, RepairError, WrongArgumentError
 from ruvon.engine._frames import Exit, ExitKind, ForkFrame, GraphFrame, TryFrame, UndoFrame, WaitKind
+from ruvon.engine._inputs import as_mapping
 from ruvon.engine._load import loaded_at
 from ruvon.engine._position import encode_position
 from ruvon.engine._repair import MIGRATED, stop_awaited
 from ruvon.engine._run import Run
 from ruvon.engine._scope import StoredScopes
-from ruvon.engine._undo import open_entries, still_open
+from ruvon.engine._undo import open_entries, place_of, still_open
 from ruvon.ir._errors import RuvonError
 from ruvon.ir.values import InvalidValueError
 from ruvon.models import WorkflowStatus
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from ruvon.engine._engine import Engine
 
 _NO_STEP: Final = ("compensate", "repair", "rewind", "advance")
+_AROUND: Final = re.compile(r"(?:^|/|e\d+:)([^/\[\]:#]+)(?:#\d+)?\[")
+"""The names of the PARALLELs and LOOPs around an activation."""
 _UNDOING: Final = ":compensate"
 """What the activations of compensations end with, those of their failed attempts included."""
 
@@ -79,7 +83,8 @@ async def find_point(run: Run, to: str | int) -> Point:
 
     Args:
         run: the instance as it stands.
-        to: an activation, the name of a step (its newest execution is meant), or the number of a log entry.
+        to: an activation, the name of a step, PARALLEL or LOOP (its newest execution is meant), or the number of a log
+            entry.
 
     Raises:
         RepairError: nothing like that is recorded, or the log no longer reaches back to it.
@@ -100,21 +105,47 @@ async def find_point(run: Run, to: str | int) -> Point:
     return Point(entry.seq, entry.node, entry.activation, 0, encode_position(fresh))
 
 
-def _found(run: Run, log: Sequence[LogEntry], to: str | int) -> LogEntry:
-    steps = [item for item in log if item.node and item.kind not in _NO_STEP and not item.activation.endswith(_UNDOING)]
+def _found(run: Run, log: Sequence[LogEntry], to: object) -> LogEntry:
+    steps = [item for item in log if _is_step(item)]
     if isinstance(to, int):
         fitting = [item for item in steps if item.seq == to]
+    elif not isinstance(to, str):
+        raise WrongArgumentError("`to`", "the name of a step, an activation, or the number of a log entry", to)
     else:
         fitting = [item for item in steps if to == item.node] or [item for item in steps if to == item.activation]
+        fitting = fitting or _begun_in(log, to)
     if fitting:
         # The first entry of an activation is where it began; the newest activation is the one that is meant.
         return next(item for item in steps if item.activation == fitting[-1].activation)
     if isinstance(to, str) and _UNDOING in to:
         raise RepairError(run.id, f"`{to}` is a compensation; go back to the step that it undid, or something earlier")
-    names = list(dict.fromkeys(item.activation for item in steps))
+    activations = [item.activation for item in steps]
+    around = [found.group(1) for name in activations for found in _AROUND.finditer(name)]
+    names = list(dict.fromkeys([*activations, *around]))
     near = difflib.get_close_matches(str(to), names, n=1)
     hint = f"; did you mean `{near[0]}`?" if near else f"; recorded are {_listed(names)}"
     raise RepairError(run.id, f"no activation `{to}` is recorded{hint}")
+
+
+def _begun_in(log: Sequence[LogEntry], to: str) -> list[LogEntry]:
+    """The entry with which the newest execution of a PARALLEL or LOOP began, by its name or its own activation."""
+    named = re.compile(rf"((?:.*/)?{re.escape(place_of(to))}(?:#\d+)?\[)")
+    newest = next((found[1] for item in reversed(log) if (found := named.match(place_of(item.activation)))), None)
+    if newest is None:
+        return []
+    begun: LogEntry | None = None
+    anew = True
+    for item in log:
+        place = place_of(item.activation)
+        if item.kind == "rewind":  # to its own beginning, or elsewhere: if it comes again, it is another execution
+            anew = anew or not place.startswith(newest) or (begun is not None and place == place_of(begun.activation))
+        elif anew and place.startswith(newest) and _is_step(item):
+            begun, anew = item, False
+    return [begun] if begun is not None else []
+
+
+def _is_step(item: LogEntry) -> bool:
+    return bool(item.node) and item.kind not in _NO_STEP and not item.activation.endswith(_UNDOING)
 
 
 def _listed(names: Sequence[str], most: int = 12) -> str:
@@ -223,13 +254,17 @@ def _compensated(log: Iterable[LogEntry]) -> set[int]:
 
 def _edit(run: Run, stored: StoredScopes, state: Mapping[str, object]) -> None:
     """Put edits into the stored state, before branches begin from it, and over what branches wrote of the same fields."""
+    subject = "the edited state"
+    if as_mapping(state) is None:
+        raise InvalidInputError("state", [f"it is a mapping of fields to values, not {state!r}"], subject=subject)
     fields, _ = stored.trees.setdefault("", ({}, {}))
     try:
         writes = run.program.types.state.apply(None, fields, state, "the edited state", True)
     except InvalidValueError as exc:
-        raise InvalidInputError("state", [f"`{item.path}` {item.reason}" for item in exc.fields]) from None
+        problems = [f"`{item.path}` {item.reason}" for item in exc.fields]
+        raise InvalidInputError("state", problems, subject=subject) from None
     except RuvonError as exc:
-        raise InvalidInputError("state", [str(exc)]) from None
+        raise InvalidInputError("state", [str(exc)], subject=subject) from None
     fields.update(writes)
     for own, _ in stored.trees.values():
         own.update({name: data for name, data in writes.items() if name in own})

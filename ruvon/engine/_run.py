@@ -216,6 +216,10 @@ class Run:
         self.token = b""
         self.share: Callable[[], AbstractAsyncContextManager[SharedCommit]]
         """Opens a transaction that a step's statements share with its commit; the drive gives it."""
+        self.hears = self.record.waiting_for is not None
+        """Somebody may have sent it a message, so that it is looked for once more behind the end."""
+        self.driven = False
+        """It was driven as far as it goes now."""
         self.restarted = False
         """The instance was replaced by a fresh one; this run is over."""
 
@@ -229,9 +233,13 @@ class Run:
     def timeout_at(self) -> int | None:
         """When the instance is to be ended by its timeout; None where it has none, or is on its way out already."""
         leaving = self.cancelling is not None or self.root.ended is not None or self.fatal is not None
-        if self.timeout_us is None or leaving or isinstance(self.root.frames[-1], UndoFrame):
-            return None
-        return self.timeout_us
+        return None if self.timeout_us is None or leaving or self.is_undone else self.timeout_us
+
+    @property
+    def is_undone(self) -> bool:
+        """Whether the whole instance is being rolled back; behind the rollback of a scope inside it may go on."""
+        frames = self.root.frames
+        return len(frames) == 1 and isinstance(frames[0], UndoFrame)
 
     def is_limited(self) -> bool:
         """Whether there may be a moment at which what runs is to be ended."""

@@ -48,8 +48,8 @@ def _live_status(run: Run) -> WorkflowStatus:
             found.add(_status_of_wait(strand))
         elif strand.ended is None and not isinstance(top, ForkFrame):
             moving = True
-        elif isinstance(top, ForkFrame) and top.waiting_start:
-            moving = moving or not top.branches
+        elif isinstance(top, ForkFrame) and (top.waiting_start or top.unbegun):
+            moving = moving or top.unbegun or not top.branches
     if moving or not found:
         return WorkflowStatus.ACTIVE
     return next(status for status in _ORDER if status in found)

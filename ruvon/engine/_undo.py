@@ -30,9 +30,20 @@ from ruvon.providers import InboxEntry, InboxKind, LogEntry
 if TYPE_CHECKING:
     from ruvon.engine._run import Run
 
-__all__ = ["Compensator", "Undo", "open_entries", "place_of", "saga_bytes", "still_open", "undone_by_hand"]
+__all__ = [
+    "NOTHING_TO_UNDO",
+    "Compensator",
+    "Undo",
+    "open_entries",
+    "place_of",
+    "saga_bytes",
+    "still_open",
+    "undone_by_hand",
+]
 
 _EPOCH: Final = re.compile(r"e\d+:")
+NOTHING_TO_UNDO: Final = "it had done nothing that could be undone"
+"""What the log says of a child that was asked to undo itself and had no compensation to run."""
 
 
 @final
@@ -90,6 +101,16 @@ async def undone_by_hand(run: "Run", nodes: frozenset[str]) -> bytes | None:
     return orjson.dumps({"undo": found[-1].seq}) if found else None
 
 
+def _undid_something(log: Sequence[LogEntry]) -> bool:
+    """Whether the rollback with which the log of a child ends ran a compensation, of its own or of a child below."""
+    for item in reversed(log):
+        if item.kind == "end" and item.note == WorkflowStatus.COMPLETED:
+            return False
+        if item.kind == "compensate" and item.note != NOTHING_TO_UNDO:
+            return True
+    return False
+
+
 @final
 class Undo(Effect):
     """Undo the next entry of a rollback, or end the rollback."""
@@ -108,7 +129,7 @@ class Undo(Effect):
             return
         saga = cast("dict[str, Any]", orjson.loads(entry.saga or b"{}"))
         if self.frame.child_ended is not None:
-            self._child_undone(run, entry, self.frame.child_ended)
+            await self._child_undone(run, entry, saga["child"], self.frame.child_ended)
             return
         if run.notices is not None and self.strand.attempt == 1:
             await run.notices.compensation_started(entry.node, self.frame.undone)
@@ -125,6 +146,7 @@ class Undo(Effect):
         return self.frame.entries[-1] if self.frame.entries else None
 
     async def _finish(self, run: "Run") -> None:
+        from ruvon.engine._cancel import exit_after  # noqa: PLC0415 - the modules stand on each other
         from ruvon.engine._machine import unwind  # noqa: PLC0415 - the modules stand on each other
         from ruvon.engine._rewind import place_rewound  # noqa: PLC0415 - the modules stand on each other
 
@@ -136,7 +158,7 @@ class Undo(Effect):
         strand.frames.pop()
         run.moved = True
         if strand.frames:
-            unwind(run, strand, leaving)
+            unwind(run, strand, exit_after(run, strand, leaving))
         else:
             strand.ended = leaving
 
@@ -236,7 +258,7 @@ class Undo(Effect):
         )
         return intercept(call, body)
 
-    def _done(self, run: "Run", entry: LogEntry, error: Exception | None) -> None:
+    def _done(self, run: "Run", entry: LogEntry, error: Exception | None, *, note: str = "") -> None:
         activation = f"{entry.activation}:compensate"
         recorded = None
         if error is not None:
@@ -249,9 +271,10 @@ class Undo(Effect):
             attempt=self.strand.attempt,
             saga=orjson.dumps({"undo": entry.seq}),
             error=recorded,
+            note=note,
         )
         if run.notices is not None:
-            run.notices.compensation_completed(entry.node, error)
+            run.notices.compensation_completed(entry.node, error, is_empty=note == NOTHING_TO_UNDO)
         self.strand.attempt = 1
         self.frame.undone += 1
         if self.frame.entries:
@@ -281,8 +304,11 @@ class Undo(Effect):
         run.moved = True
         self.strand.wait = WaitState(WaitKind.CHILD, activation, entry.node, name=entry.node, key=child)
 
-    def _child_undone(self, run: "Run", entry: LogEntry, status: str) -> None:
+    async def _child_undone(self, run: "Run", entry: LogEntry, child: str, status: str) -> None:
         """The child has ended its rollback."""
         self.frame.child_ended = None
-        worked = status in (WorkflowStatus.FAILED_ROLLED_BACK, WorkflowStatus.CANCELLED)
-        self._done(run, entry, None if worked else CompensationFailedError([entry.node]))
+        if status not in (WorkflowStatus.FAILED_ROLLED_BACK, WorkflowStatus.CANCELLED):
+            self._done(run, entry, CompensationFailedError([entry.node]))
+            return
+        log = await run.services.store.read_log(UUID(child))
+        self._done(run, entry, None, note="" if _undid_something(log) else NOTHING_TO_UNDO)

@@ -417,6 +417,10 @@ def _scalar_builder(cls: type) -> _Builder:
 # --- walks ------------------------------------------------------------------------------------------------------------
 
 
+_NESTING: Final[frozenset[type]] = frozenset({Loop, Parallel, Try})
+"""The actions that hold graphs; most nodes hold none, and every pass walks over all of them."""
+
+
 def graphs_of(node: Node) -> tuple[tuple[str, Graph], ...]:
     """The graphs nested in a node, each with the name of its part (`body`, `finally`, a branch label, ...)."""
     match node.action:
@@ -436,8 +440,9 @@ def walk_nodes(graph: Graph) -> list[Node]:
     found: list[Node] = []
     for node in graph.nodes.values():
         found.append(node)
-        for _, inner in graphs_of(node):
-            found.extend(walk_nodes(inner))
+        if type(node.action) in _NESTING:
+            for _, inner in graphs_of(node):
+                found.extend(walk_nodes(inner))
     return found
 
 

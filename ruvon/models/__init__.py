@@ -47,10 +47,11 @@ from ruvon.models._results import (
     Won,
     as_result_mapping,
 )
-from ruvon.models._status import TERMINAL_STATUSES, WAITING_STATUSES, WorkflowStatus, may_become
+from ruvon.models._status import RETRYABLE_STATUSES, TERMINAL_STATUSES, WAITING_STATUSES, WorkflowStatus, may_become
 from ruvon.models._step_type import WorkflowStep
 
 __all__ = [
+    "RETRYABLE_STATUSES",
     "TERMINAL_STATUSES",
     "WAITING_STATUSES",
     "ActivationId",

@@ -74,6 +74,9 @@ _FAILED: Final = frozenset(
 TERMINAL_STATUSES: Final[frozenset[WorkflowStatus]] = _FAILED | {_Status.COMPLETED, _Status.CANCELLED}
 """Statuses that end an instance; only repair (retry, rewind), or the rollback of a parent, leaves them."""
 
+RETRYABLE_STATUSES: Final[frozenset[WorkflowStatus]] = _FAILED - {_Status.FAILED_ROLLED_BACK}
+"""Statuses from which an operator's retry leads on; messages lie in the inbox until then."""
+
 _LIVE: Final = WAITING_STATUSES | {_Status.ACTIVE}
 # After a rollback it has ended, or goes on: behind a saga scope inside the body, or where it was rewound to.
 _AFTER_ROLLBACK: Final = _LIVE | frozenset(

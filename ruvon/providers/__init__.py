@@ -14,8 +14,11 @@ from ruvon.providers._clock import (
     uuid7,
 )
 from ruvon.providers._errors import (
+    DamagedDataError,
     DefinitionNotFoundError,
     DuplicateIdempotencyKeyError,
+    EncryptionError,
+    EncryptionKeyFormatError,
     EvaluationError,
     HistoryForgottenError,
     LogIncompleteError,
@@ -29,10 +32,13 @@ from ruvon.providers._errors import (
     TaskNotFoundError,
     TemplateError,
     TransportError,
+    UnencryptedDataError,
+    UnknownEncryptionKeyError,
     UnsupportedError,
     WorkflowBusyError,
     WorkflowNotFoundError,
 )
+from ruvon.providers._limits import InvalidLimitsError, QueueLimits, QueueLoad
 from ruvon.providers._records import (
     DefinitionRecord,
     InboxEntry,
@@ -56,6 +62,7 @@ from ruvon.providers.egress import (
     EgressRefusedError,
     EgressRequest,
 )
+from ruvon.providers.encryption import KeyProvider
 from ruvon.providers.execution import ExecutionContext, ExecutionProvider
 from ruvon.providers.expression_evaluator import ExpressionEvaluator
 from ruvon.providers.inference import InferenceProvider, ModelRef
@@ -68,6 +75,7 @@ from ruvon.providers.wasm import ModuleRef, WasmRuntime
 __all__ = [
     "Clock",
     "Connectivity",
+    "DamagedDataError",
     "DefinitionNotFoundError",
     "DefinitionRecord",
     "DuplicateIdempotencyKeyError",
@@ -78,6 +86,8 @@ __all__ = [
     "EgressProvider",
     "EgressRefusedError",
     "EgressRequest",
+    "EncryptionError",
+    "EncryptionKeyFormatError",
     "EngineStore",
     "EvaluationError",
     "ExecutionContext",
@@ -91,6 +101,8 @@ __all__ = [
     "InferenceProvider",
     "InstanceFilter",
     "InstanceRecord",
+    "InvalidLimitsError",
+    "KeyProvider",
     "LogEntry",
     "LogIncompleteError",
     "MissingExtraError",
@@ -102,6 +114,8 @@ __all__ = [
     "PersistenceError",
     "PersistenceProvider",
     "ProtocolError",
+    "QueueLimits",
+    "QueueLoad",
     "ScheduleNotFoundError",
     "ScheduleRecord",
     "SqlTransaction",
@@ -122,6 +136,8 @@ __all__ = [
     "TemplateError",
     "Transition",
     "TransportError",
+    "UnencryptedDataError",
+    "UnknownEncryptionKeyError",
     "UnsupportedError",
     "WasmRuntime",
     "WorkerRecord",

@@ -12,6 +12,11 @@
     │   ├── LogIncompleteError                 the store has lost a part of a workflow
     │   ├── UnsupportedError                   this kind of store cannot do it at all
     │   ├── StatementError (ValueError)        SQL of the author's own
+    │   ├── EncryptionError                    what is encrypted at rest, and its keys
+    │   │   ├── UnknownEncryptionKeyError      the key that it was written with is not at hand
+    │   │   ├── DamagedDataError               it was changed, or moved to another place
+    │   │   ├── UnencryptedDataError           it is in plain where that is not accepted
+    │   │   └── EncryptionKeyFormatError (ValueError)
     │   └── StaleWorkflowError                 somebody else changed the workflow first
     │       └── WorkflowBusyError              somebody else is driving it right now
     ├── TransportError (RuntimeError)          the operator must act
@@ -26,8 +31,11 @@ from uuid import UUID
 from ruvon.ir._errors import RuvonError
 
 __all__ = [
+    "DamagedDataError",
     "DefinitionNotFoundError",
     "DuplicateIdempotencyKeyError",
+    "EncryptionError",
+    "EncryptionKeyFormatError",
     "EvaluationError",
     "HistoryForgottenError",
     "LogIncompleteError",
@@ -41,6 +49,8 @@ __all__ = [
     "TaskNotFoundError",
     "TemplateError",
     "TransportError",
+    "UnencryptedDataError",
+    "UnknownEncryptionKeyError",
     "UnsupportedError",
     "WorkflowBusyError",
     "WorkflowNotFoundError",
@@ -152,6 +162,55 @@ class StatementError(PersistenceError, ValueError):
         self.statement = statement
         self.reason = reason
         super().__init__(f"the statement `{' '.join(statement.split())}` cannot be executed: {reason}")
+
+
+class EncryptionError(PersistenceError):
+    """What is encrypted at rest cannot be read, or not written; nothing was changed."""
+
+
+class UnknownEncryptionKeyError(EncryptionError):
+    """Data was encrypted with a key that this process does not have."""
+
+    def __init__(self, key_id: str, where: str = "") -> None:
+        self.key_id = key_id
+        self.where = where
+        super().__init__(
+            f"{where or 'data of this store'} is encrypted with the key `{key_id}`, which this process does not have; "
+            "add that key to RUVON_ENCRYPTION_KEY or to the file that RUVON_ENCRYPTION_KEY_FILE names"
+        )
+
+
+class DamagedDataError(EncryptionError):
+    """Encrypted data is not what was written there, or the key of that name is another one."""
+
+    def __init__(self, where: str, key_id: str | None = None) -> None:
+        self.where = where
+        self.key_id = key_id
+        key = f", or the key `{key_id}` given here is not the one it was written with" if key_id is not None else ""
+        super().__init__(
+            f"{where} is not what was written there: it was changed or moved{key}; "
+            "check the keys, else restore the store from a backup"
+        )
+
+
+class UnencryptedDataError(EncryptionError):
+    """Data is in plain where encryption is required."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        super().__init__(
+            f"{where} is not encrypted, and RUVON_ENCRYPTION_REQUIRED says that it must be; "
+            "run `ruvon db rotate-key` with that variable unset if it was written before encryption was switched on"
+        )
+
+
+class EncryptionKeyFormatError(EncryptionError, ValueError):
+    """A key for encryption cannot be used as it is given; its value is never shown."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        self.source = source
+        self.reason = reason
+        super().__init__(f"{source}: {reason}; make a key with `ruvon db new-key`")
 
 
 class StaleWorkflowError(PersistenceError):

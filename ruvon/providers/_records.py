@@ -121,6 +121,8 @@ class TaskRecord:
     """So many workers have died over it."""
     progress: bytes | None = None
     """JSON of what its body told last with `heartbeat`."""
+    concurrency_key: str | None = None
+    """So many of its queue with this key run at a time as the queue's limits say; None: no such limit."""
 
 
 @dataclass(slots=True)
@@ -281,7 +283,7 @@ class Transition:
     workflow_id: UUID
     key: int
     expected: int
-    """The revision that the row must have; -1 inserts only (`created`), and touches no row."""
+    """The revision that the row must have; -1 touches no row: it only inserts (`created`) and changes the queue."""
     revision: int
     transition_id: bytes
     """Tells after an ambiguous error whether the stored change was this one."""

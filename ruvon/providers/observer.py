@@ -92,9 +92,14 @@ class WorkflowObserver(ABC):
         """A completed step is about to be undone; `step_index` counts from the last completed one, from 0."""
 
     async def on_compensation_completed(
-        self, workflow_id: str, step_name: str, success: bool = True, error: BaseException | None = None
+        self,
+        workflow_id: str,
+        step_name: str,
+        success: bool = True,
+        error: BaseException | None = None,
+        is_empty: bool = False,
     ) -> None:
-        """A compensation was tried, and worked or not."""
+        """A compensation was tried, and worked or not; `is_empty` says of a child that it had nothing to undo."""
 
     async def on_child_workflow_started(self, parent_id: str, child_id: str, child_type: str) -> None:
         """A child was created."""

@@ -229,7 +229,9 @@ class EngineStore(TaskStore, Protocol):
         ...
 
     async def unread_instances(self, /, *, after: int = 0, limit: int = 100) -> Sequence[tuple[UUID, int]]:
-        """Instances that have not ended and have messages which nobody has consumed, each with the `seq` of its newest.
+        """Instances with messages that nobody has consumed, each with the `seq` of its newest.
+
+        Ended ones, too, where the messages are to be refused; not those that have failed and keep them for a retry.
 
         Args:
             after: only those with a message above this `seq`.

@@ -14,6 +14,8 @@ from uuid import UUID
 
 import orjson
 
+from ruvon.providers._errors import PersistenceError
+from ruvon.providers._limits import QueueLimits, QueueLoad
 from ruvon.providers._records import InboxEntry, InboxKind, TaskKind, TaskRecord
 
 __all__ = [
@@ -56,7 +58,8 @@ class TaskReport:
     task_id: str
     lease_epoch: int
     entry: InboxEntry | None = None
-    """What is told to the instance; None where the task was not a step's."""
+    """What is told to the instance; None where the task was not a step's. Its `dedup` is not looked at: a claim is
+    reported once."""
     drives: bool = False
     """The task stays claimed, as one of the kind `wake`: the worker drives the instance now, and reports again."""
 
@@ -102,6 +105,8 @@ class TaskStore(Protocol):
     ) -> Sequence[TaskRecord]:
         """Claim pending tasks that are due, the largest priority first and the oldest of them first.
 
+        Steps that a limit of their queue holds back are passed over.
+
         Args:
             worker_id: who claims them.
             queues: only tasks of these; all where none is given.
@@ -112,18 +117,22 @@ class TaskStore(Protocol):
         ...
 
     async def claim_task(self, task_id: str, worker_id: str, /, *, lease_us: int, now_us: int) -> TaskRecord | None:
-        """Claim one task; None where it is not pending, or not there."""
+        """Claim one task; None where it is not pending, not there, or held back by a limit of its queue."""
         ...
 
     async def extend_leases(self, claims: Sequence[TaskClaim], /, *, until_us: int) -> Sequence[str]:
         """Let claims hold until a moment, and keep the progress of their bodies; the ids of those that are lost."""
         ...
 
-    async def report_tasks(self, reports: Sequence[TaskReport], /) -> Sequence[bool]:
+    async def report_tasks(self, reports: Sequence[TaskReport], /) -> Sequence[bool | PersistenceError]:
         """Write what came of tasks, each alone: the entry into the inbox and the task out of the queue, or neither.
 
         Returns:
-            For each report whether it counted; False where the claim was lost or the task withdrawn.
+            For each report whether it counted: False where the claim was lost or the task withdrawn, and the error where
+            the store cannot keep this one. The others of the batch are written all the same.
+
+        Raises:
+            PersistenceError: the store failed, so that nothing is known of any of them.
         """
         ...
 
@@ -146,7 +155,11 @@ class TaskStore(Protocol):
         ...
 
     async def next_task_us(self, queues: Sequence[str], /) -> int | None:
-        """The earliest moment at which a task of these queues (none: of any) is due, or a lease runs out."""
+        """The earliest moment at which a task of these queues (none: of any) is due, or a lease runs out.
+
+        Tasks that the last claim for these queues passed over because of a limit do not count; the moment at which a rate
+        lets them begin does.
+        """
         ...
 
     async def find_tasks(self, wanted: TaskFilter, /, *, limit: int = 100) -> Sequence[TaskRecord]:
@@ -167,6 +180,18 @@ class TaskStore(Protocol):
         Tasks that other processes put into the queue count too. A call too many is possible, one too few is not, except
         while a connection is lost.
         """
+        ...
+
+    async def put_limits(self, limits: QueueLimits, /) -> None:
+        """Give a queue these limits, in place of those that it had; the starts of the last period stay counted."""
+        ...
+
+    async def remove_limits(self, queue: str, /) -> bool:
+        """Let a queue have no limits any more; False where it had none."""
+        ...
+
+    async def queue_loads(self) -> Sequence[QueueLoad]:
+        """Every queue that has limits, by name, with what runs and what has started."""
         ...
 
     async def put_worker(self, record: WorkerRecord, /) -> None:

@@ -8,6 +8,7 @@ from typing import Final, Protocol, final
 from uuid import UUID
 
 from ruvon.providers import Clock, EngineStore, OutboxRecord, duration_us
+from ruvon.providers.encryption import refuse_sealed
 from ruvon.scheduler._backoff import Backoff
 from ruvon.scheduler._pace import Pace
 
@@ -154,6 +155,7 @@ class OutboxRelay:
     async def _send(self, line: Line, event: OutboxRecord) -> bool:
         key = f"{event.workflow_id}/{event.key or event.id}"
         try:
+            refuse_sealed(event.payload, f"the event {event.id} of the outbox")
             async with self._slots:
                 await self._publisher.publish(event.topic, event.payload, key)
         except Exception as exc:

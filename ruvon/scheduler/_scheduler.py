@@ -149,11 +149,15 @@ class Scheduler:
                 _LOGGER.exception("the declared schedules could not be registered")
 
     async def _turn_until_stopped(self, drives: asyncio.TaskGroup) -> None:
-        failures = Backoff[str]()
+        failures, until = Backoff[str](), 0
+
+        async def look() -> None:
+            nonlocal until
+            await self._turn(drives)
+            until = await self._next_us()
+
         while not self._pace.stopped:
-            if await _attempt(lambda: self._turn(drives), failures, self._clock.now_us()):
-                until = await self._next_us()
-            else:
+            if not await _attempt(look, failures, self._clock.now_us()):
                 until = failures.next_us() or self._clock.now_us() + self._poll_us
             await self._pace.rest(until)
 

@@ -25,7 +25,7 @@ from ruvon.engine._effects import Message
 from ruvon.ir._nodes import Call, Node
 from ruvon.ir.expr import Compiled, Name
 from ruvon.steps._attempt import Attempt, BodyOp, Work
-from ruvon.steps._queued import Needs, dispatch, take_report
+from ruvon.steps._queued import Needs, dispatch, key_expr, take_report
 
 __all__ = ["CallOp", "FunctionOp", "PassOp", "arguments_of", "configure"]
 
@@ -61,7 +61,7 @@ def arguments_of(run: Run, strand: Strand, args: tuple[tuple[str, Compiled], ...
 class CallOp(BodyOp):
     """What all CALLs share: input, waiting for it, and coming back from a retry or a child."""
 
-    __slots__ = ("args", "needs", "queue", "queue_timeout_us", "takes_input")
+    __slots__ = ("args", "key", "needs", "queue", "queue_timeout_us", "takes_input")
 
     def __init__(self, node: Node, call: Call, compiler: Compiler) -> None:
         super().__init__(node)
@@ -69,7 +69,14 @@ class CallOp(BodyOp):
         self.queue_timeout_us: int | None = None
         self.needs = Needs([*call.args.values(), *call.config.values()]) if call.queue is not None else _NOTHING
         self.args = compiler.exprs({n: e for n, e in call.args.items() if not (n == "state" and e == _STATE)})
+        key = key_expr(call)
+        self.key: Compiled | None = compiler.exprs({"key": key})[0][1] if key is not None else None
         self.takes_input = False
+
+    @property
+    def patience_us(self) -> int | None:
+        """`queue_timeout`, else `deadline`."""
+        return self.queue_timeout_us if self.queue_timeout_us is not None else self.deadline_us
 
     def enter(self, run: Run, strand: Strand, frame: GraphFrame) -> Outcome:
         """Evaluate the arguments and run the body, once the input is there."""

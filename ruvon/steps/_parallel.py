@@ -127,6 +127,7 @@ class ParallelStep(ForkOp):
 
     def begin(self, run: Run, owner: Strand, fork: ForkFrame) -> None:
         """Find the branches that have not ended, and start those that may run."""
+        fork.unbegun = False
         begun = fork.done | set(fork.failed) | set(fork.branches)
         fork.waiting_start = [index for index in range(fork.count - 1, -1, -1) if index not in begun]
         if fork.stopping:
@@ -137,19 +138,29 @@ class ParallelStep(ForkOp):
     def _start_more(self, run: Run, owner: Strand, fork: ForkFrame) -> None:
         if self.branches and fork.failed:
             self._give_up(fork)
-        end, room = fork.count, (fork.limit or fork.count) - len(fork.branches)
-        if fork.limit is not None and fork.limit < 0 and fork.waiting_start:
-            first = min([*fork.branches, fork.waiting_start[-1]])
-            end, room = (first // -fork.limit + 1) * -fork.limit, -fork.limit
+        end, room = _room(fork, fork.waiting_start[-1]) if fork.waiting_start else (0, 0)
         held: list[int] = []
         while room > 0 and fork.waiting_start and fork.waiting_start[-1] < end:
             index = fork.waiting_start.pop()
-            if self.branches and any(before not in fork.done for before in self.branches[index].after):
+            if self._is_held(fork, index):
                 held.append(index)
                 continue
             self._start(run, owner, fork, index)
             room -= 1
         fork.waiting_start.extend(reversed(held))
+
+    def _is_held(self, fork: ForkFrame, index: int) -> bool:
+        return bool(self.branches) and any(before not in fork.done for before in self.branches[index].after)
+
+    def first_to_start(self, fork: ForkFrame) -> int | None:
+        """The first branch that `begin` would start."""
+        begun = fork.done | set(fork.failed) | set(fork.branches)
+        waiting = (index for index in range(fork.count) if index not in begun and not self._is_held(fork, index))
+        first = next(waiting, None)
+        if fork.stopping or first is None:
+            return None
+        end, room = _room(fork, first)
+        return first if room > 0 and first < end else None
 
     def _give_up(self, fork: ForkFrame) -> None:
         """Branches that come after one that failed can never start: they fail with its error."""
@@ -382,3 +393,11 @@ class ParallelStep(ForkOp):
             return Batch([results[index] for index in sorted(results)], failures)
         values = [results[index] for index in sorted(results)]
         return tuple(values) if self.branches else values
+
+
+def _room(fork: ForkFrame, first: int) -> tuple[int, int]:
+    """The branch before which starting ends, where `first` is the next to start, and how many may start."""
+    if fork.limit is not None and fork.limit < 0:
+        window = -fork.limit
+        return (min([*fork.branches, first]) // window + 1) * window, window
+    return fork.count, (fork.limit or fork.count) - len(fork.branches)

@@ -27,7 +27,8 @@ from ruvon.engine import (
     WorkerCrashError,
     fail,
 )
-from ruvon.ir.expr import Call, Expr, Name, free_names, walk
+from ruvon.ir._nodes import Call as CallAction
+from ruvon.ir.expr import Attribute, Call, Expr, Name, free_names, walk
 from ruvon.models import TimedOut
 from ruvon.providers import TaskKind, TaskRecord
 from ruvon.steps._attempt import loop_of
@@ -38,10 +39,11 @@ from ruvon.steps._wire import Order, Report, Unfit
 if TYPE_CHECKING:
     from ruvon.steps._call import CallOp
 
-__all__ = ["Needs", "dispatch", "take_report"]
+__all__ = ["Needs", "dispatch", "key_expr", "take_report"]
 
 _STATE: Final = "state"
 _TEMPLATE: Final = "template"
+_LONGEST_KEY: Final = 200
 _TRAVELS: Final = ("trace_id", "actor_id", "for_workflow", "for_step", "for_attempt")
 """The metadata that the worker's `ExecutionContext` is made of."""
 
@@ -94,6 +96,7 @@ def dispatch(
             priority=run.record.priority,
             payload=order.encode(),
             attempt=strand.attempt,
+            concurrency_key=_key_text(op.key(run.env(strand))) if op.key is not None else None,
         )
     )
     limits = [now + delay_us + op.queue_timeout_us] if op.queue_timeout_us is not None else []
@@ -110,6 +113,27 @@ def dispatch(
         unknown=strand.unknown,
     )
     return WAITS
+
+
+def key_expr(call: CallAction) -> Expr | None:
+    """The expression of a concurrency key: the argument that its path begins with, or the state, and what is in it."""
+    if call.concurrency_key is None or call.queue is None:
+        return None
+    first, *rest = call.concurrency_key.split(".")
+    found = call.args.get(first, Name(_STATE) if first == _STATE else None)
+    for name in rest:
+        found = Attribute(found, name) if found is not None else None
+    return found
+
+
+def _key_text(value: object) -> str | None:
+    """The text that a store keeps of a key: a long one, or one that is no clean text, by its digest."""
+    if value is None:
+        return None
+    text = str(value)
+    if len(text) <= _LONGEST_KEY and text.isprintable():
+        return text
+    return blake2b(text.encode(errors="surrogatepass"), digest_size=20).hexdigest()
 
 
 def _order(op: "CallOp", run: Run, strand: Strand, frame: GraphFrame, since_us: int, progress: bytes | None) -> Order:

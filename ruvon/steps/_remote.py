@@ -14,7 +14,7 @@ from ruvon.models import WorkflowStatus
 from ruvon.providers import InstanceRecord, TaskRecord
 from ruvon.steps._attempt import Around, Attempt
 from ruvon.steps._call import CallOp
-from ruvon.steps._verdicts import Stopped
+from ruvon.steps._verdicts import Done, Stopped
 from ruvon.steps._wire import Order, Report, Unfit
 
 __all__ = ["RemoteStep"]
@@ -52,6 +52,8 @@ class RemoteStep:
         told = task.progress or order.progress
         if told is not None:
             run.progress[task.activation] = cast("dict[str, Any]", orjson.loads(told))
+        self.is_done = False
+        """The body has ended well: no further attempt will have this task's id."""
         self._activation = task.activation
         self._op = program.ops[order.node]
         given = order.variables.get(f"@input/{frame.activation(order.node)}")
@@ -87,6 +89,7 @@ class RemoteStep:
         begun = self._engine.clock.monotonic_us()
         verdict = await attempt.judged(run)
         duration = self._engine.clock.monotonic_us() - begun
+        self.is_done = isinstance(verdict, Done)
         services = attempt.work.services
         if services is not None and services.lines:
             await run.services.write_lines(run.record.workflow_id, op.id, services.lines)
@@ -99,6 +102,11 @@ class RemoteStep:
             duration,
             orjson.dumps(told, default=str) if told else None,
         ).encode(self._types)
+
+    def let_go(self) -> None:
+        """Cut what refers to itself, so that nothing of the attempt waits for the garbage collector."""
+        self._run.environments.clear()
+        self._run.scopes.clear()
 
     def _loop(self) -> tuple[int, object] | None:
         loop = self.order.loop

@@ -16,6 +16,7 @@ from ruvon.engine._scope import Scope
 from ruvon.engine._values import Types
 from ruvon.ir.values import is_default
 from ruvon.providers import OutboxRecord
+from ruvon.providers.encryption import refuse_sealed
 from ruvon.steps._verdicts import Done, Ended, Failed, Repeated, Started, Stopped, Verdict
 
 __all__ = ["Order", "Report", "Unfit"]
@@ -77,8 +78,10 @@ class Order:
         """The order of a payload.
 
         Raises:
+            UnknownEncryptionKeyError: it is encrypted, and nobody has opened it.
             ValueError: it is none, or one of a later version.
         """
+        refuse_sealed(data, "the payload of a task")
         found: object = orjson.loads(data)
         tree = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
         if tree.get("format") != _FORMAT:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import orjson
 
-from ruvon.models import WorkflowStatus
+from ruvon.models import RETRYABLE_STATUSES, WorkflowStatus
 from ruvon.providers import InboxEntry, InboxKind, InstanceRecord, PersistenceProvider
 
 __all__ = ["can_go_on", "rows_of"]
@@ -20,14 +20,15 @@ async def rows_of(store: PersistenceProvider) -> list[InstanceRecord]:
 
 
 async def can_go_on(store: PersistenceProvider, row: InstanceRecord, now_us: int) -> bool:
-    """Whether a drive of the instance would get anywhere."""
+    """Whether a drive of the instance would get anywhere; timers and messages count up to the moment."""
     if WorkflowStatus(row.status).is_terminal:
-        return any(entry.kind is InboxKind.REPAIR for entry in await store.read_inbox(row.workflow_id))
+        keeps = row.status in RETRYABLE_STATUSES
+        return any(entry.kind is InboxKind.REPAIR or not keeps for entry in await store.read_inbox(row.workflow_id))
     if row.status == WorkflowStatus.ACTIVE or (row.status == WorkflowStatus.COMPENSATING and row.waiting_for is None):
         return True
     if row.due_us is not None and row.due_us <= now_us:
         return True
-    return any(_wakes(row, entry) for entry in await store.read_inbox(row.workflow_id))
+    return any(entry.at_us <= now_us and _wakes(row, entry) for entry in await store.read_inbox(row.workflow_id))
 
 
 def _wakes(row: InstanceRecord, entry: InboxEntry) -> bool:

@@ -54,6 +54,7 @@ class CrashExplorer:
         pairs: int = 0,
         seeds: int = 0,
         first_seed: int = 0,
+        brakes: int = 0,
         progress: Progress | None = None,
         expected: Outcome | None = None,
     ) -> CrashReport:
@@ -64,6 +65,7 @@ class CrashExplorer:
             pairs: at most so many runs that die a second time during the recovery.
             seeds: so many runs under random schedules.
             first_seed: the first of them.
+            brakes: over so many bodies processes die until the crash budget is used up, and once less.
             progress: told after each run.
             expected: how the run without faults must end; what it ends with now where nothing is given.
         """
@@ -73,6 +75,7 @@ class CrashExplorer:
             return tally.report()
         points = expected.ledger.points
         planned = [*self._plans.singles(points)] if singles else []
+        planned += self._plans.brakes(expected.ledger, expected.crash_budget, brakes)
         known = len(planned) + pairs + seeds
         for schedule, calm in self._schedules(expected, planned, pairs, range(first_seed, first_seed + seeds)):
             self._try(schedule, calm, tally)
@@ -97,10 +100,11 @@ class CrashExplorer:
             yield self._plans.random(seed, calm.ledger.points), calm
 
     def replay(self, schedule: Schedule) -> CrashReport:
-        """Run one schedule, as a report printed it."""
+        """Run one schedule, as a report printed it; faults that strike nowhere are named in the report."""
         expected = self._scenario.run(Schedule(seed=schedule.seed))
         tally = Tally(self._scenario.workflow_type, expected, {})
-        self._try(schedule, expected, tally, shrinks=False)
+        struck = self._try(schedule, expected, tally, shrinks=False).ledger.struck
+        tally.missed = tuple(str(fault) for fault in schedule.faults if not struck[fault])
         self._single_out(expected, tally)
         return tally.report()
 
@@ -114,7 +118,7 @@ class CrashExplorer:
             tally.add([_unsteady(told[0], Schedule(), expected.fickle(again))])
         return tally
 
-    def _try(self, schedule: Schedule, expected: Outcome, tally: Tally, *, shrinks: bool = True) -> None:
+    def _try(self, schedule: Schedule, expected: Outcome, tally: Tally, *, shrinks: bool = True) -> Outcome:
         outcome = self._scenario.run(schedule)
         found = judge(expected, outcome, schedule, strict=not schedule.skew_us)
         if found and not tally.knows(found):
@@ -126,6 +130,7 @@ class CrashExplorer:
             if any(item.kind is FindingKind.DIVERGED for item in found):
                 found = self._without_chance(found, expected, outcome, schedule)
         tally.count(outcome, found)
+        return outcome
 
     def _without_chance(
         self, found: list[Finding], expected: Outcome, outcome: Outcome, schedule: Schedule

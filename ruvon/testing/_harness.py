@@ -18,6 +18,7 @@ from uuid import UUID
 
 import orjson
 
+from ruvon._arguments import id_of
 from ruvon._workflow import Workflow
 from ruvon.builder import WorkflowBuilder
 from ruvon.engine import StepCall
@@ -40,6 +41,15 @@ Settle = Callable[[], Coroutine[Any, Any, None]]
 _UNSET: Final = object()
 _MAX_MOVES: Final = 10_000
 _MANY_EVENTS: Final = 10_000
+
+
+def _duration_us(given: object) -> int:
+    """The microseconds of a duration that a clock can go on by."""
+    if not isinstance(given, timedelta):
+        raise HarnessError(f"advance() takes a timedelta, not {given!r}; write advance(timedelta(seconds=5))")
+    if given < timedelta(0):
+        raise HarnessError(f"advance() goes forward; {given} lies in the past")
+    return duration_us(given)
 
 
 @final
@@ -231,8 +241,13 @@ class TestHarness:
         return run
 
     def load(self, workflow_id: str | UUID) -> "HarnessRun":
-        """A handle to an instance that is there already: a child, or one of a prepared store."""
-        return self._do(self._load(UUID(str(workflow_id))))
+        """A handle to an instance that is there already: a child, or one of a prepared store.
+
+        Raises:
+            WorkflowNotFoundError: there is none.
+            WrongArgumentError: `workflow_id` is neither a UUID nor text.
+        """
+        return self._do(self._load(id_of(workflow_id)))
 
     async def _load(self, workflow_id: UUID) -> "HarnessRun":
         record = await self.store.load_instance(workflow_id)
@@ -253,8 +268,12 @@ class TestHarness:
         return self._do(found())
 
     def advance(self, duration: timedelta) -> None:
-        """Let time pass; everything that falls due rings in its order."""
-        self._do(self._advance(duration_us(duration)))
+        """Let time pass; everything that falls due rings in its order.
+
+        Raises:
+            HarnessError: `duration` is no `timedelta`, or lies in the past.
+        """
+        self._do(self._advance(_duration_us(duration)))
 
     def settle(self) -> None:
         """Run whatever can run without time passing."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, final
 
+from ruvon.models import WorkflowStatus
 from ruvon.testing._outcome import Outcome
 from ruvon.testing._process import BodyName
 from ruvon.testing._schedule import Point, Schedule
@@ -27,6 +28,8 @@ class FindingKind(StrEnum):
     """Something that was committed ran again."""
     UNCOMMITTED = "uncommitted"
     """A step began although the one before it was not committed."""
+    UNBRAKED = "unbraked"
+    """It was driven on although as many processes had died over it as its crash budget allows."""
     DIVERGED = "diverged"
     """The workflow ended otherwise than without the fault."""
     NOT_IDEMPOTENT = "not-idempotent"
@@ -35,7 +38,18 @@ class FindingKind(StrEnum):
     @property
     def is_engines(self) -> bool:
         """Whether it is a fault of the engine or of its store, whatever the workflow does."""
-        return self in (FindingKind.RAISED, FindingKind.LOST, FindingKind.REPEATED, FindingKind.UNCOMMITTED)
+        return self in _OF_ENGINE
+
+
+_OF_ENGINE: Final = frozenset(
+    {
+        FindingKind.RAISED,
+        FindingKind.LOST,
+        FindingKind.REPEATED,
+        FindingKind.UNCOMMITTED,
+        FindingKind.UNBRAKED,
+    }
+)
 
 
 @final
@@ -65,6 +79,8 @@ _OF_ENDS: Final = (FindingKind.DIVERGED, FindingKind.NOT_IDEMPOTENT)
 def judge(expected: Outcome, found: Outcome, schedule: Schedule, *, strict: bool = True) -> list[Finding]:
     """Hold a run against the one without faults.
 
+    A run over which as many processes died as its crash budget allows ends by that, and not as it does without faults.
+
     Args:
         expected: the run without faults.
         found: the run under the schedule.
@@ -73,12 +89,15 @@ def judge(expected: Outcome, found: Outcome, schedule: Schedule, *, strict: bool
     """
     again = tuple(found.repeats())
     where = tuple(_words(point, schedule) for point in found.ledger.points if schedule.at(point.life, point.number))
+    braked, deaths = found.ledger.deaths_in_a_row()
+    is_braked = found.crash_budget is not None and deaths >= found.crash_budget
     told: list[tuple[FindingKind, str]] = []
     if found.stuck and not expected.stuck:
         told.append((FindingKind.STUCK, "the run did not come to its end"))
     if found.raised:
         told.append((FindingKind.RAISED, f"driving it raised {found.raised}"))
     told += [(FindingKind.LOST, line) for line in [*_lost(found), *_lost_events(found)]]
+    told += [(FindingKind.LOST, f"{line} was neither taken nor refused") for line in found.unread]
     told += [(FindingKind.REPEATED, line) for line in _repeated(found)]
     told += [
         (
@@ -88,7 +107,9 @@ def judge(expected: Outcome, found: Outcome, schedule: Schedule, *, strict: bool
         for body in found.ledger.bodies
         if body.ran_ahead_of
     ]
-    if strict:
+    if is_braked:
+        told += [(FindingKind.UNBRAKED, line) for line in _unbraked(found, braked, deaths)]
+    elif strict:
         told += [(FindingKind.DIVERGED, line) for line in expected.compared(found)]
         outside = expected.compared_outside(found)
         kind = FindingKind.NOT_IDEMPOTENT if again else FindingKind.DIVERGED
@@ -110,7 +131,21 @@ def _explained(finding: Finding, found: Outcome) -> Finding:
 
 
 def _words(point: Point, schedule: Schedule) -> str:
-    return f"{schedule.at(point.life, point.number)} at {point}" + (f" (life {point.life + 1})" if point.life else "")
+    times = next(item.times for item in schedule.faults if (item.life, item.point) == (point.life, point.number))
+    again = f", {times} times" if times > 1 else ""
+    life = f" (life {point.life + 1})" if point.life else ""
+    return f"{schedule.at(point.life, point.number)} at {point}{life}{again}"
+
+
+def _unbraked(found: Outcome, workflow_id: str, deaths: int) -> list[str]:
+    """What an instance did after the last death that its crash budget allows, or over one more."""
+    last = found.ledger.deaths[-1][0]
+    after = [body for body in found.ledger.bodies if body.workflow_id == workflow_id and body.life > last]
+    told = [f"`{body.activation}` ran after {deaths} deaths in a row" for body in after[:1]]
+    outcome = found.instances.get(workflow_id)
+    if outcome is not None and outcome.status != WorkflowStatus.FAILED_WORKER_CRASH:
+        told.append(f"`{outcome.workflow_type}` ended as {outcome.status} after {deaths} deaths in a row")
+    return told
 
 
 def _lost(found: Outcome) -> list[str]:

@@ -60,6 +60,10 @@ class Outcome:
     """It did not come to an end within the limits of the run."""
     raised: str = ""
     """What driving it raised, where no fault explains it."""
+    unread: list[str] = field(default_factory=list[str])
+    """Messages that lie in the inboxes of instances that have ended, and that nobody was told of."""
+    crash_budget: int | None = None
+    """So many processes may die over one of its instances at one place."""
 
     def compared(self, other: "Outcome") -> list[str]:
         """What `other` has otherwise, as sentences."""
@@ -74,7 +78,7 @@ class Outcome:
             told += differences(f"{name} state", mine.state, theirs.state)
             told += differences(f"{name} result", mine.result, theirs.result)
             told += differences(f"{name} error", mine.error, theirs.error)
-            told += _orders(name, mine.steps, theirs.steps)
+            told += _orders(name, mine, theirs, is_cut=key in self.ledger.kept_from or key in other.ledger.kept_from)
         told += self._compared_events(other)
         told += differences("the schedules", self.schedules, other.schedules)
         told += [
@@ -187,10 +191,12 @@ def _without_chance(tree: object) -> object:
             return tree
 
 
-def _orders(name: str, mine: dict[str, list[str]], theirs: dict[str, list[str]]) -> list[str]:
+def _orders(name: str, mine: InstanceOutcome, theirs: InstanceOutcome, *, is_cut: bool) -> list[str]:
     told: list[str] = []
-    for place, steps in mine.items():
-        found = theirs.get(place, [])
+    for place, steps in mine.steps.items():
+        found = theirs.steps.get(place, [])
+        if is_cut:  # a bounded history counts deaths, too, so it has forgotten more: what both have is compared
+            steps, found = [item for item in steps if item in found], [item for item in found if item in steps]  # noqa: PLW2901 - what both have
         if steps != found:
             where = f" in {place}" if place else ""
             told.append(f"the steps of {name}{where} ran as {_listed(found)}; without the fault as {_listed(steps)}")

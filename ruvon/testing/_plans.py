@@ -77,6 +77,17 @@ class Plans:
         skewed = self._skewed or chance.randrange(_SKEWED_OF) == 0
         return Schedule(tuple(sorted(faults.values())), seed, chance.choice(_SKEWS_US) if skewed else 0)
 
+    def brakes(self, ledger: Ledger, budget: int | None, wanted: int) -> Iterator[Schedule]:
+        """Deaths over one and the same body, once fewer than the crash budget allows, and as often; so many bodies."""
+        if budget is None:
+            return
+        chance = random.Random(f"{self._name}/brakes/{wanted}")  # noqa: S311 - repeatable on purpose
+        for body in chance.sample(ledger.bodies, min(wanted, len(ledger.bodies))):
+            kind = chance.choice((FaultKind.DIE_BEFORE, FaultKind.DIE_AFTER))
+            for times in (budget - 1, budget):
+                if times:
+                    yield Schedule((Fault(0, body.point, kind, times),))
+
     def alone(self, ledger: Ledger, name: BodyName) -> Iterator[Schedule]:
         """Deaths that repeat one body, when whatever ran beside it has been committed."""
         for body in ledger.bodies:

@@ -1,16 +1,19 @@
 """One simulated process: a store and bodies that can fail or die at every point, and a record of what happened.
 
 The store wraps a real one. A fault of the schedule is applied where it says; when the process dies, nothing of it reaches
-the store any more, its holds are free, and everything it had in memory is gone with it. What the run as a whole must
-remember (what was committed, which bodies ran how often) is kept in a `Ledger` that outlives the lives.
+the store any more, its holds are left as the death of a real process leaves them, and everything it had in memory is gone
+with it. What the run as a whole must remember (what was committed, which bodies ran how often) is kept in a `Ledger` that
+outlives the lives.
 """
 
 import asyncio
 import inspect
 import random
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Any, Final, NamedTuple, final
 from uuid import UUID
 
@@ -26,7 +29,7 @@ from ruvon.providers import (
 )
 from ruvon.testing._ids import SeededIds
 from ruvon.testing._loop import VirtualLoop
-from ruvon.testing._schedule import FaultKind, Point, PointKind, Schedule
+from ruvon.testing._schedule import Fault, FaultKind, Point, PointKind, Schedule
 from ruvon.testing._stores import SQLiteStores, Stores
 from ruvon.testing._watchdog import Watchdog, watched_over
 
@@ -125,6 +128,38 @@ class Ledger:
         self.echoes: list[InboxEntry] = []
         """Messages that will be delivered once more."""
         self.commits = 0
+        self.deaths: list[tuple[int, str, int]] = []
+        """Deaths of a fault that strikes more than once: the life, the instance, how much of it was committed by then."""
+        self.struck: Counter[Fault] = Counter()
+        """How often each fault of the schedule has struck."""
+
+    def strikes(self, schedule: Schedule, point: Point) -> FaultKind | None:
+        """A point is reached; what goes wrong there."""
+        self.points.append(point)
+        for fault in schedule.faults:
+            if (fault.life, fault.point) == (point.life, point.number) or self._strikes_again(fault, point):
+                self.struck[fault] += 1
+                if fault.times > 1:
+                    self.deaths.append((point.life, point.place[0], self._progress(point.place[0])))
+                return fault.kind
+        return None
+
+    def _strikes_again(self, fault: Fault, point: Point) -> bool:
+        if not 0 < self.struck[fault] < fault.times:
+            return False
+        first = next(item for item in self.points if (item.life, item.number) == (fault.life, fault.point))
+        return first.kind is point.kind and first.place == point.place
+
+    def _progress(self, workflow_id: str) -> int:
+        """How many log entries of an instance are committed, those that count deaths left out."""
+        return sum(kind != "crash" for _, kind, _ in self.committed.get(workflow_id, ()))
+
+    def deaths_in_a_row(self) -> tuple[str, int]:
+        """The instance over which a repeated fault has struck last, and how often with no progress in between."""
+        if not self.deaths:
+            return "", 0
+        last = self.deaths[-1]
+        return last[1], sum(1 for _ in takewhile(lambda item: item[1:] == last[1:], reversed(self.deaths)))
 
     def note(self, transition: Transition) -> None:
         """A transition is in the store."""
@@ -158,7 +193,6 @@ class Process:
     mark: tuple[int, int] = (0, 0)
     """How far the ids were at the last commit."""
     _reached: int = 0
-    holds: list[Hold] = field(default_factory=list[Hold])
     dog: Watchdog = field(default_factory=lambda: Watchdog(0))
     """Watches over bodies that never await."""
     lenient: frozenset[str] = frozenset()
@@ -166,14 +200,13 @@ class Process:
     _ended: dict[tuple[str, str], Body] = field(default_factory=dict[tuple[str, str], Body])
     """By instance and sequence, the body that ended last in this life."""
 
-    def reach(self, kind: PointKind, what: str) -> FaultKind | None:
+    def reach(self, kind: PointKind, what: str, place: tuple[str, str]) -> FaultKind | None:
         """A point is reached; what goes wrong there."""
         if self.dead:
             raise ProcessDied
-        point = Point(self.life, self._reached, kind, what)
+        point = Point(self.life, self._reached, kind, what, place)
         self._reached += 1
-        self.ledger.points.append(point)
-        return self.schedule.at(self.life, point.number)
+        return self.ledger.strikes(self.schedule, point)
 
     def die(self, *, torn: bool = False) -> None:
         """The process is gone."""
@@ -200,7 +233,7 @@ class Process:
         if before is not None and before.key != body.key and before.key not in self.ledger.done:
             body.ran_ahead_of = before.activation if call.workflow_type not in self.lenient else ""
         body.point, body.arguments, body.state = self._reached, call.arguments, call.state
-        fault = self.reach(PointKind.BODY, f"`{body.name}`")
+        fault = self.reach(PointKind.BODY, f"`{body.name}`", (call.workflow_id, f"{call.activation}@{call.attempt}"))
         if fault is FaultKind.DIE_BEFORE:
             self.die()
         self.ledger.bodies.append(body)
@@ -298,7 +331,7 @@ class ProcessStore:
     async def write(self, transition: Transition, commit: Callable[[Transition], Awaitable[None]]) -> None:
         """Write a transition with `commit`, and let go wrong what the schedule says."""
         process = self.process
-        fault = process.reach(PointKind.COMMIT, _words(transition))
+        fault = process.reach(PointKind.COMMIT, _words(transition), _place(transition))
         if fault is FaultKind.DIE_BEFORE:
             process.die()
         if fault is FaultKind.ERROR_BEFORE:
@@ -321,7 +354,8 @@ class ProcessStore:
     async def append_inbox(self, entry: InboxEntry, /) -> bool:
         """Deliver a message under the schedule."""
         process = self.process
-        fault = process.reach(PointKind.MESSAGE, f"the {entry.kind.value} for `{entry.name}`")
+        place = (str(entry.workflow_id), entry.dedup or "")
+        fault = process.reach(PointKind.MESSAGE, f"the {entry.kind.value} for `{entry.name}`", place)
         if fault is FaultKind.DIE_BEFORE:
             process.die()
         key = (entry.workflow_id, entry.dedup or "")
@@ -347,7 +381,6 @@ class ProcessStore:
             raise ProcessDied
         with self.process.loop.outside():
             made = await self.inner.hold(workflow_id)
-        self.process.holds.append(made)
         return _ProcessHold(made, self.process)
 
 
@@ -400,9 +433,8 @@ class _ProcessHold:
         self._inner.listen(notify)
 
     async def release(self) -> None:
-        """Give the instance free, unless death has done so."""
+        """Give the instance free; the dead give nothing."""
         if not self._process.dead:
-            self._process.holds.remove(self._inner)
             await self._inner.release()
 
 
@@ -411,3 +443,9 @@ def _words(transition: Transition) -> str:
     if steps:
         return ", ".join(dict.fromkeys(steps))
     return "the new instance" if transition.expected < 0 else f"the status {transition.status}"
+
+
+def _place(transition: Transition) -> tuple[str, str]:
+    """Where a commit stands: the same for one that comes again after a death."""
+    entries = " ".join(f"{entry.kind}:{entry.activation}@{entry.attempt}" for entry in transition.entries)
+    return str(transition.workflow_id), entries or transition.status

@@ -53,6 +53,8 @@ class CrashReport:
     findings: tuple[Finding, ...]
     waits: tuple[str, ...] = ()
     """What its instances wait for at the end without faults, where they do not end."""
+    missed: tuple[str, ...] = ()
+    """Faults of a schedule that was replayed whose points were never reached."""
     stopped: bool = False
     """The search ended early, because it had found enough."""
     stood_in: tuple[str, ...] = ()
@@ -65,8 +67,8 @@ class CrashReport:
 
     @property
     def ok(self) -> bool:
-        """Whether every run ended as it should."""
-        return not self.findings
+        """Whether every run ended as it should, and everything that was asked for was tried."""
+        return not self.findings and not self.missed
 
     def to_tree(self) -> dict[str, object]:
         """The report as JSON."""
@@ -80,6 +82,7 @@ class CrashReport:
             "points": self.points,
             "waits": list(self.waits),
             "stopped": self.stopped,
+            "missed": list(self.missed),
             "stood_in": list(self.stood_in),
             "steps": [_step(item) for item in self.steps],
             "findings": [_finding(item) for item in self.findings],

@@ -18,7 +18,7 @@ from ruvon.builder import WorkflowBuilder
 from ruvon.engine import Engine, InvalidInputError, NotWaitingForInputError
 from ruvon.engine._answers import encode_signal, find_answered
 from ruvon.ir import CommitMode
-from ruvon.models import WorkflowStatus
+from ruvon.models import RETRYABLE_STATUSES, WorkflowStatus
 from ruvon.providers import InboxEntry, InboxKind, InstanceRecord, PersistenceProvider, duration_us
 from ruvon.testing._driving import can_go_on, rows_of
 from ruvon.testing._errors import ScriptError
@@ -150,6 +150,7 @@ class _Simulation:
         engine = self._scenario.builder.new_engine(
             store, clock=self._clock, ids=self._ids, interceptors=[process.intercept, self._scenario.stand_ins]
         )
+        self._outcome.crash_budget = engine.crash_budget = self._budget(engine.crash_budget)
         try:
             await self._drive(engine, inner)
         except ProcessDied:
@@ -159,15 +160,18 @@ class _Simulation:
         await inner.close()
         return True
 
+    def _budget(self, budget: int | None) -> int | None:
+        """The crash budget; a schedule that lets nobody die again and again at one place does not use it up."""
+        deaths = len(self._schedule.faults)
+        return budget if budget is None or self._schedule.strikes_again else max(budget, deaths + 1)
+
     async def _bury(self, process: Process, inner: PersistenceProvider) -> None:
-        """Nothing of a dead process goes on; what it held is free."""
+        """Nothing of a dead process goes on; its holds are found dead by the next one."""
         process.dead = True
         others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        for hold in process.holds:
-            await hold.release()
         chance = random.Random(str(self._schedule)) if process.torn else None  # noqa: S311 - repeatable on purpose
         with self._loop.outside():
             await self._stores.lose(inner, chance)
@@ -175,6 +179,11 @@ class _Simulation:
     async def _look(self, engine: Engine, inner: PersistenceProvider) -> None:
         for row in await rows_of(inner):
             self._outcome.instances[str(row.workflow_id)] = await instance_outcome(engine, row.workflow_id)
+            if WorkflowStatus(row.status).is_terminal and row.status not in RETRYABLE_STATUSES:
+                self._outcome.unread += [
+                    f"a {entry.kind.value} for `{row.workflow_type}`"
+                    for entry in await inner.read_inbox(row.workflow_id)
+                ]
         self._outcome.outbox = await inner.read_outbox(limit=_MANY_EVENTS)
         self._outcome.events = events_of(self._outcome.outbox)
         self._outcome.schedules = schedules_of(await inner.list_schedules())
@@ -207,9 +216,9 @@ class _Simulation:
         self, engine: Engine, inner: PersistenceProvider, rows: Sequence[InstanceRecord], root: UUID
     ) -> bool:
         """Do what can be done now, else let the time pass; False when nothing will ever happen again."""
-        now = self._clock.now_us()
+        now, lag = self._clock.now_us(), duration_us(self._scenario.script.lag)
         for row in rows:
-            if await can_go_on(inner, row, now):
+            if await can_go_on(inner, row, now - lag):
                 return await self._poke(engine, row.workflow_id)
         try:
             if await self._world.act(engine, rows, root, now):
@@ -220,7 +229,9 @@ class _Simulation:
             with self._loop.outside():
                 await inner.append_inbox(self._outcome.ledger.echoes.pop())
             return True
-        moments = [row.due_us for row in rows if row.due_us is not None and not _ended(row)]
+        moments = [row.due_us + lag for row in rows if row.due_us is not None and not _ended(row)]
+        moments += [entry.at_us + lag for row in rows for entry in await inner.read_inbox(row.workflow_id) if lag]
+        moments = [moment for moment in moments if moment > now or not lag]
         moments += self._world.moments(now)
         if not moments:
             return False

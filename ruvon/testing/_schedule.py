@@ -2,7 +2,8 @@
 
 A life is the time from the start of the process to its death. Every commit, every body and every message is a point of
 its life, numbered from 0 in the order in which it is reached. A schedule is a list of faults; written as text it repeats
-a run exactly: `0.12:die-after 1.3:error-before seed=7`.
+a run exactly: `0.12:die-after 1.3:error-before seed=7`. A fault may strike more than once at the same place, in whatever
+life and at whatever number it is reached again: `0.12:die-after*5`.
 """
 
 import re
@@ -76,6 +77,8 @@ class Point:
     kind: PointKind
     what: str
     """For people: the step that ran, the steps that were committed, the message."""
+    place: tuple[str, str] = ("", "")
+    """The instance, and what of it: the same where a later life comes to the same place."""
 
     def __str__(self) -> str:
         return f"the {self.kind} of {self.what}"
@@ -89,9 +92,11 @@ class Fault:
     life: int
     point: int
     kind: FaultKind
+    times: int = 1
+    """How often it strikes at this place, before and after restarts."""
 
     def __str__(self) -> str:
-        return f"{self.life}.{self.point}:{self.kind}"
+        return f"{self.life}.{self.point}:{self.kind}" + (f"*{self.times}" if self.times > 1 else "")
 
 
 class ScheduleError(RuvonError, ValueError):
@@ -100,13 +105,13 @@ class ScheduleError(RuvonError, ValueError):
     def __init__(self, part: str) -> None:
         kinds = ", ".join(kind.value for kind in FaultKind)
         super().__init__(
-            f"`{part}` is no part of a schedule; write LIFE.POINT:FAULT (faults: {kinds}) or seed=NUMBER, "
-            "as a report prints it"
+            f"`{part}` is no part of a schedule; write LIFE.POINT:FAULT (faults: {kinds}), FAULT*TIMES, or "
+            "seed=NUMBER, as a report prints it"
         )
 
 
 _NONE: Final = "no faults"
-_PART: Final = re.compile(r"(\d+)\.(\d+):([a-z-]+)\Z")
+_PART: Final = re.compile(r"(\d+)\.(\d+):([a-z-]+)(?:\*(\d+))?\Z")
 
 
 @final
@@ -123,6 +128,11 @@ class Schedule:
     def at(self, life: int, point: int) -> FaultKind | None:
         """What goes wrong at a point."""
         return next((item.kind for item in self.faults if (item.life, item.point) == (life, point)), None)
+
+    @property
+    def strikes_again(self) -> bool:
+        """Whether a fault of it strikes more than once."""
+        return any(item.times > 1 for item in self.faults)
 
     def without(self, fault: Fault) -> "Schedule":
         """The same without one fault."""
@@ -147,7 +157,7 @@ class Schedule:
             name, sign, value = part.partition("=")
             found = _PART.match(part)
             if found is not None and found[3] in {kind.value for kind in FaultKind}:
-                faults.append(Fault(int(found[1]), int(found[2]), FaultKind(found[3])))
+                faults.append(Fault(int(found[1]), int(found[2]), FaultKind(found[3]), max(int(found[4] or 1), 1)))
             elif sign and name in ("seed", "skew") and value.lstrip("-").isdigit():
                 numbers[name] = int(value)
             else:

@@ -43,10 +43,14 @@ class Script:
     answer_after: timedelta = _NOW
     """How long people take."""
     cancel_after: timedelta | None = None
+    lag: timedelta = _NOW
+    """Whoever drives what is due, or has a message, comes so much later."""
 
     @staticmethod
     def of_json(text: bytes | str) -> "Script":
-        """A script as JSON: `answers` by task, `signals` (type, payload, key, after_s), `answer_after_s`, `cancel_after_s`.
+        """A script as JSON, by the names of its parts, moments as seconds: `answer_after_s`, `cancel_after_s`, `lag_s`.
+
+        `answers` is by task; a signal has `type`, `payload`, `key`, `after_s`.
 
         Raises:
             ScriptError: the text is no script; the message names the part.
@@ -58,15 +62,18 @@ class Script:
         if not isinstance(tree, dict):
             raise ScriptError("it must be an object")
         given = cast("dict[str, Any]", tree)
-        unknown = sorted(set(given) - {"answers", "signals", "answer_after_s", "cancel_after_s"})
+        unknown = sorted(set(given) - {"answers", "signals", "answer_after_s", "cancel_after_s", "lag_s"})
         if unknown:
-            raise ScriptError(f"it has no key `{unknown[0]}`; it has answers, signals, answer_after_s, cancel_after_s")
+            raise ScriptError(
+                f"it has no key `{unknown[0]}`; it has answers, signals, answer_after_s, cancel_after_s, lag_s"
+            )
         cancel = given.get("cancel_after_s")
         return Script(
             answers={name: _list(name, value) for name, value in _mapping("answers", given.get("answers", {})).items()},
             signals=[_signal(item) for item in _list("signals", given.get("signals", []))],
             answer_after=_seconds("answer_after_s", given.get("answer_after_s", 0)),
             cancel_after=_seconds("cancel_after_s", cancel) if cancel is not None else None,
+            lag=_seconds("lag_s", given.get("lag_s", 0)),
         )
 
 

@@ -19,7 +19,10 @@ class Stores(Protocol):
         ...
 
     async def lose(self, store: PersistenceProvider, chance: random.Random | None, /) -> None:
-        """The process that had the store is dead; with `chance` it died in the middle of its last commit."""
+        """The process that had the store is dead; with `chance` it died in the middle of its last commit.
+
+        What it held is free, and whoever takes next what it drove finds `Hold.died`.
+        """
         ...
 
     async def discard(self) -> None:
@@ -41,7 +44,9 @@ class MemoryStores:
         return self._store
 
     async def lose(self, store: PersistenceProvider, chance: random.Random | None, /) -> None:
-        """Commits in memory are never half done, and holds were released with the process."""
+        """Commits in memory are never half done; holds are dropped."""
+        if self._store is not None:
+            self._store.drop_holds()
 
     async def discard(self) -> None:
         """Forget it."""
@@ -85,7 +90,9 @@ class SQLiteStores:
         """Go on with a copy of the files as they are on disk now; the dead process's own are thrown away."""
         before = self.path
         self._lives += 1
-        shutil.copyfile(before, self.path)
+        for suffix in ("", ".lock"):  # what the process was driving is marked in the file of the locks
+            if (file := _beside(before, suffix)).exists():
+                shutil.copyfile(file, _beside(self.path, suffix))
         if _log_of(before).exists():
             shutil.copyfile(_log_of(before), _log_of(self.path))
             if chance is not None:
@@ -123,9 +130,13 @@ async def _empty_database(folder: Path) -> bytes:
 
 
 def _log_of(path: Path) -> Path:
-    return path.with_name(path.name + "-wal")
+    return _beside(path, "-wal")
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
 
 
 def _remove(path: Path) -> None:
     for suffix in ("", "-wal", "-shm", ".lock"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
+        _beside(path, suffix).unlink(missing_ok=True)

@@ -31,6 +31,8 @@ class Tally:
     """Steps whose results hold other ids or moments in each run."""
     runs: int = 0
     stopped: bool = False
+    missed: tuple[str, ...] = ()
+    """Faults of a replayed schedule that never struck."""
     _findings: dict[object, Finding] = field(default_factory=dict[object, Finding])
     _repeats: Counter[BodyName] = field(default_factory=Counter[BodyName])
     _keyed: set[BodyName] = field(default_factory=set[BodyName])
@@ -105,6 +107,7 @@ class Tally:
             tuple(self._verdict(name, findings) for name in names),
             tuple(findings),
             tuple(wait for item in self.expected.instances.values() for wait in item.waits),
+            self.missed,
             self.stopped,
         )
 

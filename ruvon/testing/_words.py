@@ -26,6 +26,7 @@ _REASONS: Final[Mapping[FindingKind, str]] = MappingProxyType(
         FindingKind.LOST: _ENGINE,
         FindingKind.REPEATED: _ENGINE,
         FindingKind.UNCOMMITTED: _ENGINE,
+        FindingKind.UNBRAKED: _ENGINE,
         FindingKind.DIVERGED: "a step that ran again gave another result than the first time, or depends on something "
         "that was lost with the process",
         FindingKind.NOT_IDEMPOTENT: "a crash between a step's effect and its commit makes it run again; give "
@@ -43,16 +44,24 @@ def describe(report: CrashReport) -> Iterator[str]:
         f"in {report.commits} commits"
     )
     if report.failed:
-        yield "it fails without any fault, so what comes behind was not tried; mend that, or give it other data or stubs"
+        given = "other data, stubs, or answers and signals with --script"
+        yield f"it fails without any fault, so what comes behind was not tried; mend that, or give it {given}"
     if report.stood_in:
         yield f"placeholders, each with a value of its declared type: {', '.join(report.stood_in)}"
     if report.waits:
         waits = ", ".join(dict.fromkeys(report.waits))
-        yield f"it still waits ({waits}), so what comes behind was not tried; let the script answer or send"
+        yield f"it still waits ({waits}), so what comes behind was not tried; give answers or signals with --script"
     for step in report.steps:
         yield _of_step(report, step)
+    if report.missed:
+        yield (
+            f"never reached, so nothing was tried there: {', '.join(report.missed)}; a workflow that was changed has other "
+            "points, so look for the fault anew, without --replay"
+        )
     if report.ok:
         yield "every run ended as it should"
+        return
+    if not report.findings:
         return
     count = "1 finding" if len(report.findings) == 1 else f"{len(report.findings)} findings"
     yield f"{count}; the search stopped here" if report.stopped else count

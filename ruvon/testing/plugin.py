@@ -1,6 +1,7 @@
 """The pytest plugin: a fixture that makes harnesses and closes them. It is loaded wherever Ruvon is installed.
 
-Nothing of Ruvon is imported until a test asks for the fixture.
+It also lets the assertions of the contract suites explain themselves, as those of test modules do. Nothing of Ruvon is
+imported until a test asks for the fixture.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from ruvon.testing._harness import TestHarness
 
 __all__ = ["ruvon_harness"]
+
+pytest.register_assert_rewrite("ruvon.testing.contracts")
 
 
 @pytest.fixture

@@ -1,21 +1,38 @@
 """One drive for many reports: slots whose tasks belong to one instance do not each load it."""
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from enum import Enum, auto
 from typing import final
 
-__all__ = ["JoinedDrive"]
+__all__ = ["After", "JoinedDrive"]
+
+
+class After(Enum):
+    """How it stands with an instance after a drive."""
+
+    MORE = auto()
+    """Others may report for it."""
+    ENDED = auto()
+    BUSY = auto()
+    """Somebody else drives it, who takes what came."""
 
 
 @final
 class JoinedDrive:
-    """The drive of an instance by one slot, which others join by reporting meanwhile."""
+    """The drive of an instance by one slot, which others join by reporting meanwhile.
 
-    __slots__ = ("_again", "_changed", "_reporting")
+    Args:
+        others: how many other slots of the worker have a task of the instance now.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_again", "_changed", "_joined", "_others", "_reporting")
+
+    def __init__(self, others: Callable[[], int]) -> None:
+        self._others = others
         self._again = True
+        self._joined = False
         self._reporting = 0
         self._changed = asyncio.Event()
 
@@ -27,13 +44,29 @@ class JoinedDrive:
             yield
         finally:
             self._reporting -= 1
-            self._again = True
+            self._again = self._joined = True
             self._changed.set()
+
+    def is_expected(self) -> bool:
+        """Whether a report for the instance may come soon: a slot has a task of it, or had one a moment ago."""
+        joined, self._joined = self._joined, False
+        return joined or self._reporting > 0 or self._others() > 0
+
+    def take_reported(self) -> bool:
+        """Whether others have reported since this was asked last; whoever asks reads the inbox next."""
+        again, self._again = self._again, False
+        return again
 
     @property
     def is_wanted(self) -> bool:
         """Whether others have joined."""
         return self._reporting > 0 or self._changed.is_set()
+
+    async def reported(self) -> None:
+        """Wait for the reports that are being written."""
+        while self._reporting:
+            self._changed.clear()
+            await self._changed.wait()
 
     async def is_next(self) -> bool:
         """Whether to drive (again); waits for the reports that are being written."""

@@ -13,6 +13,7 @@ from typing import Final, final
 
 from ruvon.builder import WorkflowBuilder
 from ruvon.providers import PersistenceError, TaskFilter, TaskRecord, TaskStatus, duration_us
+from ruvon.providers._limits import why_waiting
 
 __all__ = ["Feeder"]
 
@@ -86,12 +87,27 @@ class Feeder:
             await self._execution.tasks_added(missing)
         return len(missing)
 
+    async def _pending(self) -> list[TaskRecord]:
+        """The first tasks of each queue: one that is full or paused hides none of another."""
+        counts = await self._store.count_tasks()
+        queues = [queue for queue, status, _ in counts if status == TaskStatus.PENDING]
+        found: list[TaskRecord] = []
+        for queue in queues:
+            wanted = TaskFilter(statuses=(TaskStatus.PENDING,), queue=queue)
+            found += await self._store.find_tasks(wanted, limit=_PAGE)
+        return found
+
     async def _overdue(self, now: int) -> list[TaskRecord]:
         """Tasks that have been due for long and were not sent again lately, unless messages lie in the broker."""
-        pending = await self._store.find_tasks(TaskFilter(statuses=(TaskStatus.PENDING,)), limit=_PAGE)
-        due = [task for task in pending if task.available_us <= now]
+        due = [task for task in await self._pending() if task.available_us <= now]
         self._since = {task.task_id: self._since.get(task.task_id, now) for task in due}
-        found = [task for task in due if self._since[task.task_id] <= now - self._patience_us]
+        loads = {load.limits.queue: load for load in await self._store.queue_loads()}
+        found = [
+            task
+            for task in due
+            if self._since[task.task_id] <= now - self._patience_us
+            and not why_waiting(task, loads.get(task.queue), now)
+        ]
         if not found:
             return []
         try:

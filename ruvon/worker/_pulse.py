@@ -8,7 +8,7 @@ loop, which stops their bodies.
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final, final
 
@@ -19,6 +19,8 @@ from ruvon.providers import Clock, PersistenceError, PersistenceProvider, TaskCl
 __all__ = ["Pulse"]
 
 _LOGGER: Final = logging.getLogger("ruvon.worker")
+_NEWS_S: Final = 0.5
+"""So long at most what a body tells of its progress waits for those of others before all of it is stored."""
 
 
 @final
@@ -31,6 +33,7 @@ class Pulse:
         lease_us: how long an extended claim holds.
         interval_us: how often.
         claims: what the worker has claimed, with the progress of the bodies; called on the thread.
+        news: the same, only where a body has told something since; called on the thread between two beats.
         record: what the worker tells of itself; called on the thread.
         lost: told on the worker's loop which claims are lost.
         health_file: rewritten with each beat.
@@ -44,8 +47,9 @@ class Pulse:
         lease_us: int,
         interval_us: int,
         claims: Callable[[], Sequence[TaskClaim]],
+        news: Callable[[], Sequence[TaskClaim]],
         record: Callable[[], WorkerRecord],
-        lost: Callable[[Sequence[str]], None],
+        lost: Callable[[Sequence[TaskClaim]], None],
         health_file: Path | None = None,
     ) -> None:
         self._store = store
@@ -53,6 +57,7 @@ class Pulse:
         self._lease_us = lease_us
         self._interval_s = interval_us / 1_000_000
         self._claims = claims
+        self._news = news
         self._record = record
         self._lost = lost
         self._health_file = health_file
@@ -93,28 +98,42 @@ class Pulse:
     async def _beat_there(self, store: PersistenceProvider) -> None:
         await store.initialize()
         try:
-            while not await asyncio.to_thread(self._stopped.wait, self._interval_s):
-                await self._try(store)
+            quiet_s = 0.0
+            while not await asyncio.to_thread(self._stopped.wait, min(self._interval_s - quiet_s, _NEWS_S)):
+                quiet_s += _NEWS_S
+                if quiet_s >= self._interval_s:
+                    quiet_s = 0.0
+                    await self._try(store, self._beat)
+                else:
+                    await self._try(store, self._tell_news)
         finally:
             await store.close()
 
     async def _beat_here(self) -> None:
         while True:
             await self._clock.sleep_us(int(self._interval_s * 1_000_000))
-            await self._try(self._store)
+            await self._try(self._store, self._beat)
 
-    async def _try(self, store: PersistenceProvider) -> None:
+    async def _try(self, store: PersistenceProvider, work: Callable[[PersistenceProvider], Awaitable[None]]) -> None:
         try:
-            await self._beat(store)
+            await work(store)
         except (PersistenceError, OSError) as exc:
             _LOGGER.warning("the worker could not tell that it is alive; it tries again: %s", exc)
 
+    async def _tell_news(self, store: PersistenceProvider) -> None:
+        await self._extend(store, self._news())
+
+    async def _extend(self, store: PersistenceProvider, claims: Sequence[TaskClaim]) -> None:
+        if not claims:
+            return
+        names = await store.extend_leases(claims, until_us=self._clock.now_us() + self._lease_us)
+        if names:
+            lost = [claim for claim in claims if claim.task_id in names]
+            self._loop.call_soon_threadsafe(self._lost, lost)
+
     async def _beat(self, store: PersistenceProvider) -> None:
         now = self._clock.now_us()
-        claims = self._claims()
-        lost = await store.extend_leases(claims, until_us=now + self._lease_us) if claims else ()
-        if lost:
-            self._loop.call_soon_threadsafe(self._lost, lost)
+        await self._extend(store, self._claims())
         record = self._record()
         record.seen_us = now
         await store.put_worker(record)

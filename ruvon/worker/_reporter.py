@@ -1,10 +1,9 @@
 """Reports go to the store in groups: whatever waits when the one before is written shares a transaction."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import final
 
-from ruvon.providers import TaskReport, TaskStore
+from ruvon.providers import Clock, PersistenceError, TaskReport, TaskStore
 
 __all__ = ["Reporter"]
 
@@ -13,8 +12,9 @@ __all__ = ["Reporter"]
 class Reporter:
     """Writes reports, each alone, many at a time."""
 
-    def __init__(self, store: TaskStore) -> None:
+    def __init__(self, store: TaskStore, clock: Clock) -> None:
         self._store = store
+        self._clock = clock
         self._waiting: list[tuple[TaskReport, asyncio.Future[bool]]] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -28,13 +28,19 @@ class Reporter:
         self._waiting.append((report, answer))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._work(), name="ruvon-worker-reports")
-        return await asyncio.shield(answer)
+        try:
+            return await asyncio.shield(answer)
+        except asyncio.CancelledError:
+            if not answer.done():
+                await asyncio.wait((answer,))  # what is being written counts, though nobody wants to know
+            raise
 
     async def _work(self) -> None:
         while self._waiting:
+            await self._clock.sleep_us(0)  # what is reported in this turn of the loop rides along
             batch, self._waiting = self._waiting, []
             try:
-                counted: Sequence[bool] = await self._store.report_tasks([report for report, _ in batch])
+                counted = await self._store.report_tasks([report for report, _ in batch])
             except BaseException as exc:
                 for _, answer in batch:
                     if not answer.done():
@@ -43,5 +49,9 @@ class Reporter:
                     raise
                 continue
             for (_, answer), counts in zip(batch, counted, strict=True):
-                if not answer.done():
+                if answer.done():
+                    continue
+                if isinstance(counts, PersistenceError):
+                    answer.set_exception(counts)
+                else:
                     answer.set_result(counts)

@@ -15,13 +15,15 @@ __all__ = ["Slot"]
 class Slot:
     """What a worker knows of a task that it runs."""
 
-    __slots__ = ("_is_cancelled", "driving", "lost", "remote", "task", "work")
+    __slots__ = ("_is_cancelled", "_told", "driving", "lost", "remote", "task", "work")
 
     def __init__(self, task: TaskRecord) -> None:
         self.task = task
         self.remote: RemoteStep | None = None
         self.work: asyncio.Task[None] | None = None
         self._is_cancelled = False
+        self._told: object = None
+        """What the body had told when the store was told last."""
         self.lost = False
         """The claim is gone: nobody waits for what the body does."""
         self.driving = False
@@ -29,9 +31,25 @@ class Slot:
 
     def claim(self) -> TaskClaim:
         """The claim, with what the body told last; called on the thread of the pulse."""
-        told = self.remote.progress if self.remote is not None and not self.driving else None
+        told = self._told = self.remote.progress if self.remote is not None and not self.driving else None
         progress = orjson.dumps(dict(told), default=str) if told else None
         return TaskClaim(self.task.task_id, self.task.lease_epoch, progress)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether the body has told something since `claim` was called last; each call of `heartbeat` makes a new object."""
+        return self.remote is not None and not self.driving and self.remote.progress is not self._told
+
+    async def is_over(self) -> None:
+        """Wait until it is; who is cancelled meanwhile stops it, and waits all the same."""
+        if self.work is None:
+            return
+        try:
+            await asyncio.wait([self.work])
+        except asyncio.CancelledError:
+            self.stop()
+            await asyncio.wait([self.work])
+            raise
 
     def lose(self) -> None:
         """Stop the body; a drive goes on, because the hold of the instance protects it."""

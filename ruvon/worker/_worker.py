@@ -6,10 +6,10 @@ worker in the middle of that is noticed like the death in the middle of a body, 
 """
 
 import asyncio
-import contextlib
 import logging
 import os
 import platform
+from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -28,6 +28,7 @@ from ruvon.providers import (
     TaskKind,
     TaskRecord,
     TaskReport,
+    TaskStatus,
     WorkerRecord,
     WorkflowBusyError,
     WorkflowNotFoundError,
@@ -36,7 +37,7 @@ from ruvon.providers import (
 from ruvon.scheduler import Scheduler
 from ruvon.steps._remote import RemoteStep
 from ruvon.steps._wire import Order
-from ruvon.worker._drives import JoinedDrive
+from ruvon.worker._drives import After, JoinedDrive
 from ruvon.worker._pulse import Pulse
 from ruvon.worker._reporter import Reporter
 from ruvon.worker._slot import Slot
@@ -49,6 +50,13 @@ _AGAIN_US: Final = 30_000_000
 _FORGET_US: Final = 86_400_000_000
 """A worker that has given no sign of life for so long is taken off the list."""
 _STOP_AGAIN_S: Final = 0.5
+_FEW: Final = 4
+"""Fewer than this part of the slots are few."""
+_GATHER_US: Final = 2_000
+_REAP_US: Final = 1_000_000
+"""So often at least a worker with free slots looks for what dead ones had."""
+_REAPED: Final = 500
+"""So much of it is taken in one transaction."""
 _SOON_US: Final = 1_000_000
 """So much later a task is due again over which the store failed."""
 
@@ -96,6 +104,7 @@ class Worker:
         self._builder = builder
         self._engine = builder.engine()
         self._engine.waits_for_timers = False
+        self._engine.takeover_us = max(duration_us(lease), 3)
         self._store = builder.persistence
         self._clock = builder.clock
         self._queues = tuple(queues)
@@ -108,13 +117,19 @@ class Worker:
         self._threads = threads
         self._scheduler = Scheduler(builder, poll=poll, adopt=adopt) if schedules else None
         self._slots: dict[str, Slot] = {}
+        self._members: Counter[UUID] = Counter()
+        """How many slots have a task of an instance."""
         self._drives: dict[UUID, JoinedDrive] = {}
         """The instances that slots of this worker drive."""
-        self._reporter = Reporter(self._store)
+        self._reporter = Reporter(self._store, self._clock)
         self._news = asyncio.Event()
+        self._has_backlog = False
+        """The last claim found as many tasks as it asked for."""
         self._stopping = False
         self._has_left_bodies = False
         self._reaped_us = 0
+        self._failing: set[asyncio.Task[None]] = set()
+        """Instances that are told of dead letters."""
         self._started_us = self._clock.now_us()
 
     @property
@@ -161,19 +176,22 @@ class Worker:
             finally:
                 await self._drain()
 
-    async def take(self, task_id: str, *, more: int = 0) -> bool:
-        """Claim one task and do it; False where it is not to be had: done, withdrawn, not due, or claimed by another.
+    async def take(self, task_id: str, *, more: int = 0) -> Sequence[str]:
+        """Claim one task and do it; nothing where it is not to be had: done, withdrawn, not due, or claimed by another.
 
         Args:
             task_id: the task.
             more: so many further tasks of its queue are claimed and done at the same time, where there are any.
+
+        Returns:
+            This task, and those of the others whose bodies ended well: nobody needs to be told of them any more.
         """
         if self._stopping:
-            return False
+            return ()
         now = self._clock.now_us()
         claimed = await self._store.claim_task(task_id, self.worker_id, lease_us=self._lease_us, now_us=now)
         if claimed is None:
-            return False
+            return ()
         slots = [self._begin(claimed)]
         if more > 0:
             found = await self._store.claim_tasks(
@@ -181,7 +199,7 @@ class Worker:
             )
             slots += [self._begin(task) for task in found]
         await asyncio.wait([slot.work for slot in slots if slot.work is not None])
-        return True
+        return [task_id, *(slot.task.task_id for slot in slots[1:] if slot.remote is not None and slot.remote.is_done)]
 
     @asynccontextmanager
     async def _attended(self) -> AsyncGenerator[None, None]:
@@ -192,6 +210,7 @@ class Worker:
             lease_us=self._lease_us,
             interval_us=self._lease_us // 3,
             claims=self._claims,
+            news=self._claims_with_news,
             record=self._record,
             lost=self._lose,
             health_file=self._health_file,
@@ -214,6 +233,7 @@ class Worker:
         while not self._stopping:
             self._news.clear()
             try:
+                await self._gather_slots()
                 claimed = await self._claim()
                 until = self._clock.now_us() + self._poll_us if claimed else await self._next_us()
             except PersistenceError as exc:
@@ -222,25 +242,52 @@ class Worker:
             if not claimed or len(self._slots) >= self._concurrency:
                 await self._rest(until)
 
+    async def _gather_slots(self) -> None:
+        """Where more tasks lie there than slots are free, let a few more become free before the store is asked."""
+        if self._has_backlog and (self._concurrency - len(self._slots)) * _FEW < self._concurrency:
+            await self._clock.sleep_us(_GATHER_US)
+
     async def _claim(self) -> bool:
         """Claim as many tasks as there are free slots, and begin them; whether there were any."""
         free = self._concurrency - len(self._slots)
         if free <= 0:
             return False
         now = self._clock.now_us()
-        if now - self._reaped_us >= self._lease_us // 3:
-            self._reaped_us = now
-            await self._store.reap_tasks(now, crash_budget=self._engine.crash_budget)
+        if now - self._reaped_us >= min(self._lease_us // 3, _REAP_US):
+            await self._reap(now)
         found = await self._store.claim_tasks(
             self.worker_id, queues=self._queues, limit=free, lease_us=self._lease_us, now_us=now
         )
+        self._has_backlog = len(found) == free
         for task in found:
             self._begin(task)
         return bool(found)
 
+    async def _reap(self, now: int) -> None:
+        """Take what dead workers had from them, all of it, however much they had in hand."""
+        self._reaped_us, most = now, _REAPED
+        while most == _REAPED:
+            reaped = await self._store.reap_tasks(now, crash_budget=self._engine.crash_budget, limit=_REAPED)
+            most = len(reaped)
+            for task in reaped:
+                if task.status == TaskStatus.DEAD:
+                    self._failing.add(failing := asyncio.create_task(self._fail(task.workflow_id)))
+                    failing.add_done_callback(self._failing.discard)
+
+    async def _fail(self, workflow_id: UUID) -> None:
+        """Let an instance take that a step of it is a dead letter."""
+        try:
+            await self._engine.poke(workflow_id)
+        except Exception:
+            _LOGGER.exception("the workflow %s cannot be told that its step is a dead letter", workflow_id)
+
     def _begin(self, task: TaskRecord) -> Slot:
+        before = self._slots.get(task.task_id)
         slot = self._slots[task.task_id] = Slot(task)
-        slot.work = asyncio.create_task(self._run_slot(slot), name=f"ruvon-task-{task.task_id}")
+        self._members[task.workflow_id] += 1
+        slot.work = asyncio.create_task(self._run_slot(slot, before), name=f"ruvon-task-{task.task_id}")
+        if before is not None:  # this worker was cut off for longer than its lease, and has got its own task again
+            before.lose()
         return slot
 
     async def _next_us(self) -> int:
@@ -268,9 +315,11 @@ class Worker:
 
     # --- one task -----------------------------------------------------------------------------------------------------
 
-    async def _run_slot(self, slot: Slot) -> None:
+    async def _run_slot(self, slot: Slot, before: Slot | None) -> None:
         task = slot.task
         try:
+            if before is not None:
+                await before.is_over()
             await self._do(slot)
         except asyncio.CancelledError:
             await self._give_back(slot, 0)
@@ -284,7 +333,11 @@ class Worker:
             _LOGGER.exception("the task %s cannot be run; it is tried again", task.task_id)
             await self._give_back(slot, _AGAIN_US)
         finally:
-            self._slots.pop(task.task_id, None)
+            if self._slots.get(task.task_id) is slot:
+                del self._slots[task.task_id]
+            self._members[task.workflow_id] -= 1
+            if not self._members[task.workflow_id]:
+                del self._members[task.workflow_id]
             self._news.set()
 
     async def _do(self, slot: Slot) -> None:
@@ -319,24 +372,39 @@ class Worker:
             with drive.joined():
                 await self._report(TaskReport(task.task_id, task.lease_epoch, entry), task)
             return
-        drive = self._drives[task.workflow_id] = JoinedDrive()
+        drive = self._drives[task.workflow_id] = JoinedDrive(lambda: self._members[task.workflow_id] - 1)
+        after = After.MORE
         try:
             if entry is not None:
                 report = TaskReport(task.task_id, task.lease_epoch, entry, drives=True)
                 if not await self._report(report, task) and not drive.is_wanted:
                     return
-            while await drive.is_next():
-                await self._drive_once(task, died=died)
+            while after is not After.ENDED and await drive.is_next():
+                after = await self._drive_once(task, drive, died=died)
                 died = False
+        except asyncio.CancelledError:
+            await drive.reported()  # this task still stands for what others report, and is given back behind that
+            raise
         finally:
             del self._drives[task.workflow_id]
+        if after is After.BUSY:
+            # The holder takes what came, unless it has died or lost the server: somebody looks again a lease later.
+            claim = TaskClaim(task.task_id, task.lease_epoch)
+            await self._store.release_tasks([claim], available_us=self._clock.now_us() + self._lease_us)
+            return
         await self._reporter.report(TaskReport(task.task_id, task.lease_epoch))
 
-    async def _drive_once(self, task: TaskRecord, *, died: bool) -> None:
-        with contextlib.suppress(WorkflowBusyError, WorkflowNotFoundError):  # whoever drives it takes what came
-            run = await self._engine.drive(task.workflow_id, died=died)
-            if run.record.due_us is not None and self._scheduler is not None:
-                self._scheduler.wake()
+    async def _drive_once(self, task: TaskRecord, company: JoinedDrive, *, died: bool) -> After:
+        """Drive the instance as far as it goes now; where somebody else does, that one takes what came."""
+        try:
+            run = await self._engine.drive(task.workflow_id, died=died, task=task, company=company)
+        except WorkflowBusyError:
+            return After.BUSY
+        except WorkflowNotFoundError:
+            return After.ENDED
+        if run.record.due_us is not None and self._scheduler is not None:
+            self._scheduler.wake()
+        return After.ENDED if run.status.is_terminal else After.MORE
 
     async def _report(self, report: TaskReport, task: TaskRecord) -> bool:
         if await self._reporter.report(report):
@@ -353,7 +421,10 @@ class Worker:
         if slot.lost:
             return None
         CURRENT.set(context_of(order.trace, task.workflow_id, order.node, task.attempt))
-        return await slot.remote.perform()
+        try:
+            return await slot.remote.perform()
+        finally:
+            slot.remote.let_go()
 
     async def _tell_dropped(self, task: TaskRecord) -> None:
         """Nobody waits for what the body made: the workflow went elsewhere, or another worker has the task."""
@@ -389,6 +460,8 @@ class Worker:
             await asyncio.wait((timer, ended), return_when=asyncio.FIRST_COMPLETED)
             timer.cancel()
             ended.cancel()
+        if self._failing:
+            await asyncio.gather(*self._failing, return_exceptions=True)
         self._has_left_bodies = bool(self._slots)
         while self._slots:  # a body that has just ended begins a drive, which is to be stopped as well
             for slot in list(self._slots.values()):
@@ -401,10 +474,13 @@ class Worker:
     def _claims(self) -> Sequence[TaskClaim]:
         return [slot.claim() for slot in list(self._slots.values())]
 
-    def _lose(self, task_ids: Sequence[str]) -> None:
-        for task_id in task_ids:
-            slot = self._slots.get(task_id)
-            if slot is not None:
+    def _claims_with_news(self) -> Sequence[TaskClaim]:
+        return [slot.claim() for slot in list(self._slots.values()) if slot.has_news]
+
+    def _lose(self, claims: Sequence[TaskClaim]) -> None:
+        for claim in claims:
+            slot = self._slots.get(claim.task_id)
+            if slot is not None and slot.task.lease_epoch == claim.lease_epoch:
                 slot.lose()
 
     def _record(self) -> WorkerRecord:

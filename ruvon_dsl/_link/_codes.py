@@ -35,6 +35,7 @@ STRANDED: Final = "RV0372"
 BAD_CRON: Final = "RV0373"
 NOT_SHARED: Final = "RV0374"
 CUSTOM_FIELD: Final = "RV0375"
+NO_KEY: Final = "RV0379"
 INDISTINCT: Final = "RV0450"
 BARE_STEP: Final = "RV0451"
 BOTH_WRITE: Final = "RV0452"
@@ -112,6 +113,13 @@ _BOOK: Final = """\
 @step(transaction=True)
 async def book(context: StepContext, number: str) -> None:
     await context.transaction.execute("INSERT INTO bookings VALUES (?)", (number,))
+
+
+"""
+_WEIGH: Final = """\
+@step(queue="slow", concurrency_key="{key}")
+def weigh(number: str) -> int:
+    return len(number)
 
 
 """
@@ -374,6 +382,16 @@ CODES: Final[Mapping[str, CodeInfo]] = MappingProxyType(
             ),
             bad=_flow("    await book.with_(queue='slow')(state.number)\n", before=_BOOK),
             good=_flow("    await book(state.number)\n", before=_BOOK),
+        ),
+        NO_KEY: CodeInfo(
+            title="a concurrency key that names nothing",
+            explanation=(
+                "Limits of a queue may say how many steps with the same concurrency key run at a time. The key is the value "
+                "of an argument of the step, or of a path into one or into the state; the path begins with the argument's "
+                "name, or with `state`."
+            ),
+            bad=_flow("    await weigh(state.number)\n", before=_WEIGH.format(key="customer")),
+            good=_flow("    await weigh(state.number)\n", before=_WEIGH.format(key="number")),
         ),
         CUSTOM_FIELD: CodeInfo(
             title="a field that a custom step type refuses",

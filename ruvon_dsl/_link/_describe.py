@@ -159,6 +159,7 @@ def _step(declaration: StepDeclaration, written: object) -> StepTarget:
         timeout_us=None if declaration.timeout is None else duration_us(declaration.timeout),
         queue=declaration.queue,
         transaction=declaration.transaction,
+        concurrency_key=declaration.concurrency_key,
         compensation=compensation_of(declaration.compensation),
         named=declaration.named,
         automate_next=declaration.automate_next,

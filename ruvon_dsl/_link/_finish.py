@@ -123,12 +123,14 @@ def _type_texts(definition: Definition) -> list[str]:
 
 
 def _shown_texts(definition: Definition) -> list[str]:
-    """The types that editors and forms show: state, result and what people enter."""
+    """The types that editors and forms show: state, result, and what people enter and send."""
     texts = [definition.state, *([definition.result] if definition.result else [])]
     for node in walk_nodes(definition.graph):
         match node.action:
             case Wait(source=HumanSource(form=str() as form)):
                 texts.append(form)
+            case Wait(source=SignalSource(model=model)):
+                texts.append(model)
             case Call(input_model=str() as model):
                 texts.append(model)
             case _:

@@ -30,6 +30,7 @@ from ruvon_dsl._link._codes import (
     STRANDED,
     TARGET_TYPE,
 )
+from ruvon_dsl._link._concurrency_keys import concurrency_key_findings
 from ruvon_dsl._link._custom_fields import custom_field_findings
 from ruvon_dsl._link._env import Env
 from ruvon_dsl._link._finish import finish
@@ -78,7 +79,11 @@ def link(draft: Draft, roots: ImportRoots, *, opaque: bool = False) -> Linked:
     """
     broken = verify(draft.definition)
     if broken:
-        said = shared_commit_findings(draft.definition, None) or _broken(draft, broken)
+        mistakes = [
+            *shared_commit_findings(draft.definition, None),
+            *concurrency_key_findings(draft.definition, None),
+        ]
+        said = mistakes or _broken(draft, broken)
         return Linked(None, None, in_order([*draft.diagnostics, *said]))
     opaque = opaque or draft.opaque
     resolver = Resolver(roots, opaque=opaque, span=draft.span, reported=draft.reported)
@@ -143,6 +148,7 @@ def _shape_findings(draft: Draft, resolver: Resolver) -> list[Diagnostic]:
         *rollback_findings(definition),
         *([] if resolver.opaque else idle_timeouts(definition, resolver)),
         *shared_commit_findings(definition, resolver),
+        *concurrency_key_findings(definition, resolver),
         *custom_field_findings(definition, draft.step_types.get),
         *([] if resolver.opaque else [*call_findings(draft, resolver), *idle_compensations(draft, resolver)]),
     ]

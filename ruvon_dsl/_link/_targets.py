@@ -85,6 +85,7 @@ class StepTarget:
     timeout_us: int | None = None
     queue: str | None = None
     transaction: bool = False
+    concurrency_key: str | None = None
     compensation: Compensation | None = None
     named: bool = False
     """`name` was given by the author and is not the function's own."""

@@ -185,6 +185,9 @@ class Calls:
             found["required_input"] = _texts(call.required_input)
         if call.transaction != getattr(target, "transaction", False):
             found["transaction"] = str(call.transaction)
+        key = call.concurrency_key
+        if key != getattr(target, "concurrency_key", None):
+            found["concurrency_key"] = "None" if key is None else quoted(key)
         return {**found, **self.merge(call.merge, MergeConflict.PREFER_NEW)}
 
     # --- children -----------------------------------------------------------------------------------------------------

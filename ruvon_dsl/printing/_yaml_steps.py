@@ -202,6 +202,8 @@ class Steps:
             tree["required_input"] = list(call.required_input)
         if call.transaction != getattr(target, "transaction", False):
             tree["transaction"] = call.transaction
+        if call.concurrency_key != getattr(target, "concurrency_key", None):
+            tree["concurrency_key"] = call.concurrency_key
         return tree | self._merge(call.merge)
 
     def _retry(self, policy: RetryPolicy | None) -> Tree:

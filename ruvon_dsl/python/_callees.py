@@ -43,7 +43,7 @@ WAIT_OPTIONS: Final = _EVERY | {"compensate"}
 SERVICE_OPTIONS: Final = WAIT_OPTIONS | {
     *("retry", "timeout", "queue", "input_model", "required_input", "queue_timeout", "deadline"),
 }
-STEP_OPTIONS: Final = SERVICE_OPTIONS | {"into", "transaction"}
+STEP_OPTIONS: Final = SERVICE_OPTIONS | {"into", "transaction", "concurrency_key"}
 CHILD_OPTIONS: Final = _EVERY | {"version", "data_region", "retry", "timeout"}
 
 RESULT: Final = e.Name("<result>")

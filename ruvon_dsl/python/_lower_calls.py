@@ -143,6 +143,7 @@ def _step(
         compensation=target.compensation,
         input_model=_input_model(target),
         transaction=target.transaction,
+        concurrency_key=target.concurrency_key,
     )
     action = _queued(callee, with_options(action, options))
     args, found = bind_arguments(_given_input(target, action), positional, keywords, call.span)

@@ -59,6 +59,7 @@ _NAMES: Final = (
     "merge_function",
     "into",
     "transaction",
+    "concurrency_key",
     "version",
     "data_region",
 )
@@ -86,6 +87,7 @@ class Options:
     merge: Merge = field(default_factory=Merge)
     into: TypeText | None = None
     transaction: bool = False
+    concurrency_key: str | None = None
     version: str | None = None
     data_region: Expr | None = None
 
@@ -123,6 +125,7 @@ _FIELDS: Final = {
     "required_input": "required_input",
     "into": "into",
     "transaction": "transaction",
+    "concurrency_key": "concurrency_key",
     **dict.fromkeys(MERGING, "merge"),
 }
 """The fields of a CALL by the options that set them."""
@@ -151,6 +154,8 @@ def _set(unit: Unit, options: Options, name: str, value: Value, frame: Frame) ->
             options.input_model = None if value.text == "None" else type_of(unit, value)
         case "into":
             options.into = None if value.text == "None" else type_of(unit, value)
+        case "concurrency_key":
+            options.concurrency_key = constant(unit, value, frame, str, "`concurrency_key`", optional=True)
         case "transaction":
             options.transaction = bool(constant(unit, value, frame, bool, "`transaction`"))
         case "required_input":

@@ -152,12 +152,19 @@ def options_of(context: FileContext, fields: Fields, callee: Callee | None) -> C
         required_input=tuple(node.text for node in fields.texts("required_input")),
         merge=options.merge(fields),
         transaction=_transaction(fields, callee),
+        concurrency_key=_concurrency_key(fields, callee),
     )
 
 
 def _transaction(fields: Fields, callee: Callee | None) -> bool:
     given = fields.flag("transaction")
     return getattr(callee, "transaction", False) if given is None else given
+
+
+def _concurrency_key(fields: Fields, callee: Callee | None) -> str | None:
+    if fields.is_off("concurrency_key"):
+        return None
+    return fields.text("concurrency_key") or getattr(callee, "concurrency_key", None)
 
 
 def _queue(context: FileContext, fields: Fields, callee: Callee | None) -> str | None:

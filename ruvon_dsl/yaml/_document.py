@@ -148,8 +148,12 @@ class DocumentLowering:
     def _steps(self, fields: Fields, context: FileContext) -> Block:
         entry = fields.entry("steps")
         parser = StepParser(context.found, self._known_types(context))
-        block = Block([], fields.span) if entry is None else parser.block(entry)
-        if entry is not None and isinstance(entry.value, ScalarNode) and not context.found.failed:
+        block = Block([], fields.span) if entry is None or _is_empty(entry.value) else parser.block(entry)
+        if (
+            entry is not None
+            and (isinstance(entry.value, ScalarNode) or _is_empty(entry.value))
+            and not context.found.failed
+        ):
             context.found.error(
                 codes.EMPTY_STEPS,
                 "there is nothing below `steps`",
@@ -162,6 +166,11 @@ class DocumentLowering:
     def _graph(self, block: Block, context: FileContext) -> Graph:
         assign_ids(block, context)
         return settle(Lowering(context).graph(block, "workflow", None))
+
+
+def _is_empty(node: object) -> bool:
+    """Whether it is a mapping without keys: no step, and no list either."""
+    return isinstance(node, MappingNode) and not node.entries
 
 
 def _model(fields: Fields, name: str, context: FileContext) -> object:

@@ -18,12 +18,22 @@ _FUNCTION: Final = Key(
 _TRANSACTION: Final = Key(
     "transaction", Kind.BOOL, "The function's SQL runs in the database transaction that commits the step."
 )
+_CONCURRENCY_KEY: Final = Key(
+    "concurrency_key",
+    Kind.TEXT,
+    "The input, or path into one or into `state`, that limits of the queue count by; `null` switches the declared one off.",
+    nullable=True,
+)
 _CALL: Final = _COMMON.extended("a call", "Keys of every call.", CALL_KEYS)
 
 STANDARD: Final = _CALL.extended(
     "a STANDARD step",
     "Call a Python function.",
-    (Key(_FUNCTION.name, _FUNCTION.kind, _FUNCTION.doc, _FUNCTION.aliases, required=True), _TRANSACTION),
+    (
+        Key(_FUNCTION.name, _FUNCTION.kind, _FUNCTION.doc, _FUNCTION.aliases, required=True),
+        _TRANSACTION,
+        _CONCURRENCY_KEY,
+    ),
 )
 _ASYNC: Final = STANDARD.extended(
     "an ASYNC step", "Call a Python function on a worker; the queue is `default` unless given.", ()
@@ -34,6 +44,7 @@ _DECISION: Final = _CALL.extended(
     (
         _FUNCTION,
         _TRANSACTION,
+        _CONCURRENCY_KEY,
         Key("injected", Kind.BOOL, "The audit log calls it an injection rule; written by printers."),
     ),
 )

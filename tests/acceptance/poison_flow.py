@@ -10,7 +10,10 @@ from pydantic import BaseModel
 
 from ruvon import step, workflow
 from ruvon.builder import WorkflowBuilder
+from ruvon.implementations.persistence.postgres import PoolSettings, PostgresPersistenceProvider
+from ruvon.implementations.persistence.redis import RedisPersistenceProvider
 from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
+from ruvon.providers import PersistenceProvider, WorkflowBusyError
 
 
 class Cargo(BaseModel):
@@ -38,14 +41,29 @@ async def poison(state: Cargo) -> list[str]:
     return state.loaded
 
 
+def opened(url: str) -> PersistenceProvider:
+    """The store that a URL names."""
+    if url.startswith("redis:"):
+        return RedisPersistenceProvider(url)
+    if url.startswith("postgresql:"):
+        return PostgresPersistenceProvider(url, pool=PoolSettings(min_size=1))
+    return SQLitePersistenceProvider(url)
+
+
 async def main(folder: Path) -> None:
     """Create the one instance, or go on with it, and print how it stands."""
-    builder = WorkflowBuilder(persistence_provider=SQLitePersistenceProvider(folder / "runs.db"), crash_budget=3)
+    url = (folder / "url.txt").read_text(encoding="utf-8")
+    builder = WorkflowBuilder(persistence_provider=opened(url), crash_budget=3)
     await builder.initialize()
     builder.register(poison)
     run = await builder.create_workflow("Poison", {"folder": str(folder)}, idempotency_key="it", if_exists="load")
     if not run.status.is_terminal:
-        await run.run()
+        async with asyncio.timeout(30):
+            while not run.status.is_terminal:
+                try:
+                    await run.run()
+                except WorkflowBusyError:  # the server has not noticed yet that the process before this one is dead
+                    await asyncio.sleep(0.01)
     print(run.id, run.status.value, flush=True)  # noqa: T201 - the test reads it
     await builder.close()
 

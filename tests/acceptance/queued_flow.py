@@ -2,11 +2,12 @@
 
 import asyncio
 import os
+from datetime import timedelta
 from pathlib import Path
 
 from pydantic import BaseModel
 
-from ruvon import StepContext, gather, step, workflow
+from ruvon import StepContext, gather, sleep, step, workflow
 
 
 class Doc(BaseModel):
@@ -48,6 +49,44 @@ async def killed(state: Doc) -> int:
     one, two, three = await gather(branch(1), branch(2), branch(3))
     await here(state)
     return one + two + three
+
+
+@step
+async def stay(state: Doc, context: StepContext) -> None:
+    """Runs where the workflow is driven, until the file `go` is there."""
+    tell("stay", context)
+    while not Path(os.environ["RUVON_TEST_LEDGER"]).with_name("go").exists():  # noqa: ASYNC110 - the test's sign
+        await asyncio.sleep(0.01)
+    state.total += 1
+
+
+@workflow("Stays")
+async def stays(state: Doc) -> int:
+    await here(state)
+    await stay(state)
+    await square(state, 3)
+    return state.total
+
+
+@workflow("Sleeps")
+async def sleeps(state: Doc) -> int:
+    await sleep(timedelta(milliseconds=100))
+    await here(state)
+    await stay(state)
+    return state.total
+
+
+@step(queue="work")
+async def waits(context: StepContext) -> int:
+    tell("waits", context)
+    while not Path(os.environ["RUVON_TEST_LEDGER"]).with_name("go").exists():  # noqa: ASYNC110 - the test's sign
+        await asyncio.sleep(0.01)
+    return 5
+
+
+@workflow("Waits")
+async def waiting(state: Doc) -> int:
+    return await waits()
 
 
 @workflow("Lingers")

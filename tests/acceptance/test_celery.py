@@ -10,13 +10,13 @@ import pytest
 from ruvon.builder import WorkflowBuilder
 from ruvon.implementations.execution.celery import CeleryExecutionProvider
 from ruvon.implementations.persistence.postgres import PostgresPersistenceProvider
-from tests.contract.execution_contract import builder_with, ended, eventually
-from tests.support.brokers import REDIS, needs_redis
-from tests.support.execution_flows import execution_sum
+from ruvon.testing.contracts._execution import builder_with, ended, eventually
+from ruvon.testing.contracts._flows import execution_sum
+from tests.support.brokers import redis_broker
 from tests.support.postgres import database, emptied, needs_postgres, store
 from tests.support.processes import Process, celery_worker
 
-pytestmark = [needs_postgres, needs_redis]
+pytestmark = needs_postgres
 
 RUNS = 20
 TURNS = 5
@@ -34,7 +34,7 @@ def test_the_death_of_a_worker_loses_nothing_and_repeats_nothing_under_another_k
     """Two workers, one killed with its processes: every workflow ends, every effect has one key."""
     ledger = tmp_path / "ledger.txt"
     ledger.touch()
-    with celery_worker(tmp_path, database(), REDIS, namespace, "-c", "2", count=2, lease=2) as (first, _):
+    with celery_worker(tmp_path, database(), redis_broker(), namespace, "-c", "2", count=2, lease=2) as (first, _):
         asyncio.run(_run_and_kill(namespace, ledger, first))
 
     lines = [line.split() for line in ledger.read_text(encoding="utf-8").splitlines()]
@@ -44,7 +44,7 @@ def test_the_death_of_a_worker_loses_nothing_and_repeats_nothing_under_another_k
 
 
 async def _run_and_kill(namespace: str, ledger: Path, victim: Process) -> None:
-    execution = CeleryExecutionProvider(REDIS, namespace=namespace)
+    execution = CeleryExecutionProvider(redis_broker(), namespace=namespace)
     async with asyncio.timeout(200), builder_with(execution, persistence_provider=store()) as builder:
         runs = [await _begun(builder, ledger) for _ in range(RUNS)]
         await eventually(lambda: ledger.read_text(encoding="utf-8").count("\n") >= RUNS)
@@ -57,17 +57,22 @@ async def _run_and_kill(namespace: str, ledger: Path, victim: Process) -> None:
 def test_messages_that_the_broker_has_lost_are_sent_again(tmp_path: Path, namespace: str) -> None:
     """Tasks that were committed while nobody could be told are found by the feeder."""
 
+    ledger = tmp_path / "ledger.txt"
+
     async def scene() -> None:
-        execution = CeleryExecutionProvider(REDIS, namespace=namespace)
+        execution = CeleryExecutionProvider(redis_broker(), namespace=namespace)
         async with asyncio.timeout(200), builder_with(execution, persistence_provider=store()) as builder:
-            ledger = tmp_path / "ledger.txt"
             runs = [await _begun(builder, ledger) for _ in range(3)]
             await asyncio.to_thread(_forget, execution, namespace, 3)
-            with celery_worker(tmp_path, database(), REDIS, namespace, "-c", "2"):
+            with celery_worker(tmp_path, database(), redis_broker(), namespace, "-c", "2"):
                 for run in runs:
                     await ended(run)
+            assert [(run.status.value, run.result) for run in runs] == [("COMPLETED", sum(range(TURNS)))] * 3
 
     asyncio.run(scene())
+    keys = Counter(line.split()[0] for line in ledger.read_text(encoding="utf-8").splitlines())
+    assert len(keys) == 3 * TURNS
+    assert set(keys.values()) == {1}
 
 
 def test_messages_that_come_twice_do_nothing_twice(tmp_path: Path, namespace: str) -> None:
@@ -75,14 +80,14 @@ def test_messages_that_come_twice_do_nothing_twice(tmp_path: Path, namespace: st
     ledger = tmp_path / "ledger.txt"
 
     async def scene() -> None:
-        execution = CeleryExecutionProvider(REDIS, namespace=namespace)
+        execution = CeleryExecutionProvider(redis_broker(), namespace=namespace)
         async with asyncio.timeout(200), builder_with(execution, persistence_provider=store()) as builder:
             runs = [await _begun(builder, ledger) for _ in range(3)]
             tasks = await builder.persistence.claim_tasks("nobody", limit=10, lease_us=1, now_us=builder.clock.now_us())
             await builder.persistence.reap_tasks(builder.clock.now_us() + 10)
             for _ in range(5):
                 await execution.tasks_added(tasks)
-            with celery_worker(tmp_path, database(), REDIS, namespace, "-c", "2"):
+            with celery_worker(tmp_path, database(), redis_broker(), namespace, "-c", "2"):
                 for run in runs:
                     await ended(run)
 
@@ -97,7 +102,7 @@ def test_the_example_of_the_cloud_runs_as_written(tmp_path: Path, namespace: str
     async def scene() -> None:
         builder = WorkflowBuilder(
             persistence_provider=PostgresPersistenceProvider(db_url=database()),
-            execution_provider=CeleryExecutionProvider(broker_url=REDIS, namespace=namespace),
+            execution_provider=CeleryExecutionProvider(broker_url=redis_broker(), namespace=namespace),
             import_roots=["tests"],
         )
         builder.register(execution_sum)
@@ -108,7 +113,7 @@ def test_the_example_of_the_cloud_runs_as_written(tmp_path: Path, namespace: str
         assert workflow.result == [8, 4, 9, 16]
         await builder.close()
 
-    with celery_worker(tmp_path, database(), REDIS, namespace, "-c", "2"):
+    with celery_worker(tmp_path, database(), redis_broker(), namespace, "-c", "2"):
         asyncio.run(scene())
 
 
@@ -116,7 +121,7 @@ def test_a_wrong_setting_is_told_before_the_pool_starts(tmp_path: Path, namespac
     """A sentence, not a worker that cannot do anything."""
     with (
         pytest.raises(AssertionError, match="RUVON_WORKER_LEASE is `-1"),
-        celery_worker(tmp_path, database(), REDIS, namespace, lease=-1.0),
+        celery_worker(tmp_path, database(), redis_broker(), namespace, lease=-1.0),
     ):
         pass
 

@@ -1,112 +1,26 @@
 """Real workers: `ruvon worker` processes that are killed in the middle, on a file and on servers."""
 
 import asyncio
-import os
 import signal
-import subprocess
-import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ruvon.builder import WorkflowBuilder
-from ruvon.implementations.execution.queued import QueuedExecutionProvider
-from ruvon.implementations.persistence.redis import RedisPersistenceProvider
-from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
 from ruvon.models import WorkflowStatus
-from ruvon.providers import PersistenceProvider, TaskFilter
-from tests.support import postgres
-from tests.support.redis import private_server
+from ruvon.providers import TaskFilter
+from tests.support.places import Place, places
 from tests.support.workers import until
 
-ROOT = Path(__file__).parents[2]
-FLOW = ROOT / "tests" / "acceptance" / "queued_flow.py"
 RUNS = 8
-
-
-class Place:
-    """A store that processes share, and the ledger that their steps write."""
-
-    def __init__(self, folder: Path, url: str, open_store: Callable[[str], PersistenceProvider]) -> None:
-        self.url = url
-        self.open_store = open_store
-        self.ledger = folder / "ledger.txt"
-        self.workers: list[subprocess.Popen[str]] = []
-
-    def builder(self) -> WorkflowBuilder:
-        """The application that starts workflows and runs none of their steps."""
-        builder = WorkflowBuilder(
-            persistence_provider=self.open_store(self.url),
-            execution_provider=QueuedExecutionProvider(),
-            plugins=False,
-            import_roots=["tests"],
-        )
-        builder.register(FLOW)
-        return builder
-
-    def work(self, *options: str) -> subprocess.Popen[str]:
-        """One more worker."""
-        command = [
-            sys.executable,
-            "-c",
-            "from ruvon.cli import main; main()",
-            "worker",
-            "--db",
-            self.url,
-            "--workflows",
-            str(FLOW),
-        ]
-        made = subprocess.Popen(
-            [*command, "--import-root", str(ROOT / "tests"), "--lease", "5", *options],
-            cwd=ROOT,
-            env={**os.environ, "RUVON_TEST_LEDGER": str(self.ledger)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.workers.append(made)
-        return made
-
-    def lines(self) -> list[str]:
-        """What the steps have written so far."""
-        return self.ledger.read_text(encoding="utf-8").splitlines() if self.ledger.exists() else []
-
-    def wait_for(self, enough: Callable[[list[str]], bool]) -> None:
-        """Until the ledger has what is wanted."""
-        deadline = time.monotonic() + 60
-        while not enough(self.lines()):
-            assert time.monotonic() < deadline, self.lines()
-            time.sleep(0.005)
-
-    def end(self) -> None:
-        """End what still runs."""
-        for made in self.workers:
-            if made.poll() is None:
-                made.kill()
-            made.communicate()
 
 
 @pytest.fixture(params=["sqlite", "postgres", "redis"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> "Iterator[Place]":
-    """A file, PostgreSQL where there is one, and a Redis of the test's own: workers have the default prefix there."""
-    with ExitStack() as stack:
-        if request.param == "redis":
-            durable = ("--appendonly", "yes", "--appendfsync", "always")
-            made = Place(
-                tmp_path, stack.enter_context(private_server(tmp_path, *durable)).url, RedisPersistenceProvider
-            )
-        elif request.param == "postgres":
-            if postgres.server() is None:
-                pytest.skip("no PostgreSQL server answers")
-            postgres.emptied()
-            made = Place(tmp_path, postgres.database(), lambda _: postgres.store())
-        else:
-            made = Place(tmp_path, str(tmp_path / "shared.db"), SQLitePersistenceProvider)
-        stack.callback(made.end)
+    """A store of each kind that processes share."""
+    with places(request.param, tmp_path) as made:
         yield made
 
 
@@ -187,3 +101,34 @@ def test_a_worker_without_grace_gives_its_task_to_another(place: Place) -> None:
         return code, task.status, task.crashes, workflow.result
 
     assert asyncio.run(scenario()) == (0, "pending", 0, 7)
+
+
+def test_a_worker_that_comes_back_late_is_not_heard(place: Place) -> None:
+    """It is stopped for longer than its lease, as by a suspended machine; what it brings then is dropped and written down."""
+
+    async def scenario() -> Any:
+        builder = place.builder()
+        await builder.initialize()
+        first = place.work("--lease", "1")
+        workflow = await builder.create_workflow("Waits", {}, background=True)
+        await asyncio.to_thread(place.wait_for, lambda lines: len(lines) == 1)
+        first.send_signal(signal.SIGSTOP)
+        second = place.work("--lease", "1")
+        await asyncio.to_thread(place.wait_for, lambda lines: len(lines) == 2)
+        place.go()
+        await until(workflow, seconds=90)
+        second.send_signal(signal.SIGTERM)
+        await asyncio.to_thread(second.wait, 60)
+        first.send_signal(signal.SIGCONT)
+        first.send_signal(signal.SIGTERM)
+        code = await asyncio.to_thread(first.wait, 60)
+        await workflow.refresh()
+        history = await workflow.history()
+        left = await builder.persistence.find_tasks(TaskFilter())
+        await builder.close()
+        return code, workflow.status, workflow.result, [item["kind"] for item in history], list(left)
+
+    code, status, result, kinds, left = asyncio.run(scenario())
+    assert (code, status, result, left) == (0, WorkflowStatus.COMPLETED, 5, [])
+    assert kinds.count("step") == 1
+    assert len({line.split()[1] for line in place.lines()}) == 1, "both attempts have one idempotency key"

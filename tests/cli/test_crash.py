@@ -171,6 +171,17 @@ def test_a_finding_is_replayed(ruvon: Command) -> None:
     assert [(item["what"], item["steps"]) for item in again.json["findings"]] == [(found["what"], found["steps"])]
 
 
+def test_a_point_that_is_never_reached_is_no_success(ruvon: Command) -> None:
+    """`--replay` of an old schedule tries nothing: it says so, and ends with 1, as where something was found."""
+    done = ruvon("crash-test", f"{FLOWS}:sound", "--replay", "0.900:die-after")
+
+    assert done.code == 1
+    assert "never reached, so nothing was tried there: 0.900:die-after" in done.out
+    assert "every run ended as it should" not in done.out
+    told = ruvon("crash-test", f"{FLOWS}:sound", "--json", "--replay", "0.900:die-after").json
+    assert (told["ok"], told["missed"]) == (False, ["0.900:die-after"])
+
+
 def test_a_probe_and_its_reset(ruvon: Command, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`--probe` looks at what no variable holds, `--reset` empties it before each run."""
     monkeypatch.setattr("tests.support.kit_flows.COUNTER", place / "counter.txt")

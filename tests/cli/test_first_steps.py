@@ -113,6 +113,19 @@ def test_the_printed_answer_can_be_typed_as_it_is(ruvon: Command, arguments: tup
     assert "WAITING_HUMAN at" not in done.out
 
 
+def test_the_printed_signal_can_be_typed_as_it_is(ruvon: Command) -> None:
+    """What waits for a signal names the command that sends it: its class, fields to fill in, and the key."""
+    flow = Path(__file__).parent / "flows" / "cli_repair.py"
+    ruvon("run", str(flow), "--workflow", "Waiting", "-d", '{"gate": "none"}')
+    run = ruvon("list", "--json").json[0]["workflow_id"]
+    printed = ruvon("resume", run, "--import-root", str(flow.parent), "-i", '{"ok": true}').out
+    command = next(line for line in printed.splitlines() if "ruvon signal" in line).strip()
+
+    assert command.startswith(f"signal: ruvon signal {run} Paid '{{\"amount\":1}}' --key k ")
+    done = ruvon(*shlex.split(command)[2:])
+    assert (done.code, "COMPLETED" in done.out) == (0, True), done.text
+
+
 @pytest.mark.parametrize(
     ("schema", "value"),
     [

@@ -13,7 +13,7 @@ def _lines(*answers: str) -> str:
 
 def test_a_whole_conversation(ruvon: Command) -> None:
     """Initial data, a person's form and a signal are asked for, and the run completes."""
-    done = ruvon(*GREET, "--json", given=_lines(*DATA, "yes", "7", '{"amount": 12}'))
+    done = ruvon(*GREET, "--json", given=_lines(*DATA, "yes", "7", "12"))
 
     assert done.code == 0, done.text
     assert done.json["status"] == "COMPLETED"
@@ -45,7 +45,7 @@ def test_an_unreadable_answer_is_asked_again(ruvon: Command) -> None:
 def test_a_refused_field_is_asked_again(ruvon: Command) -> None:
     """What the model refuses is explained, and only the fields concerned are asked again."""
     data = ["Ada", "", "", "-1", "", "", "", "", "5"]
-    done = ruvon(*GREET, "--json", given=_lines(*data, "yes", "1", "7", '{"amount": 12}'))
+    done = ruvon(*GREET, "--json", given=_lines(*data, "yes", "1", "7", "12"))
 
     assert done.code == 0, done.text
     assert "`state.age`" in done.err
@@ -54,9 +54,7 @@ def test_a_refused_field_is_asked_again(ruvon: Command) -> None:
 
 def test_given_data_is_not_asked_for(ruvon: Command) -> None:
     """Fields that -d gives are left out of the questions."""
-    done = ruvon(
-        *GREET, "-d", '{"name": "Ada", "mood": "bad"}', "--json", given=_lines(*[""] * 6, "y", "9", '{"amount": 1}')
-    )
+    done = ruvon(*GREET, "-d", '{"name": "Ada", "mood": "bad"}', "--json", given=_lines(*[""] * 6, "y", "9", "1"))
 
     assert done.code == 0, done.text
     assert "name" not in done.err.split("waits for")[0].replace("name: Ada", "")
@@ -66,7 +64,7 @@ def test_a_childs_person_is_asked_too(ruvon: Command) -> None:
     """A form of a child's step is asked for in the parent's conversation."""
     done = ruvon(
         "interactive", "run", str(FLOWS), "--workflow", "Outer", "--workflows", str(FLOWS), "--json",
-        given=_lines(*DATA, "y", "9", '{"amount": 1}'),
+        given=_lines(*DATA, "y", "9", "1"),
     )  # fmt: skip
 
     assert done.code == 0, done.text

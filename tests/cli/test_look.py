@@ -194,9 +194,24 @@ def test_a_history_reads_from_creation_to_the_present_wait(ruvon: Command, start
     ruvon("resume", workflow_id, *ROOTS, "-i", '{"amount": 3}', "--auto")
     ended = ruvon("show", workflow_id, *ROOTS, "--logs").out
     assert "received    receive" in ended
-    assert "note        receive  signal sent by" in ended
+    assert "note        receive  signal Paid sent by" in ended
     assert "ended       -  COMPLETED" in ended
     assert "waits" not in ended.partition("history")[2]
+
+
+def test_what_was_refused_is_in_no_history(ruvon: Command, started: Starter) -> None:
+    """A note says that an answer or a signal was sent only where it was taken."""
+    workflow_id = started("Greet", {"name": "Ada"}, "--auto")
+    refused = ruvon("resume", workflow_id, *ROOTS, "-i", '{"ok": true, "number": 1}')
+    assert (refused.code, "greater than 3" in refused.err) == (1, True)
+    assert "sent by" not in ruvon("logs", workflow_id, *ROOTS).out
+
+    ruvon("resume", workflow_id, *ROOTS, "-i", '{"ok": true, "number": 4}')
+    for arguments in (("resume", "-i", '{"amount": "much"}'), ("signal", "Paid", '{"amount": "much"}')):
+        command, *rest = arguments
+        assert ruvon(command, workflow_id, *rest, *ROOTS).code == 1
+    assert ruvon("signal", workflow_id, "Pid", "{}", *ROOTS).code == 1
+    assert ruvon("logs", workflow_id, *ROOTS).out.count("sent by") == 1
 
 
 def test_the_keys_of_a_listed_run_are_documented(ruvon: Command, started: Starter) -> None:

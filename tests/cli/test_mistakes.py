@@ -33,6 +33,19 @@ USAGE: tuple[tuple[str, ...], ...] = (
     ("explain", "--nope"),
     ("config", "set-default", "colour", "red"),
     ("interactive", "run", ORDER, "-d", "[1]"),
+    ("worker", "--grace", "nan"),
+    ("worker", "--lease", "inf"),
+    ("worker", "--lease", "nan"),
+    ("worker", "--poll", "1e300"),
+    ("worker", "--health-file", "."),
+    ("worker", "--worker-id", "a\nb"),
+    ("scheduler", "--poll", "inf"),
+    ("scheduler", "--retention", "nan"),
+    ("scan-zombies", "--threshold", "1e300"),
+    ("zombie-daemon", "--interval", "inf"),
+    ("crash-test", ORDER, "-d", DATA, "--patience", "nan"),
+    ("queues", "set", "mail", "--concurrency", "9" * 23),
+    ("queues", "set", "mail", "--rate", "5/400d"),
 )
 REFUSED: tuple[tuple[str, ...], ...] = (
     ("run", ORDER, "-d", "{}"),
@@ -138,12 +151,12 @@ LONG = "a" * 5_000
         (("show", LONG), 4),
         (("show", "z" * 36), 4),
         (("cancel", LONG), 4),
-        (("run", LONG), 1),
+        (("run", LONG), 4),
         (("schedule", "show", LONG), 4),
-        (("definitions", "show", LONG), 1),
-        (("definitions", "show", f"{LONG}@1"), 1),
-        (("definitions", "show", f"W@{LONG}"), 1),
-        (("compile", LONG), 1),
+        (("definitions", "show", LONG), 4),
+        (("definitions", "show", f"{LONG}@1"), 4),
+        (("definitions", "show", f"W@{LONG}"), 4),
+        (("compile", LONG), 4),
     ],
     ids=lambda value: " ".join(item[:12] for item in value) if isinstance(value, tuple) else "",
 )
@@ -230,3 +243,50 @@ def test_random_arguments_never_give_a_traceback(arguments: list[str]) -> None:
 
     assert done.exception is None or isinstance(done.exception, SystemExit), (arguments, done.exception)
     assert done.exit_code in {0, 1, 2, 3, 4}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("broken.yaml", b"a: [b", "broken.yaml is no YAML: line 1, column 6: "),
+        ("two.yaml", b"a: 1\n---\nb: 2\n", "two.yaml is no YAML: line 2, column 1: "),
+        ("date.yaml", b"a: 2026-99-99\n", "date.yaml has a value that cannot be read: "),
+        ("tag.yaml", b"a: !!python/object:os.system []\n", "tag.yaml is no YAML: line 1, column 4: "),
+        ("binary.yaml", b"\x00\xff\xfe", "binary.yaml cannot be read: it is no text in UTF-8"),
+        ("binary", b"\x00\xff\xfe", "binary cannot be read: it is no text in UTF-8"),
+        ("broken.json", b"{", "broken.json is no JSON: "),
+    ],
+)
+def test_a_file_of_data_that_cannot_be_read(ruvon: Command, place: Path, name: str, content: bytes, says: str) -> None:
+    """One line that says where, and code 2."""
+    (place / name).write_bytes(content)
+
+    for arguments in (("-d", f"@{name}"), ("--data-file", name)):
+        done = ruvon("start", str(FLOWS), "--workflow", "Timer", *arguments)
+        assert done.code == 2
+        assert done.err.startswith(f"error: {says}")
+        assert len(done.err.splitlines()) == 1
+
+
+def test_a_name_that_no_file_can_have_is_not_found(ruvon: Command) -> None:
+    """As any other target or folder that is not there."""
+    name = "a" * 300
+    for arguments in (("validate", name), ("run", f"{name}.py"), ("graph", name), ("run", "x/" * 3000)):
+        done = ruvon(*arguments)
+        assert done.code == 4, done.text
+        assert len(done.err) < 300
+
+
+@pytest.mark.parametrize(
+    "command", [("list",), ("show", "3f2a9c41"), ("db", "status"), ("logs", "3f2a9c41"), ("bulk", "cancel", "--all")]
+)
+def test_an_empty_file_is_left_as_it_is(ruvon: Command, place: Path, command: tuple[str, ...]) -> None:
+    """Only what creates runs or databases makes a database of it."""
+    (place / "empty.db").touch()
+
+    done = ruvon(*command, "--db", "empty.db")
+
+    assert (done.code, "ruvon db init --db empty.db" in done.err) == (3, True), done.text
+    assert [(file.name, file.stat().st_size) for file in place.glob("empty.db*")] == [("empty.db", 0)]
+    assert ruvon("db", "init", "--db", "empty.db").code == 0
+    assert ruvon("list", "--db", "empty.db").code == 0

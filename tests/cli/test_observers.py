@@ -1,12 +1,17 @@
 """The setting `observers`: commands that drive workflows tell those that it names."""
 
 import json
+import os
+import signal
 import socket
+import subprocess
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Command
+from tests.cli.conftest import RUVON, Command
 
 TRACED = "tests.support.tracing_flows:traced"
 
@@ -56,6 +61,35 @@ def test_a_taken_port_stops_no_workflow(ruvon: Command, monkeypatch: pytest.Monk
         done = ruvon("run", TRACED, "--db", "runs.db")
     assert done.code == 0, done.text
     assert "the metrics of this command are not served" in done.err
+
+
+def test_a_worker_tells_the_observers_too(ruvon: Command, place: Path) -> None:
+    """A real process: what a worker drives is told as what a command drives is."""
+    ruvon("start", TRACED, "--db", "runs.db", "--execution", "queue")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.environ["RUVON_IMPORT_ROOTS"],
+        "RUVON_OBSERVERS": "logging",
+    }
+    with (place / "worker.log").open("w") as log:
+        process = subprocess.Popen([*RUVON, "worker", "--db", "runs.db"], env=environment, stderr=log)
+        deadline = time.monotonic() + 60
+        while ruvon("list", "--db", "runs.db", "--json", "--type", "Traced").json[0]["status"] != "WAITING_HUMAN":
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 0
+
+    lines = [json.loads(line) for line in (place / "worker.log").read_text().splitlines() if line.startswith("{")]
+    assert "step_executed" in {line.get("event") for line in lines}
+
+
+def test_a_worker_refuses_an_observer_that_is_not_there(ruvon: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says so and ends, rather than working unobserved."""
+    monkeypatch.setenv("RUVON_OBSERVERS", "jaeger")
+    done = ruvon("worker", "--db", "runs.db")
+
+    assert (done.code, "there is no `jaeger`" in done.err) == (2, True)
 
 
 def test_a_wrong_name_is_told_in_a_sentence(ruvon: Command) -> None:

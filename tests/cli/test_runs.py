@@ -53,6 +53,16 @@ def test_data_from_standard_input(ruvon: Command) -> None:
     assert ruvon("start", ORDER, "-d", "@-", given=json.dumps(SMALL)).code == 0
 
 
+@pytest.mark.parametrize("command", ["run", "start"])
+def test_whose_a_run_is(ruvon: Command, command: str) -> None:
+    """The owner, the organisation and the region are kept with the run."""
+    options = ("--owner", "ann", "--org", "acme", "--data-region", "eu")
+    found = ruvon(command, ORDER, "-d", json.dumps(SMALL), *options, "--json").json
+
+    shown = ruvon("show", found["workflow_id"], "-v", "--json").json
+    assert (shown["owner_id"], shown["org_id"], shown["data_region"]) == ("ann", "acme", "eu")
+
+
 def test_start_runs_nothing_yet(ruvon: Command) -> None:
     """Without --auto the workflow stands at its first step."""
     found = ruvon("start", ORDER, "-d", json.dumps(SMALL), "--json").json
@@ -108,7 +118,7 @@ def test_input_for_a_step_that_does_not_wait(ruvon: Command, started: Starter) -
     done = ruvon("resume", workflow_id, *ROOTS, "--step", "hello", "-i", "{}")
 
     assert done.code == 1
-    assert "waits for anything" in done.err
+    assert "no step `hello` waits for anything; those that do: `" in done.err
 
 
 def test_resume_without_input_changes_nothing(ruvon: Command, started: Starter) -> None:

@@ -74,7 +74,7 @@ def test_next_of_nonsense(ruvon: Command, options: tuple[str, ...], words: str) 
     """A sentence and an exit code."""
     done = ruvon("schedule", "next", *options)
 
-    assert (done.code, words in done.err) == (1, True)
+    assert (done.code, words in done.err) == (2, True)
 
 
 def test_a_schedule_is_added_listed_and_shown(
@@ -90,6 +90,18 @@ def test_a_schedule_is_added_listed_and_shown(
     golden(GOLDEN / "cli" / "schedule_show.txt", shown)
 
 
+def test_whose_the_runs_of_a_schedule_are_and_where_their_data_is_kept(
+    ruvon: Command, add: Callable[..., None]
+) -> None:
+    """Owner, organisation and region of every run that it starts."""
+    add("notes", "--owner", "ada", "--org", "shop", "--data-region", "eu-1")
+
+    found = ruvon("schedule", "show", "notes", "--json").json
+
+    assert (found["owner_id"], found["org_id"], found["data_region"]) == ("ada", "shop", "eu-1")
+    assert "  data region: eu-1" in ruvon("schedule", "show", "notes").out
+
+
 def test_adding_again_changes_it(ruvon: Command, add: Callable[..., None]) -> None:
     """The same name, another plan."""
     add("notes")
@@ -99,20 +111,20 @@ def test_adding_again_changes_it(ruvon: Command, add: Callable[..., None]) -> No
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "code", "words"),
     [
-        (("--cron", "often"), "`often` is no cron expression"),
-        (("--cron", "0 9 * * *", "--tz", "Rome"), "there is no time zone `Rome`"),
-        (("--cron", "0 9 * * *", "--overlap", "queue"), "there is no overlap policy `queue`"),
-        (("--cron", "0 9 * * *", "-d", '{"text": 1}'), "text"),
-        (("--cron", "0 9 * * *", "-d", '{"txt": "x"}'), "there is no field `txt`; did you mean `text`?"),
+        (("--cron", "often"), 2, "`often` is no cron expression"),
+        (("--cron", "0 9 * * *", "--tz", "Rome"), 2, "there is no time zone `Rome`"),
+        (("--cron", "0 9 * * *", "--overlap", "queue"), 2, "there is no overlap policy `queue`"),
+        (("--cron", "0 9 * * *", "-d", '{"text": 1}'), 1, "text"),
+        (("--cron", "0 9 * * *", "-d", '{"txt": "x"}'), 1, "there is no field `txt`; did you mean `text`?"),
     ],
 )
-def test_what_cannot_be_added(ruvon: Command, flow: Path, options: tuple[str, ...], words: str) -> None:
-    """A sentence, exit code 1, and nothing is stored."""
+def test_what_cannot_be_added(ruvon: Command, flow: Path, options: tuple[str, ...], code: int, words: str) -> None:
+    """A sentence, 2 for an option and 1 for data that do not fit, and nothing is stored."""
     done = ruvon("schedule", "add", "x", str(flow), "--workflow", "Planned", *options)
 
-    assert (done.code, words in done.err) == (1, True), done.text
+    assert (done.code, words in done.err) == (code, True), done.text
     assert ruvon("schedule", "list", "--json").json == []
 
 

@@ -58,8 +58,11 @@ def begun(ruvon: Command) -> str:
 
 def test_a_started_run_is_a_workers_from_the_beginning(ruvon: Command) -> None:
     """With the setting `execution: queue`, `start` leaves a task that wakes a worker."""
-    assert ruvon("start", str(FLOW), "-d", '{"n": 4}', *ROOTS).code == 0
+    done = ruvon("start", str(FLOW), "-d", '{"n": 4}', *ROOTS)
 
+    assert done.code == 0
+    assert "a worker of the queue `default` runs it; see: ruvon logs " in done.out
+    assert "ruvon resume" not in done.out
     (task,) = ruvon("tasks", "list", "--json").json
     assert (task["kind"], task["status"], task["queue"]) == ("wake", "pending", "default")
 
@@ -77,7 +80,7 @@ def test_a_run_stops_at_its_queued_step(ruvon: Command) -> None:
     shown = ruvon("tasks", "show", task["task_id"], "--json").json
     assert (shown["step"], shown["lease_until"], shown["crashes"]) == ("fetch", None, 0)
     assert len(shown["digest"]) == 64
-    assert "status        pending" in ruvon("tasks", "show", task["task_id"]).out
+    assert "status          pending" in ruvon("tasks", "show", task["task_id"]).out
 
 
 def test_a_worker_does_it_and_ends_on_a_signal(ruvon: Command, place: Path) -> None:
@@ -96,6 +99,8 @@ def test_a_worker_does_it_and_ends_on_a_signal(ruvon: Command, place: Path) -> N
         time.sleep(0.1)
     (told,) = ruvon("workers", "--json").json
     assert (told["worker_id"], told["queues"], told["pid"]) == ("w-1", ["net"], process.pid)
+    assert told["silent_seconds"] < 60
+    assert "silent seconds" in ruvon("workers").out
     assert "w-1" in ruvon("workers").out
     assert health.exists()
     process.send_signal(signal.SIGTERM)
@@ -165,9 +170,13 @@ def test_zombies_are_found_and_mended(ruvon: Command) -> None:
 
 
 def test_mistakes_are_named(ruvon: Command, place: Path) -> None:
-    """A health file nowhere, an execution that does not exist."""
+    """A health file nowhere, a queue without a name, an execution that does not exist."""
     done = ruvon("worker", "--health-file", str(place / "no" / "file"), *ROOTS)
     assert (done.code, "there is no folder" in done.err) == (2, True)
+    done = ruvon("worker", "--queue", "", *ROOTS)
+    assert (done.code, "--queue is empty" in done.err) == (2, True)
+    done = ruvon("start", str(FLOW), "-d", '{"n": 4}', "--execution", "postgres", *ROOTS)
+    assert (done.code, "and the store is a SQLitePersistenceProvider" in done.err) == (1, True)
     assert ruvon("config", "set-execution", "celery-ish").code == 2
 
 
@@ -179,7 +188,9 @@ def test_workers_are_listed(ruvon: Command) -> None:
         assert await store.find_tasks(TaskFilter()) == []
 
     on_store(tell)
-    assert ruvon("workers", "--json").json == [
+    (found,) = ruvon("workers", "--json").json
+    assert found.pop("silent_seconds") > 0
+    assert [found] == [
         {
             "worker_id": "w",
             "host": "host",

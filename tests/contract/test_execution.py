@@ -1,6 +1,6 @@
 """The contract of executors on those that need no server (S2-042, S2-043, S4-032)."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -14,24 +14,26 @@ from ruvon.implementations.execution.sync import SyncExecutionProvider
 from ruvon.implementations.execution.thread_pool import ThreadPoolExecutionProvider
 from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
 from ruvon.providers import TransportError
-from tests.contract.execution_contract import BackgroundContract, ExecutionContract, builder_with
+from ruvon.testing.contracts import BackgroundContract, ExecutionContract, builder_with
 from tests.support.workers import working
 
 
 class TestSync(ExecutionContract):
     """Everything inline."""
 
-    def world(self, tmp_path: Path) -> AbstractAsyncContextManager[WorkflowBuilder]:
+    @pytest.fixture
+    def world_factory(self, tmp_path: Path) -> Callable[[], AbstractAsyncContextManager[WorkflowBuilder]]:
         """In memory."""
-        return builder_with(SyncExecutionProvider())
+        return lambda: builder_with(SyncExecutionProvider())
 
 
 class TestThreadPool(BackgroundContract):
     """Bodies in two threads."""
 
-    def world(self, tmp_path: Path) -> AbstractAsyncContextManager[WorkflowBuilder]:
+    @pytest.fixture
+    def world_factory(self, tmp_path: Path) -> Callable[[], AbstractAsyncContextManager[WorkflowBuilder]]:
         """On a file."""
-        return builder_with(
+        return lambda: builder_with(
             ThreadPoolExecutionProvider(2), persistence_provider=SQLitePersistenceProvider(tmp_path / "db")
         )
 
@@ -39,7 +41,8 @@ class TestThreadPool(BackgroundContract):
 class TestQueued(BackgroundContract):
     """A worker in the test's own process, over memory."""
 
-    def world(self, tmp_path: Path) -> AbstractAsyncContextManager[WorkflowBuilder]:
+    @pytest.fixture
+    def world_factory(self, tmp_path: Path) -> Callable[[], AbstractAsyncContextManager[WorkflowBuilder]]:
         """In memory."""
 
         @asynccontextmanager
@@ -50,7 +53,7 @@ class TestQueued(BackgroundContract):
             ):
                 yield builder
 
-        return opened()
+        return opened
 
 
 def test_the_postgres_executor_says_that_it_needs_postgres(tmp_path: Path) -> None:

@@ -4,9 +4,8 @@
 """
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -14,12 +13,13 @@ import pytest
 from ruvon.builder import WorkflowBuilder
 from ruvon.implementations.execution.celery import CeleryExecutionProvider
 from ruvon.implementations.execution.postgres_executor import PostgresExecutor
-from tests.contract.execution_contract import BackgroundContract, builder_with
-from tests.support.brokers import RABBITMQ, REDIS, needs_rabbitmq, needs_redis
+from ruvon.testing.contracts import BackgroundContract, builder_with
+from tests.support.brokers import needs_rabbitmq, rabbitmq, redis_broker
 from tests.support.postgres import database, emptied, needs_postgres, store
 from tests.support.processes import celery_worker, ruvon_worker
 
 pytestmark = needs_postgres
+BROKERS = {"redis": redis_broker, "rabbitmq": rabbitmq}
 
 
 class TestPostgresExecutor(BackgroundContract):
@@ -32,9 +32,10 @@ class TestPostgresExecutor(BackgroundContract):
         with ruvon_worker(tmp_path_factory.mktemp("postgres"), database(), "--concurrency", "2"):
             yield
 
-    def world(self, tmp_path: Path) -> AbstractAsyncContextManager[WorkflowBuilder]:
+    @pytest.fixture
+    def world_factory(self) -> Callable[[], AbstractAsyncContextManager[WorkflowBuilder]]:
         """A worker of two slots."""
-        return builder_with(PostgresExecutor(), persistence_provider=store())
+        return lambda: builder_with(PostgresExecutor(), persistence_provider=store())
 
 
 class _CeleryContract(BackgroundContract):
@@ -46,27 +47,29 @@ class _CeleryContract(BackgroundContract):
     def _worker(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         emptied()
         cls.namespace = f"ruvon-test-{secrets.token_hex(4)}"
-        with celery_worker(tmp_path_factory.mktemp("celery"), database(), cls.broker, cls.namespace, "-c", "2"):
+        with celery_worker(
+            tmp_path_factory.mktemp("celery"), database(), BROKERS[cls.broker](), cls.namespace, "-c", "2"
+        ):
             yield
-        execution = CeleryExecutionProvider(cls.broker, namespace=cls.namespace)
+        execution = CeleryExecutionProvider(BROKERS[cls.broker](), namespace=cls.namespace)
         with execution.app.connection_for_write() as connection:
             connection.default_channel.queue_delete(cls.namespace)
 
-    def world(self, tmp_path: Path) -> AbstractAsyncContextManager[WorkflowBuilder]:
+    @pytest.fixture
+    def world_factory(self) -> Callable[[], AbstractAsyncContextManager[WorkflowBuilder]]:
         """A worker of two processes."""
-        execution = CeleryExecutionProvider(self.broker, namespace=self.namespace)
-        return builder_with(execution, persistence_provider=store())
+        execution = CeleryExecutionProvider(BROKERS[self.broker](), namespace=self.namespace)
+        return lambda: builder_with(execution, persistence_provider=store())
 
 
-@needs_redis
 class TestCeleryWithRedis(_CeleryContract):
     """Celery's most common broker."""
 
-    broker = REDIS
+    broker = "redis"
 
 
 @needs_rabbitmq
 class TestCeleryWithRabbitMQ(_CeleryContract):
     """The other one."""
 
-    broker = RABBITMQ
+    broker = "rabbitmq"

@@ -11,7 +11,7 @@ import pytest
 
 from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
 from ruvon.providers.persistence import WorkflowBusyError
-from tests.contract.records import create
+from ruvon.testing.contracts._records import create
 from tests.support import postgres, redis
 
 Opened = Callable[[], Any]

@@ -1,20 +1,22 @@
 """The persistence contract on the memory store."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from ruvon.implementations.persistence.memory import MemoryPersistenceProvider
 from ruvon.providers import PersistenceProvider
-from tests.contract.persistence_contract import PersistenceContract
+from ruvon.testing.contracts import PersistenceContract
 
 
 class TestMemoryPersistence(PersistenceContract):
     """S2-031."""
 
-    def open_store(self, tmp_path: Any) -> MemoryPersistenceProvider:
+    @pytest.fixture
+    def store_factory(self) -> Callable[[], MemoryPersistenceProvider]:
         """A fresh one."""
-        return MemoryPersistenceProvider()
+        return MemoryPersistenceProvider
 
 
 def test_it_satisfies_the_protocol() -> None:

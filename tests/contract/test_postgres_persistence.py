@@ -1,13 +1,13 @@
 """The persistence contract on PostgreSQL (S2-029, S3-043)."""
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
 from ruvon.implementations.persistence.postgres import PostgresPersistenceProvider
 from ruvon.providers import PersistenceProvider
-from tests.contract.persistence_contract import PersistenceContract
+from ruvon.testing.contracts import PersistenceContract
 from tests.support.postgres import emptied, needs_postgres, store
 
 pytestmark = needs_postgres
@@ -21,9 +21,10 @@ def _empty() -> None:
 class TestPostgres(PersistenceContract):
     """The contract on a server."""
 
-    def open_store(self, tmp_path: Any) -> PostgresPersistenceProvider:
+    @pytest.fixture
+    def store_factory(self) -> Callable[[], PostgresPersistenceProvider]:
         """A provider on empty tables."""
-        return store()
+        return store
 
 
 def test_it_satisfies_the_protocol() -> None:

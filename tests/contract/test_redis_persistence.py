@@ -1,13 +1,13 @@
 """The persistence contract on Redis (S2-032, S4-029)."""
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
 from ruvon.implementations.persistence.redis import RedisPersistenceProvider
 from ruvon.providers import PersistenceProvider, UnsupportedError
-from tests.contract.persistence_contract import PersistenceContract
+from ruvon.testing.contracts import PersistenceContract
 from tests.support.redis import emptied, store
 
 
@@ -19,9 +19,10 @@ def _empty() -> None:
 class TestRedis(PersistenceContract):
     """The contract on a server."""
 
-    def open_store(self, tmp_path: Any) -> RedisPersistenceProvider:
+    @pytest.fixture
+    def store_factory(self) -> Callable[[], RedisPersistenceProvider]:
         """A provider on an empty store."""
-        return store()
+        return store
 
 
 def test_it_satisfies_the_protocol() -> None:

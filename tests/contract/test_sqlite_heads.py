@@ -17,7 +17,7 @@ from ruvon.providers.persistence import (
     Transition,
     WorkflowNotFoundError,
 )
-from tests.contract.records import creation, instance, step
+from ruvon.testing.contracts._records import creation, instance, step
 
 # Ids are compared by their order: one that was deleted may be given again.
 _CONTENT = (

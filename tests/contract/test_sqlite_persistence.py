@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,33 +16,36 @@ import pytest
 from ruvon.implementations.persistence import sqlite
 from ruvon.implementations.persistence.sqlite import DatabaseFileError, SQLitePersistenceProvider
 from ruvon.providers.persistence import InboxEntry, InboxKind, StaleWorkflowError, WorkflowBusyError
-from tests.contract.persistence_contract import PersistenceContract, creation, instance, step
-from tests.contract.records import create
+from ruvon.testing.contracts import PersistenceContract
+from ruvon.testing.contracts._records import create, creation, instance, step
 from tests.support.engine_world import START_US, JumpingClock
 
 
 class TestSQLiteInMemory(PersistenceContract):
     """The contract on a database in memory (S3-045)."""
 
-    def open_store(self, tmp_path: Path) -> SQLitePersistenceProvider:
+    @pytest.fixture
+    def store_factory(self) -> Callable[[], SQLitePersistenceProvider]:
         """A fresh database in memory."""
-        return SQLitePersistenceProvider(":memory:")
+        return lambda: SQLitePersistenceProvider(":memory:")
 
 
 class TestSQLiteFile(PersistenceContract):
     """The contract on a file with full flushes (S2-030, S3-044)."""
 
-    def open_store(self, tmp_path: Path) -> SQLitePersistenceProvider:
+    @pytest.fixture
+    def store_factory(self, tmp_path: Path) -> Callable[[], SQLitePersistenceProvider]:
         """A fresh file."""
-        return SQLitePersistenceProvider(tmp_path / "dev.db")
+        return lambda: SQLitePersistenceProvider(tmp_path / "dev.db")
 
 
 class TestSQLiteFileWithShortFlushes(PersistenceContract):
     """The contract where lone transitions are committed on the calling thread."""
 
-    def open_store(self, tmp_path: Path) -> SQLitePersistenceProvider:
+    @pytest.fixture
+    def store_factory(self, tmp_path: Path) -> Callable[[], SQLitePersistenceProvider]:
         """A fresh file that is not flushed at every commit."""
-        return SQLitePersistenceProvider(tmp_path / "dev.db", durability="NORMAL")
+        return lambda: SQLitePersistenceProvider(tmp_path / "dev.db", durability="NORMAL")
 
 
 async def opened(path: Path, **options: object) -> SQLitePersistenceProvider:
@@ -189,7 +193,7 @@ def test_a_killed_process_loses_nothing_that_was_committed(tmp_path: Path) -> No
         f"""
         import asyncio
         from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
-        from tests.contract.persistence_contract import creation, instance, step
+        from ruvon.testing.contracts._records import creation, instance, step
         async def main():
             store = SQLitePersistenceProvider({str(tmp_path / "a.db")!r})
             await store.initialize()
@@ -438,3 +442,48 @@ def test_dictionaries_are_listed_among_instances(tmp_path: Path) -> None:
         return whole, second, status
 
     assert asyncio.run(scenario()) == (["new", "mine", "old"], ["mine"], ["mine"])
+
+
+SLOW = """
+WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000000) SELECT count(*) AS found FROM n"""
+CLOSED_OVER_A_SCAN = f'''
+import asyncio, sys
+from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
+
+async def main():
+    store = SQLitePersistenceProvider(sys.argv[1])
+    await store.initialize()
+    scan = asyncio.create_task(store._scan("""{SLOW}""", ()))
+    await asyncio.sleep(0.1)
+    scan.cancel()
+    await asyncio.gather(scan, return_exceptions=True)
+    await store.close()
+
+asyncio.run(main())
+print("closed")
+'''
+
+
+def test_a_store_is_closed_while_a_thread_reads(tmp_path: Path) -> None:
+    """Whoever asked was cancelled, the thread reads on: its connection is closed behind it, never under it."""
+    command = [sys.executable, "-c", CLOSED_OVER_A_SCAN, str(tmp_path / "dev.db")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert (done.returncode, done.stdout) == (0, "closed\n"), done.stderr
+
+
+def test_a_scan_that_the_close_cuts_short_is_a_typed_error(tmp_path: Path) -> None:
+    """Nobody waits for the end of a long list when the store is closed."""
+
+    async def scenario() -> None:
+        store = SQLitePersistenceProvider(tmp_path / "dev.db")
+        await store.initialize()
+        scan = asyncio.create_task(store._scan(SLOW, ()))
+        while store._scanner is None:  # noqa: ASYNC110 - a thread opens it
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        await store.close()
+        with pytest.raises(DatabaseFileError):
+            await scan
+
+    asyncio.run(scenario())

@@ -9,7 +9,7 @@ import pytest
 
 from ruvon.implementations.persistence.sqlite import SQLITE_SCHEMA, SQLitePersistenceProvider
 from ruvon.implementations.persistence.sqlite import _statements as sql
-from tests.contract.records import create, step
+from ruvon.testing.contracts._records import create, step
 
 FILTER = dict.fromkeys(
     (

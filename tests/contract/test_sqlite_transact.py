@@ -20,7 +20,7 @@ from ruvon.providers import (
     StatementError,
     UnsupportedError,
 )
-from tests.contract.records import create, message, step
+from ruvon.testing.contracts._records import create, message, step
 
 OWN = "CREATE TABLE IF NOT EXISTS payments (id TEXT PRIMARY KEY, cents INTEGER NOT NULL);"
 KINDS = {"file": "FULL", "short flushes": "NORMAL", "memory": "OFF"}
@@ -133,6 +133,7 @@ def test_commits_in_front_of_a_session_do_not_wait_for_it(kind: str, tmp_path: P
             async with store.transact() as sql:
                 await asyncio.wait_for(asyncio.gather(*earlier), 10)
                 await sql.commit(step(records[0], 1))
+            assert [(await store.load_instance(record.workflow_id)).revision for record in records] == [1] * 5
 
     asyncio.run(scenario())
 

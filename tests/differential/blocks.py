@@ -1,13 +1,11 @@
-"""Statements and blocks of random workflows: as source text, made smaller, and what can be read from them.
+"""Statements and blocks of random workflows: as source text, and what can be read from them.
 
-A statement is a tuple of lines and blocks, a block is a list of statements; so a failing program can be made smaller by
-dropping statements (`shrunk`), without knowing what they mean.
+A statement is a tuple of lines and blocks, a block is a list of statements.
 """
 
-from collections.abc import Iterator
 from typing import TypeAlias
 
-__all__ = ["HEAD", "Block", "Statement", "breaks", "ends", "shrunk", "source_of", "waits"]
+__all__ = ["HEAD", "Block", "Statement", "breaks", "ends", "source_of", "waits"]
 
 Statement: TypeAlias = "tuple[str | Block, ...]"
 Block: TypeAlias = "list[Statement]"
@@ -40,25 +38,6 @@ def _write(block: Block, depth: int, lines: list[str]) -> None:
                 lines.append("    " * depth + part)
             else:
                 _write(part, depth + 1, lines)
-
-
-def shrunk(block: Block) -> Iterator[Block]:
-    """The same with one statement less, or with a compound statement replaced by one of its blocks."""
-    for index, statement in enumerate(block):
-        before, after = block[:index], block[index + 1 :]
-        yield before + after
-        for place, part in enumerate(statement):
-            if isinstance(part, list):
-                yield before + part + after
-                for smaller in shrunk(part):
-                    yield [*before, (*statement[:place], smaller, *statement[place + 1 :]), *after]
-        for place in range(2, len(statement), 2):
-            if (
-                isinstance(statement[place], str)
-                and isinstance(statement[place - 1], list)
-                and len(statement) > place + 1
-            ):
-                yield [*before, (*statement[:place], *statement[place + 2 :]), *after]
 
 
 def ends(block: Block) -> bool:

@@ -235,7 +235,25 @@ EXECUTION: Final[Mapping[str, Feature]] = {
     ),
     "S2-045": _by("PostgreSQL is the queue", _BY_POSTGRES + _SAME),
     "S4-007": _by("Celery workers over PostgreSQL and Redis", _CELERY + "the_example_of_the_cloud_runs_as_written"),
+    "S4-008": _by(
+        "more workers take from one queue, none of them what another one has",
+        "acceptance/test_workers.py::test_killed_workers_lose_nothing_and_record_nothing_twice",
+        _CONTRACT + "a_thousand_tasks_are_claimed_once_each",
+    ),
     "S4-032": _on_all("sync, thread pool, PostgreSQL, Celery", "it_satisfies_the_protocol"),
+    "S4-033": _by(
+        "dispatch, parallel, children, their reports, cancelling",
+        *(
+            _BY_POSTGRES + test
+            for test in (
+                "a_dispatched_function_runs_and_is_done",
+                "parallel_tasks_give_their_results_in_order",
+                "a_sub_workflow_has_owner_region_and_parent",
+                "a_parent_leaves_its_wait_on_each_end_of_its_child",
+                "pending_and_running_are_told_apart_and_what_is_pending_can_be_cancelled",
+            )
+        ),
+    ),
     "S4-034": _on_all("only the configuration differs", _SAME),
     "S4-050": _by(
         "one loop in a daemon thread",
@@ -429,6 +447,19 @@ ENGINE: Final[Mapping[str, Feature]] = {
     ),
 }
 
+COMMANDS: Final[Mapping[str, Feature]] = {
+    "S3-019": _by("drawn without running", "cli/test_definitions.py::test_validate_draws_without_running"),
+    "S3-054": Later("a command line and a REST server", _SERVER, "only the command line exists"),
+    "S3-055": _by(
+        "made for scripts: exit codes, JSON, nobody asked",
+        "cli/test_mistakes.py::test_random_arguments_never_give_a_traceback",
+        "cli/test_look.py::test_the_keys_of_a_listed_run_are_documented",
+    ),
+    "S3-056": _by("list --status ACTIVE", "cli/test_look.py::test_list_by_status"),
+    "S3-057": _by("retry --from-step", "cli/test_runs.py::test_retry_from_a_step"),
+    "S4-018": _by("the core runs without the command line", "unit/test_public_names.py::test_import_ruvon_is_lean"),
+}
+
 FEATURES: Final[Mapping[str, Feature]] = {
     **STEP_TYPES,
     **OBSERVERS,
@@ -437,4 +468,5 @@ FEATURES: Final[Mapping[str, Feature]] = {
     **ZOMBIES,
     **EXECUTION,
     **ENGINE,
+    **COMMANDS,
 }

@@ -97,6 +97,7 @@ def _changed(action: T, options: dict[str, tuple[object, ...]]) -> Iterator[T]:
 def _calls() -> Iterator[Call]:
     yield from _changed(STEP, {**COMMON, "into": (NOTE, "list[int]")})
     yield from _changed(PLAIN, COMMON)
+    yield from _changed(replace(ADD, queue="net"), {"concurrency_key": ("left", "state.name")})
     for function in ("book", "book_plainly"):
         yield from _changed(replace(STEP, function=SHOP + function), {"transaction": (True,)})
     yield from _changed(ADD, {"timeout_us": (1,)})

@@ -13,7 +13,7 @@ from ruvon.testing import MemoryStores, OutsideWorld, Scenario, Script, Scripted
 from tests.simulation import flows, more_flows
 from tests.simulation.flows import Box, Paid
 
-__all__ = ["CASES", "Case", "builder", "scenario"]
+__all__ = ["CANCELLED_SCOPE", "CASES", "Case", "answered", "builder", "paid", "scenario"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,20 @@ CASES: tuple[Case, ...] = (
     Case("Injected", "COMPLETED"),
     Case("Asked", "COMPLETED", Script(answers={"Hear": [_YES], "Hear again": [{"why": "twice"}]})),
 )
+
+
+CANCELLED_SCOPE = Case("CancelledScope", "CANCELLED", Script(cancel_after=timedelta(seconds=30)))
+"""A request to cancel that comes while a scope inside is being rolled back."""
+
+
+def answered(after: timedelta, lag: timedelta) -> Case:
+    """Somebody who has an hour answers, and whoever drives the run is late."""
+    return Case("Contested", "COMPLETED", Script(answers={"decide": [_YES]}, answer_after=after, lag=lag))
+
+
+def paid(after: timedelta, lag: timedelta) -> Case:
+    """The same with a signal."""
+    return Case("Collected", "COMPLETED", Script(signals=[_paid(5, after)], lag=lag))
 
 
 @cache

@@ -29,7 +29,7 @@ from ruvon import (
     workflow,
 )
 from ruvon.providers import EgressAnswer, EgressRequest, ModelRef, ModuleRef
-from tests.simulation.flows import BANK, Box, Paid, Refused, Verdict, add, effect, fail, leaf, note, square
+from tests.simulation.flows import BANK, Box, Paid, Refused, Verdict, add, effect, fail, leaf, note, square, stubborn
 
 # Fakes of what lies outside
 
@@ -294,6 +294,51 @@ async def book(state: Box, context: StepContext, text: str) -> int:
     rows = await context.transaction.execute("SELECT count(*) FROM own_rows")
     state.total = int(rows[0][0])
     return state.total
+
+
+@workflow("Contested")
+async def contested(state: Box) -> str:
+    """A person has an hour."""
+    try:
+        verdict = await human("decide", form=Verdict, timeout=timedelta(hours=1))
+        await note(state, text=f"answer {verdict.why}")
+        decided = "answer"
+    except TimedOut:
+        await note(state, text="nobody answered")
+        decided = "timeout"
+    await sleep(timedelta(hours=2))
+    return decided
+
+
+@workflow("Collected")
+async def collected(state: Box) -> str:
+    """A payment has an hour."""
+    first = await first_of(receive(Paid), sleep(timedelta(hours=1)))
+    if isinstance(first, Paid):
+        await note(state, text="paid")
+        decided = "signal"
+    else:
+        await note(state, text="not paid")
+        decided = "timeout"
+    await sleep(timedelta(hours=2))
+    return decided
+
+
+@workflow("CancelledScope", saga=True)
+async def cancelled_scope(state: Box) -> str:
+    """Is cancelled while a scope inside waits for the second attempt of a compensation; its handler is never reached."""
+    await add(state, amount=1)
+    try:
+        async with saga():
+            await square(3)
+            await stubborn()
+            await fail(why="inside")
+    except Refused:
+        await note(state, text="handled")
+    finally:
+        await note(state, text="cleaned")
+    await add(state, amount=2)
+    return "done"
 
 
 @workflow("Transacting")

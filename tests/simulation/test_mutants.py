@@ -3,18 +3,19 @@
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import orjson
 import pytest
 
-from ruvon.engine import _cancel, _context, _drive, _engine, _load, _position, _scope, _undo
+from ruvon.engine import _brake, _cancel, _context, _drive, _engine, _inbox, _load, _position, _scope, _undo
 from ruvon.engine._frames import ForkFrame, LoopFrame, Strand, TryFrame
 from ruvon.engine._run import Run
 from ruvon.implementations.persistence.memory import MemoryPersistenceProvider
 from ruvon.providers import InboxEntry, Transition
 from ruvon.testing import CrashExplorer, FindingKind
-from tests.simulation.cases import CASES, scenario
+from tests.simulation.cases import CANCELLED_SCOPE, CASES, answered, paid, scenario
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -264,6 +265,69 @@ def _swallows_store_errors(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(_drive.Drive, "_flush", flush)
 
 
+def _ignores_brake(patch: pytest.MonkeyPatch) -> None:
+    """Deaths are counted, and nothing comes of it."""
+    inner = _brake.count_crash
+    patch.setattr(_engine, "count_crash", lambda run, budget: inner(run, None))
+
+
+def _brakes_early(patch: pytest.MonkeyPatch) -> None:
+    """One death too few is enough."""
+    inner = _brake.count_crash
+    patch.setattr(_engine, "count_crash", lambda run, budget: inner(run, budget - 1))
+
+
+def _overlooks_beginnings(patch: pytest.MonkeyPatch) -> None:
+    """Branches that stand at their beginning count as nothing under way."""
+    patch.setattr(_position, "load_branches", _without_beginnings(_position.load_branches))
+    patch.setattr(_load, "load_branches", _without_beginnings(_load.load_branches))
+
+
+def _without_beginnings(inner: Callable[[Run], None]) -> Callable[[Run], None]:
+    def load(run: Run) -> None:
+        inner(run)
+        for _, fork in run.forks.values():
+            fork.unbegun = False
+
+    return load
+
+
+def _takes_late_answers(patch: pytest.MonkeyPatch) -> None:
+    """An answer that lies there is taken, though the time of the wait was over when it was sent."""
+    inner = _inbox._take_answer
+
+    def take(run: Run, entry: InboxEntry) -> None:
+        entry.at_us = 0
+        inner(run, entry)
+
+    patch.setattr(_inbox, "_take_answer", take)
+
+
+def _forgets_late_cancel(patch: pytest.MonkeyPatch) -> None:
+    """A request to cancel that comes during the rollback of a scope is consumed and forgotten."""
+    patch.setattr(_cancel, "exit_after", lambda run, strand, leaving: leaving)
+
+
+def _loses_cancel_in_scope(patch: pytest.MonkeyPatch) -> None:
+    """The same, but only by the process that takes over."""
+    inner = _cancel.exit_after
+
+    def leave(run: Run, strand: Strand, leaving: Any) -> Any:
+        store: Any = run.services.store
+        return leaving if store.process.life else inner(run, strand, leaving)
+
+    patch.setattr(_cancel, "exit_after", leave)
+
+
+def _leaves_messages(patch: pytest.MonkeyPatch) -> None:
+    """What lies in the inbox of an ended instance stays there unsaid."""
+
+    async def refuse(run: Run) -> None:
+        """Nothing."""
+
+    patch.setattr(_engine, "refuse_leftovers", refuse)
+
+
 def _bad_snapshot(patch: pytest.MonkeyPatch) -> None:
     """Variables are not loaded."""
     inner = _scope.StoredScopes.fill
@@ -275,6 +339,13 @@ def _bad_snapshot(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(_scope.StoredScopes, "fill", fill)
 
+
+CONTESTS = (
+    answered(timedelta(minutes=60), timedelta(minutes=5)),
+    paid(timedelta(minutes=60), timedelta(minutes=5)),
+    CANCELLED_SCOPE,
+)
+"""Cases in which something races with something else."""
 
 MUTANTS = (
     Mutant("commits late", "Sequence", _commits_late, frozenset({UNCOMMITTED})),
@@ -296,6 +367,15 @@ MUTANTS = (
     Mutant("forgets unknown outcomes", "LostBranch", _undoes_nothing_unknown, frozenset({DIVERGED, NOT_IDEMPOTENT})),
     Mutant("loses a cancellation", "CancelledSaga", _loses_cancel, frozenset({DIVERGED, STUCK})),
     Mutant("loses variables", "Nested", _bad_snapshot, frozenset({DIVERGED})),
+    Mutant("ignores the brake", "Rolled", _ignores_brake, frozenset({FindingKind.UNBRAKED})),
+    Mutant("brakes too early", "Sequence", _brakes_early, frozenset({DIVERGED})),
+    Mutant("overlooks branches", "Mapped", _overlooks_beginnings, frozenset({FindingKind.UNBRAKED})),
+    Mutant("takes late answers", "Contested", _takes_late_answers, frozenset({DIVERGED, UNSTEADY}), always=True),
+    Mutant(
+        "forgets a late cancel", "CancelledScope", _forgets_late_cancel, frozenset({DIVERGED, UNSTEADY}), always=True
+    ),
+    Mutant("loses a late cancel", "CancelledScope", _loses_cancel_in_scope, frozenset({DIVERGED})),
+    Mutant("leaves messages unread", "Collected", _leaves_messages, frozenset({LOST, UNSTEADY, STUCK}), always=True),
     Mutant("counts failed commits", "Sequence", _swallows_store_errors, frozenset({RAISED})),
 )
 
@@ -303,10 +383,10 @@ MUTANTS = (
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_broken_engine_is_caught(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each seeded fault shows under some schedule, as what it is."""
-    case = next(item for item in CASES if item.name == mutant.case)
+    case = next(item for item in (*CASES, *CONTESTS) if item.name == mutant.case)
     expected = scenario(case).run() if mutant.always else None
     mutant.patch(monkeypatch)
 
-    report = CrashExplorer(scenario(case), limit=6).explore(pairs=20, seeds=60, expected=expected)
+    report = CrashExplorer(scenario(case), limit=6).explore(pairs=20, seeds=60, brakes=4, expected=expected)
 
     assert {item.kind for item in report.findings} & mutant.kinds, [str(item.what) for item in report.findings]

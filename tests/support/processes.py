@@ -24,7 +24,7 @@ class Process:
         self.ready = ready
         env = {
             **os.environ,
-            "RUVON_IMPORT_ROOTS": "tests",
+            "RUVON_IMPORT_ROOTS": "tests:ruvon.testing.contracts",
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
             **variables,

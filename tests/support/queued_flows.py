@@ -49,6 +49,25 @@ async def hold(state: Doc, name: str) -> str:
     return name
 
 
+@step(queue="q")
+async def telling(context: StepContext) -> None:
+    context.heartbeat(page=12)
+    await gate("told").wait()
+
+
+@workflow("QTells")
+async def tells(state: Doc) -> None:
+    await telling()
+
+
+@step
+async def keep(state: Doc) -> str:
+    SEEN.append("begin kept")
+    await gate("kept").wait()
+    SEEN.append("end kept")
+    return "kept"
+
+
 @step
 async def note(state: Doc, text: str) -> None:
     state.notes.append(text)
@@ -107,6 +126,11 @@ async def turn(context: StepContext, item: str) -> str:
 @workflow("QHold")
 async def holding(state: Doc) -> str:
     return await hold(state, "a")
+
+
+@workflow("Kept")
+async def kept(state: Doc) -> str:
+    return await keep(state)
 
 
 @workflow("QRace")
@@ -204,4 +228,19 @@ async def asks(state: Doc) -> int:
     return answer["status"]
 
 
-WORKFLOWS = (holding, racing, counted, caught, blocked, abouts, directing, wanting, turns, many, secretive, asks)
+WORKFLOWS = (
+    holding,
+    kept,
+    tells,
+    racing,
+    counted,
+    caught,
+    blocked,
+    abouts,
+    directing,
+    wanting,
+    turns,
+    many,
+    secretive,
+    asks,
+)

@@ -1,8 +1,8 @@
 """A Redis server for the tests: the one that is named, else one on this machine, else one that is started for them.
 
 Every test process has a prefix of its own in the database, so that processes never meet; its keys are deleted before each
-test and at the end. Where there is no server and no `redis-server` to start, the tests fail with what to install: they
-are never skipped in silence.
+test and at the end. Where there is no server and no `redis-server` to start, the tests are skipped, and the end of the run
+says so. `RUVON_TEST_REDIS_URL` is a URL, or `own` for a server that the tests start, or `none`.
 """
 
 import atexit
@@ -22,33 +22,54 @@ from typing import Any
 import redis
 
 from ruvon.implementations.persistence.redis import RedisPersistenceProvider
+from tests.support import servers
 
 __all__ = ["Server", "client", "emptied", "free_port", "prefix", "private_server", "server", "store"]
 
 _LOCAL = "redis://127.0.0.1:6379/9"
 _MISSING = (
-    "no Redis answers: install the server (`apt-get install redis-server`, `brew install redis`), "
-    "or set RUVON_TEST_REDIS_URL to one"
+    "install the server (`apt-get install redis-server`, `brew install redis`), or set RUVON_TEST_REDIS_URL to one"
 )
 
 
-@functools.cache
 def server() -> str:
-    """The URL of the server, with the number of a database."""
-    named = os.environ.get("RUVON_TEST_REDIS_URL")
-    if named:
-        return named
-    if _answers(_LOCAL):
-        return _LOCAL
+    """The URL of the server, with the number of a database; the test is skipped where there is none."""
+    url, whose = _found()
+    servers.used(f"Redis {_version(url)} ({whose})")
+    return url
+
+
+@functools.cache
+def _found() -> tuple[str, str]:
+    named = os.environ.get("RUVON_TEST_REDIS_URL") or ""
+    if named == "none":
+        servers.missing("Redis", _MISSING)
+    if named not in {"", "own"}:
+        return named, "of RUVON_TEST_REDIS_URL"
+    if not named and _answers(_LOCAL):
+        return _LOCAL, "on this machine"
     started = Server(Path(tempfile.mkdtemp(prefix="ruvon-redis-")))
     started.start()
     atexit.register(started.stop)
-    return started.url
+    return started.url, "started by the tests"
+
+
+@functools.cache
+def _version(url: str) -> str:
+    with client(url) as asked:
+        return str(asked.info("server")["redis_version"])
+
+
+@functools.cache
+def _version_of(program: str) -> str:
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    return said.partition("v=")[2].split()[0]
 
 
 @functools.cache
 def prefix() -> str:
     """The prefix of this test process."""
+    server()  # first, so that it ends last
     made = f"ruvon-test-{os.getpid()}-{secrets.token_hex(3)}"
     atexit.register(_delete_all, made)
     return made
@@ -97,6 +118,10 @@ def free_port() -> int:
     return found
 
 
+def _program() -> str | None:
+    return shutil.which("redis-server") or shutil.which("valkey-server")
+
+
 class Server:
     """A server of the test's own, in a folder and on a port of its own."""
 
@@ -109,9 +134,9 @@ class Server:
 
     def start(self) -> None:
         """Start it, or start it again over what it has written."""
-        program = shutil.which("redis-server") or shutil.which("valkey-server")
-        if program is None:
-            raise RuntimeError(_MISSING)
+        program = _program()
+        if program is None or os.environ.get("RUVON_TEST_REDIS_URL") == "none":
+            servers.missing("Redis", _MISSING)
         command = [program, "--port", str(self.port), "--dir", str(self._folder), "--save", "", *self._options]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 30
@@ -148,6 +173,7 @@ def private_server(folder: Path, *options: str) -> Generator[Server]:
     """A server that may be killed, restarted and set up at will."""
     made = Server(folder, *options)
     made.start()
+    servers.used(f"Redis {_version_of(_program() or '')} (a test's own)")
     try:
         yield made
     finally:

@@ -96,8 +96,6 @@ class World:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        for hold in self.process.holds:
-            await hold.release()
         with self.loop.outside():
             await self.stores.lose(self.inner, None)
         await self.born()

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import orjson
 
-from ruvon.engine import Engine, ErrorRecord, Run, rebuild
+from ruvon.engine import Engine, ErrorRecord, Run, is_net, rebuild
 from ruvon.engine._answers import accept_input
 from ruvon.implementations.execution._context import CURRENT, context_of, metadata_of
 from ruvon.ir._nodes import Call, Definition, Graph, Node, Return
@@ -26,6 +26,7 @@ from ruvon.providers import (
     InboxKind,
     InstanceRecord,
     TaskFilter,
+    TaskKind,
     TaskRecord,
     TaskStatus,
     TransportError,
@@ -198,7 +199,8 @@ class Dispatching:
         """Take a task that has not begun from whoever would begin it, and tell its instance."""
         store = self._engine().store
         rows = await store.find_tasks(TaskFilter(statuses=(TaskStatus.PENDING,), workflow_id=workflow_id))
-        return bool(rows) and await store.withdraw_task(rows[0].task_id, entry)
+        waiting = [row for row in rows if not is_net(row) and not _is_done(row)]
+        return bool(waiting) and await store.withdraw_task(waiting[0].task_id, entry)
 
     async def close(self) -> None:
         """Nothing to stop."""
@@ -309,3 +311,8 @@ def _uuid(given: UUID | str) -> UUID:
         return UUID(given)
     except ValueError:
         raise WorkflowNotFoundError(given) from None
+
+
+def _is_done(task: TaskRecord) -> bool:
+    """Whether the step of a task is reported; what is left of the task lets somebody go on with the instance."""
+    return task.kind is TaskKind.WAKE and bool(task.activation)

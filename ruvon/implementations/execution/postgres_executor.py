@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import final
 
 from ruvon.engine import Engine
+from ruvon.implementations.encryption import inner_store
 from ruvon.implementations.execution._threads import WorkerServed
 from ruvon.implementations.persistence.postgres import PostgresPersistenceProvider
 from ruvon.providers import EngineStore, TransportError
@@ -20,9 +21,11 @@ class PostgresExecutor(WorkerServed):
 
     def bind(self, engine: Callable[[], Engine], store: EngineStore, /) -> None:
         """Belong to a builder over PostgreSQL."""
-        if not isinstance(store, PostgresPersistenceProvider):
+        inner = inner_store(store)
+        if not isinstance(inner, PostgresPersistenceProvider):
             raise TransportError(
-                f"PostgresExecutor needs a PostgresPersistenceProvider, and the builder has a {type(store).__name__}; "
-                "give it one, or use QueuedExecutionProvider, which works with every store that processes share"
+                f"the executor `postgres` needs a PostgresPersistenceProvider, and the store is a {type(inner).__name__}; "
+                "name a PostgreSQL database, or the executor `queue` (QueuedExecutionProvider), which works with every "
+                "store that processes share"
             )
         super().bind(engine, store)

@@ -212,12 +212,14 @@ class LoggingObserver(WorkflowObserver):
         step_name: str,
         success: bool = True,
         error: BaseException | None = None,
+        is_empty: bool = False,
         *,
         source: ObservedWorkflow | None = None,
     ) -> None:
         """A compensation was tried."""
         failure = _named(error) if error is not None else None
-        self._log("compensation_completed", workflow_id, source, step=step_name, success=success, error=failure)
+        details = {"step": step_name, "success": success, "is_empty": is_empty or None, "error": failure}
+        self._log("compensation_completed", workflow_id, source, **details)
 
     async def on_child_workflow_started(
         self, parent_id: str, child_id: str, child_type: str, *, source: ObservedWorkflow | None = None

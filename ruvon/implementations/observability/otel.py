@@ -371,14 +371,14 @@ class OtelObserver(WorkflowObserver):
         step_name: str,
         success: bool = True,
         error: BaseException | None = None,
+        is_empty: bool = False,
         *,
         source: ObservedWorkflow | None = None,
     ) -> None:
         """An event of the workflow's span."""
         name = type(error).__qualname__ if error is not None else None
-        self._note(
-            "compensation_completed", workflow_id, source, step__name=step_name, success=success, error__type=name
-        )
+        said = {"success": success, "is_empty": is_empty or None, "error__type": name}
+        self._note("compensation_completed", workflow_id, source, step__name=step_name, **said)
 
     async def on_child_workflow_started(
         self, parent_id: str, child_id: str, child_type: str, *, source: ObservedWorkflow | None = None

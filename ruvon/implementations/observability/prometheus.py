@@ -268,8 +268,10 @@ class PrometheusObserver(WorkflowObserver):
         step_name: str,
         success: bool = True,
         error: BaseException | None = None,
+        is_empty: bool = False,
         *,
         source: ObservedWorkflow | None = None,
     ) -> None:
         """A compensation was tried."""
-        self._undone.labels(*self._pair(source, step_name), "undone" if success else "failed").inc()
+        outcome = "failed" if not success else "empty" if is_empty else "undone"
+        self._undone.labels(*self._pair(source, step_name), outcome).inc()

@@ -1,12 +1,13 @@
 """Rows of a database as the records of the seam, and as the plain dictionaries of the documented methods."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, Protocol, cast
 from uuid import UUID
 
 import orjson
 
+from ruvon.providers._limits import QueueLimits, QueueLoad, Starts
 from ruvon.providers.persistence import (
     DefinitionRecord,
     InboxEntry,
@@ -32,8 +33,10 @@ __all__ = [
     "json_text",
     "log_entry",
     "plain",
+    "queue_load",
     "schedule",
     "schedule_values",
+    "starts_text",
     "summary",
     "task",
     "worker",
@@ -209,7 +212,30 @@ def task(row: Row) -> TaskRecord:
         lease_us=row["lease_us"],
         crashes=row["crashes"],
         progress=row["progress"],
+        concurrency_key=row["concurrency_key"],
     )
+
+
+def queue_load(row: Row, counts: Mapping[str | None, int], at_us: int) -> QueueLoad:
+    """A limited queue, with the numbers of its claimed steps by key."""
+    return QueueLoad(
+        limits=QueueLimits(
+            queue=row["queue"],
+            concurrency=row["concurrency"],
+            per_key=row["per_key"],
+            rate=row["rate"],
+            period_us=row["period_us"],
+        ),
+        running=sum(counts.values()),
+        by_key={key: number for key, number in counts.items() if key is not None},
+        starts=tuple((at, number) for at, number in orjson.loads(row["starts"])),
+        at_us=at_us,
+    )
+
+
+def starts_text(starts: Starts) -> str:
+    """The starts of a queue as they are stored."""
+    return orjson.dumps(list(starts)).decode()
 
 
 def worker(row: Row) -> WorkerRecord:

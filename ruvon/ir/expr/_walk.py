@@ -60,6 +60,7 @@ __all__ = [
 
 
 _LEAVES: Final[frozenset[type]] = frozenset({Const, Name, Ref})
+_NOTHING: Final[frozenset[str]] = frozenset()
 _SCOPED: Final[frozenset[type]] = frozenset({Call, Comprehension, DictComprehension})
 
 
@@ -114,14 +115,28 @@ def _format_children(parts: tuple[str | FormatPart, ...]) -> Iterator[Expr]:
 
 def walk(expr: Expr) -> Iterator[Expr]:
     """The expression and all its parts, outer before inner, left to right."""
-    found: list[Expr] = []
-    pending = [expr]
+    found = _chain(expr)
+    last = found[-1]
+    if type(last) in _LEAVES:
+        return iter(found)
+    pending = list(children(last)[::-1])
     while pending:
         node = pending.pop()
         found.append(node)
-        if type(node) not in _LEAVES:
+        if type(node) is Attribute:
+            pending.append(node.value)
+        elif type(node) not in _LEAVES:
             pending.extend(children(node)[::-1])
     return iter(found)
+
+
+def _chain(expr: Expr) -> list[Expr]:
+    """The expression and what stands before its dots: most expressions are a name, or a path such as `state.amount`."""
+    found = [expr]
+    while type(expr) is Attribute:
+        expr = expr.value
+        found.append(expr)
+    return found
 
 
 def rebuild(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
@@ -332,6 +347,8 @@ def class_names(expr: Expr) -> bool:
 
 def names(expr: Expr) -> frozenset[str]:
     """The variables an expression reads: free names without comprehension variables and called functions."""
+    if type(expr) in _LEAVES:
+        return frozenset((expr.id,)) if isinstance(expr, Name) else frozenset()
     found: set[str] = set()
     for part in walk(expr):
         if type(part) in _SCOPED or (isinstance(part, Attribute) and _is_of_class(part)):
@@ -347,6 +364,8 @@ def _is_of_class(expr: Attribute) -> bool:
 
 def refs(expr: Expr) -> frozenset[str]:
     """The paths of all definitions an expression refers to."""
+    if type(_chain(expr)[-1]) is Name:
+        return _NOTHING
     return frozenset(node.path for node in walk(expr) if isinstance(node, Ref))
 
 
@@ -372,6 +391,8 @@ def _paths(expr: Expr, free: frozenset[str]) -> Iterator[str]:
 
 def impure_calls(expr: Expr) -> tuple[Call, ...]:
     """The calls of `now()`, `new_id()` and `random()`, outer before inner."""
+    if type(_chain(expr)[-1]) in _LEAVES:
+        return ()
     found = [node for node in walk(expr) if isinstance(node, Call)]
     return tuple(node for node in found if isinstance(node.function, Name) and node.function.id in IMPURE)
 

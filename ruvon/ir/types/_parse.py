@@ -1,13 +1,14 @@
 """Type texts read back into annotations.
 
-A stored definition knows types by their texts only. Names without a colon are the short names of the printer; every
-other name goes to the caller's `resolve`, which decides what may be loaded.
+A stored definition knows types by their texts only. Names without a colon are the short names of the printer, and
+the abstract containers are known; every other name goes to the caller's `resolve`, which decides what may be loaded.
 """
 
 import ast
+import collections.abc
 import re
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Union, final
 
@@ -26,6 +27,11 @@ _TOKEN: Final = re.compile(
     )""",
     re.VERBOSE,
 )
+_ABSTRACT: Final[Mapping[str, object]] = {
+    f"collections.abc:{name}": getattr(collections.abc, name)
+    for name in ("Collection", "Mapping", "MutableMapping", "MutableSequence", "MutableSet", "Sequence", "Set")
+}
+"""Types of values that can be stored, which no import root holds: a value of one is read back as a dict, list or set."""
 _LITERAL_NAMES: Final = {"True": True, "False": False, "None": None}
 
 
@@ -148,6 +154,8 @@ class _Parser:
         return found
 
     def _named(self, token: _Token) -> object:
+        if token.text in _ABSTRACT:
+            return _ABSTRACT[token.text]
         if ":" in token.text:
             return self._resolve(token.text)
         if token.text in SHORT_NAMES:

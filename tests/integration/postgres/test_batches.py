@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from ruvon.implementations.persistence.postgres import PostgresPersistenceProvider, _apply
@@ -20,7 +21,7 @@ from ruvon.providers import (
     Transition,
     WorkflowNotFoundError,
 )
-from tests.contract.records import create, creation, instance, message, step
+from ruvon.testing.contracts._records import create, creation, instance, message, step
 from tests.support.postgres import database, emptied, needs_postgres, query, store
 
 pytestmark = needs_postgres
@@ -184,6 +185,84 @@ def test_steps_of_many_instances_are_one_statement(
         steps = [step(record, number) for number in (1, 2) for record in records]
         assert await at_once(opened, steps) == [None] * 60
         assert sizes == [30, 30]
+
+    on_store(scenario)
+
+
+ODD_TEXTS = ["", "NULL", 'say "so"', "a,b", "{a}", "back\\slash", '\\"', " kept ", "two\nlines", "Grüße 🎈"]
+
+
+def test_texts_are_stored_as_they_are(on_store: Callable[[Scenario], None]) -> None:
+    """Whatever the texts of a batch have in them, beside others and beside none."""
+
+    async def scenario(opened: PostgresPersistenceProvider) -> None:
+        records = [await create(opened) for _ in range(len(ODD_TEXTS) + 1)]
+        steps = [step(record, 1) for record in records]
+        for made, text in zip(steps, ODD_TEXTS, strict=False):
+            made.current_step = made.entries[0].node = made.entries[0].activation = made.entries[0].note = text
+        steps[-1].current_step = None
+        assert await at_once(opened, steps) == [None] * len(steps)
+        for record, text in zip(records, ODD_TEXTS, strict=False):
+            (entry,) = await opened.read_log(record.workflow_id)
+            assert (entry.node, entry.activation, entry.note) == (text, text, text)
+            assert (await opened.load_instance(record.workflow_id)).current_step == text
+        assert (await opened.load_instance(records[-1].workflow_id)).current_step is None
+
+    on_store(scenario)
+
+
+def test_steps_ends_and_creations_of_one_moment_each_stand_alone(on_store: Callable[[Scenario], None]) -> None:
+    """A step, an end with its full state, a consumed message and event, a new instance, and one that is stale."""
+
+    async def scenario(opened: PostgresPersistenceProvider) -> None:
+        plain, ended, stale = [await create(opened) for _ in range(3)]
+        await opened.append_inbox(message(ended, "m"))
+        (waiting,) = await opened.read_inbox(ended.workflow_id)
+        end = replace(
+            step(ended, 1),
+            snapshot=b'{"":{"cents":7}}',
+            consumed=(waiting.seq,),
+            outbox=(OutboxRecord("topic", b"{}", 5),),
+        )
+        late = replace(step(stale, 1), expected=7, snapshot=b'{"":{"cents":9}}')
+        fresh = instance()
+        answers = await at_once(opened, [step(plain, 1), end, creation(fresh), late])
+        assert answers[:3] == [None, None, None]
+        assert isinstance(answers[3], StaleWorkflowError)
+        assert (await opened.load_workflow(ended.workflow_id))["state"] == {"cents": 7}
+        assert await opened.read_inbox(ended.workflow_id) == []
+        assert (await opened.load_instance(ended.workflow_id)).snapshot_seq == 1
+        assert (await opened.load_instance(stale.workflow_id)).snapshot_seq == 0
+        assert (await opened.load_instance(fresh.workflow_id)).key == fresh.key
+        url = database()
+        assert len(await asyncio.to_thread(query, url, "SELECT workflow_id FROM workflow_outbox")) == 1
+
+    on_store(scenario)
+
+
+def test_questions_of_one_moment_are_one_statement(
+    on_store: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows and messages are read together, and each asker gets its own."""
+    asked: list[str] = []
+
+    async def scenario(opened: PostgresPersistenceProvider) -> None:
+        records = [await create(opened) for _ in range(20)]
+        await opened.append_inbox(message(records[3], "m"))
+        inner = asyncpg.Connection.fetch
+
+        async def counted(connection: Any, statement: str, *values: object, **options: Any) -> Any:
+            asked.append(statement)
+            return await inner(connection, statement, *values, **options)
+
+        monkeypatch.setattr(asyncpg.Connection, "fetch", counted)
+        found = await asyncio.gather(*(opened.load_instance(record.workflow_id) for record in records))
+        assert [item.workflow_id for item in found] == [record.workflow_id for record in records]
+        inboxes = await asyncio.gather(*(opened.read_inbox(record.workflow_id) for record in records))
+        assert [len(inbox) for inbox in inboxes] == [int(number == 3) for number in range(20)]
+        assert len(asked) == 2
+        with pytest.raises(WorkflowNotFoundError):
+            await opened.load_instance(uuid4())
 
     on_store(scenario)
 

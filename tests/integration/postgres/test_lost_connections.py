@@ -17,7 +17,7 @@ import pytest
 from ruvon.implementations.persistence.postgres import DatabaseServerError, PostgresPersistenceProvider
 from ruvon.implementations.persistence.postgres._holds import PostgresHold
 from ruvon.providers import InstanceRecord, OutboxRecord, StaleWorkflowError, WorkflowBusyError
-from tests.contract.records import create, creation, instance, message, step
+from ruvon.testing.contracts._records import create, creation, instance, message, step
 from tests.support.postgres import SMALL, database, emptied, needs_postgres, query, store
 from tests.support.postgres_proxy import wire
 

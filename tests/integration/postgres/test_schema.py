@@ -20,7 +20,7 @@ from ruvon.db_schema import HEAD, MigrationError, _migrate, database, migration_
 from ruvon.implementations.persistence.postgres import DatabaseServerError, PostgresPersistenceProvider, read_revisions
 from ruvon.implementations.persistence.postgres._session import OWN_TABLES
 from ruvon.implementations.persistence.sqlite import SQLITE_SCHEMA, SQLitePersistenceProvider
-from tests.contract.records import create
+from ruvon.testing.contracts._records import create
 from tests.support import postgres
 from tests.support.postgres import needs_postgres, query
 

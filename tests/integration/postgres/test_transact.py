@@ -15,8 +15,8 @@ from ruvon.implementations.persistence.postgres import PostgresPersistenceProvid
 from ruvon.implementations.persistence.postgres._placeholders import first_word, numbered
 from ruvon.implementations.persistence.postgres._session import OWN_TABLES
 from ruvon.providers import PersistenceError, StaleWorkflowError, StatementError
-from tests.contract.records import create, message
-from tests.contract.records import step as made_step
+from ruvon.testing.contracts._records import create, message
+from ruvon.testing.contracts._records import step as made_step
 from tests.support.postgres import database, emptied, needs_postgres, query, store
 
 pytestmark = needs_postgres

@@ -22,7 +22,7 @@ from ruvon.providers import (
     Transition,
     WorkflowNotFoundError,
 )
-from tests.contract.records import create, creation, instance, message, step
+from ruvon.testing.contracts._records import create, creation, instance, message, step
 from tests.support.redis import client, prefix
 
 

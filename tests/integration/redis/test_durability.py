@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ruvon.implementations.persistence.redis import RedisServerError
-from tests.contract.records import create, step
+from ruvon.testing.contracts._records import create, step
 from tests.integration.redis.flushing import flushing
 from tests.integration.redis.test_lost_connections import opened
 from tests.support.redis import client, private_server

@@ -11,7 +11,7 @@ import pytest
 
 from ruvon.implementations.persistence.redis import RedisPersistenceProvider
 from ruvon.providers import StaleWorkflowError, WorkflowBusyError, WorkflowNotFoundError
-from tests.contract.records import create, instance, message, step
+from ruvon.testing.contracts._records import create, instance, message, step
 from tests.integration.redis.test_lost_connections import cut_all, opened
 from tests.support.redis import client, free_port, prefix, private_server, server, store
 

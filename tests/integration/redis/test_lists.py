@@ -14,7 +14,7 @@ from ruvon.implementations.persistence.memory import MemoryPersistenceProvider
 from ruvon.implementations.persistence.redis import RedisPersistenceProvider, _listing
 from ruvon.models import WorkflowStatus
 from ruvon.providers import InstanceFilter, InstanceRecord
-from tests.contract.records import create, creation, instance, step
+from ruvon.testing.contracts._records import create, creation, instance, step
 from tests.support.redis import client, private_server
 
 MANY = 12_000
@@ -232,7 +232,7 @@ def test_damage_is_found(on_store: Any) -> None:
 
 
 def _definition() -> Any:
-    from tests.contract.records import DEFINITION
+    from ruvon.testing.contracts._records import DEFINITION
 
     return DEFINITION
 

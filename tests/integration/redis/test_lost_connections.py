@@ -12,7 +12,7 @@ import pytest
 
 from ruvon.implementations.persistence.redis import RedisPersistenceProvider, RedisServerError
 from ruvon.providers import InstanceRecord, OutboxRecord, StaleWorkflowError
-from tests.contract.records import create, creation, instance, message, step
+from ruvon.testing.contracts._records import create, creation, instance, message, step
 from tests.support.postgres_proxy import wire
 from tests.support.redis import Server, client, prefix, private_server, server, store
 

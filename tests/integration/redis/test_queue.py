@@ -20,8 +20,8 @@ from ruvon.providers import (
     TaskReport,
     TaskStatus,
 )
-from tests.contract.queue_contract import blank, claim, queued, result
-from tests.contract.records import create, creation, instance, step
+from ruvon.testing.contracts._queue import blank, claim, queued, result
+from ruvon.testing.contracts._records import create, creation, instance, step
 from tests.support.postgres_proxy import wire
 from tests.support.redis import client, prefix, server, store
 

@@ -253,6 +253,9 @@ async def services(state: Order) -> None:
     assert_type(await http("GET", "https://x", query={"a": 1}, includes=("status",), max_bytes=9), dict[str, object])
     assert_type(await infer("m", into=Verdict, fallback_on_error="skip", threshold=0.5), Verdict | None)
     assert_type(await infer("m", {"a": 1}, runtime="onnx", preprocessing="scale"), dict[str, object])
+    assert_type(await infer("m", [0.5, 1.0], into=Verdict), Verdict)
+    assert_type(await infer("m", "a text", into=Verdict, fallback_on_error="skip"), Verdict | None)
+    assert_type(await infer("m", [[1, 2], [3, 4]]), dict[str, object])
     assert_type(await wasm("m", into=Verdict, state_mapping={"a": "b"}, fallback_on_error="skip"), Verdict | None)
 
 

@@ -159,3 +159,23 @@ def test_input_that_was_taken_outlives_its_process(clock: JumpingClock) -> None:
         return again.status, again.state.text
 
     assert asyncio.run(scenario()) == ("COMPLETED", "said once")
+
+
+def test_an_answer_for_another_step_names_those_that_wait(clock: JumpingClock) -> None:
+    """Where a step is named that does not wait, the error says which do."""
+
+    async def scenario() -> NotWaitingForInputError:
+        builder = make_builder(MemoryPersistenceProvider(clock), clock=clock)
+        await builder.initialize()
+        run = await builder.create_workflow("Approval", {})
+        await run.run()
+        asked = run.waiting_for[0]["step"]
+        with pytest.raises(NotWaitingForInputError) as caught:
+            await run.answer({"approved": True}, step="nope")
+        assert caught.value.asking == (asked,)
+        await builder.close()
+        return caught.value
+
+    error = asyncio.run(scenario())
+    assert str(error).startswith("no step `nope` of the workflow ")
+    assert str(error).endswith(f"waits for input; those that do: `{error.asking[0]}`")

@@ -88,6 +88,29 @@ async def twin(state: Cargo) -> None:
     await gather(weigh("crate"), weigh("crate"))
 
 
+@workflow("Convoy", version="1")
+async def convoy(state: Cargo) -> None:
+    await load(state, what="barrel")
+    await gather(weigh("crate"), weigh("crate"))
+
+
+@workflow("Anchored", version="1")
+async def anchored(state: Cargo) -> None:
+    await load(state, what="barrel")
+    await gather(load(state, what="crate"), sleep(timedelta(hours=1)))
+
+
+@workflow("Queue", version="1")
+async def queue(state: Cargo) -> None:
+    async def first() -> None:
+        await sleep(timedelta(hours=1))
+
+    async def second() -> None:
+        await sleep(timedelta(hours=1))
+
+    await gather(first(), second(), limit=1)
+
+
 @workflow("Sunk", version="1", saga=True)
 async def sunk(state: Cargo) -> None:
     await stow(state)
@@ -109,7 +132,7 @@ async def moored(state: Cargo) -> None:
 def _definitions() -> tuple[Definition, ...]:
     """The workflows, compiled once."""
     builder = WorkflowBuilder(plugins=False)
-    builder.register(ship, careful, twin, sunk, fleet, moored)
+    builder.register(ship, careful, twin, convoy, anchored, queue, sunk, fleet, moored)
     return tuple(builder.get_definition(name) for name in builder.registered_types())
 
 
@@ -145,7 +168,7 @@ class Dock:
             patch.setattr(MemoryHold, "release", _unreleased)
             with pytest.raises(Death):
                 await (await self.builder().load_workflow(workflow_id)).run()
-        self.store._holds.clear()
+        self.store.drop_holds()
 
     async def goes_on(self, workflow_id: str) -> Any:
         """The next process drives it."""
@@ -322,6 +345,58 @@ def test_branches_are_counted_as_one_place() -> None:
     asyncio.run(scenario())
 
 
+def test_branches_that_begin_behind_a_step_are_counted() -> None:
+    """The commit of that step has entered the PARALLEL, and branches at their beginning are in no commit."""
+
+    async def scenario() -> None:
+        dock = Dock()
+        made = await dock.made("Convoy")
+        DEADLY.add("crate")
+        for _ in range(3):
+            await dock.dies(made)
+        found = await dock.goes_on(made)
+        assert found.status is WorkflowStatus.FAILED_WORKER_CRASH
+        assert isinstance(found.error, WorkerCrashError)
+        assert (found.error.step, found.error.crashes) == ("weigh", 3)
+        assert CALLS.count("crate") == 6  # two branches, three times
+        DEADLY.clear()
+        assert (await dock.retried(made)).status is WorkflowStatus.COMPLETED
+
+    asyncio.run(scenario())
+
+
+def test_a_counted_death_lets_nobody_believe_that_the_run_waits() -> None:
+    """One branch sleeps, the deadly one is at its beginning: whoever looks for runs to take up still finds it."""
+
+    async def scenario() -> None:
+        dock = Dock()
+        made = await dock.made("Anchored")
+        DEADLY.add("crate")
+        for _ in range(2):
+            await dock.dies(made)
+        row = await dock.store.load_instance(UUID(made))
+        assert (row.status, await dock.kinds(made)) == ("ACTIVE", ["step", "crash"])
+
+    asyncio.run(scenario())
+
+
+def test_branches_that_wait_for_their_turn_are_not_under_way() -> None:
+    """One sleeps, and the limit holds the other one back, so nothing of the run can have killed the process."""
+
+    async def scenario() -> None:
+        dock = Dock()
+        made = await dock.made("Queue")
+        await (await dock.builder().load_workflow(made)).next_step()
+        for _ in range(5):
+            hold = await dock.store.hold(UUID(made))
+            hold.driving()
+            dock.store.drop_holds()
+        assert (await dock.goes_on(made)).status is WorkflowStatus.COMPLETED
+        assert "crash" not in await dock.kinds(made)
+
+    asyncio.run(scenario())
+
+
 def test_a_compensation_that_kills_is_stopped_and_goes_on_after_retry() -> None:
     """A rollback under way is no exception, and a retry goes on with the rollback."""
 
@@ -369,7 +444,7 @@ def test_a_process_that_dies_while_a_run_sleeps_is_not_counted() -> None:
         for _ in range(5):
             hold = await dock.store.hold(UUID(made))
             hold.driving()
-            dock.store._holds.clear()
+            dock.store.drop_holds()
         assert (await dock.goes_on(made)).status is WorkflowStatus.COMPLETED
         assert "crash" not in await dock.kinds(made)
 

@@ -24,6 +24,13 @@ from ruvon.scheduler import resume_all
 from tests.support import cancel_flows as flows
 from tests.support.cancel_flows import DONE
 
+SCOPED = {
+    "CancelScope": ["arrange", "prepare", "undo", "undone", "disarrange"],
+    "CancelScopeBranch": ["arrange", "prepare", "hang", "undo", "undone", "disarrange"],
+    "CancelScopeFinal": ["prepare", "undo", "undone", "tidy"],
+    "CancelScopeChild": ["arrange", "prepare", "undo", "undone", "disarrange"],
+}
+"""What is done when a scope inside is being rolled back as the request comes."""
 CRASHING = ["CancelStep", "CancelBranches", "CancelFamily", "CancelSaga"]
 
 
@@ -57,11 +64,23 @@ class Place:
         await asyncio.wait((task, waiter), return_when=asyncio.FIRST_COMPLETED, timeout=30)
         waiter.cancel()
         assert not task.done(), task.exception()
+        assert self.gates.running.is_set()
         return await self.builder().load_workflow(made.id), task
 
     async def status(self, workflow_id: str) -> WorkflowStatus:
         """Where an instance stands."""
         return WorkflowStatus((await self.store.load_instance(UUID(workflow_id))).status)
+
+    async def requested(self, workflow_id: str) -> bool:
+        """Whether a request to cancel was sent; it may be taken already."""
+        entries = await self.store.read_inbox(UUID(workflow_id))
+        return any(entry.kind is InboxKind.CANCEL for entry in entries) or ("cancel", "") in await self.kinds(
+            workflow_id
+        )
+
+    async def has_logged(self, workflow_id: str, kind: str, node: str) -> bool:
+        """Whether the log of an instance has an entry."""
+        return (kind, node) in await self.kinds(workflow_id)
 
     async def kinds(self, workflow_id: str) -> list[tuple[str, str]]:
         """Kind and node of what is in the log of an instance."""
@@ -84,12 +103,25 @@ class Place:
         """The process is gone with its holds, which it did not release; the next one has a store that works."""
         self.store.__dict__.pop("commit", None)
         if isinstance(self.store, MemoryPersistenceProvider):
-            self.store._holds.clear()
+            self.store.drop_holds()
             return
         locks = self.store._open_locks()
         for hold in locks._holds.values():
             locks._set(hold.key, lock=False)
         locks._holds.clear()
+
+
+async def until(there: Callable[[], Coroutine[Any, Any, bool]]) -> None:
+    """Until something is so; what runs beside gets its turns."""
+    for number in range(10_000):
+        if await there():
+            return
+        await asyncio.sleep(0 if number < 1_000 else 0.002)
+    raise AssertionError("it never came")
+
+
+async def _says(word: str) -> bool:
+    return word in DONE
 
 
 async def _unreleased(hold: Any) -> None:
@@ -129,6 +161,27 @@ def test_a_running_step_is_cancelled_and_cleans_up(in_place: Any) -> None:
         assert [kind for kind, node in await place.kinds(run.id) if node == "hang"] == ["cancelled"]
         await run.refresh()
         assert run.state.notes == ["prepared", "tidied"]
+
+    in_place(scenario)
+
+
+def test_nothing_begins_beside_a_child_that_is_ending(in_place: Any) -> None:
+    """SEMANTICS 8.6: awaited children end first. What runs beside them is done with its step, and begins no other one."""
+
+    async def scenario(place: Place) -> None:
+        run, task = await place.running("CancelBeside")
+        await until(lambda: _says("pass by"))
+        await run.cancel("enough")
+        await until(lambda: _says("linger"))
+        place.gates.beside.set()
+        await until(lambda: place.has_logged(run.id, "step", "pass_by"))
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert "prepare" not in DONE
+        place.gates.hold.set()
+        await task
+        assert await place.status(run.id) is WorkflowStatus.CANCELLED
+        assert sorted(DONE) == sorted(["hang", "pass by", "hang cleaned up", "linger", "passed by", "tidy"])
 
     in_place(scenario)
 
@@ -210,6 +263,67 @@ def test_a_rollback_in_progress_comes_to_its_end(in_place: Any) -> None:
         assert await place.status(run.id) is WorkflowStatus.FAILED_ROLLED_BACK
         assert DONE == ["arrange", "prepare", "undo", "undone", "disarrange"]
         assert await place.store.read_inbox(UUID(run.id)) == []
+
+    in_place(scenario)
+
+
+@pytest.mark.parametrize("name", sorted(SCOPED))
+def test_a_request_during_the_rollback_of_a_scope_takes_effect_behind_it(in_place: Any, name: str) -> None:
+    """The scope is undone to its end; no handler and nothing behind runs, and what is around is left as by a cancel."""
+
+    async def scenario(place: Place) -> None:
+        run, task = await place.running(name)
+        cancelling = asyncio.ensure_future(run.cancel("enough"))
+        await until(lambda: place.requested(run.id))
+        place.gates.hold.set()
+        await cancelling
+        await task
+        await run.refresh()
+        assert run.status is WorkflowStatus.CANCELLED
+        assert [item for item in DONE if item != "hang cleaned up"] == SCOPED[name]
+        assert [kind for kind, _ in await place.kinds(run.id)].count("cancel") == 1
+        assert await place.store.read_inbox(UUID(run.id)) == []
+
+    in_place(scenario)
+
+
+@pytest.mark.parametrize("name", sorted(SCOPED))
+@pytest.mark.parametrize("at", range(1, 6))
+def test_a_death_during_the_rollback_of_a_scope_forgets_no_request(in_place: Any, name: str, at: int) -> None:
+    """At each commit from the request on: the next process ends the run as cancelled, and nothing runs forward."""
+
+    async def scenario(place: Place) -> None:
+        run, task = await place.running(name)
+        place.die_at(at)
+        with pytest.MonkeyPatch.context() as patch:
+            for kind in (MemoryHold, InstanceHold):
+                patch.setattr(kind, "release", _unreleased)
+            cancelling = asyncio.ensure_future(run.cancel("enough"))
+            await until(lambda: place.requested(run.id))
+            place.gates.hold.set()
+            await asyncio.gather(cancelling, task, return_exceptions=True)
+            await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
+        place.revive()
+        await resume_all(place.builder())
+        await resume_all(place.builder())
+        assert await place.status(run.id) is WorkflowStatus.CANCELLED
+        assert set(SCOPED[name]) == set(DONE) - {"hang cleaned up"}
+
+    in_place(scenario)
+
+
+def test_a_branch_that_is_stopped_while_it_rolls_back_runs_nothing_more(in_place: Any) -> None:
+    """Another branch fails meanwhile: the scope is undone to its end, its handler does not run, and that error is raised."""
+
+    async def scenario(place: Place) -> None:
+        run, task = await place.running("ScopeBesideFailure")
+        await until(lambda: place.has_logged(run.id, "error", "fails_late"))
+        place.gates.hold.set()
+        await task
+        await run.refresh()
+        assert run.status is WorkflowStatus.FAILED_ROLLED_BACK
+        assert isinstance(run.error, KeyError)
+        assert DONE == ["arrange", "prepare", "undo", "undone", "disarrange"]
 
     in_place(scenario)
 

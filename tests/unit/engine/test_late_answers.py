@@ -1,6 +1,7 @@
 """An answer that races with the timeout of its wait: one of the two counts, whoever drives, and both are seen."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from uuid import UUID
@@ -102,5 +103,49 @@ def test_whoever_answers_too_late_is_told() -> None:
         await run.refresh()
         assert run.state.came == "timeout"
         await asyncio.sleep(0)
+
+    run_virtual(scenario)
+
+
+@pytest.mark.parametrize("after", [10, 11])
+def test_whoever_gives_input_too_late_is_told(after: int) -> None:
+    """`next_step(user_input=)` says what `answer` says: it was not taken, and the run has gone on without it."""
+
+    async def scenario(loop: VirtualLoop) -> None:
+        place = Place(loop, flows, _definitions())
+        made = await place.builder().create_workflow("Asked", {})
+        await made.run()
+        await place.clock.sleep_us(after * MINUTE_US)
+        run = await place.builder().load_workflow(made.id)
+        with pytest.raises(NotWaitingForInputError):
+            await run.next_step(user_input={"ok": True})
+        assert run.state.came == "timeout"
+        assert await place.store.read_inbox(UUID(made.id)) == []
+
+    run_virtual(scenario)
+
+
+@pytest.mark.parametrize("by_input", [False, True])
+def test_whoever_loses_while_his_answer_is_on_the_way_is_told(by_input: bool) -> None:
+    """The time runs out between the look at the wait and the moment of sending."""
+
+    async def scenario(loop: VirtualLoop) -> None:
+        place = Place(loop, flows, _definitions())
+        made = await place.builder().create_workflow("Asked", {})
+        await made.run()
+        await place.clock.sleep_us(9 * MINUTE_US)
+        run = await place.builder().load_workflow(made.id)
+        inner = place.store.append_inbox
+
+        async def append(entry: InboxEntry, /) -> bool:
+            await place.clock.sleep_us(2 * MINUTE_US)
+            return await inner(replace(entry, at_us=place.clock.now_us()))
+
+        place.store.append_inbox = append  # type: ignore[method-assign] - a slow network
+        with pytest.raises(NotWaitingForInputError):
+            await (run.next_step(user_input={"ok": True}) if by_input else run.answer({"ok": True}, step="decide"))
+        assert run.state.came == "timeout"
+        log = await place.store.read_log(UUID(made.id))
+        assert [entry.kind for entry in log].count("late") == 1
 
     run_virtual(scenario)

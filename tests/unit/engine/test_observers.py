@@ -136,6 +136,15 @@ def test_a_run_that_completes_is_told_in_order() -> None:
     assert said["on_workflow_completed"]["duration_ms"] == 1000.0
 
 
+def test_a_child_that_had_nothing_to_undo_is_not_called_undone() -> None:
+    """The hook and the log of the parent say so."""
+    run, told = told_of(yes=False)
+    ends = [(given["step_name"], given["is_empty"]) for name, given in told if name == "on_compensation_completed"]
+    notes = [(item["step"], item.get("note")) for item in asyncio.run(run.history()) if item["kind"] == "compensate"]
+    assert ends == [("Below", True), ("prepare", False)]
+    assert notes == [("Below", "it had done nothing that could be undone"), ("prepare", None)]
+
+
 def test_a_rollback_is_told_newest_first() -> None:
     """Each compensation with its place; the failure once, at its end."""
     run, told = told_of(yes=False)

@@ -98,6 +98,47 @@ def test_what_is_not_recorded_is_refused_with_a_hint() -> None:
     staged("Sequence", scene)
 
 
+@pytest.mark.parametrize(
+    ("name", "to", "base"),
+    [
+        ("Static", "gather", "gather["),
+        ("Mapped", "gather_2", "gather_2["),
+        ("Nested", "gather", "gather["),
+        ("Nested", "gather_2", "gather[left]/for[2]/gather_2["),
+        ("Nested", "gather[left]/for[0]/gather_2", "gather[left]/for[0]/gather_2["),
+        ("Loops", "while", "while["),
+        ("Loops", "for", "while[1]/for["),
+    ],
+)
+def test_a_parallel_or_loop_can_be_gone_back_to_by_its_name(name: str, to: str, base: str) -> None:
+    """Where the newest execution of it began, so that all of it happens again."""
+
+    async def scene(world: World, root: UUID) -> None:
+        began = next(item for item in await world.log(root) if item.activation.startswith(base))
+        assert (await (await world.handle(root)).plan_rewind(to)).activation == began.activation
+        fork = await (await world.handle(root)).fork(to)
+        await world.finish(UUID(fork.id))
+        assert await world.end(UUID(fork.id)) == await world.end(root)
+
+    staged(name, scene)
+
+
+def test_a_parallel_that_was_gone_back_into_still_begins_where_it_began() -> None:
+    """A rewind to its middle is no new execution of it; one to its beginning is."""
+
+    async def scene(world: World, root: UUID) -> None:
+        first = (await (await world.handle(root)).plan_rewind("gather")).activation
+        last = [item.activation for item in await world.log(root) if item.activation.startswith("gather[")][-1]
+        await (await world.handle(root)).rewind(last)
+        await world.finish(root)
+        assert (await (await world.handle(root)).plan_rewind("gather")).activation == first
+        await (await world.handle(root)).rewind("gather")
+        await world.finish(root)
+        assert (await (await world.handle(root)).plan_rewind("gather")).activation.startswith("e2:gather[")
+
+    staged("Static", scene)
+
+
 # Edits
 
 

@@ -84,10 +84,12 @@ def test_an_unknown_or_invalid_signal_is_refused(builder: Any) -> None:
 
     async def scenario() -> None:
         workflow = await builder.create_workflow("Mailbox", {})
-        with pytest.raises(InvalidInputError, match="receives no `Nothing`"):
+        with pytest.raises(InvalidInputError, match=r"the signal `Nothing` is not valid: .* receives no `Nothing`"):
             await workflow.signal("Nothing", {})
-        with pytest.raises(InvalidInputError, match="text"):
+        with pytest.raises(InvalidInputError, match=r"the signal `Note` is not valid: `signal.text`"):
             await workflow.signal("Note", {})
+        with pytest.raises(InvalidInputError, match="the class `Note`; give an instance"):
+            await workflow.signal(flows.Note)
 
     asyncio.run(scenario())
 

@@ -1,8 +1,7 @@
-"""Events in a stream of the Redis server on this machine: envelopes, secrets, limits, and a server that is not there."""
+"""Events in a stream of a Redis server: envelopes, secrets, limits, and a server that is not there."""
 
 import asyncio
 import json
-import os
 from collections.abc import Callable, Generator
 from typing import Any
 from uuid import uuid4
@@ -12,8 +11,8 @@ import redis
 
 from ruvon.implementations.observability.events import EVENT_TYPES, EventPublisherObserver, RedisStreamObserver
 from ruvon.providers.observer import HOOKS
+from tests.support.redis import server
 
-URL = os.environ.get("RUVON_TEST_REDIS_URL", "redis://localhost:6379/9")
 NOBODY = "redis://localhost:1/0"
 
 
@@ -22,20 +21,20 @@ def stream() -> Generator[str]:
     """A key of this test's own, deleted behind it."""
     name = f"ruvon-test:{uuid4()}"
     yield name
-    with redis.Redis.from_url(URL) as client:
+    with redis.Redis.from_url(server()) as client:
         client.delete(name)
 
 
 def entries(stream: str) -> list[dict[str, Any]]:
     """All entries, their data parsed."""
-    with redis.Redis.from_url(URL, decode_responses=True) as client:
+    with redis.Redis.from_url(server(), decode_responses=True) as client:
         found = [fields for _, fields in client.xrange(stream)]
     return [{**fields, "data": json.loads(fields["data"])} for fields in found]
 
 
 def test_every_event_is_an_entry(stream: str, played: Callable[..., Any]) -> None:
     """S2-065: in order, in the envelope of CloudEvents, each with an id of its own."""
-    run = played(RedisStreamObserver(URL, stream=stream), fails=True)
+    run = played(RedisStreamObserver(server(), stream=stream), fails=True)
     found = entries(stream)
     assert {item["type"] for item in found} == set(EVENT_TYPES.values())
     own = [item for item in found if item["subject"] == run.id]
@@ -64,7 +63,7 @@ def test_every_event_is_an_entry(stream: str, played: Callable[..., Any]) -> Non
 
 def test_secrets_are_masked(stream: str, played: Callable[..., Any]) -> None:
     """Of a marked field of the state, in states and in a step's plain dict."""
-    played(RedisStreamObserver(URL, stream=stream))
+    played(RedisStreamObserver(server(), stream=stream))
     found = entries(stream)
     assert "4111" not in str(found)
     done = next(
@@ -75,8 +74,8 @@ def test_secrets_are_masked(stream: str, played: Callable[..., Any]) -> None:
 
 def test_results_can_be_left_out(stream: str, played: Callable[..., Any]) -> None:
     """All of them, or those of events that would be too large; `omitted` says what is missing."""
-    played(RedisStreamObserver(URL, stream=stream, payloads=False))
-    played(RedisStreamObserver(URL, stream=stream, max_data_bytes=10))
+    played(RedisStreamObserver(server(), stream=stream, payloads=False))
+    played(RedisStreamObserver(server(), stream=stream, max_data_bytes=10))
     data = [item["data"] for item in entries(stream) if item["type"] == "ruvon.step.executed"]
     assert all("result" not in item and item["omitted"] == ["result"] for item in data)
 
@@ -85,7 +84,7 @@ def test_the_stream_is_trimmed(stream: str) -> None:
     """About `maxlen` entries are kept; Redis trims whole nodes of a hundred."""
 
     async def work() -> None:
-        observer = RedisStreamObserver(URL, stream=stream, maxlen=100)
+        observer = RedisStreamObserver(server(), stream=stream, maxlen=100)
         for number in range(2000):
             await observer.on_workflow_started(f"id-{number}", "Type")
         await observer.close()
@@ -107,7 +106,7 @@ def test_what_was_lost_is_said_in_the_stream(stream: str) -> None:
     """Beyond the queue's limit events are dropped; behind the next ones the stream says how many."""
 
     async def work() -> RedisStreamObserver:
-        observer = RedisStreamObserver(URL, stream=stream, most_queued=1)
+        observer = RedisStreamObserver(server(), stream=stream, most_queued=1)
         with observer._sender._wake:  # the thread takes nothing meanwhile
             for number in range(5):
                 await observer.on_workflow_started(f"id-{number}", "Type")
@@ -126,7 +125,7 @@ def test_it_can_be_closed_and_told_again(stream: str) -> None:
     """Two builders may share one observer."""
 
     async def work() -> None:
-        observer = EventPublisherObserver(URL, stream=stream)
+        observer = EventPublisherObserver(server(), stream=stream)
         await observer.close()
         for number in range(2):
             await observer.on_workflow_started(f"id-{number}", "Type")

@@ -96,6 +96,7 @@ CHANGES: dict[str, tuple[object, list[object]]] = {
                 ("input_model", "m:M"),
                 ("required_input", ("a",)),
                 ("transaction", True),
+                ("concurrency_key", "state.n"),
                 *(("merge", merge) for merge in MERGES),
             )
         ]

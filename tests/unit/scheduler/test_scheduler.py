@@ -383,6 +383,30 @@ def test_a_store_that_fails_for_a_while(caplog: pytest.LogCaptureFixture) -> Non
     ]
 
 
+def test_a_store_that_fails_when_it_is_asked_for_the_next_moment(caplog: pytest.LogCaptureFixture) -> None:
+    """The scheduler, and the worker that it runs in, does not end over it: it looks again."""
+
+    async def scenario(world: World) -> None:
+        await world.builder.schedules.add("daily", "Daily", cron="0 3 * * *")
+        inner = world.store.due_schedules
+
+        async def failing(moment: int, **options: Any) -> Any:
+            if at(2026, 1, 1, 2) <= world.clock.now_us() < moment < at(2026, 1, 1, 4):
+                raise PersistenceError("the connection was lost again and again")
+            return await inner(moment, **options)
+
+        world.store.due_schedules = failing
+        async with world.scheduling():
+            await world.until(2026, 1, 1, 5)
+
+        assert len(DONE) == 1
+
+    in_world(scenario)
+    assert {record.getMessage() for record in caplog.records if record.levelname == "ERROR"} == {
+        "the scheduler cannot work; it tries again"
+    }
+
+
 def test_two_processes_over_one_file(tmp_path: Path) -> None:
     """SQLite: each has a connection of its own; the overdue run is started once, and driven by one of them."""
 

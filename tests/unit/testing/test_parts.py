@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ruvon.builder import WorkflowBuilder
 from ruvon.ir import Definition, RuvonError
-from ruvon.providers import OutboxRecord
+from ruvon.providers import DefinitionRecord, InstanceRecord, OutboxRecord, Transition
 from ruvon.testing import (
     CrashExplorer,
     Fault,
@@ -36,6 +36,7 @@ from ruvon.testing import (
     ScriptedSignal,
     ScriptError,
     SQLiteStores,
+    Stores,
     VirtualClock,
     run_virtual,
 )
@@ -44,7 +45,7 @@ from ruvon.testing._schedule import FAULTS_AT
 from ruvon.testing._shapes import differences, shape
 from tests.support import kit_flows as flows
 
-FAULTS = st.builds(Fault, st.integers(0, 9), st.integers(0, 999), st.sampled_from(FaultKind))
+FAULTS = st.builds(Fault, st.integers(0, 9), st.integers(0, 999), st.sampled_from(FaultKind), st.integers(1, 9))
 SCHEDULES = st.builds(
     lambda faults, seed, skew: Schedule(tuple(sorted(faults)), seed, skew),
     st.lists(FAULTS, max_size=5, unique_by=lambda fault: (fault.life, fault.point)),
@@ -299,6 +300,39 @@ def test_memory_outlives_a_process() -> None:
         return [same, await stores.open(clock) is first]
 
     assert run_virtual(work) == [True, False]
+
+
+@pytest.mark.parametrize("kind", ["memory", "file"])
+def test_a_death_is_found_by_the_next_process(kind: str, tmp_path: Path) -> None:
+    """What was being driven is free, and its next holder is told; what was only held, or was released, tells nothing."""
+    names = [UUID(int=number) for number in range(1, 4)]
+
+    async def work(loop: Any) -> list[bool]:
+        stores: Stores = MemoryStores() if kind == "memory" else SQLiteStores(tmp_path)
+        found: list[bool] = []
+        with loop.outside():
+            for life in range(2):
+                store = await stores.open(VirtualClock(loop))
+                await store.initialize()
+                for name in names[: 3 * (not life)]:
+                    await store.commit(_created(name))
+                driven, _, released = holds = [await store.hold(name) for name in names]
+                found += [hold.died for hold in holds]
+                driven.driving()
+                released.driving()
+                await released.release()
+                await stores.lose(store, None)
+        return found
+
+    assert run_virtual(work) == [False, False, False, True, False, False]
+
+
+def _created(name: UUID) -> Transition:
+    record = InstanceRecord(name, "Any", "1", bytes(32), "ACTIVE", b"{}", b"{}")
+    definition = DefinitionRecord(bytes(32), "Any", "1", "{}")
+    return Transition(
+        name, 0, -1, 0, b"", "ACTIVE", b"", None, 0, [], 0, created=(record,), definitions=(definition,)
+    )  # fmt: skip
 
 
 def test_a_torn_commit_really_is_torn(

@@ -8,10 +8,10 @@ from typing import Any
 from ruvon.builder import WorkflowBuilder
 from ruvon.implementations.execution._threads import WorkerServed
 from ruvon.implementations.persistence.memory import MemoryPersistenceProvider
-from ruvon.providers import TaskRecord
+from ruvon.providers import QueueLimits, TaskFilter, TaskKind, TaskRecord, Transition
+from ruvon.testing.contracts._flows import execution_effects
 from ruvon.worker import Feeder
 from tests.support.engine_world import JumpingClock
-from tests.support.execution_flows import execution_effects
 
 
 class Told(WorkerServed):
@@ -96,6 +96,27 @@ def test_a_task_whose_worker_died_is_sent_at_once() -> None:
         now = world.clock.now_us()
         await world.builder.persistence.claim_task(task, "w", lease_us=10_000_000, now_us=now)
         assert [await world.after(seconds) for seconds in (0, 9, 2)] == [[], [], [task]]
+
+    play(scene)
+
+
+def test_what_a_limit_holds_back_is_sent_when_it_may_begin_and_hides_nothing() -> None:
+    """A paused queue with thousands of urgent tasks: no message for them, and none is missing for another queue."""
+
+    async def scene(world: World) -> None:
+        task = await world.begin()
+        store = world.builder.persistence
+        (found,) = await store.find_tasks(TaskFilter())
+        paused = [
+            TaskRecord(f"p{number}", found.workflow_id, TaskKind.STEP, "", "paused", priority=9)
+            for number in range(1_500)
+        ]
+        beside = Transition(found.workflow_id, 0, -1, 0, b"", "ACTIVE", b"", None, 1, [], 0, tasks=tuple(paused))
+        await store.commit(beside)
+        await store.put_limits(QueueLimits(queue="paused", concurrency=0))
+        assert [await world.after(seconds) for seconds in (0, 6)] == [[], [task]]
+        await store.remove_limits("paused")
+        assert len(await world.after(1)) == 1_000
 
     play(scene)
 

@@ -4,17 +4,27 @@ import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import orjson
 import pytest
 
 from ruvon.builder import WorkflowBuilder
 from ruvon.models import WorkflowStatus
-from ruvon.providers import InboxEntry, InboxKind, TaskFilter, TaskKind, TaskReport
+from ruvon.providers import (
+    InboxEntry,
+    InboxKind,
+    TaskFilter,
+    TaskKind,
+    TaskRecord,
+    TaskReport,
+    TaskStatus,
+    Transition,
+)
 from ruvon.providers.egress import EgressAnswer, EgressRequest
 from ruvon.worker import Worker
 from tests.support import queued_flows as flows
+from tests.support.engine_world import JumpingClock
 from tests.support.workers import until, working
 
 Make = Callable[..., WorkflowBuilder]
@@ -169,6 +179,38 @@ def test_a_worker_learns_that_nobody_waits_any_more(queued: Make) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("beats", [False, True])
+def test_a_worker_that_gets_its_own_task_again_does_it_once(queued: Make, *, beats: bool) -> None:
+    """Stopped or cut off for longer than its lease: the body of before is ended, the new claim is kept alive."""
+
+    async def scenario() -> None:
+        builder = queued()
+        store = builder.persistence
+        lease = timedelta(milliseconds=900) if beats else timedelta(seconds=60)
+        async with working(builder, lease=lease) as worker:
+            workflow = await started(builder, "QHold")
+            await seen("begin a")
+            (before,) = worker.running
+            flows.SEEN.clear()
+            await store.reap_tasks(before.lease_us + 3_600_000_000)
+            await seen("begin a")
+            (running,) = worker.running
+            assert running.lease_epoch == before.lease_epoch + 1
+            if beats:
+                (task,) = await store.find_tasks(EVERYTHING)
+                await until(workflow, there=lambda: store._tasks[task.task_id].lease_us > running.lease_us)
+            assert [item.lease_epoch for item in worker.running] == [running.lease_epoch]
+            flows.gate("a").set()
+            await until(workflow)
+            await until(workflow, there=lambda: not worker.running)
+        assert workflow.result == "a"
+        assert flows.SEEN == ["begin a", "end a"]
+        assert await store.find_tasks(EVERYTHING) == []
+        assert [line["message"] for line in store.execution_logs if "dropped" in line["message"]] != []
+
+    asyncio.run(scenario())
+
+
 def test_the_loser_of_a_race_is_withdrawn(queued: Make) -> None:
     """The winner's report ends the race; the other task is gone with the same commit."""
 
@@ -183,6 +225,86 @@ def test_the_loser_of_a_race_is_withdrawn(queued: Make) -> None:
             assert [task for task in left if task.kind is TaskKind.STEP] == []
         assert (workflow.result, workflow.state.notes) == ("fast", ["after"])
         assert "end slow" not in flows.SEEN
+
+    asyncio.run(scenario())
+
+
+def test_the_time_to_find_a_worker_counts_again_when_a_worker_died(queued: Make) -> None:
+    """Its task is pending again, and nobody takes it: it fails with `TimedOut`, not never."""
+
+    async def scenario() -> None:
+        clock = JumpingClock()
+        builder = queued(clock=clock)
+        store, engine = builder.persistence, builder.engine()
+        workflow = await started(builder, "QImpatient")
+        (task,) = await store.claim_tasks("w", lease_us=10_000_000, now_us=clock.now_us())
+
+        async def look() -> int | None:
+            record = await store.load_instance(UUID(workflow.id))
+            if record.due_us is not None:
+                await clock.sleep_us(max(record.due_us - clock.now_us(), 0))
+                await engine.poke(UUID(workflow.id))
+            await workflow.refresh()
+            return record.due_us
+
+        assert await look() is not None
+        assert workflow.status is WorkflowStatus.PENDING_ASYNC
+        assert (await store.get_task(task.task_id)).status == "claimed"
+        assert await look() is not None, "a worker has it, and may die"
+        await store.reap_tasks(clock.now_us() + 10_000_000)
+        assert await look() is not None
+        assert workflow.status is WorkflowStatus.PENDING_ASYNC, "it has just begun to wait again"
+        assert await look() is not None
+        assert (workflow.status, workflow.result) == (WorkflowStatus.COMPLETED, "no worker")
+        assert await store.find_tasks(EVERYTHING) == []
+        assert flows.SEEN == []
+
+    asyncio.run(scenario())
+
+
+def test_a_worker_that_reaps_a_dead_letter_ends_its_workflow(queued: Make) -> None:
+    """The last death of the budget is noticed by a worker: nobody else has to drive the instance."""
+
+    async def scenario() -> None:
+        builder = queued(crash_budget=1)
+        workflow = await started(builder, "QHold")
+        assert await builder.persistence.claim_tasks("dead", lease_us=0, now_us=builder.clock.now_us())
+        async with working(builder):
+            await until(workflow)
+        assert workflow.status is WorkflowStatus.FAILED_WORKER_CRASH
+
+    asyncio.run(scenario())
+
+
+def test_a_worker_takes_all_that_a_dead_one_had_at_once(queued: Make) -> None:
+    """More than fits into one transaction of the reaper."""
+
+    async def scenario() -> None:
+        builder = queued()
+        store = builder.persistence
+        tasks = tuple(TaskRecord(f"t{n}", uuid4(), TaskKind.WAKE, "", queue="q") for n in range(1_200))
+        await store.commit(Transition(uuid4(), 0, -1, 0, b"", "ACTIVE", b"", None, 0, [], 0, tasks=tasks))
+        assert len(await store.claim_tasks("dead", limit=2_000, lease_us=0, now_us=1)) == 1_200
+        async with working(builder, queues=["other"], poll=timedelta(hours=1)):
+            for _ in range(2_000):
+                if not await store.find_tasks(TaskFilter(statuses=(TaskStatus.CLAIMED,))):
+                    break
+                await asyncio.sleep(0.005)
+            assert await store.find_tasks(TaskFilter(statuses=(TaskStatus.CLAIMED,))) == []
+
+    asyncio.run(scenario())
+
+
+def test_a_report_that_joins_a_drive_about_to_end_waits_for_no_poll(queued: Make) -> None:
+    """Whatever a slot reports is read by the drive that it joins: nobody looks again for an hour here."""
+
+    async def scenario() -> None:
+        builder = queued()
+        async with working(builder, poll=timedelta(hours=1), concurrency=16, schedules=False):
+            made = [await started(builder, "QMany") for _ in range(20)]
+            for workflow in made:
+                await until(workflow, seconds=60)
+        assert {(item.status, item.result) for item in made} == {(WorkflowStatus.COMPLETED, sum(range(40)))}
 
     asyncio.run(scenario())
 

@@ -72,6 +72,28 @@ def test_a_body_that_blocks_the_loop_keeps_its_lease(queued: Make, tmp_path: Pat
     asyncio.run(scenario())
 
 
+def test_what_a_body_tells_is_stored_soon(queued: Make, tmp_path: Path) -> None:
+    """Long before the next sign of life of the worker, which comes every 20 minutes here."""
+
+    async def scenario() -> None:
+        builder = await opened(queued, tmp_path)
+        workflow = await builder.create_workflow("QTells", {})
+        await workflow.run()
+        async with working(builder, lease=timedelta(hours=1)) as worker:
+            for _ in range(4_000):
+                (task,) = await builder.persistence.find_tasks(TaskFilter())
+                if task.progress is not None:
+                    break
+                await asyncio.sleep(0.005)
+            assert task.progress == b'{"page":12}'
+            flows.gate("told").set()
+            while worker.running:  # noqa: ASYNC110 - it ends by itself
+                await asyncio.sleep(0.01)
+        await builder.close()
+
+    asyncio.run(scenario())
+
+
 def test_a_stale_heartbeat_hands_its_workflow_over(queued: Make) -> None:
     """S3-033, S3-035: the scanner drives what a silent process left, unless somebody holds it; then the row is gone."""
 

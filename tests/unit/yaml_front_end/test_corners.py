@@ -99,6 +99,7 @@ def test_a_workflow_may_have_no_steps() -> None:
     assert definition("[]").graph.entry == END
     assert findings(HEAD) == [("RV0811", 1)]
     assert findings(HEAD + "steps:\n") == [("RV0840", 4)]
+    assert findings(HEAD + "steps: {}\n") == [("RV0840", 4)]
 
 
 # --- branches of one step ---------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import orjson
 
 from ruvon.implementations.persistence._listing import listed
 from ruvon.implementations.persistence.memory._tables import Tables
-from ruvon.models import TERMINAL_STATUSES
+from ruvon.models import RETRYABLE_STATUSES, TERMINAL_STATUSES
 from ruvon.providers import DefinitionRecord, InstanceFilter, InstanceRecord, WorkflowSummary
 
 __all__ = ["Listing"]
@@ -57,11 +57,11 @@ class Listing(Tables):
         return [row.workflow_id for moment, _, row in heapq.nsmallest(limit, due) if moment <= now_us]
 
     async def unread_instances(self, /, *, after: int = 0, limit: int = 100) -> Sequence[tuple[UUID, int]]:
-        """Live instances with messages, and the newest of each."""
+        """Instances with messages that can be taken or refused, and the newest of each."""
         newest = [
             (entries[-1].seq, workflow_id)
             for workflow_id, entries in self._inboxes.items()
-            if entries and entries[-1].seq > after and self._rows[workflow_id].status not in TERMINAL_STATUSES
+            if entries and entries[-1].seq > after and self._rows[workflow_id].status not in RETRYABLE_STATUSES
         ]
         return [(workflow_id, seq) for seq, workflow_id in heapq.nsmallest(limit, newest)]
 

@@ -10,6 +10,7 @@ from ruvon.implementations.persistence._documented import device_only, known_lev
 from ruvon.implementations.persistence.memory._listing import Listing
 from ruvon.implementations.persistence.memory._planned import Planned
 from ruvon.implementations.persistence.memory._queue import Queue
+from ruvon.implementations.persistence.memory._resealing import Resealing
 from ruvon.implementations.persistence.memory._tables import uuid_of
 from ruvon.providers import SqlTransaction, TaskNotFoundError, TaskRecord, UnsupportedError, WorkflowNotFoundError
 
@@ -17,7 +18,7 @@ __all__ = ["MemoryPersistenceProvider"]
 
 
 @final
-class MemoryPersistenceProvider(Queue, Planned, Listing):
+class MemoryPersistenceProvider(Queue, Planned, Listing, Resealing):
     """A store in this process's memory.
 
     Args:

@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from ruvon.implementations.persistence.memory._commits import Commits
+from ruvon.implementations.persistence.memory._limited import Limits
 from ruvon.providers import (
     InboxEntry,
+    PersistenceError,
     TaskClaim,
     TaskFilter,
     TaskKind,
@@ -21,7 +23,7 @@ from ruvon.providers.tasks import becomes_dead, crash_entry
 __all__ = ["Queue"]
 
 
-class Queue(Commits):
+class Queue(Commits, Limits):
     """Tasks and the workers that run them."""
 
     async def commit(self, transition: Transition, /) -> None:
@@ -42,12 +44,16 @@ class Queue(Commits):
             and (not queues or task.queue in queues)
         ]
         due.sort(key=lambda task: (-task.priority, task.available_us))
+        if self._limits:
+            due = self._let_through(due, limit, queues, now_us)
         return [self._claim(task, worker_id, now_us + lease_us) for task in due[:limit]]
 
     async def claim_task(self, task_id: str, worker_id: str, /, *, lease_us: int, now_us: int) -> TaskRecord | None:
         """Claim one task."""
         task = self._tasks.get(task_id)
         if task is None or task.status != TaskStatus.PENDING:
+            return None
+        if self._limits and not self._lets_begin(task, now_us):
             return None
         return self._claim(task, worker_id, now_us + lease_us)
 
@@ -70,7 +76,7 @@ class Queue(Commits):
             task.progress = claim.progress if claim.progress is not None else task.progress
         return lost
 
-    async def report_tasks(self, reports: Sequence[TaskReport], /) -> Sequence[bool]:
+    async def report_tasks(self, reports: Sequence[TaskReport], /) -> Sequence[bool | PersistenceError]:
         """Write what came of tasks, each alone."""
         return [await self._report(report) for report in reports]
 
@@ -84,6 +90,8 @@ class Queue(Commits):
             del self._tasks[report.task_id]
         if report.entry is not None and report.entry.workflow_id in self._rows:
             await self.append_inbox(report.entry)
+        if self._limits:
+            self._tell_workers()
         return True
 
     async def release_tasks(self, claims: Sequence[TaskClaim], /, *, available_us: int = 0) -> None:
@@ -130,12 +138,18 @@ class Queue(Commits):
 
     async def next_task_us(self, queues: Sequence[str], /) -> int | None:
         """The earliest moment at which there is something to do."""
+        looked_us, opens_us = self._looked.get(tuple(queues), (-1, None)) if self._limits else (-1, None)
         moments = [
             task.lease_us if task.status == TaskStatus.CLAIMED else task.available_us
             for task in self._tasks.values()
             if task.status == TaskStatus.CLAIMED
-            or (task.status == TaskStatus.PENDING and (not queues or task.queue in queues))
+            or (
+                task.status == TaskStatus.PENDING
+                and task.available_us > looked_us
+                and (not queues or task.queue in queues)
+            )
         ]
+        moments += [opens_us] if opens_us is not None else []
         return min(moments, default=None)
 
     async def find_tasks(self, wanted: TaskFilter, /, *, limit: int = 100) -> Sequence[TaskRecord]:
@@ -175,10 +189,6 @@ class Queue(Commits):
         """Call `notify` whenever tasks may have become due."""
         self._task_listeners.append(notify)
         return lambda: self._task_listeners.remove(notify) if notify in self._task_listeners else None
-
-    def _tell_workers(self) -> None:
-        for notify in tuple(self._task_listeners):
-            notify()
 
     async def put_worker(self, record: WorkerRecord, /) -> None:
         """Write what a worker tells of itself."""

@@ -13,6 +13,7 @@ from ruvon.providers import (
     InstanceRecord,
     LogEntry,
     OutboxRecord,
+    QueueLimits,
     ScheduleRecord,
     SystemClock,
     TaskRecord,
@@ -20,6 +21,7 @@ from ruvon.providers import (
     WorkflowBusyError,
     WorkflowNotFoundError,
 )
+from ruvon.providers._limits import Starts
 
 __all__ = ["MemoryHold", "Tables", "uuid_of"]
 
@@ -93,6 +95,10 @@ class Tables:
         self._tasks: dict[str, TaskRecord] = {}
         self._task_listeners: list[Callable[[], None]] = []
         self._workers: dict[str, WorkerRecord] = {}
+        self._limits: dict[str, QueueLimits] = {}
+        self._starts: dict[str, Starts] = {}
+        self._looked: dict[tuple[str, ...], tuple[int, int | None]] = {}
+        """By queues: when the last claim found no more, and when a rate opens one of them again."""
         self._holds: dict[UUID, MemoryHold] = {}
         self._driven: set[UUID] = set()
         self._duties: dict[str, MemoryDuty] = {}
@@ -119,6 +125,11 @@ class Tables:
         token = os.getpid().to_bytes(4, "big") + next(self._tokens).to_bytes(6, "big")
         made = self._holds[workflow_id] = MemoryHold(self._holds, self._driven, workflow_id, token)
         return made
+
+    def drop_holds(self) -> None:
+        """Free everything as the death of whoever holds it would: the next holder of what was driven is told of it."""
+        self._holds.clear()
+        self._duties.clear()
 
     async def take_duty(self, name: str, /) -> MemoryDuty | None:
         """Take a duty; None: somebody has it."""

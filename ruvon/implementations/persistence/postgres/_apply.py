@@ -7,10 +7,10 @@ whose creation is refused in a batch are put off and tried alone, where the answ
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 import asyncpg
 
@@ -23,6 +23,8 @@ from ruvon.implementations.persistence.postgres._instances import (
     Ids,
     columns,
     insert_groups,
+    numbers,
+    words,
 )
 from ruvon.implementations.persistence.postgres._projection import state_text
 from ruvon.providers.persistence import (
@@ -32,10 +34,14 @@ from ruvon.providers.persistence import (
     WorkflowNotFoundError,
 )
 
-__all__ = ["Answer", "Item", "Later", "Target", "apply_batch"]
+__all__ = ["Answer", "Item", "Later", "Target", "apply_batch", "parts"]
 
 _ROW_COLUMNS: Final = 16
+_ROW_NUMBERS: Final = (0, 1, 2, 5, 6, 7, 12, 13, 15)
 _LOG_COLUMNS: Final = 15
+_ROW_WORDS: Final = (8, 14)
+_LOG_NUMBERS: Final = (0, 1, 2, 3, 7, 8)
+_LOG_WORDS: Final = (4, 5, 6, 13)
 
 
 class Later(Enum):
@@ -52,28 +58,38 @@ class Item:
     """One transition on its way; its ids stay the same however often it is tried."""
 
     transition: Transition
-    answer: "asyncio.Future[PersistenceError | None]"
+    waiter: "asyncio.Future[None]"
     log_ids: list[int] = field(default_factory=list[int])
     snapshot_id: int | None = None
     in_doubt: bool = False
     """It was tried before, and the connection was lost before the answer."""
+    settled: bool = False
+    """Its answer is known. A caller that was cancelled does not settle it: what it asked for is still written."""
 
     @property
     def creates(self) -> bool:
         """It inserts instances and touches no row."""
         return self.transition.expected < 0
 
-    def is_lean(self) -> bool:
-        """Whether it writes its row and its log, and nothing beside."""
+    def is_plain(self) -> bool:
+        """Whether `ADVANCE` or `ADVANCE_MORE` writes all of it."""
         made = self.transition
         return (
             made.expected >= 0
-            and made.snapshot is None
             and made.digest is None
             and not made.drop_log
             and not made.forget_before
-            and not (made.consumed or made.sent or made.tasks or made.tasks_done or made.outbox)
-            and not (made.definitions or made.created or made.schedules)
+            and not (made.sent or made.tasks or made.definitions or made.created or made.schedules)
+        )
+
+    def is_lone(self, stored: Collection[bytes]) -> bool:
+        """Whether it only creates one instance, of a definition that is stored."""
+        made = self.transition
+        return (
+            made.expected < 0
+            and len(made.created) == 1
+            and not (made.sent or made.tasks or made.tasks_done or made.outbox or made.schedules)
+            and all(item.digest in stored for item in made.definitions)
         )
 
 
@@ -85,17 +101,36 @@ class Target:
     channel: str
 
 
+def parts(batch: Sequence[Item], ids: Ids) -> list[list[Item]]:
+    """The batch in transactions: steps, new instances, and whatever needs more than one statement."""
+    made: tuple[list[Item], list[Item], list[Item]] = ([], [], [])
+    for item in batch:
+        made[0 if item.is_plain() else 1 if item.is_lone(ids.stored) else 2].append(item)
+    return [part for part in made if part]
+
+
 async def apply_batch(connection: Connection, batch: Sequence[Item], ids: Ids, target: Target) -> list[Answer]:
     """Write a batch whose transitions are of different instances; the answer of each in the same place.
 
     Without an open transaction it is one of its own, durable on return.
     """
     await _give_ids(connection, batch, ids)
-    if all(item.is_lean() for item in batch):
+    if all(item.is_plain() for item in batch):
         held = await _advance(connection, batch)
         return [None if item.transition.key in held else await _why_not(connection, item.transition) for item in batch]
+    if all(item.is_lone(ids.stored) for item in batch):
+        groups = [Group(item.transition.created, left_alone=False) for item in batch]
+        return _put_off(await insert_groups(connection, groups, ids))
     async with connection.transaction():
-        return await _apply(connection, batch, ids, target)
+        answers = await _apply(connection, batch, ids, target)
+    stored = (item.transition for item, answer in zip(batch, answers, strict=True) if answer is None)
+    ids.stored.update(definition.digest for made in stored for definition in made.definitions)
+    return answers
+
+
+def _put_off(answers: Sequence[PersistenceError | None]) -> list[Answer]:
+    """Whoever is refused beside others is tried alone."""
+    return [Later.LATER if answer is not None and len(answers) > 1 else answer for answer in answers]
 
 
 async def _give_ids(connection: Connection, batch: Sequence[Item], ids: Ids) -> None:
@@ -117,10 +152,51 @@ async def _why_not(connection: Connection, transition: Transition) -> Persistenc
 
 async def _advance(connection: Connection, batch: Sequence[Item]) -> set[int]:
     """Rows and log entries; the keys of the transitions whose guard held."""
-    rows = [_row(item) for item in batch]
-    entries = [row for item in batch for row in _entries(item)]
-    found = await connection.fetch(sql.ADVANCE, *columns(rows, _ROW_COLUMNS), *columns(entries, _LOG_COLUMNS))
+    rows = _bound([_row(item) for item in batch], _ROW_COLUMNS, _ROW_NUMBERS, _ROW_WORDS)
+    entries = _bound([row for item in batch for row in _entries(item)], _LOG_COLUMNS, _LOG_NUMBERS, _LOG_WORDS)
+    transitions = [item.transition for item in batch]
+    if any(made.snapshot is not None or made.consumed or made.tasks_done or made.outbox for made in transitions):
+        found = await connection.fetch(sql.ADVANCE_MORE, *rows, *entries, *_beside(transitions))
+    else:
+        found = await connection.fetch(sql.ADVANCE, *rows, *entries)
     return {row["key"] for row in found}
+
+
+def _beside(transitions: Sequence[Transition]) -> list[Sequence[object]]:
+    """What `ADVANCE_MORE` is told of each transition beside its row and its log."""
+    full = [(made.snapshot, state_text(made.snapshot) if made.snapshot is not None else None) for made in transitions]
+    consumed = [(made.key, seq) for made in transitions for seq in made.consumed]
+    done = [(made.key, task_id) for made in transitions for task_id in made.tasks_done]
+    events = [
+        (
+            made.key,
+            event.topic,
+            event.payload,
+            event.at_us,
+            str(event.workflow_id) if event.workflow_id is not None else None,
+            event.key,
+        )
+        for made in transitions
+        for event in made.outbox
+    ]
+    return [
+        *columns(full, 2),
+        *_bound(consumed, 2, (0, 1)),
+        *_bound(done, 2, (0,)),
+        *_bound(events, 6, (0, 3)),
+    ]
+
+
+def _bound(
+    lines: Sequence[Sequence[object]], count: int, of_numbers: Collection[int], of_words: Collection[int] = ()
+) -> list[Sequence[object]]:
+    """Columns as the statements take them: those of numbers and of words as text."""
+    found = columns(lines, count)
+    for place in of_numbers:
+        found[place] = numbers(found[place])
+    for place in of_words:
+        found[place] = words(cast("Sequence[str | None]", found[place]))
+    return found
 
 
 async def _apply(connection: Connection, batch: Sequence[Item], ids: Ids, target: Target) -> list[Answer]:
@@ -131,14 +207,13 @@ async def _apply(connection: Connection, batch: Sequence[Item], ids: Ids, target
     await _create(connection, [item for item in batch if answers[item] is None], answers, ids)
     standing = [item for item in batch if answers[item] is None]
     moving = [item for item in standing if not item.creates]
-    previous = {item.transition.key: heads[item.transition.key]["snapshot_head"] for item in moving}
     for item in moving:
         if item.transition.drop_log:
             await _drop_history(connection, heads[item.transition.key])
-            previous[item.transition.key] = None
     if moving and len(await _advance(connection, moving)) != len(moving):
         raise PersistenceError("a locked row was changed by somebody else")
-    await _write_beside(connection, moving, previous)
+    await _redefine(connection, [item.transition for item in moving])
+    await _sending.write_beside(connection, [item.transition for item in standing if item.creates])
     await _sending.write_tasks(connection, [item.transition for item in standing], target.channel)
     await _sending.send(connection, [item.transition for item in standing], target.inbox_salt, target.channel)
     return [answers[item] for item in batch]
@@ -175,24 +250,10 @@ async def _drop_history(connection: Connection, head: "asyncpg.Record") -> None:
             await connection.execute(statement, [newest])
 
 
-async def _write_beside(connection: Connection, moving: Sequence[Item], previous: dict[int, int | None]) -> None:
-    snapshots = [
-        (item.snapshot_id, made.key, made.last_seq, previous[made.key], made.snapshot)
-        for item in moving
-        if (made := item.transition).snapshot is not None
-    ]
-    if snapshots:
-        await connection.execute(sql.SNAPSHOT, *columns(snapshots, 5))
-        states = [(row[1], state_text(row[4])) for row in snapshots]
-        await connection.execute(sql.PROJECT, *columns(states, 2))
-    for item in moving:
-        made = item.transition
+async def _redefine(connection: Connection, transitions: Sequence[Transition]) -> None:
+    for made in transitions:
         if made.digest is not None:
             await connection.execute(sql.REDEFINE, made.key, made.digest, made.workflow_version)
-    made_all = [item.transition for item in moving]
-    if consumed := [seq for made in made_all for seq in made.consumed]:
-        await connection.execute(sql.CONSUME_INBOX, consumed)
-    for made in made_all:
         if made.forget_before:
             await forget(connection, made.key, made.forget_before)
 

@@ -6,7 +6,7 @@ the holds have one whose session locks they are. A read that loses its connectio
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar, cast
 from weakref import WeakSet
@@ -17,6 +17,7 @@ from ruvon.implementations.persistence.postgres import _statements as sql
 from ruvon.implementations.persistence.postgres._driver import (
     DRIVER_ERRORS,
     OLDEST_SERVER,
+    WRITER_SETTINGS,
     Connection,
     DatabaseServerError,
     PoolSettings,
@@ -29,6 +30,7 @@ from ruvon.implementations.persistence.postgres._driver import (
 )
 from ruvon.implementations.persistence.postgres._duty import PostgresDuty
 from ruvon.implementations.persistence.postgres._holds import Holds
+from ruvon.implementations.persistence.postgres._reads import InstanceReads
 from ruvon.implementations.persistence.postgres._schema import prepare
 from ruvon.implementations.persistence.postgres._session import Session
 from ruvon.implementations.persistence.postgres._writer import Writer
@@ -64,11 +66,18 @@ class Database:
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._writer: Writer | None = None
         self._holds: Holds | None = None
+        self._reads: InstanceReads | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sessions: set[Session] = set()
         self._duties: WeakSet[PostgresDuty] = WeakSet()
         self._inbox_salt = 0
         self._channel = ""
+        self._limited: frozenset[str] = frozenset()
+        """The queues that have limits, as they were read last."""
+        self._limited_until_s = 0.0
+        self._limit_changes = 0
+        self._looked: dict[tuple[str, ...], tuple[int, int | None]] = {}
+        """By queues, under limits: when the last claim found no more, and when a rate opens one of them again."""
 
     async def initialize(self) -> None:
         """Open the connections and bring the schema up to date; a second call is harmless.
@@ -83,7 +92,8 @@ class Database:
         found = await self._identity()
         self._inbox_salt, self._channel = int(found["inboxes"]), f"ruvon_inbox_{found['inboxes']:x}"
         holds = Holds(self._connect_again, int(found["holds"]), self._channel)
-        writer = Writer(self.db_url, self._connect_again, self._inbox_salt, self._channel)
+        holds.limits_changed = self._limits_changed
+        writer = Writer(self.db_url, self._connect_writer, self._inbox_salt, self._channel)
         settings = self.pool_settings
         try:
             await holds.open()
@@ -100,12 +110,13 @@ class Database:
             await holds.close()
             raise DatabaseServerError(self.db_url, describe(exc)) from exc
         self._holds, self._writer, self._loop = holds, writer, loop
+        self._reads = InstanceReads(self._all)
 
     async def close(self) -> None:
         """Write what waits and release every connection; a second call is harmless."""
         pool, writer, holds = self._pool, self._writer, self._holds
         elsewhere = self._is_elsewhere()
-        self._pool = self._writer = self._holds = self._loop = None
+        self._pool = self._writer = self._holds = self._reads = self._loop = None
         if elsewhere:  # the loop that could close them properly is over; the server notices that they are gone
             return
         if writer is not None:
@@ -118,6 +129,11 @@ class Database:
             await duty.release()
         if pool is not None:
             await pool.close()
+
+    def _limits_changed(self) -> None:
+        """What is known of the limits of queues is to be read again."""
+        self._limit_changes += 1
+        self._limited_until_s = 0.0
 
     async def _identity(self) -> asyncpg.Record:
         connection = await self._connect_again()
@@ -134,16 +150,20 @@ class Database:
             )
         return found
 
-    async def _connect_again(self) -> Connection:
+    async def _connect_writer(self) -> Connection:
+        return await self._connect_again(WRITER_SETTINGS)
+
+    async def _connect_again(self, beside: Mapping[str, str] | None = None) -> Connection:
         """A new connection; a server that is not there is waited for, up to `reconnect_timeout_s`."""
+        schema, timeout_s = self.schema, self.pool_settings.command_timeout_s
         for pause_s in self._pauses():
             try:
-                return await connect(self.db_url, schema=self.schema, timeout_s=self.pool_settings.command_timeout_s)
+                return await connect(self.db_url, schema=schema, timeout_s=timeout_s, beside=beside)
             except DatabaseServerError as exc:
                 if exc.__cause__ is None or not is_in_doubt(exc.__cause__):
                     raise
             await asyncio.sleep(pause_s)
-        return await connect(self.db_url, schema=self.schema, timeout_s=self.pool_settings.command_timeout_s)
+        return await connect(self.db_url, schema=schema, timeout_s=timeout_s, beside=beside)
 
     def _pauses(self) -> Iterator[float]:
         """Growing pauses in seconds, until patience ends."""
@@ -170,17 +190,32 @@ class Database:
         found = await self._all(statement, *values)
         return found[0] if found else None
 
-    async def _transaction(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Run `work` in a transaction, again while it is certain that it was not committed and the moment was bad."""
+    async def _transaction(
+        self, work: Callable[[Connection], Awaitable[T]], *, doubted: Callable[[], None] | None = None
+    ) -> T:
+        """Run `work` in a transaction, again while it is certain that it was not committed and the moment was bad.
+
+        Args:
+            work: what is done in it.
+            doubted: `work` may be done twice, so it is done again also where nobody knows whether it was committed; this
+                is called then. Without it, that is an error.
+        """
         for pause_s in self._pauses():
+            since = self._open_holds().generation
             async with self._connection() as connection:
                 attempt = Attempt(connection)
                 try:
                     return await attempt.run(work)
                 except DRIVER_ERRORS as exc:
                     error = exc
-            if attempt.may_be_done and is_in_doubt(error) and await self._was_committed(attempt.number):
-                return attempt.value  # type: ignore[no-any-return]
+            if attempt.may_be_done and is_in_doubt(error):
+                fate = await self._fate(attempt.number, since)
+                if fate:
+                    return attempt.value  # type: ignore[no-any-return]
+                if fate is None and doubted is None:
+                    raise self._fate_unknown()
+                if fate is None and doubted is not None:
+                    doubted()
             if not (is_in_doubt(error) or is_transient(error)):
                 raise DatabaseServerError(self.db_url, describe(error)) from error
             await asyncio.sleep(pause_s)
@@ -205,14 +240,45 @@ class Database:
         finally:
             await pool.release(connection)
 
-    async def _was_committed(self, number: str) -> bool:
-        """The fate of a transaction whose commit got no answer."""
+    async def _was_committed(self, number: str, *, since: int) -> bool:
+        """The fate of a transaction whose commit got no answer.
+
+        Raises:
+            DatabaseServerError: nobody knows it.
+        """
+        fate = await self._fate(number, since)
+        if fate is None:
+            raise self._fate_unknown()
+        return fate
+
+    async def _fate(self, number: str, since: int) -> bool | None:
+        """Whether a transaction was committed; None where nobody knows.
+
+        A server that crashes before anything of a transaction is on its disk gives the number of that transaction to a
+        later one. So "committed" is said of ours only where the server has not crashed since; every other answer means
+        that ours was not, because a number that was committed is never used again.
+
+        Args:
+            number: the server's number of the transaction.
+            since: the generation of the connection of the holds when it had not begun.
+        """
         for pause_s in self._pauses():
-            row = await self._one(sql.TRANSACTION_STATUS, number)
+            try:
+                row = await self._one(sql.TRANSACTION_STATUS, number)
+            except DatabaseServerError as exc:
+                if isinstance(exc.__cause__, asyncpg.InvalidParameterValueError):  # nobody has had that number since
+                    return False
+                raise
+            if row is not None and row[0] is None:  # so long ago that the server has forgotten it
+                return None
             if row is not None and row[0] != "in progress":
-                return str(row[0]) == "committed"
+                committed = row[0] == "committed"
+                return None if committed and not await self._open_holds().has_lasted(since) else committed
             await asyncio.sleep(pause_s)
-        raise DatabaseServerError(self.db_url, "a commit got no answer, and it is not known whether it was written")
+        return None
+
+    def _fate_unknown(self) -> DatabaseServerError:
+        return DatabaseServerError(self.db_url, "a commit got no answer, and it is not known whether it was written")
 
     # --- what must be open --------------------------------------------------------------------------------------------
 
@@ -230,6 +296,11 @@ class Database:
         if self._holds is None or self._is_elsewhere():
             raise self._not_open()
         return self._holds
+
+    def _open_reads(self) -> InstanceReads:
+        if self._reads is None or self._is_elsewhere():
+            raise self._not_open()
+        return self._reads
 
     def _is_elsewhere(self) -> bool:
         """Its connections belong to another event loop, which may be over."""

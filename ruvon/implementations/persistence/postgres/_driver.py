@@ -17,6 +17,7 @@ except ImportError:
 
 __all__ = [
     "DRIVER_ERRORS",
+    "WRITER_SETTINGS",
     "Connection",
     "DatabaseServerError",
     "PoolSettings",
@@ -51,6 +52,15 @@ _SETTINGS: Final = {
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
 }
+
+WRITER_SETTINGS: Final = {
+    # Every statement of a group commit finds its rows by their keys. A plan that was made while the tables were small
+    # must not read them from end to end once they are large.
+    "enable_seqscan": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "jit": "off",
+}
+"""What the connection of the group commits has beside."""
 
 
 class DatabaseServerError(PersistenceError):
@@ -125,21 +135,23 @@ def database_url(given: str | None) -> str:
     return f"postgresql://{rest}"
 
 
-async def connect(url: str, *, schema: str | None, timeout_s: float) -> Connection:
-    """One connection with our settings.
+async def connect(
+    url: str, *, schema: str | None, timeout_s: float, beside: Mapping[str, str] | None = None
+) -> Connection:
+    """One connection with our settings, and further ones.
 
     Raises:
         DatabaseServerError: there is no such server, database or user.
     """
     try:
-        return await asyncpg.connect(url, **options(schema, timeout_s))
+        return await asyncpg.connect(url, **options(schema, timeout_s, beside))
     except (*DRIVER_ERRORS, ValueError) as exc:
         raise DatabaseServerError(url, describe(exc)) from exc
 
 
-def options(schema: str | None, timeout_s: float) -> dict[str, Any]:
+def options(schema: str | None, timeout_s: float, beside: Mapping[str, str] | None = None) -> dict[str, Any]:
     """What every connection is opened with."""
-    settings = {**_SETTINGS, "search_path": schema} if schema else dict(_SETTINGS)
+    settings = {**_SETTINGS, **(beside or {})} | ({"search_path": schema} if schema else {})
     return {"timeout": _CONNECT_TIMEOUT_S, "command_timeout": timeout_s, "server_settings": settings}
 
 

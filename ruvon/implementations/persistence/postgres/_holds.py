@@ -3,9 +3,13 @@
 The locks die with the connection, so with the process. When the connection is lost, a new one takes them again; what
 somebody else has got hold of meanwhile is lost, its holder is woken, and its next commit is refused. The connection
 listens too: whoever appends to an inbox names the workflow in a notification of its transaction.
+
+A hold is marked until it is released in order, so the next holder knows that the one before it died. The marks lie in a
+table that is not logged: they cost no flush, and a server that crashes forgets them, which says that nobody died.
 """
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, final
@@ -17,9 +21,11 @@ from ruvon.implementations.persistence.postgres import _statements as sql
 from ruvon.implementations.persistence.postgres._driver import DRIVER_ERRORS, Connection, is_in_doubt
 from ruvon.providers.persistence import PersistenceError, StaleWorkflowError, WorkflowBusyError, WorkflowNotFoundError
 
-__all__ = ["TASKS", "Holds", "PostgresHold"]
+__all__ = ["LIMITS", "TASKS", "Holds", "PostgresHold"]
 
+_LOG: Final = logging.getLogger(__name__)
 TASKS: Final = "tasks"
+LIMITS: Final = "limits"
 """The word on the channel of the inboxes that says that there is work in the queue."""
 _RETAKE_TRIES: Final = 20
 _RETAKE_PAUSE_S: Final = 0.05
@@ -30,11 +36,12 @@ _RETRY_PAUSE_S: Final = 1.0
 class PostgresHold:
     """The right to drive one instance."""
 
-    def __init__(self, holds: "Holds", workflow_id: UUID, key: int) -> None:
+    def __init__(self, holds: "Holds", workflow_id: UUID, key: int, token: bytes, *, died: bool) -> None:
         self._holds = holds
         self.workflow_id = workflow_id
         self.key = key
-        self._token = secrets.token_bytes(8)
+        self._token = token
+        self._died = died
         self.notify: Callable[[], None] | None = None
         self.lost = False
 
@@ -45,11 +52,11 @@ class PostgresHold:
 
     @property
     def died(self) -> bool:
-        """False: the server forgets a session that died, so no crash is counted."""
-        return False
+        """Whether the last holder neither released the instance nor closed its store."""
+        return self._died
 
     def driving(self) -> None:
-        """Nothing: see `died`."""
+        """Nothing: the mark was written with the hold."""
 
     def listen(self, notify: Callable[[], None] | None, /) -> None:
         """Call `notify` when an entry was appended to the inbox; None stops that."""
@@ -73,13 +80,20 @@ class Holds:
         self._who: tuple[int, object] | None = None
         self._held: dict[UUID, PostgresHold] = {}
         self._wanted: list[tuple[UUID, asyncio.Future[PostgresHold]]] = []
-        self._free: list[tuple[int, asyncio.Future[None]]] = []
+        self._free: list[tuple[int, bytes, asyncio.Future[None]]] = []
+        self._owed: list[tuple[int, bytes]] = []
+        """Marks of holds that were released while the connection was lost."""
+        self._asked: list[asyncio.Future[int]] = []
+        self.generation = 0
+        """Which connection this is. A crash of the server ends them all: one that has lasted proves that there was none."""
         self._work = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._strays: set[asyncio.Task[None]] = set()
         self._closing = False
         self.task_listeners: list[Callable[[], None]] = []
         """Called when there may be work in the queue."""
+        self.limits_changed: Callable[[], None] = lambda: None
+        """Called when the limits of a queue have changed."""
 
     async def open(self) -> None:
         """Connect, and begin to take what is asked for."""
@@ -93,6 +107,7 @@ class Holds:
         if self._task is not None:
             await self._task
         if self._connection is not None:
+            await self._forget_marks(self._connection)
             await _close(self._connection)
         self._held.clear()
 
@@ -122,10 +137,11 @@ class Holds:
             return
         key, hold.key = hold.key, -1  # nobody of this process gets it before the server has it back
         if self._closing:  # the locks go with the connection
+            self._owed.append((key, hold.token))
             del self._held[hold.workflow_id]
             return
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._free.append((key, answer))
+        self._free.append((key, hold.token, answer))
         self._work.set()
         try:
             await asyncio.shield(answer)
@@ -146,6 +162,15 @@ class Holds:
                 f"the connection that held the workflow {workflow_id} was lost, and somebody else has it now; "
                 "nothing of this change was written",
             )
+
+    async def has_lasted(self, generation: int) -> bool:
+        """Whether the connection of a generation still answers: then the server has not crashed since it was opened."""
+        if self._closing:
+            return False
+        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._asked.append(answer)
+        self._work.set()
+        return await answer == generation
 
     def wake(self, workflow_id: UUID) -> None:
         """Tell the holder of this process that its inbox has grown."""
@@ -187,6 +212,7 @@ class Holds:
                     await self._reopen()
                 await self._release_all()
                 await self._take_all()
+                await self._answer_asked()
             except PersistenceError as exc:
                 self._refuse(exc)
                 if self._held:  # what is held waits for the server, too
@@ -194,17 +220,21 @@ class Holds:
             except DRIVER_ERRORS as exc:
                 if not is_in_doubt(exc):
                     self._refuse(PersistenceError(f"the workflow cannot be held: {exc}"))
-                    continue
-                await self._drop()
+                await self._drop()  # a statement that failed may have taken locks that nobody knows of
                 self._work.set()
 
     async def _release_all(self) -> None:
         freed, self._free = self._free, []
         try:
             if freed:
-                await self._open().execute(sql.RELEASE, [key for key, _ in freed], self.salt)
+                await self._open().execute(
+                    sql.RELEASE, [key for key, _, _ in freed], [token for _, token, _ in freed], self.salt
+                )
+        except BaseException:
+            self._owed += [(key, token) for key, token, _ in freed]
+            raise
         finally:  # a lost connection has released them, too
-            for _, answer in freed:
+            for _, _, answer in freed:
                 _settle(answer, None)
 
     async def _take_all(self) -> None:
@@ -218,23 +248,35 @@ class Holds:
         if not asked:
             return
         try:
-            rows = await self._open().fetch(sql.TRY_HOLD, [str(name) for name in asked], self.salt)
+            tokens = {workflow_id: secrets.token_bytes(8) for workflow_id in asked}
+            rows = await self._open().fetch(
+                sql.TRY_HOLD, [str(name) for name in tokens], list(tokens.values()), self.salt
+            )
         except BaseException:
             self._wanted = [*((name, answer) for name, found in asked.items() for answer in found), *self._wanted]
             raise
         found = {UUID(row["id"]): row for row in rows}
         for workflow_id, (first, *others) in asked.items():
-            self._answer(workflow_id, found.get(workflow_id), first)
+            self._answer(workflow_id, found.get(workflow_id), tokens[workflow_id], first)
             for answer in others:
                 _fail(answer, WorkflowBusyError(workflow_id))
 
-    def _answer(self, workflow_id: UUID, row: "asyncpg.Record | None", answer: "asyncio.Future[PostgresHold]") -> None:
+    async def _answer_asked(self) -> None:
+        if self._asked:
+            await self._open().execute("SELECT 1")
+            asked, self._asked = self._asked, []
+            for answer in asked:
+                _settle(answer, self.generation)
+
+    def _answer(
+        self, workflow_id: UUID, row: "asyncpg.Record | None", token: bytes, answer: "asyncio.Future[PostgresHold]"
+    ) -> None:
         if row is None:
             _fail(answer, WorkflowNotFoundError(workflow_id))
         elif not row["taken"]:
             _fail(answer, WorkflowBusyError(workflow_id))
         else:
-            made = self._held[workflow_id] = PostgresHold(self, workflow_id, row["key"])
+            made = self._held[workflow_id] = PostgresHold(self, workflow_id, row["key"], token, died=row["died"])
             _settle(answer, made)
 
     def _open(self) -> Connection:
@@ -245,9 +287,13 @@ class Holds:
     def _refuse(self, error: PersistenceError) -> None:
         wanted, self._wanted = self._wanted, []
         freed, self._free = self._free, []
+        asked, self._asked = self._asked, []
+        for unknown in asked:
+            _settle(unknown, -1)
         for _, answer in wanted:
             _fail(answer, error)
-        for _, released in freed:
+        self._owed += [(key, token) for key, token, _ in freed]
+        for _, _, released in freed:
             _settle(released, None)
 
     # --- losing the connection ----------------------------------------------------------------------------------------
@@ -262,17 +308,20 @@ class Holds:
         await self._drop()
         connection = await self._connect()
         try:
+            await connection.execute(sql.KEEP_ALIVE)
             await connection.add_listener(self._channel, self._heard)
             if self._who is not None:
                 await connection.execute(sql.END_OLD, *self._who)
             row = await connection.fetchrow(sql.WHO_AM_I)
             await self._retake(connection)
+            await self._pay(connection)
         except BaseException:
             connection.terminate()
             raise
         self._who = (row["pid"], row["backend_start"]) if row is not None else None
         connection.add_termination_listener(self._terminated)
         self._connection = connection
+        self.generation += 1
         for held in list(self._held.values()):  # messages of the meantime were announced to nobody
             if held.notify is not None:
                 held.notify()
@@ -284,7 +333,8 @@ class Holds:
         for _ in range(_RETAKE_TRIES):  # the server may need a moment to end the session that had them
             if not missing:
                 return
-            for row in await connection.fetch(sql.TRY_AGAIN, list(missing), self.salt):
+            tokens = [held.token for held in missing.values()]
+            for row in await connection.fetch(sql.TRY_AGAIN, list(missing), tokens, self.salt):
                 if row["taken"]:
                     del missing[row["key"]]
             if missing:
@@ -292,11 +342,28 @@ class Holds:
         for held in missing.values():
             held.lost = True
 
+    async def _pay(self, connection: Connection) -> None:
+        """Forget the marks of what was released while there was no connection."""
+        owed = self._owed
+        if owed:
+            await connection.execute(sql.FORGET_MARKS, [key for key, _ in owed], [token for _, token in owed])
+            self._owed = []
+
+    async def _forget_marks(self, connection: Connection) -> None:
+        """Nobody dies here: the provider is closed in order."""
+        self._owed += [(held.key, held.token) for held in self._held.values() if held.key >= 0 and not held.lost]
+        try:
+            await self._pay(connection)
+        except DRIVER_ERRORS as exc:
+            _LOG.warning("holds could not be released in order, and will look as if their process had died: %s", exc)
+
     def _terminated(self, _connection: object) -> None:
         self._work.set()
 
     def _heard(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
-        if payload == TASKS:
+        if payload in {TASKS, LIMITS}:
+            if payload == LIMITS:
+                self.limits_changed()
             self.tell_workers()
             return
         for name in str(payload).split(","):

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 from uuid import UUID
 
 from ruvon.implementations.persistence import _rows as rows
@@ -18,10 +18,10 @@ from ruvon.providers.persistence import (
     StaleWorkflowError,
 )
 
-__all__ = ["Group", "Ids", "columns", "delete_workflows", "insert_definitions", "insert_groups"]
+__all__ = ["Group", "Ids", "columns", "delete_workflows", "insert_definitions", "insert_groups", "numbers", "words"]
 
 _BLOCK: Final = 512
-_INSTANCE_COLUMNS: Final = 28
+_INSTANCE_COLUMNS: Final = 30
 
 
 class Ids:
@@ -30,6 +30,8 @@ class Ids:
     def __init__(self) -> None:
         self._logs: deque[int] = deque()
         self._snapshots: deque[int] = deque()
+        self.stored: set[bytes] = set()
+        """Digests of definitions that are known to be in the database, where they stay for good."""
 
     async def reserve(self, connection: Connection, *, logs: int, snapshots: int, exactly: bool = False) -> None:
         """See to it that so many ids are at hand; what is not used is lost, so who needs few says `exactly`."""
@@ -60,40 +62,64 @@ class Group:
     """One whose id exists may stay as it is."""
 
 
-def columns(lines: Sequence[Sequence[object]], count: int) -> list[list[object]]:
-    """Rows as arrays, one for each of `count` columns."""
-    return [list(column) for column in zip(*lines, strict=True)] if lines else [[] for _ in range(count)]
+def columns(lines: Sequence[Sequence[object]], count: int) -> list[Sequence[object]]:
+    """Rows as arrays, one for each of `count` columns; empty where all is null, for `unnest` fills the shorter ones up."""
+    if not lines:
+        return [()] * count
+    length = len(lines)
+    return [() if column[0] is None and column.count(None) == length else column for column in zip(*lines, strict=True)]
+
+
+def numbers(column: Sequence[object]) -> str:
+    """Numbers or truth values as the text of an array."""
+    return f"{{{','.join(map(str, column))}}}".replace("None", "NULL")
+
+
+def words(column: Sequence[str | None]) -> str:
+    """Texts as the text of an array."""
+    if not column:
+        return "{}"
+    try:
+        joined = '","'.join(cast("Sequence[str]", column))  # one with a null is told by the error
+    except TypeError:
+        return _quoted(column)
+    if "\\" in joined or joined.count('"') != 2 * (len(column) - 1):
+        return _quoted(column)
+    return f'{{"{joined}"}}'
+
+
+def _quoted(column: Sequence[str | None]) -> str:
+    made = ("NULL" if text is None else '"' + text.replace("\\", r"\\").replace('"', r"\"") + '"' for text in column)
+    return f"{{{','.join(made)}}}"
 
 
 async def insert_groups(connection: Connection, groups: Sequence[Group], ids: Ids) -> list[PersistenceError | None]:
     """Insert the instances of all groups; the answer of each. A refused group leaves no trace."""
     records = [record for group in groups for record in group.records]
-    heads = [ids.next_snapshot() for _ in records]
     values = [
-        (*rows.instance_values(record, head), state_text(record.snapshot))
-        for record, head in zip(records, heads, strict=True)
+        (
+            *rows.instance_values(record, ids.next_snapshot()),
+            state_text(record.snapshot),
+            record.snapshot_seq,
+            record.snapshot,
+        )
+        for record in records
     ]
     found = await connection.fetch(sql.INSERT_INSTANCES, *columns(values, _INSTANCE_COLUMNS))
     keys = {str(row["id"]): int(row["key"]) for row in found}
     known = await _known(connection, [str(item.workflow_id) for item in records if str(item.workflow_id) not in keys])
-    head_of = {id(record): head for record, head in zip(records, heads, strict=True)}
     answers: list[PersistenceError | None] = []
-    snapshots: list[tuple[object, ...]] = []
     refused: list[str] = []
     for group in groups:
-        own = [record for record in group.records if str(record.workflow_id) in keys]
         answer = None
         for record in group.records:
             answer = answer or await _settle(connection, record, keys, known, left_alone=group.left_alone)
         answers.append(answer)
         if answer is not None:
-            refused += [str(record.workflow_id) for record in own]
-            continue
-        snapshots += [(head_of[id(item)], item.key, item.snapshot_seq, None, item.snapshot) for item in own]
+            refused += [name for record in group.records if (name := str(record.workflow_id)) in keys]
     if refused:
-        await connection.execute(sql.DELETED_HEADS, refused)
-    if snapshots:
-        await connection.execute(sql.SNAPSHOT, *columns(snapshots, 5))
+        gone = await connection.fetch(sql.DELETED_HEADS, refused)
+        await connection.execute(sql.DROP_SNAPSHOTS, [row["snapshot_head"] for row in gone])
     return answers
 
 

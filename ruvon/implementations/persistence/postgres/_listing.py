@@ -11,12 +11,13 @@ from ruvon.implementations.persistence.postgres import _statements as sql
 from ruvon.implementations.persistence.postgres._database import Database
 from ruvon.implementations.persistence.postgres._driver import Connection
 from ruvon.implementations.persistence.postgres._instances import delete_workflows
-from ruvon.models import TERMINAL_STATUSES
+from ruvon.models import RETRYABLE_STATUSES, TERMINAL_STATUSES
 from ruvon.providers.persistence import DefinitionRecord, InstanceFilter, WorkflowSummary
 
 __all__ = ["Listing"]
 
 _ENDED: Final = sorted(str(status) for status in TERMINAL_STATUSES)
+_RETRYABLE: Final = sorted(str(status) for status in RETRYABLE_STATUSES)
 
 
 class Listing(Database):
@@ -53,8 +54,8 @@ class Listing(Database):
         return [UUID(row["id"]) for row in await self._all(queries.DUE, now_us, limit)]
 
     async def unread_instances(self, /, *, after: int = 0, limit: int = 100) -> Sequence[tuple[UUID, int]]:
-        """Live instances with messages, and the newest of each."""
-        found = await self._all(queries.UNREAD, _ENDED, after, limit)
+        """Instances with messages that can be taken or refused, and the newest of each."""
+        found = await self._all(queries.UNREAD, _RETRYABLE, after, limit)
         return [(UUID(row["workflow_id"]), row["newest"]) for row in found]
 
     async def purge_ended(self, before_us: int, /, *, workflow_type: str | None = None, limit: int = 100) -> int:

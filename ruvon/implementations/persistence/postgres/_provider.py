@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any, final
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from ruvon.implementations.persistence.postgres._listing import Listing
 from ruvon.implementations.persistence.postgres._operators import Operators
 from ruvon.implementations.persistence.postgres._planned import Planned
 from ruvon.implementations.persistence.postgres._queue import Queue
+from ruvon.implementations.persistence.postgres._resealing import Resealing
 from ruvon.implementations.persistence.postgres._sending import append
 from ruvon.implementations.persistence.postgres._session import Session
 from ruvon.providers.persistence import (
@@ -39,7 +41,7 @@ __all__ = ["PostgresPersistenceProvider"]
 
 
 @final
-class PostgresPersistenceProvider(Queue, Listing, Planned, Operators):
+class PostgresPersistenceProvider(Queue, Listing, Planned, Operators, Resealing):
     """Workflows in one PostgreSQL database.
 
     Args:
@@ -70,6 +72,7 @@ class PostgresPersistenceProvider(Queue, Listing, Planned, Operators):
 
     @asynccontextmanager
     async def _session(self) -> AsyncGenerator[SqlTransaction, None]:
+        since = self._open_holds().generation
         async with self._connection() as connection:
             session = Session(
                 connection,
@@ -77,7 +80,7 @@ class PostgresPersistenceProvider(Queue, Listing, Planned, Operators):
                 self._open_writer().target,
                 Ids(),
                 check=self._check_hold,
-                was_committed=self._was_committed,
+                was_committed=partial(self._was_committed, since=since),
                 committed=self._wake,
             )
             self._sessions.add(session)
@@ -102,7 +105,7 @@ class PostgresPersistenceProvider(Queue, Listing, Planned, Operators):
 
     async def load_instance(self, workflow_id: UUID, /) -> InstanceRecord:
         """The row of an instance with its newest snapshot."""
-        row = await self._one(sql.LOAD_INSTANCE, str(workflow_id))
+        row = await self._open_reads().instances.get(str(workflow_id))
         if row is None:
             raise WorkflowNotFoundError(workflow_id)
         return rows.instance(row)
@@ -129,20 +132,23 @@ class PostgresPersistenceProvider(Queue, Listing, Planned, Operators):
 
     async def append_inbox(self, entry: InboxEntry, /) -> bool:
         """Append a message and wake the holder; False when its `dedup` key was there already."""
+        doubts: list[None] = []
 
         async def work(connection: Connection) -> bool:
             if not await connection.fetch(sql.KEYS_OF, [str(entry.workflow_id)]):
                 raise WorkflowNotFoundError(entry.workflow_id)
             return await append(connection, [entry], self._inbox_salt, self._channel) > 0
 
-        added = await self._transaction(work)
+        doubted = partial(doubts.append, None) if entry.dedup is not None else None
+        added = await self._transaction(work, doubted=doubted) or bool(doubts)  # what is there may be an earlier try's
         if added:
             self._open_holds().wake(entry.workflow_id)
         return added
 
     async def read_inbox(self, workflow_id: UUID, /, *, after: int = 0) -> Sequence[InboxEntry]:
         """The messages not consumed yet, in order."""
-        return [rows.inbox_entry(row) for row in await self._all(sql.READ_INBOX, str(workflow_id), after)]
+        found = await self._open_reads().inboxes.get((str(workflow_id), after))
+        return [rows.inbox_entry(row) for row in found]
 
     async def put_definition(self, record: DefinitionRecord, /) -> None:
         """Store a definition; one whose digest is known is left alone."""
@@ -182,7 +188,7 @@ class PostgresPersistenceProvider(Queue, Listing, Planned, Operators):
         if row is not None:
             loaded: dict[str, Any] = orjson.loads(row["data"])
             return loaded
-        row = await self._one(sql.LOAD_INSTANCE, str(workflow_id))
+        row = await self._one(sql.LOAD_INSTANCES, [str(workflow_id)])
         if row is None:
             raise WorkflowNotFoundError(workflow_id)
         found = rows.plain(row)

@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 
 from ruvon.implementations.persistence import _rows as rows
 from ruvon.implementations.persistence.postgres import _queue_statements as sql
-from ruvon.implementations.persistence.postgres._database import Database
 from ruvon.implementations.persistence.postgres._driver import Connection, DatabaseServerError
 from ruvon.implementations.persistence.postgres._holds import TASKS
 from ruvon.implementations.persistence.postgres._instances import columns
+from ruvon.implementations.persistence.postgres._limited import Limits
 from ruvon.implementations.persistence.postgres._sending import append
-from ruvon.providers.persistence import InboxEntry, TaskRecord
+from ruvon.providers.persistence import InboxEntry, PersistenceError, TaskRecord
 from ruvon.providers.tasks import (
     TaskClaim,
     TaskFilter,
@@ -31,24 +31,24 @@ _WORKER_COLUMNS = (
 )  # fmt: skip
 
 
-class Queue(Database):
+class Queue(Limits):
     """Tasks and the workers that run them."""
 
     async def claim_tasks(
         self, worker_id: str, /, *, queues: Sequence[str] = (), limit: int = 1, lease_us: int, now_us: int
     ) -> Sequence[TaskRecord]:
         """Claim pending tasks that are due. A claim whose answer is lost with the connection runs out by itself."""
+        if await self._has_limits(queues):
+            return await self._claim_limited(worker_id, queues, limit, lease_us, now_us)
         found = await self._all(sql.CLAIM, worker_id, now_us + lease_us, now_us, list(queues) or None, limit)
         return sorted(map(rows.task, found), key=lambda task: (-task.priority, task.available_us))
 
     async def claim_task(self, task_id: str, worker_id: str, /, *, lease_us: int, now_us: int) -> TaskRecord | None:
-        """Claim one task."""
-
-        async def work(connection: Connection) -> TaskRecord | None:
-            row = await connection.fetchrow(sql.CLAIM_ONE, task_id, worker_id, now_us + lease_us)
-            return rows.task(row) if row is not None else None
-
-        return await self._transaction(work)
+        """Claim one task; a claim whose answer is lost with the connection is found again by its worker and lease."""
+        if await self._has_limits(()):
+            return await self._claim_one_limited(task_id, worker_id, lease_us, now_us)
+        row = await self._one(sql.CLAIM_ONE, task_id, worker_id, now_us + lease_us)
+        return rows.task(row) if row is not None else None
 
     async def extend_leases(self, claims: Sequence[TaskClaim], /, *, until_us: int) -> Sequence[str]:
         """Let claims hold longer."""
@@ -58,37 +58,53 @@ class Queue(Database):
         kept = {row["task_id"] for row in await self._all(sql.EXTEND, *columns(values, 3), until_us)}
         return [claim.task_id for claim in claims if claim.task_id not in kept]
 
-    async def report_tasks(self, reports: Sequence[TaskReport], /) -> Sequence[bool]:
-        """Write what came of tasks, each alone: a batch that fails is written one by one."""
+    async def report_tasks(self, reports: Sequence[TaskReport], /) -> Sequence[bool | PersistenceError]:
+        """Write what came of tasks, each alone: a batch that is refused is written one by one."""
         if not reports:
             return []
+        counted: Sequence[bool | PersistenceError]
         try:
             counted = await self._report(reports)
-        except DatabaseServerError:
-            if len(reports) == 1:
+        except DatabaseServerError as exc:
+            if exc.__cause__ is None:  # nothing was refused: the server is away
                 raise
-            return [(await self.report_tasks([report]))[0] for report in reports]
+            counted = [exc] if len(reports) == 1 else await self._report_singly(reports)
         for report, counts in zip(reports, counted, strict=True):
-            if counts and report.entry is not None:
+            if counts is True and report.entry is not None:
                 self._open_holds().wake(report.entry.workflow_id)
+        if True in counted and await self._has_limits(()):
+            await self._announce()
         return counted
+
+    async def _report_singly(self, reports: Sequence[TaskReport]) -> list[bool | PersistenceError]:
+        answers: list[bool | PersistenceError] = []
+        for place, report in enumerate(reports):
+            try:
+                answers += await self._report([report])
+            except DatabaseServerError as exc:
+                if exc.__cause__ is None:  # the server has gone meanwhile; each of the others would wait for it in vain
+                    return answers + [exc] * (len(reports) - place)
+                answers.append(exc)
+        return answers
 
     async def _report(self, reports: Sequence[TaskReport]) -> list[bool]:
         first = {report.task_id: report for report in reversed(reports)}
+        values = [_report_row(report) for report in first.values()]
 
         async def work(connection: Connection) -> set[str]:
-            kept: set[str] = set()
-            for statement, drives in ((sql.FINISH, False), (sql.BECOME_WAKE, True)):
-                values = [(item.task_id, item.lease_epoch) for item in first.values() if item.drives is drives]
-                if values:
-                    kept |= {row["task_id"] for row in await connection.fetch(statement, *columns(values, 2))}
-            entries = [item.entry for item in first.values() if item.entry is not None and item.task_id in kept]
-            if entries:
-                await append(connection, entries, self._inbox_salt, self._channel)
-            return kept
+            found = await connection.fetch(sql.REPORT, *columns(values, 9), self._inbox_salt, self._channel)
+            return {row["task_id"] for row in found}
 
         kept = await self._transaction(work)
-        return [report.task_id in kept and first[report.task_id] is report for report in reports]
+        answers = [report.task_id in kept and first[report.task_id] is report for report in reports]
+        # The statement takes each task once. A report of the same task under another claim may be the one that counts.
+        others = [
+            place for place, report in enumerate(reports) if report.lease_epoch != first[report.task_id].lease_epoch
+        ]
+        if others:
+            for place, counts in zip(others, await self._report([reports[place] for place in others]), strict=True):
+                answers[place] = counts
+        return answers
 
     async def release_tasks(self, claims: Sequence[TaskClaim], /, *, available_us: int = 0) -> None:
         """Give claimed tasks back."""
@@ -137,6 +153,8 @@ class Queue(Database):
 
     async def next_task_us(self, queues: Sequence[str], /) -> int | None:
         """The earliest moment at which there is something to do."""
+        if await self._has_limits(queues):
+            return await self._next_limited_us(queues)
         found = await self._one(sql.NEXT, list(queues) or None)
         return found["moment"] if found is not None else None
 
@@ -180,3 +198,20 @@ class Queue(Database):
     async def remove_worker(self, worker_id: str, /) -> None:
         """Forget a worker."""
         await self._all(sql.REMOVE_WORKER, worker_id)
+
+
+def _report_row(report: TaskReport) -> tuple[object, ...]:
+    entry = report.entry
+    if entry is None:
+        return report.task_id, report.lease_epoch, report.drives, None, None, None, None, None, None
+    return (
+        report.task_id,
+        report.lease_epoch,
+        report.drives,
+        str(entry.workflow_id),
+        entry.kind.value,
+        entry.name,
+        entry.key,
+        entry.payload,
+        entry.at_us,
+    )

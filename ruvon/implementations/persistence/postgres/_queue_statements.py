@@ -17,7 +17,7 @@ RETURNING t.*"""
 
 CLAIM_ONE: Final = """
 UPDATE tasks SET status = 'claimed', worker_id = $2, lease_epoch = lease_epoch + 1, lease_us = $3
-WHERE task_id = $1 AND status = 'pending' RETURNING *"""
+WHERE task_id = $1 AND (status = 'pending' OR (status = 'claimed' AND worker_id = $2 AND lease_us = $3)) RETURNING *"""
 
 # The rows are locked in one order, so that two batches never wait for each other.
 EXTEND: Final = """
@@ -31,24 +31,42 @@ UPDATE tasks t SET lease_us = $4, progress = coalesce(g.progress, t.progress)
 FROM mine JOIN given g ON g.task_id = mine.task_id WHERE t.task_id = mine.task_id
 RETURNING t.task_id"""
 
-FINISH: Final = """
+# All of a batch of reports in one round trip: tasks go or become wakes, entries are appended, holders are told. The rows are
+# locked before the inboxes, and those before an entry gets its number (see `LOCK_INBOXES`).
+REPORT: Final = """
 WITH given AS (
-    SELECT * FROM unnest($1::text[], $2::bigint[]) AS g (task_id, epoch)
-), mine AS (
+    SELECT * FROM unnest(
+        $1::text[], $2::bigint[], $3::boolean[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::bigint[]
+    ) WITH ORDINALITY AS g (task_id, epoch, drives, workflow_id, kind, name, key, payload, at_us, place)
+),
+mine AS MATERIALIZED (
     SELECT t.task_id FROM tasks t JOIN given g ON g.task_id = t.task_id
     WHERE t.lease_epoch = g.epoch AND t.status = 'claimed' ORDER BY t.task_id FOR UPDATE OF t
+),
+counted AS MATERIALIZED (SELECT g.* FROM given g JOIN mine m ON m.task_id = g.task_id),
+gone AS (DELETE FROM tasks t USING counted c WHERE t.task_id = c.task_id AND NOT c.drives),
+driving AS (
+    UPDATE tasks t SET kind = 'wake', crashes = 0, payload = ''::bytea, progress = NULL
+    FROM counted c WHERE t.task_id = c.task_id AND c.drives
+),
+told AS MATERIALIZED (
+    SELECT * FROM counted c WHERE EXISTS (SELECT 1 FROM workflow_executions e WHERE e.id = c.workflow_id)
+),
+locked AS MATERIALIZED (
+    SELECT pg_advisory_xact_lock(hashtextextended(id, $10::bigint))
+    FROM (SELECT DISTINCT workflow_id AS id FROM told ORDER BY workflow_id) AS targets
+),
+appended AS (
+    INSERT INTO workflow_inbox (workflow_id, kind, name, key, payload, at_us)
+    SELECT workflow_id, kind, name, key, payload, at_us FROM told WHERE (SELECT count(*) FROM locked) > 0 ORDER BY place
+    RETURNING workflow_id
+),
+announced AS (
+    SELECT pg_notify($11::text, string_agg(workflow_id, ',')) FROM (
+        SELECT workflow_id, (row_number() OVER () - 1) / 100 AS part FROM appended GROUP BY workflow_id
+    ) AS grown GROUP BY part
 )
-DELETE FROM tasks t USING mine WHERE t.task_id = mine.task_id RETURNING t.task_id"""
-
-BECOME_WAKE: Final = """
-WITH given AS (
-    SELECT * FROM unnest($1::text[], $2::bigint[]) AS g (task_id, epoch)
-), mine AS (
-    SELECT t.task_id FROM tasks t JOIN given g ON g.task_id = t.task_id
-    WHERE t.lease_epoch = g.epoch AND t.status = 'claimed' ORDER BY t.task_id FOR UPDATE OF t
-)
-UPDATE tasks t SET kind = 'wake', crashes = 0, payload = ''::bytea, progress = NULL
-FROM mine WHERE t.task_id = mine.task_id RETURNING t.task_id"""
+SELECT m.task_id, (SELECT count(*) FROM announced) AS told FROM mine m"""
 
 RELEASE: Final = """
 WITH given AS (

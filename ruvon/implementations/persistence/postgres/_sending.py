@@ -11,7 +11,7 @@ from ruvon.implementations.persistence.postgres._holds import TASKS
 from ruvon.implementations.persistence.postgres._instances import columns, insert_definitions
 from ruvon.providers.persistence import InboxEntry, ScheduleRecord, TaskRecord, Transition
 
-__all__ = ["append", "lock_schedule", "send", "write_schedule", "write_tasks"]
+__all__ = ["append", "lock_schedule", "send", "write_beside", "write_schedule", "write_tasks"]
 
 _SCHEDULE_COLUMNS = (
     "schedule_id", "workflow_type", "cron", "timezone", "data", "version", "overlap", "catch_up", "paused", "next_us",
@@ -21,11 +21,15 @@ _SCHEDULE_COLUMNS = (
 
 
 async def write_tasks(connection: Connection, transitions: Sequence[Transition], channel: str) -> None:
-    """Queue tasks, take finished ones away, and keep events for delivery."""
+    """Queue tasks."""
     tasks = {task.task_id: task for made in transitions for task in made.tasks}
     if tasks:
-        rows = columns([_task_row(task) for task in tasks.values()], 15)
+        rows = columns([_task_row(task) for task in tasks.values()], 16)
         await connection.execute(sql.INSERT_TASKS, *rows, channel, TASKS)
+
+
+async def write_beside(connection: Connection, transitions: Sequence[Transition]) -> None:
+    """What a transition that creates instances has beside them: tasks that are done, and events for delivery."""
     if done := [task_id for made in transitions for task_id in made.tasks_done]:
         await connection.execute(sql.FINISH_TASKS, done)
     events = [
@@ -97,4 +101,5 @@ def _task_row(task: TaskRecord) -> tuple[object, ...]:
         task.lease_us,
         task.crashes,
         task.progress,
+        task.concurrency_key,
     )

@@ -29,10 +29,12 @@ from ruvon.providers.persistence import PersistenceError, StatementError, Transi
 __all__ = ["OWN_TABLES", "Session"]
 
 OWN_TABLES: Final = (
+    "queue_limits",
     "tasks",
     "workflow_audit_log",
     "workflow_definitions",
     "workflow_documents",
+    "workflow_drives",
     "workflow_execution_logs",
     "workflow_executions",
     "workflow_heartbeats",

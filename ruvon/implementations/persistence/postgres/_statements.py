@@ -8,12 +8,14 @@ __all__: list[str] = []
 
 # One statement, one round trip, one flush for any number of steps. A log row is written only where the guard of its
 # transition held; what is returned are those that held. The old head of the log is read from the row that is replaced.
+# A column that is null throughout comes as an empty array: `unnest` fills it up. Numbers and
+# words come as the text of an array, which costs the driver far less than their binary form.
 ADVANCE: Final = """
 WITH given AS (
     SELECT * FROM unnest(
-        $1::bigint[], $2::bigint[], $3::bigint[], $4::bytea[], $5::bytea[], $6::bigint[], $7::bigint[], $8::bigint[],
-        $9::text[], $10::bytea[], $11::bytea[], $12::bytea[], $13::boolean[], $14::bigint[], $15::text[],
-        $16::bigint[]
+        $1::text::bigint[], $2::text::bigint[], $3::text::bigint[], $4::bytea[], $5::bytea[], $6::text::bigint[],
+        $7::text::bigint[], $8::text::bigint[], $9::text::text[], $10::bytea[], $11::bytea[], $12::bytea[],
+        $13::text::boolean[], $14::text::bigint[], $15::text::text[], $16::text::bigint[]
     ) AS g (key, expected, revision, transition_id, position, last_seq, log_head, snapshot_head, current_step,
             waiting_for, result, error, saga_enabled, at_us, status, due_us)
 ),
@@ -33,10 +35,66 @@ logged AS (
     SELECT l.id, l.key, l.seq, coalesce(l.prev, m.log_head), l.kind, l.node, l.activation, l.at_us, l.attempt, l.delta,
            l.result, l.saga, l.error, l.note, l.position
     FROM unnest(
-        $17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[], $21::text[], $22::text[], $23::text[],
-        $24::bigint[], $25::bigint[], $26::bytea[], $27::bytea[], $28::bytea[], $29::bytea[], $30::text[], $31::bytea[]
+        $17::text::bigint[], $18::text::bigint[], $19::text::bigint[], $20::text::bigint[], $21::text::text[],
+        $22::text::text[], $23::text::text[], $24::text::bigint[], $25::text::bigint[], $26::bytea[], $27::bytea[],
+        $28::bytea[], $29::bytea[], $30::text::text[], $31::bytea[]
     ) AS l (id, key, seq, prev, kind, node, activation, at_us, attempt, delta, result, saga, error, note, position)
     JOIN moved m ON m.key = l.key
+)
+SELECT key FROM moved"""
+
+# The same with full states, messages that were consumed, tasks that are done, and events.
+ADVANCE_MORE: Final = """
+WITH given AS (
+    SELECT * FROM unnest(
+        $1::text::bigint[], $2::text::bigint[], $3::text::bigint[], $4::bytea[], $5::bytea[], $6::text::bigint[],
+        $7::text::bigint[], $8::text::bigint[], $9::text::text[], $10::bytea[], $11::bytea[], $12::bytea[],
+        $13::text::boolean[], $14::text::bigint[], $15::text::text[], $16::text::bigint[], $32::bytea[], $33::text[]
+    ) AS g (key, expected, revision, transition_id, position, last_seq, log_head, snapshot_head, current_step,
+            waiting_for, result, error, saga_enabled, at_us, status, due_us, snapshot, state)
+),
+moved AS (
+    UPDATE workflow_executions e
+    SET revision = g.revision, transition_id = g.transition_id, position = g.position, last_seq = g.last_seq,
+        log_head = coalesce(g.log_head, e.log_head), snapshot_head = coalesce(g.snapshot_head, e.snapshot_head),
+        current_step = g.current_step, waiting_for = g.waiting_for, result = g.result, error = g.error,
+        saga_enabled = g.saga_enabled, updated_us = g.at_us, status = g.status, due_us = g.due_us,
+        state = CASE WHEN g.snapshot_head IS NULL THEN e.state ELSE g.state::jsonb END
+    FROM given g JOIN workflow_executions old ON old.key = g.key
+    WHERE e.key = g.key AND e.revision = g.expected
+    RETURNING e.key, e.id, old.log_head, old.snapshot_head
+),
+logged AS (
+    INSERT INTO workflow_audit_log
+        (id, workflow_key, seq, prev, kind, node, activation, at_us, attempt, delta, result, saga, error, note, position)
+    SELECT l.id, l.key, l.seq, coalesce(l.prev, m.log_head), l.kind, l.node, l.activation, l.at_us, l.attempt, l.delta,
+           l.result, l.saga, l.error, l.note, l.position
+    FROM unnest(
+        $17::text::bigint[], $18::text::bigint[], $19::text::bigint[], $20::text::bigint[], $21::text::text[],
+        $22::text::text[], $23::text::text[], $24::text::bigint[], $25::text::bigint[], $26::bytea[], $27::bytea[],
+        $28::bytea[], $29::bytea[], $30::text::text[], $31::bytea[]
+    ) AS l (id, key, seq, prev, kind, node, activation, at_us, attempt, delta, result, saga, error, note, position)
+    JOIN moved m ON m.key = l.key
+),
+kept AS (
+    INSERT INTO workflow_snapshots (id, workflow_key, seq, prev, data)
+    SELECT g.snapshot_head, m.key, g.last_seq, m.snapshot_head, g.snapshot
+    FROM given g JOIN moved m ON m.key = g.key WHERE g.snapshot_head IS NOT NULL
+),
+consumed AS (
+    DELETE FROM workflow_inbox i USING unnest($34::text::bigint[], $35::text::bigint[]) AS c (key, seq)
+    JOIN moved m ON m.key = c.key WHERE i.seq = c.seq
+),
+finished AS (
+    DELETE FROM tasks t USING unnest($36::text::bigint[], $37::text[]) AS f (key, task_id)
+    JOIN moved m ON m.key = f.key WHERE t.task_id = f.task_id
+),
+told AS (
+    INSERT INTO workflow_outbox (topic, payload, at_us, workflow_id, key)
+    SELECT o.topic, o.payload, o.at_us, coalesce(o.workflow_id, m.id), o.name
+    FROM unnest($38::text::bigint[], $39::text[], $40::bytea[], $41::text::bigint[], $42::text[], $43::text[])
+         WITH ORDINALITY AS o (key, topic, payload, at_us, workflow_id, name, place)
+    JOIN moved m ON m.key = o.key ORDER BY o.place
 )
 SELECT key FROM moved"""
 
@@ -51,48 +109,48 @@ SELECT nextval(pg_get_serial_sequence('workflow_audit_log', 'id')) AS id FROM ge
 SNAPSHOT_IDS: Final = """
 SELECT nextval(pg_get_serial_sequence('workflow_snapshots', 'id')) AS id FROM generate_series(1, $1::bigint)"""
 
-SNAPSHOT: Final = """
-INSERT INTO workflow_snapshots (id, workflow_key, seq, prev, data)
-SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[])"""
-
-# The documented `state`: for queries only, the truth is the bytes of the snapshot.
-PROJECT: Final = """
-UPDATE workflow_executions e SET state = g.state::jsonb
-FROM unnest($1::bigint[], $2::text[]) AS g (key, state) WHERE e.key = g.key"""
-
 REDEFINE: Final = """
 UPDATE workflow_executions SET digest = $2, workflow_version = coalesce($3, workflow_version) WHERE key = $1"""
 
 FORGET_HEADS: Final = "UPDATE workflow_executions SET log_head = NULL, snapshot_head = NULL WHERE key = $1"
 
+# New instances, each with its first snapshot.
 INSERT_INSTANCES: Final = """
-INSERT INTO workflow_executions
-    (id, workflow_type, workflow_version, digest, status, revision, transition_id, position, last_seq, current_step,
-     waiting_for, due_us, result, error, saga_enabled, owner_id, org_id, data_region, priority, idempotency_key,
-     metadata, parent_id, parent_activation, scheduled_for_us, created_us, updated_us, snapshot_head, state)
-SELECT id, workflow_type, workflow_version, digest, status, revision, transition_id, position, last_seq, current_step,
-       waiting_for, due_us, result, error, saga_enabled, owner_id, org_id, data_region, priority, idempotency_key,
-       metadata::jsonb, parent_id, parent_activation, scheduled_for_us, created_us, updated_us, snapshot_head,
-       state::jsonb
-FROM unnest(
-    $1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::bigint[], $7::bytea[], $8::bytea[], $9::bigint[],
-    $10::text[], $11::bytea[], $12::bigint[], $13::bytea[], $14::bytea[], $15::boolean[], $16::text[], $17::text[],
-    $18::text[], $19::bigint[], $20::text[], $21::text[], $22::text[], $23::text[], $24::bigint[], $25::bigint[],
-    $26::bigint[], $27::bigint[], $28::text[]
-) WITH ORDINALITY AS g
-    (id, workflow_type, workflow_version, digest, status, revision, transition_id, position, last_seq, current_step,
-     waiting_for, due_us, result, error, saga_enabled, owner_id, org_id, data_region, priority, idempotency_key,
-     metadata, parent_id, parent_activation, scheduled_for_us, created_us, updated_us, snapshot_head, state, place)
-ORDER BY place
-ON CONFLICT DO NOTHING RETURNING id, key"""
+WITH given AS (
+    SELECT * FROM unnest(
+        $1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::bigint[], $7::bytea[], $8::bytea[],
+        $9::bigint[], $10::text[], $11::bytea[], $12::bigint[], $13::bytea[], $14::bytea[], $15::boolean[],
+        $16::text[], $17::text[], $18::text[], $19::bigint[], $20::text[], $21::text[], $22::text[], $23::text[],
+        $24::bigint[], $25::bigint[], $26::bigint[], $27::bigint[], $28::text[], $29::bigint[], $30::bytea[]
+    ) WITH ORDINALITY AS g
+        (id, workflow_type, workflow_version, digest, status, revision, transition_id, position, last_seq, current_step,
+         waiting_for, due_us, result, error, saga_enabled, owner_id, org_id, data_region, priority, idempotency_key,
+         metadata, parent_id, parent_activation, scheduled_for_us, created_us, updated_us, snapshot_head, state,
+         snapshot_seq, snapshot, place)
+),
+made AS (
+    INSERT INTO workflow_executions
+        (id, workflow_type, workflow_version, digest, status, revision, transition_id, position, last_seq, current_step,
+         waiting_for, due_us, result, error, saga_enabled, owner_id, org_id, data_region, priority, idempotency_key,
+         metadata, parent_id, parent_activation, scheduled_for_us, created_us, updated_us, snapshot_head, state)
+    SELECT id, workflow_type, workflow_version, digest, status, revision, transition_id, position, last_seq,
+           current_step, waiting_for, due_us, result, error, saga_enabled, owner_id, org_id, data_region, priority,
+           idempotency_key, metadata::jsonb, parent_id, parent_activation, scheduled_for_us, created_us, updated_us,
+           snapshot_head, state::jsonb
+    FROM given ORDER BY place
+    ON CONFLICT DO NOTHING RETURNING id, key
+),
+kept AS (
+    INSERT INTO workflow_snapshots (id, workflow_key, seq, data)
+    SELECT g.snapshot_head, m.key, g.snapshot_seq, g.snapshot FROM made m JOIN given g ON g.id = m.id
+)
+SELECT id, key FROM made"""
 
 INSERT_DEFINITIONS: Final = """
 INSERT INTO workflow_definitions (digest, workflow_type, workflow_version, text, stored_us)
 SELECT * FROM unnest($1::bytea[], $2::text[], $3::text[], $4::bytea[], $5::bigint[]) AS g (digest, a, b, c, d)
 ORDER BY digest
 ON CONFLICT DO NOTHING"""
-
-CONSUME_INBOX: Final = "DELETE FROM workflow_inbox WHERE seq = ANY($1::bigint[])"
 
 # Messages to one workflow become visible in the order of their numbers: who appends has its lock until the commit.
 LOCK_INBOXES: Final = """
@@ -134,17 +192,17 @@ INSERT_TASKS: Final = """
 WITH queued AS (
     INSERT INTO tasks
         (task_id, workflow_id, kind, activation, queue, available_us, priority, payload, attempt, status, worker_id,
-         lease_epoch, lease_us, crashes, progress)
+         lease_epoch, lease_us, crashes, progress, concurrency_key)
     SELECT * FROM unnest(
         $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bytea[],
-        $9::bigint[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bytea[]
+        $9::bigint[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bytea[], $16::text[]
     )
     ON CONFLICT (task_id) DO UPDATE SET
         available_us = excluded.available_us, attempt = excluded.attempt, status = excluded.status,
         payload = excluded.payload
     RETURNING 1
 )
-SELECT pg_notify($16::text, $17::text) FROM (SELECT count(*) FROM queued) AS all_of_them"""
+SELECT pg_notify($17::text, $18::text) FROM (SELECT count(*) FROM queued) AS all_of_them"""
 
 FINISH_TASKS: Final = "DELETE FROM tasks WHERE task_id = ANY($1::text[])"
 
@@ -166,19 +224,51 @@ SELECT id, key, digest, created_us, idempotency_key FROM workflow_executions WHE
 
 # --- holds ------------------------------------------------------------------------------------------------------------
 
-# The number of an instance is mixed with one of the schema: schemas of one database never meet.
+# The number of an instance is mixed with one of the schema: schemas of one database never meet. Who gets a lock leaves a
+# mark in a table that is not logged, so it costs no flush; a mark that is there already is one of a holder that died.
 TRY_HOLD: Final = """
-SELECT e.id, e.key, pg_try_advisory_lock($2::bigint # e.key) AS taken
-FROM workflow_executions e WHERE e.id = ANY($1::text[])"""
+WITH asked AS MATERIALIZED (
+    SELECT e.id, e.key, g.token, pg_try_advisory_lock($3::bigint # e.key) AS taken
+    FROM unnest($1::text[], $2::bytea[]) AS g (id, token) JOIN workflow_executions e ON e.id = g.id
+), marked AS (
+    INSERT INTO workflow_drives (workflow_key, token, deaths) SELECT key, token, 0 FROM asked WHERE taken ORDER BY key
+    ON CONFLICT (workflow_key) DO UPDATE SET token = excluded.token, deaths = workflow_drives.deaths + 1
+    RETURNING workflow_key, deaths
+)
+SELECT a.id, a.key, a.taken, coalesce(m.deaths, 0) > 0 AS died
+FROM asked a LEFT JOIN marked m ON m.workflow_key = a.key"""
 
 TAKE_DUTY: Final = "SELECT pg_try_advisory_lock(hashtextextended($1, $2))"
 
 TRY_AGAIN: Final = """
-SELECT key, pg_try_advisory_lock($2::bigint # key) AS taken FROM unnest($1::bigint[]) AS t (key)"""
+WITH asked AS MATERIALIZED (
+    SELECT key, token, pg_try_advisory_lock($3::bigint # key) AS taken
+    FROM unnest($1::bigint[], $2::bytea[]) AS t (key, token)
+), marked AS (
+    INSERT INTO workflow_drives (workflow_key, token, deaths) SELECT key, token, 0 FROM asked WHERE taken ORDER BY key
+    ON CONFLICT (workflow_key) DO UPDATE SET token = excluded.token
+)
+SELECT key, taken FROM asked"""
 
-RELEASE: Final = "SELECT pg_advisory_unlock($2::bigint # key) FROM unnest($1::bigint[]) AS t (key)"
+# The marks go before the locks: whoever gets a lock waits for the end of this transaction, and finds no mark.
+RELEASE: Final = """
+WITH gone AS (
+    DELETE FROM workflow_drives d USING unnest($1::bigint[], $2::bytea[]) AS t (key, token)
+    WHERE d.workflow_key = t.key AND d.token = t.token RETURNING 1
+)
+SELECT pg_advisory_unlock($3::bigint # t.key)
+FROM (SELECT count(*) FROM gone) AS all_of_them, unnest($1::bigint[]) AS t (key)"""
+
+FORGET_MARKS: Final = """
+DELETE FROM workflow_drives d USING unnest($1::bigint[], $2::bytea[]) AS t (key, token)
+WHERE d.workflow_key = t.key AND d.token = t.token"""
 
 WHO_AM_I: Final = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+
+# A machine that vanishes closes no connection: the server asks for it, and frees what it held within half a minute.
+KEEP_ALIVE: Final = """
+SELECT set_config('tcp_keepalives_idle', '15', false), set_config('tcp_keepalives_interval', '5', false),
+       set_config('tcp_keepalives_count', '3', false)"""
 
 # Our own lost connection, which the server may not have noticed yet; the moment tells it from a later one of its number.
 END_OLD: Final = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2"
@@ -277,10 +367,11 @@ KEYS_OF: Final = "SELECT id, key FROM workflow_executions WHERE id = ANY($1::tex
 
 ID_BY_IDEMPOTENCY: Final = "SELECT id FROM workflow_executions WHERE idempotency_key = $1"
 
-LOAD_INSTANCE: Final = """
+# Several that are wanted at the same time are one question.
+LOAD_INSTANCES: Final = """
 SELECT e.*, s.seq AS snapshot_seq, s.data AS snapshot
 FROM workflow_executions e LEFT JOIN workflow_snapshots s ON s.id = e.snapshot_head
-WHERE e.id = $1"""
+WHERE e.id = ANY($1::text[])"""
 
 # The chain is followed from the newest snapshot back to the first that is old enough.
 READ_SNAPSHOT: Final = """
@@ -305,7 +396,9 @@ SELECT l.* FROM chain JOIN workflow_audit_log l ON l.id = chain.id
 WHERE l.seq > $2::bigint AND (NOT $3::boolean OR l.saga IS NOT NULL OR l.kind = 'compensate')
 ORDER BY l.seq LIMIT $4::bigint"""
 
-READ_INBOX: Final = "SELECT * FROM workflow_inbox WHERE workflow_id = $1 AND seq > $2 ORDER BY seq"
+READ_INBOXES: Final = """
+SELECT g.place, i.* FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS g (id, after, place)
+JOIN workflow_inbox i ON i.workflow_id = g.id AND i.seq > g.after ORDER BY i.seq"""
 
 GET_DEFINITION: Final = "SELECT * FROM workflow_definitions WHERE digest = $1"
 

@@ -13,7 +13,7 @@ from uuid import UUID
 import asyncpg
 
 from ruvon.implementations.persistence.postgres import _statements as sql
-from ruvon.implementations.persistence.postgres._apply import Item, Later, Target, apply_batch
+from ruvon.implementations.persistence.postgres._apply import Item, Later, Target, apply_batch, parts
 from ruvon.implementations.persistence.postgres._driver import (
     DRIVER_ERRORS,
     Connection,
@@ -57,9 +57,7 @@ class Writer:
         self._queue.append(item)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._work(), name="ruvon-postgres-writer")
-        answer = await asyncio.shield(item.answer)
-        if answer is not None:
-            raise answer
+        await item.waiter
 
     async def close(self) -> None:
         """Write what waits, then stop."""
@@ -90,17 +88,20 @@ class Writer:
         rest: list[Item] = []
         taken: set[UUID] = set()
         for item in self._queue:
-            names = {item.transition.workflow_id, *(new.workflow_id for new in item.transition.created)}
-            free = len(batch) < _LARGEST_BATCH and not names & taken
+            made = item.transition
+            names = (
+                [made.workflow_id, *(new.workflow_id for new in made.created)] if made.created else [made.workflow_id]
+            )
+            free = len(batch) < _LARGEST_BATCH and taken.isdisjoint(names)
             (batch if free else rest).append(item)
-            taken |= names
+            taken.update(names)
         self._queue = rest
         return batch
 
     async def _settle(self, batch: Sequence[Item]) -> None:
         """Give every transition of the batch its answer."""
         for _ in range(_TRIES):
-            waiting = [item for item in batch if not item.answer.done()]
+            waiting = [item for item in batch if not item.settled]
             if not waiting:
                 return
             try:
@@ -123,17 +124,20 @@ class Writer:
 
     async def _try(self, batch: Sequence[Item]) -> None:
         connection = await self._open()
-        answers = await apply_batch(connection, batch, self.ids, self.target)
-        for item, answer in zip(batch, answers, strict=True):
-            if isinstance(answer, Later):
-                continue
-            if isinstance(answer, StaleWorkflowError) and item.in_doubt and await self._is_there(connection, item):
-                _release(item, None)
-            else:
-                _release(item, answer)
-        for item, answer in zip(batch, answers, strict=True):
-            if isinstance(answer, Later):
-                await self._settle([item])
+        later: list[Item] = []
+        for part in parts(batch, self.ids):
+            answers = await apply_batch(connection, part, self.ids, self.target)
+            for item, answer in zip(part, answers, strict=True):
+                if isinstance(answer, Later):
+                    later.append(item)
+                elif (
+                    isinstance(answer, StaleWorkflowError) and item.in_doubt and await self._is_there(connection, item)
+                ):
+                    _release(item, None)
+                else:
+                    _release(item, answer)
+        for item in later:
+            await self._settle([item])
 
     async def _after_loss(self, batch: Sequence[Item]) -> None:
         """Ask a new connection what of the batch was written before the old one was lost."""
@@ -157,6 +161,8 @@ class Writer:
     async def _is_there(connection: Connection, item: Item) -> bool:
         """Whether the database has what the transition writes."""
         made = item.transition
+        if item.creates and not made.created:
+            return False  # it only changes the queue, and may be written twice
         if item.creates:
             rows = await connection.fetch(sql.SETTLED_NEW, [str(new.workflow_id) for new in made.created])
             found = {row["id"]: row for row in rows}
@@ -199,5 +205,12 @@ def _origin(row: "asyncpg.Record") -> tuple[object, ...]:
 
 
 def _release(item: Item, answer: PersistenceError | None) -> None:
-    if not item.answer.done():
-        item.answer.set_result(answer)
+    if item.settled:
+        return
+    item.settled = True
+    if item.waiter.done():  # its caller was cancelled
+        return
+    if answer is None:
+        item.waiter.set_result(None)
+    else:
+        item.waiter.set_exception(answer)

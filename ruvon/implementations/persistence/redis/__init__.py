@@ -20,6 +20,8 @@ a cluster and the scripts work there. `N` is an instance's own number, fifteen d
     task:ID  wt:ID      hash: a task; set: those of a workflow
     ta tw:* tr:* tl     sorted sets of tasks: all; of a queue waiting, and ready in order; claimed
     queues  tn          set: the queues with pending tasks; hash: tasks by status and queue
+    tk                  hash: the concurrency keys of tasks
+    limits  starts      hashes: the limits of queues; their starts of the last period
     workers             hash: what workers tell of themselves
     doc:ID  docs        hash: a dictionary of `save_workflow`; their order
     lines:ID            stream: text log

@@ -74,6 +74,8 @@ class Database:
         self._leases: Writer | None = None
         self._reader: Reader | None = None
         self._holds: Holds | None = None
+        self._looked: dict[tuple[str, ...], tuple[int, int | None]] = {}
+        """By queues, under limits: when the last claim found no more, and when a rate opens one of them again."""
 
     async def initialize(self) -> None:
         """Connect, and see what the server promises; a second call is harmless.

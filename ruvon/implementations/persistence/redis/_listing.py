@@ -116,7 +116,7 @@ class Listing(Database):
         return [UUID(name.decode()) for name in await self._ask("due", now_us, limit) if name is not None]
 
     async def unread_instances(self, /, *, after: int = 0, limit: int = 100) -> Sequence[tuple[UUID, int]]:
-        """Live instances with messages, and the newest of each."""
+        """Instances with messages that can be taken or refused, and the newest of each."""
         found = await self._ask("unread", after, limit)
         return [(UUID(name.decode()), int(seq)) for name, seq in zip(found[::2], found[1::2], strict=True)]
 

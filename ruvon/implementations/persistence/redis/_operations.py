@@ -247,6 +247,8 @@ def _task(task: TaskRecord, parts: Parts) -> Header:
     }
     if task.worker_id is not None:
         made["worker"] = task.worker_id
+    if task.concurrency_key is not None:
+        made["key"] = task.concurrency_key
     if task.progress is not None:
         made["progress"] = _added(parts, task.progress)
     return made

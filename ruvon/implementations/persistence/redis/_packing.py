@@ -290,6 +290,7 @@ def task(task_id: str, row: Sequence[bytes]) -> TaskRecord:
         lease_us=int(found[b"lease"]),
         crashes=int(found[b"crashes"]),
         progress=found.get(b"progress"),
+        concurrency_key=found[b"key"].decode() if b"key" in found else None,
     )
 
 

@@ -13,6 +13,7 @@ from ruvon.implementations.persistence.redis._operations import appending, commi
 from ruvon.implementations.persistence.redis._operators import Operators
 from ruvon.implementations.persistence.redis._planned import Planned
 from ruvon.implementations.persistence.redis._queue import Queue
+from ruvon.implementations.persistence.redis._resealing import Resealing
 from ruvon.providers.persistence import (
     DefinitionNotFoundError,
     DefinitionRecord,
@@ -30,7 +31,7 @@ __all__ = ["RedisPersistenceProvider"]
 
 
 @final
-class RedisPersistenceProvider(Operators, Planned, Beside, Queue):
+class RedisPersistenceProvider(Operators, Planned, Beside, Queue, Resealing):
     """Workflows on one Redis server.
 
     Args:

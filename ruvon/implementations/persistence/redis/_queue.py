@@ -10,10 +10,16 @@ from dataclasses import asdict
 from typing import Any
 
 from ruvon.implementations.persistence.redis import _packing as packing
-from ruvon.implementations.persistence.redis._database import Database
+from ruvon.implementations.persistence.redis._limited import Limits
 from ruvon.implementations.persistence.redis._operations import available, message_header
 from ruvon.implementations.persistence.redis._packing import moment
-from ruvon.providers.persistence import InboxEntry, TaskNotFoundError, TaskRecord, WorkflowNotFoundError
+from ruvon.providers.persistence import (
+    InboxEntry,
+    PersistenceError,
+    TaskNotFoundError,
+    TaskRecord,
+    WorkflowNotFoundError,
+)
 from ruvon.providers.tasks import (
     TaskClaim,
     TaskFilter,
@@ -27,7 +33,7 @@ from ruvon.providers.tasks import (
 __all__ = ["Queue"]
 
 
-class Queue(Database):
+class Queue(Limits):
     """Tasks and the workers that run them."""
 
     async def claim_tasks(
@@ -35,19 +41,17 @@ class Queue(Database):
     ) -> Sequence[TaskRecord]:
         """Claim pending tasks that are due."""
         wanted = list(dict.fromkeys(queues))
+        self._looked.pop(tuple(queues), None)
         if limit <= 0 or not await self._ask("has_due", now_us, *wanted):
             return []
         header = {"op": "claim", **_claiming(worker_id, now_us, lease_us), "now": str(now_us), "limit": limit}
         if wanted:
             header["queues"] = wanted
-        while True:  # a great many that have become due at once are put in order first, in portions
-            _, found = await self._do_plain(header)
-            if found is not None:
-                return packing.tasks(found)
+        return await self._claim_ordered(header, queues, now_us)
 
     async def claim_task(self, task_id: str, worker_id: str, /, *, lease_us: int, now_us: int) -> TaskRecord | None:
         """Claim one task."""
-        header = {"op": "claim_one", "id": task_id, **_claiming(worker_id, now_us, lease_us)}
+        header = {"op": "claim_one", "id": task_id, "now": str(now_us), **_claiming(worker_id, now_us, lease_us)}
         _, found = await self._do_plain(header)
         return packing.task(task_id, found[1]) if found is not None else None
 
@@ -58,14 +62,17 @@ class Queue(Database):
         answers = await asyncio.gather(*(self._do_lightly(header, *parts) for header, *parts in made))
         return [claim.task_id for claim, answer in zip(claims, answers, strict=True) if not answer[1]]
 
-    async def report_tasks(self, reports: Sequence[TaskReport], /) -> Sequence[bool]:
+    async def report_tasks(self, reports: Sequence[TaskReport], /) -> Sequence[bool | PersistenceError]:
         """Write what came of tasks, each alone."""
         return await asyncio.gather(*map(self._report, reports))
 
-    async def _report(self, report: TaskReport) -> bool:
+    async def _report(self, report: TaskReport) -> bool | PersistenceError:
         header: dict[str, object] = {"op": "report", "id": report.task_id, "epoch": str(report.lease_epoch)}
         header["drives"] = report.drives
-        return await self._tell(header, report.entry)
+        try:
+            return await self._tell(header, report.entry)
+        except PersistenceError as exc:
+            return exc
 
     async def release_tasks(self, claims: Sequence[TaskClaim], /, *, available_us: int = 0) -> None:
         """Give claimed tasks back."""
@@ -105,6 +112,9 @@ class Queue(Database):
 
     async def next_task_us(self, queues: Sequence[str], /) -> int | None:
         """The earliest moment at which there is something to do; where tasks are due already, a moment that has passed."""
+        looked = self._looked.get(tuple(queues))
+        if looked is not None:
+            return await self._next_limited_us(queues, *looked)
         found = await self._ask("next_task", *queues)
         return int(found) if found is not None else None
 

@@ -36,15 +36,14 @@ class Script:
 @cache
 def write_script() -> Script:
     """The script that writes a batch of operations."""
-    return _made(
-        "rows.lua", "operation.lua", "tasks.lua", "write.lua", "queue.lua", "beside.lua", "leases.lua", "batch.lua"
-    )
+    parts = ("rows", "operation", "tasks", "limits", "write", "queue", "beside", "reseal", "leases", "batch")
+    return _made(*(f"{part}.lua" for part in parts))
 
 
 @cache
 def read_script() -> Script:
     """The script that answers one question."""
-    return _made("rows.lua", "read.lua")
+    return _made("rows.lua", "limits.lua", "read.lua")
 
 
 def _made(*parts: str) -> Script:

@@ -113,8 +113,9 @@ def _apply(connection: sqlite3.Connection, transition: Transition, heads: Heads,
             return answer
     if head is not None:
         _gather(connection, transition, head, rows, ids)
-    elif transition.tasks:
+    else:
         rows.tasks.extend(_task_row(task) for task in transition.tasks)
+        rows.tasks_done.extend((task_id,) for task_id in transition.tasks_done)
     if transition.definitions or transition.sent or transition.schedules:
         _send(connection, transition)
     return None
@@ -248,4 +249,5 @@ def _task_row(task: TaskRecord) -> _Row:
         task.lease_us,
         task.crashes,
         task.progress,
+        task.concurrency_key,
     )

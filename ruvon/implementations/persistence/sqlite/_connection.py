@@ -10,6 +10,7 @@ from ruvon.implementations.persistence.sqlite._upgrade import scripts_from, stat
 from ruvon.providers.persistence import PersistenceError
 
 __all__ = [
+    "UNKEPT",
     "DatabaseFileError",
     "Durability",
     "describe",
@@ -18,6 +19,7 @@ __all__ = [
     "open_connection",
     "read_version",
     "refuse_foreign",
+    "unkept",
 ]
 
 Durability: TypeAlias = Literal["FULL", "NORMAL", "OFF"]
@@ -154,6 +156,15 @@ def _migrate(connection: sqlite3.Connection, path: str, schema: str) -> None:
         reason = "another program's tables have names that Ruvon needs, or `schema=` is wrong; name another file"
         raise DatabaseFileError(path, f"{reason} ({exc})") from exc
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+UNKEPT: Final = (OverflowError, UnicodeError, sqlite3.DataError)
+"""What is raised of a value that no column keeps: a number beyond 64 bits, half a character, a text or blob too long."""
+
+
+def unkept(exc: Exception) -> PersistenceError:
+    """The answer to one of `UNKEPT`; it concerns whoever brought the value, and nobody else."""
+    return PersistenceError(f"a text or a number of this cannot be stored: {exc}; change it")
 
 
 def describe(exc: sqlite3.Error) -> str:

@@ -51,12 +51,15 @@ class Database:
         self._reader: sqlite3.Connection | None = None
         self._scanner: sqlite3.Connection | None = None
         self._scanning = threading.Lock()
+        self._scans_end = False
         self._writer: Writer | None = None
         self._locks: Locks | None = None
         self._watch: Watch | None = None
         self._task_listeners: list[Callable[[], None]] = []
         self._task_timer: asyncio.TimerHandle | None = None
         self._task_version = 0
+        self._looked: dict[tuple[str, ...], tuple[int, int | None]] = {}
+        """By queues, under limits: when the last claim found no more, and when a rate opens one of them again."""
 
     async def initialize(self) -> None:
         """Open the file and create what is missing; a second call is harmless.
@@ -77,7 +80,7 @@ class Database:
             connection.close()
             locks.close()
             raise
-        self._connection, self._locks = connection, locks
+        self._connection, self._locks, self._scans_end = connection, locks, False
         self._reader = connection if self._memory else open_connection(self.db_path, self.durability)
         self._watch = None if self._memory else Watch(self._reader, self._woken)
         short_flush = self._memory or self.durability != "FULL"
@@ -87,6 +90,7 @@ class Database:
         """Write what waits and release everything; a second call is harmless."""
         if self._writer is not None:
             await asyncio.to_thread(self._writer.close)
+        await asyncio.to_thread(self._end_scans)
         if self._watch is not None:
             self._watch.stop()
         if self._task_timer is not None:
@@ -94,11 +98,11 @@ class Database:
             self._task_timer = None
         if self._locks is not None:
             with self._locks.write_turn():
-                for connection in {self._scanner, self._reader, self._connection}:
+                for connection in {self._reader, self._connection}:
                     if connection is not None:
                         connection.close()
             self._locks.close()
-        self._connection = self._reader = self._scanner = self._writer = self._locks = self._watch = None
+        self._connection = self._reader = self._writer = self._locks = self._watch = None
 
     async def _write(self, work: Work) -> object:
         return await self._open_writer().run(work)
@@ -128,8 +132,23 @@ class Database:
         except sqlite3.Error as exc:
             raise DatabaseFileError(self.db_path, describe(exc)) from exc
 
+    def _end_scans(self) -> None:
+        """Cut short what a thread reads, for whom nobody may wait any more, and close its connection behind it."""
+        self._scans_end = True
+        scanner = self._scanner
+        if scanner is not None:
+            scanner.interrupt()
+        with self._scanning:
+            if self._scanner is not None:
+                self._scanner.close()
+            self._scanner = None
+
     def _scan_here(self, statement: str, values: Sequence[object] | Mapping[str, object]) -> list[sqlite3.Row]:
         with self._scanning:
+            if self._scans_end:
+                raise DatabaseFileError(
+                    self.db_path, "the provider is closed; call `await provider.initialize()` first"
+                )
             if self._scanner is None:
                 self._scanner = open_connection(self.db_path, self.durability)
             found: list[sqlite3.Row] = self._scanner.execute(statement, values).fetchall()

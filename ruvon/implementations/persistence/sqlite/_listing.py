@@ -12,12 +12,13 @@ from ruvon.implementations.persistence._listing import END_OF_TIME, filter_value
 from ruvon.implementations.persistence.sqlite import _statements as sql
 from ruvon.implementations.persistence.sqlite._database import Database
 from ruvon.implementations.persistence.sqlite._instances import delete_workflow
-from ruvon.models import TERMINAL_STATUSES
+from ruvon.models import RETRYABLE_STATUSES, TERMINAL_STATUSES
 from ruvon.providers.persistence import DefinitionRecord, InstanceFilter, WorkflowSummary
 
 __all__ = ["Listing"]
 
 _ENDED: Final = orjson.dumps(sorted(TERMINAL_STATUSES)).decode()
+_RETRYABLE: Final = orjson.dumps(sorted(RETRYABLE_STATUSES)).decode()
 
 
 class Listing(Database):
@@ -55,8 +56,8 @@ class Listing(Database):
         return [UUID(row["id"]) for row in await self._scan(sql.DUE, (now_us, limit))]
 
     async def unread_instances(self, /, *, after: int = 0, limit: int = 100) -> Sequence[tuple[UUID, int]]:
-        """Live instances with messages, and the newest of each."""
-        found = await self._scan(sql.UNREAD, {"ended": _ENDED, "after": after, "limit": limit})
+        """Instances with messages that can be taken or refused, and the newest of each."""
+        found = await self._scan(sql.UNREAD, {"retryable": _RETRYABLE, "after": after, "limit": limit})
         return [(UUID(row["workflow_id"]), row["newest"]) for row in found]
 
     async def purge_ended(self, before_us: int, /, *, workflow_type: str | None = None, limit: int = 100) -> int:

@@ -20,6 +20,7 @@ from ruvon.implementations.persistence.sqlite._locks import DutyLock, InstanceHo
 from ruvon.implementations.persistence.sqlite._operators import Operators
 from ruvon.implementations.persistence.sqlite._planned import Planned
 from ruvon.implementations.persistence.sqlite._queue import Queue
+from ruvon.implementations.persistence.sqlite._resealing import Resealing
 from ruvon.implementations.persistence.sqlite._session import Session, open_session
 from ruvon.providers.persistence import (
     DefinitionNotFoundError,
@@ -41,7 +42,7 @@ __all__ = ["SQLitePersistenceProvider"]
 _ALL: Final = -1
 
 
-class SQLitePersistenceProvider(Queue, Listing, Planned, Devices, Operators):
+class SQLitePersistenceProvider(Queue, Listing, Planned, Devices, Operators, Resealing):
     """Workflows in one SQLite file.
 
     Args:

@@ -16,8 +16,9 @@ from ruvon.implementations.persistence import _rows as rows
 from ruvon.implementations.persistence.sqlite import _queue_statements as sql
 from ruvon.implementations.persistence.sqlite import _statements
 from ruvon.implementations.persistence.sqlite._apply import insert_inbox
-from ruvon.implementations.persistence.sqlite._database import Database
-from ruvon.providers.persistence import InboxEntry, TaskRecord
+from ruvon.implementations.persistence.sqlite._connection import UNKEPT, unkept
+from ruvon.implementations.persistence.sqlite._limited import Limits
+from ruvon.providers.persistence import InboxEntry, PersistenceError, TaskRecord
 from ruvon.providers.tasks import (
     TaskClaim,
     TaskFilter,
@@ -34,7 +35,7 @@ _LOOK_S: Final = 0.004
 """How often the file's change counter is read while a worker listens: a few microseconds each time."""
 
 
-class Queue(Database):
+class Queue(Limits):
     """Tasks and the workers that run them."""
 
     async def claim_tasks(
@@ -42,9 +43,12 @@ class Queue(Database):
     ) -> Sequence[TaskRecord]:
         """Claim pending tasks that are due."""
         wanted: dict[str, object] = {"now": now_us, "queues": _names(queues)}
+        self._looked.pop(tuple(queues), None)
         if not self._read_named(sql.DUE, wanted):
             return []
         values = {**wanted, "worker": worker_id, "lease": now_us + lease_us, "limit": limit}
+        if self._has_limits(_names(queues)):
+            return await self._claim_limited(values, queues, limit, now_us)
         found = await self._write(lambda connection: connection.execute(sql.CLAIM, values).fetchall())
         tasks = [rows.task(row) for row in cast("list[sqlite3.Row]", found)]
         return sorted(tasks, key=lambda task: (-task.priority, task.available_us))
@@ -52,6 +56,8 @@ class Queue(Database):
     async def claim_task(self, task_id: str, worker_id: str, /, *, lease_us: int, now_us: int) -> TaskRecord | None:
         """Claim one task."""
         values = {"task": task_id, "worker": worker_id, "lease": now_us + lease_us}
+        if self._has_limits(None):
+            return await self._claim_one_limited(task_id, values, now_us)
         row = await self._write(lambda connection: connection.execute(sql.CLAIM_ONE, values).fetchone())
         return rows.task(cast("sqlite3.Row", row)) if row is not None else None
 
@@ -67,16 +73,18 @@ class Queue(Database):
 
         return cast("list[str]", await self._write(work)) if claims else []
 
-    async def report_tasks(self, reports: Sequence[TaskReport], /) -> Sequence[bool]:
+    async def report_tasks(self, reports: Sequence[TaskReport], /) -> Sequence[bool | PersistenceError]:
         """Write what came of tasks, each alone."""
 
-        def work(connection: sqlite3.Connection) -> list[bool]:
-            return [_report(connection, report) for report in reports]
+        def work(connection: sqlite3.Connection) -> Sequence[bool | PersistenceError]:
+            return _report_all(connection, reports)
 
-        counted = cast("list[bool]", await self._write(work)) if reports else []
+        counted = cast("list[bool | PersistenceError]", await self._write(work)) if reports else []
         for report, counts in zip(reports, counted, strict=True):
-            if counts and report.entry is not None:
+            if counts is True and report.entry is not None:
                 self._open_locks().wake(report.entry.workflow_id)
+        if True in counted and self._has_limits(None):
+            self._tell_workers()
         return counted
 
     async def release_tasks(self, claims: Sequence[TaskClaim], /, *, available_us: int = 0) -> None:
@@ -120,6 +128,8 @@ class Queue(Database):
 
     async def next_task_us(self, queues: Sequence[str], /) -> int | None:
         """The earliest moment at which there is something to do."""
+        if self._has_limits(_names(queues)):
+            return self._next_limited_us(queues)
         found = self._read_named(sql.NEXT, {"queues": _names(queues)})
         return found[0][0] if found else None
 
@@ -174,10 +184,6 @@ class Queue(Database):
     def _change_counter(self) -> int:
         return int(self._all("PRAGMA data_version", ())[0][0])
 
-    def _tell_workers(self) -> None:
-        for notify in tuple(self._task_listeners):
-            notify()
-
     # --- workers ------------------------------------------------------------------------------------------------------
 
     async def put_worker(self, record: WorkerRecord, /) -> None:
@@ -203,6 +209,21 @@ def _names(names: Sequence[str]) -> str | None:
 
 def _claim(claim: TaskClaim) -> dict[str, object]:
     return {"task": claim.task_id, "epoch": claim.lease_epoch, "progress": claim.progress}
+
+
+def _report_all(connection: sqlite3.Connection, reports: Sequence[TaskReport]) -> Sequence[bool | PersistenceError]:
+    """Write them together, or each alone where one has a value that cannot be kept: of that one nothing is written."""
+    connection.execute("SAVEPOINT reports")
+    try:
+        return [_report(connection, report) for report in reports]
+    except UNKEPT as exc:
+        connection.execute("ROLLBACK TO reports")
+        if len(reports) == 1:
+            return [unkept(exc)]
+    finally:
+        if connection.in_transaction:
+            connection.execute("RELEASE reports")
+    return [_report_all(connection, [report])[0] for report in reports]
 
 
 def _report(connection: sqlite3.Connection, report: TaskReport) -> bool:

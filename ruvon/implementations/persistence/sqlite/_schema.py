@@ -17,7 +17,7 @@ from typing import Final
 
 __all__ = ["OWN_TABLES", "SCHEMA_VERSION", "SQLITE_SCHEMA"]
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 6
 
 SQLITE_SCHEMA: str = """
 CREATE TABLE IF NOT EXISTS workflow_executions (
@@ -127,11 +127,23 @@ CREATE TABLE IF NOT EXISTS tasks (
     lease_epoch INTEGER NOT NULL,
     lease_us INTEGER NOT NULL,
     crashes INTEGER NOT NULL DEFAULT 0,
-    progress BLOB
+    progress BLOB,
+    concurrency_key TEXT
 );
 CREATE INDEX IF NOT EXISTS ix_tasks_pending ON tasks (priority DESC, available_us) WHERE status = 'pending';
+CREATE INDEX IF NOT EXISTS ix_tasks_wakes ON tasks (priority DESC, available_us)
+WHERE status = 'pending' AND kind <> 'step';
 CREATE INDEX IF NOT EXISTS ix_tasks_leases ON tasks (lease_us) WHERE status = 'claimed';
 CREATE INDEX IF NOT EXISTS ix_tasks_workflow ON tasks (workflow_id);
+
+CREATE TABLE IF NOT EXISTS queue_limits (
+    queue TEXT PRIMARY KEY,
+    concurrency INTEGER,
+    per_key INTEGER,
+    rate INTEGER,
+    period_us INTEGER NOT NULL,
+    starts TEXT NOT NULL
+);
 
 CREATE TABLE IF NOT EXISTS workers (
     worker_id TEXT PRIMARY KEY,

@@ -77,8 +77,8 @@ CONSUME_INBOX: Final = "DELETE FROM workflow_inbox WHERE seq = ?"
 INSERT_TASK: Final = """
 INSERT INTO tasks
     (task_id, workflow_id, kind, activation, queue, available_us, priority, payload, attempt, status, worker_id,
-     lease_epoch, lease_us, crashes, progress)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     lease_epoch, lease_us, crashes, progress, concurrency_key)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (task_id) DO UPDATE SET
     available_us = excluded.available_us, attempt = excluded.attempt, status = excluded.status,
     payload = excluded.payload"""
@@ -271,7 +271,7 @@ DUE: Final = "SELECT id FROM workflow_executions WHERE due_us <= ? ORDER BY due_
 
 UNREAD: Final = """
 SELECT i.workflow_id, max(i.seq) AS newest FROM workflow_inbox i JOIN workflow_executions e ON e.id = i.workflow_id
-WHERE e.status NOT IN (SELECT value FROM json_each(:ended))
+WHERE e.status NOT IN (SELECT value FROM json_each(:retryable))
 GROUP BY i.workflow_id HAVING newest > :after ORDER BY newest LIMIT :limit"""
 
 # Oldest first. One stays while anything further up its line of parents has not ended.

@@ -77,7 +77,11 @@ ALTER TABLE tasks ADD COLUMN progress BLOB;
 DROP INDEX IF EXISTS ix_tasks_claim;
 """
 
-UPGRADES: Final = {1: _FROM_1, 2: _FROM_2, 3: _FROM_3}
+_FROM_4: Final = """
+ALTER TABLE tasks ADD COLUMN concurrency_key TEXT;
+"""
+
+UPGRADES: Final = {1: _FROM_1, 2: _FROM_2, 3: _FROM_3, 4: _FROM_4, 5: ""}
 """From this version to the next."""
 
 

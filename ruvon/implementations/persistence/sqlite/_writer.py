@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from ruvon.implementations.persistence.sqlite._apply import Answer, apply_batch
-from ruvon.implementations.persistence.sqlite._connection import DatabaseFileError, describe
+from ruvon.implementations.persistence.sqlite._connection import UNKEPT, DatabaseFileError, describe, unkept
 from ruvon.implementations.persistence.sqlite._heads import Heads
 from ruvon.implementations.persistence.sqlite._locks import Locks
 from ruvon.implementations.persistence.sqlite._session import Session
@@ -176,6 +176,9 @@ class Writer:
         except sqlite3.Error as exc:
             if len(batch) == 1:
                 return [DatabaseFileError(self._path, describe(exc))]
+        except UNKEPT as exc:
+            if len(batch) == 1:
+                return [unkept(exc)]
         return [self._write([transition])[0] for transition in batch]
 
     def _transaction(self, batch: list[Transition]) -> list[Answer]:
@@ -207,6 +210,8 @@ class Writer:
                 return value
         except sqlite3.Error as exc:
             return DatabaseFileError(self._path, describe(exc))
+        except UNKEPT as exc:
+            return unkept(exc)
         except PersistenceError as exc:
             return exc
 

@@ -255,6 +255,42 @@ function questions.has_due(now, ...)
   return 0
 end
 
+-- Every queue with limits: its name, they, its starts, and what runs of each key, where no key is the empty text.
+function questions.limits()
+  local limits, found = read_limits(), {}
+  local running = count_running(limits)
+  for queue in pairs(limits) do
+    local keys, starts = { '', text(running[queue].total) }, call('HGET', base .. 'starts', queue)
+    for key, number in pairs(running[queue].keys) do
+      keys[#keys + 1] = key
+      keys[#keys + 1] = text(number)
+    end
+    local moments = {}
+    for _, item in ipairs(starts and cmsgpack.unpack(starts) or {}) do
+      moments[#moments + 1] = text(item[1])
+      moments[#moments + 1] = text(item[2])
+    end
+    found[#found + 1] = { queue, call('HGET', base .. 'limits', queue), moments, keys }
+  end
+  return found
+end
+
+-- The earliest end of a lease, or moment of a pending task behind `looked`: those before it were passed over.
+function questions.next_behind(looked, ...)
+  local best, leased = nil, call('ZRANGE', base .. 'tl', 0, 0)[1]
+  if leased then
+    best = tonumber(call('HGET', base .. 'task:' .. string.sub(leased, 49), 'lease'))
+  end
+  for _, queue in ipairs(queues_of(...)) do
+    local first = call('ZRANGEBYSCORE', base .. 'tw:' .. queue, '(' .. looked, '+inf', 'LIMIT', 0, 1)[1]
+    if first then
+      local moment = tonumber(string.sub(first, 18, 33))
+      best = math.min(best or moment, moment)
+    end
+  end
+  return best and text(best)
+end
+
 -- The earliest moment of a pending task, or end of a lease; among tasks that were due before, that of the first in order.
 function questions.next_task(...)
   local firsts, leased = {}, call('ZRANGE', base .. 'tl', 0, 0)[1]

@@ -2,16 +2,18 @@
 -- moment and age, 48 digits that order tasks as they are to be claimed, then its name.
 --   ta          all tasks, in that order
 --   tw:QUEUE    pending, by moment; those whose moment was seen to have come are in tr:QUEUE instead, in the order
+--   tv:QUEUE    those of the pending ones that are no steps, by moment: no limit holds them back
 --   tl          claimed, by the end of the lease
+--   tk          the concurrency keys of the steps that have one, by name
 --   queues      those with pending tasks
 --   tn          how many there are of each status and queue
 local has_work = false
 
 local function read_task(name)
   local row = base .. 'task:' .. name
-  local found = call('HMGET', row, 'status', 'queue', 'place', 'available', 'lease', 'epoch', 'workflow')
+  local found = call('HMGET', row, 'status', 'queue', 'place', 'available', 'lease', 'epoch', 'workflow', 'key', 'kind')
   return found[1] and { name = name, row = row, status = found[1], queue = found[2], place = found[3],
-    available = found[4], lease = found[5], epoch = found[6], workflow = found[7] }
+    available = found[4], lease = found[5], epoch = found[6], workflow = found[7], key = found[8], kind = found[9] }
 end
 
 local function count_task(task, by)
@@ -31,8 +33,13 @@ end
 local function lift(task)
   if task.status == 'claimed' then
     call('ZREM', base .. 'tl', task.place)
-  elseif task.status == 'pending' and call('ZREM', base .. 'tr:' .. task.queue, task.place) == 0 then
-    call('ZREM', base .. 'tw:' .. task.queue, task.place)
+  elseif task.status == 'pending' then
+    if call('ZREM', base .. 'tr:' .. task.queue, task.place) == 0 then
+      call('ZREM', base .. 'tw:' .. task.queue, task.place)
+    end
+    if task.kind ~= 'step' then
+      call('ZREM', base .. 'tv:' .. task.queue, task.place)
+    end
   end
   count_task(task, -1)
 end
@@ -42,6 +49,9 @@ local function settle(task)
     call('ZADD', base .. 'tl', task.lease, task.place)
   elseif task.status == 'pending' then
     call('ZADD', base .. 'tw:' .. task.queue, task.available, task.place)
+    if task.kind ~= 'step' then
+      call('ZADD', base .. 'tv:' .. task.queue, task.available, task.place)
+    end
     has_work = true
   end
   count_task(task, 1)
@@ -78,6 +88,12 @@ local function put_task(new)
   if progress then
     call('HSET', row, 'progress', progress)
   end
+  if new.key then
+    call('HSET', row, 'key', new.key)
+    if new.kind == 'step' then
+      call('HSET', base .. 'tk', new.id, new.key)
+    end
+  end
   call('SADD', base .. 'wt:' .. new.workflow, new.id)
   call('ZADD', base .. 'ta', 0, place_of)
   settle(read_task(new.id))
@@ -88,6 +104,9 @@ local function finish_task(task)
   call('ZREM', base .. 'ta', task.place)
   call('SREM', base .. 'wt:' .. task.workflow, task.name)
   call('DEL', task.row)
+  if task.key then
+    call('HDEL', base .. 'tk', task.name)
+  end
 end
 
 local function remove_tasks(id)

@@ -1,8 +1,13 @@
 -- Operations on instances, messages, definitions, schedules and events, after `operation.lua` and `tasks.lua`.
 
 -- Whether a list shows that this live instance has messages.
-local function settle_unread(key, ended)
-  local newest = not ended and call('XREVRANGE', base .. 'q:' .. key, '+', '-', 'COUNT', 1)[1]
+-- Whether messages lie there until an operator's retry leads the instance on.
+local function keeps_messages(status)
+  return status == 'FAILED' or status == 'FAILED_CHILD_WORKFLOW' or status == 'FAILED_WORKER_CRASH'
+end
+
+local function settle_unread(key, status)
+  local newest = not keeps_messages(status) and call('XREVRANGE', base .. 'q:' .. key, '+', '-', 'COUNT', 1)[1]
   if newest then
     call('ZADD', base .. 'x:unread', seq_of(newest), key)
   else
@@ -147,7 +152,7 @@ local function append(key, entry, bytes)
   end
   local seq = text(call('INCR', base .. 'n:inbox'))
   call('XADD', base .. 'q:' .. key, seq .. '-0', 'e', bytes)
-  if call('HGET', base .. 'i:' .. key, 'ended') ~= '1' then
+  if not keeps_messages(call('HGET', base .. 'i:' .. key, 'status')) then
     call('ZADD', base .. 'x:unread', seq, key)
   end
   if not told[entry.id] then
@@ -157,7 +162,7 @@ local function append(key, entry, bytes)
   return seq
 end
 
-local function consume(key, seqs, ended)
+local function consume(key, seqs, status)
   local inbox = base .. 'q:' .. key
   for _, seq in ipairs(seqs) do
     call('XDEL', inbox, seq .. '-0')
@@ -165,7 +170,7 @@ local function consume(key, seqs, ended)
   if call('XLEN', inbox) == 0 then
     call('DEL', inbox)
   end
-  settle_unread(key, ended)
+  settle_unread(key, status)
 end
 
 local function write_schedule(wanted)
@@ -264,8 +269,8 @@ local function move(made, old)
   elseif old.ended == '1' then
     call('ZREM', base .. 'x:ended', key)
   end
-  if made.ended ~= old.ended then
-    settle_unread(key, made.ended == '1')
+  if keeps_messages(made.status) ~= keeps_messages(old.status) then
+    settle_unread(key, made.status)
   end
 end
 
@@ -322,7 +327,7 @@ function operations.commit(made)
       forget(made.key, made.forget, tonumber(made.snapshot and made.last or old.snap))
     end
     if made.consumed then
-      consume(made.key, made.consumed, made.ended == '1')
+      consume(made.key, made.consumed, made.status)
     end
   end
   for _, record in each(made.definitions) do

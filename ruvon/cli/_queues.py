@@ -1,0 +1,155 @@
+"""`ruvon queues`: which queues there are, and what their limits are."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import rich_click as click
+
+from ruvon.cli._options import argument, option
+from ruvon.cli._output import Exit, fail, print_json, print_table
+from ruvon.cli._session import Store, await_it, opened, store_options
+
+if TYPE_CHECKING:
+    from ruvon.cli._session import Session
+    from ruvon.providers import QueueLimits, QueueLoad
+
+__all__ = ["queues"]
+
+_JSON = option("--json", "as_json", is_flag=True, help="Print JSON.")
+_OFF: Final = "none"
+_STATUSES: Final = ("pending", "claimed", "dead")
+_DIGITS: Final = 100
+"""A number of more digits is not read to its end: what there is of it is too large already."""
+_COLUMNS: Final = (*_STATUSES, "concurrency", "per_key", "rate", "started")
+
+
+@click.group()
+def queues() -> None:
+    """Look at the queues of the database, and limit what they run."""
+
+
+@queues.command("list")
+@_JSON
+@store_options
+def list_queues(*, as_json: bool, db: str | None) -> None:
+    """List the queues that have tasks or limits: what waits, what runs, and the limits.
+
+    Example: ruvon queues list
+    """
+
+    async def work() -> list[dict[str, Any]]:
+        async with opened(Store(db)) as session:
+            return await _rows(session)
+
+    rows = await_it(work())
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows, ["queue", *_COLUMNS])
+
+
+@queues.command("set")
+@argument("name")
+@option("--concurrency", metavar="N", help="So many steps at a time, over all workers; 0 begins none.")
+@option("--per-key", metavar="N", help="So many at a time with the same concurrency key.")
+@option("--rate", metavar="N/PERIOD", help="So many starts in a period, such as 100/1m.")
+@store_options
+def set_limits(name: str, *, concurrency: str | None, per_key: str | None, rate: str | None, db: str | None) -> None:
+    """Limit a queue; what is not given stays, and `none` lifts a limit.
+
+    Example: ruvon queues set mail --concurrency 4 --rate 100/1m --per-key 1
+    """
+    if concurrency is None and per_key is None and rate is None:
+        fail("nothing to set; give --concurrency, --per-key or --rate", Exit.USAGE)
+
+    async def work() -> "QueueLimits":
+        from ruvon.providers import InvalidLimitsError, QueueLimits  # noqa: PLC0415
+
+        async with opened(Store(db), create=True) as session:
+            known = {load.limits.queue: load.limits for load in await session.builder.queues.loads()}
+            limits = known.get(name, QueueLimits(queue=name))
+            if concurrency is not None:
+                limits = replace(limits, concurrency=_number("--concurrency", concurrency))
+            if per_key is not None:
+                limits = replace(limits, per_key=_number("--per-key", per_key))
+            if rate is not None:
+                number, period_us = _rate(rate)
+                limits = replace(limits, rate=number, period_us=period_us)
+            try:
+                if limits.is_open:
+                    await session.provider.remove_limits(name)
+                else:
+                    await session.provider.put_limits(limits)
+            except InvalidLimitsError as exc:
+                fail(str(exc), Exit.USAGE)
+            return limits
+
+    made = await_it(work())
+    told = [f"{word} {value}" for word, value in _shown(made).items() if value is not None]
+    click.echo(f"{name}: {', '.join(told).replace('_', ' ') or 'no limits'}")
+
+
+@queues.command()
+@argument("name")
+@store_options
+def unset(name: str, *, db: str | None) -> None:
+    """Lift all limits of a queue.
+
+    Example: ruvon queues unset mail
+    """
+
+    async def work() -> bool:
+        async with opened(Store(db)) as session:
+            return await session.builder.queues.lift_limits(name)
+
+    if not await_it(work()):
+        fail(f"the queue {name} has no limits; see `ruvon queues list`", Exit.NOT_FOUND)
+    click.echo(f"{name}: no limits")
+
+
+async def _rows(session: "Session") -> list[dict[str, Any]]:
+    loads = {load.limits.queue: load for load in await session.builder.queues.loads()}
+    counts: dict[str, dict[str, int]] = {}
+    for queue, status, number in await session.provider.count_tasks():
+        counts.setdefault(queue, {})[status] = number
+    return [_row(name, counts.get(name, {}), loads.get(name)) for name in sorted({*loads, *counts})]
+
+
+def _row(name: str, counts: dict[str, int], load: "QueueLoad | None") -> dict[str, Any]:
+    numbers: dict[str, Any] = {status: counts.get(status, 0) for status in _STATUSES}
+    limits: dict[str, Any] = dict.fromkeys(("concurrency", "per_key", "rate", "started"))
+    if load is not None:
+        from ruvon.providers._limits import Gate  # noqa: PLC0415
+
+        starts = sum(count for _, count in Gate(load).starts)
+        limits = {**_shown(load.limits), "started": starts if load.limits.rate is not None else None}
+    return {"queue": name, **numbers, **limits}
+
+
+def _shown(limits: "QueueLimits") -> dict[str, Any]:
+    from ruvon.ir._text import duration_text  # noqa: PLC0415
+
+    rate = f"{limits.rate}/{duration_text(limits.period_us)}" if limits.rate is not None else None
+    return {"concurrency": limits.concurrency, "per_key": limits.per_key, "rate": rate}
+
+
+def _number(name: str, given: str) -> int | None:
+    if given == _OFF:
+        return None
+    if not given.isascii() or not given.isdecimal():
+        fail(f"{name} is `{given}`; give a whole number of at least 0, or `{_OFF}`", Exit.USAGE)
+    return int(given[:_DIGITS])
+
+
+def _rate(given: str) -> tuple[int | None, int]:
+    from ruvon_dsl.yaml._durations import parse_duration  # noqa: PLC0415
+
+    if given == _OFF:
+        return None, 0
+    number, _, period = given.partition("/")
+    if number == "0":
+        period = period or "1s"
+    period_us = parse_duration(period if period[:1].isdigit() else f"1{period}") if period else None
+    if not number.isascii() or not number.isdecimal() or not period_us:
+        fail(f"--rate is `{given}`; give a number of starts and a period, such as 100/1m, or `{_OFF}`", Exit.USAGE)
+    return int(number[:_DIGITS]), period_us
