@@ -5,8 +5,9 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from enum import Enum, auto
 from typing import final
+from uuid import UUID
 
-__all__ = ["After", "JoinedDrive"]
+__all__ = ["After", "JoinedDrive", "Lookouts"]
 
 
 class After(Enum):
@@ -75,3 +76,30 @@ class JoinedDrive:
             await self._changed.wait()
         again, self._again = self._again, False
         return again
+
+
+@final
+class Lookouts:
+    """Which instances that somebody else drives have a task of this worker's that will be looked at again later.
+
+    One such task is enough for all reports that come meanwhile: it reads them all, should the holder have gone.
+
+    Args:
+        stay_us: how long after it was given back a task surely still lies in the queue.
+    """
+
+    __slots__ = ("_stay_us", "_until")
+
+    def __init__(self, stay_us: int) -> None:
+        self._stay_us = stay_us
+        self._until: dict[UUID, int] = {}
+
+    def post(self, workflow_id: UUID, now_us: int) -> bool:
+        """Whether a task is needed there, which the caller gives back; False where one stands already."""
+        until = self._until
+        while until and until[first := next(iter(until))] <= now_us:  # they are in the order of their ends
+            del until[first]
+        if workflow_id in until:
+            return False
+        until[workflow_id] = now_us + self._stay_us
+        return True

@@ -37,7 +37,7 @@ from ruvon.providers import (
 from ruvon.scheduler import Scheduler
 from ruvon.steps._remote import RemoteStep
 from ruvon.steps._wire import Order
-from ruvon.worker._drives import After, JoinedDrive
+from ruvon.worker._drives import After, JoinedDrive, Lookouts
 from ruvon.worker._pulse import Pulse
 from ruvon.worker._reporter import Reporter
 from ruvon.worker._slot import Slot
@@ -120,6 +120,7 @@ class Worker:
         self._members: Counter[UUID] = Counter()
         """How many slots have a task of an instance."""
         self._drives: dict[UUID, JoinedDrive] = {}
+        self._lookouts = Lookouts(self._lease_us // 2)
         """The instances that slots of this worker drive."""
         self._reporter = Reporter(self._store, self._clock)
         self._news = asyncio.Event()
@@ -387,12 +388,18 @@ class Worker:
             raise
         finally:
             del self._drives[task.workflow_id]
-        if after is After.BUSY:
-            # The holder takes what came, unless it has died or lost the server: somebody looks again a lease later.
-            claim = TaskClaim(task.task_id, task.lease_epoch)
-            await self._store.release_tasks([claim], available_us=self._clock.now_us() + self._lease_us)
+        if after is After.BUSY and await self._is_lookout(task):
             return
         await self._reporter.report(TaskReport(task.task_id, task.lease_epoch))
+
+    async def _is_lookout(self, task: TaskRecord) -> bool:
+        """The holder takes what came, unless it has died or lost the server: one task stays to look a lease later."""
+        now_us = self._clock.now_us()
+        if not self._lookouts.post(task.workflow_id, now_us):
+            return False
+        claim = TaskClaim(task.task_id, task.lease_epoch)
+        await self._store.release_tasks([claim], available_us=now_us + self._lease_us)
+        return True
 
     async def _drive_once(self, task: TaskRecord, company: JoinedDrive, *, died: bool) -> After:
         """Drive the instance as far as it goes now; where somebody else does, that one takes what came."""

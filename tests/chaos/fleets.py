@@ -50,6 +50,10 @@ class Fleet:
         """How many runs have not ended."""
         return await self.builder.persistence.count_instances(InstanceFilter(statuses=OPEN))
 
+    async def queued_tasks(self) -> int:
+        """How many tasks lie in the queue, of runs that have ended too: a worker looks at each of those once more."""
+        return sum(number for *_, number in await self.builder.persistence.count_tasks())
+
     def was_hurt(self, seconds: float) -> bool:
         """Whether something of it was killed so lately."""
         return bool(self.faults) and (datetime.now(UTC) - self.faults[-1]).total_seconds() < seconds

@@ -194,14 +194,23 @@ async def _left(fleets: list[Fleet]) -> int | None:
 
 
 async def _settle(fleets: list[Fleet], seconds: float, tally: Tally) -> int | None:
-    """In peace now, until every run has ended."""
+    """In peace now, until every run has ended and no task is left: some are looked at again a lease later."""
     until = time.monotonic() + seconds
     left = await _left(fleets)
-    while left != 0 and time.monotonic() < until:
+    while (left != 0 or await _queued(fleets) != 0) and time.monotonic() < until:
         await asyncio.sleep(LOOK_S)
         _supervise(fleets, tally)
         left = await _left(fleets)
     return left
+
+
+async def _queued(fleets: list[Fleet]) -> int | None:
+    """How many tasks lie in the queues; None while a store is away."""
+    try:
+        async with asyncio.timeout(5):
+            return sum([await fleet.queued_tasks() for fleet in fleets])
+    except (PersistenceError, OSError, TimeoutError):
+        return None
 
 
 async def _end(fleets: list[Fleet], tally: Tally) -> None:

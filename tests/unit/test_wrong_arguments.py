@@ -84,7 +84,10 @@ def test_an_argument_of_another_kind_is_refused_with_a_sentence(name: str) -> No
 @pytest.mark.parametrize(
     ("mistake", "says"),
     [
-        (lambda _, run: run.rewind("count", state=5), "the edits are a mapping of fields to values, not 5"),
+        (
+            lambda _, run: run.rewind("count", state=5),
+            "the edited state is not valid: it is a mapping of fields to values, not 5",
+        ),
         (lambda _, run: run.signal(Paid), "it is the class `Paid`; give an instance of it, or its name"),
     ],
     ids=["edits", "class"],

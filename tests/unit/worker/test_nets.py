@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from ruvon.builder import WorkflowBuilder
 from ruvon.engine import is_net
+from ruvon.engine._net import _beside
 from ruvon.implementations.execution.sync import SyncExecutionProvider
 from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
 from ruvon.models import WorkflowStatus
@@ -88,6 +90,29 @@ def test_a_worker_leaves_a_living_drive_alone_and_looks_again(queued: Make) -> N
             await until(workflow)
         assert await builder.persistence.find_tasks(TaskFilter()) == []
         assert flows.SEEN == ["begin kept", "end kept"]
+
+    asyncio.run(scenario())
+
+
+def test_one_task_of_a_worker_is_enough_to_look_after_an_instance_that_another_process_drives(queued: Make) -> None:
+    """Each wake finds the instance held; the first one stays for a lease later, the others go."""
+
+    async def scenario() -> None:
+        builder = queued()
+        workflow, drive = await begun(builder)
+        wakes = [
+            replace(task, task_id=f"wake{number}", available_us=0)
+            for task in await nets(builder)
+            for number in range(6)
+        ]
+        await builder.persistence.commit(_beside(wakes[0].workflow_id, builder.clock.now_us(), tasks=tuple(wakes)))
+        async with working(builder, lease=timedelta(seconds=60)):
+            while len(left := await builder.persistence.find_tasks(TaskFilter())) > 2:  # noqa: ASYNC110 - it looks in its time
+                await asyncio.sleep(0.005)
+            assert sum(is_net(task) for task in left) == 1
+            assert all(task.available_us > builder.clock.now_us() + 20_000_000 for task in left)
+            flows.gate("kept").set()
+            await drive
 
     asyncio.run(scenario())
 
