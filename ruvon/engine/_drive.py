@@ -8,11 +8,12 @@ that moment ride together. The drive ends when the instance has ended or everyth
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, Final, Protocol, final
+from typing import Any, Final, final
 from uuid import UUID
 
 from ruvon.engine._cancel import ends_early, is_kept_back, leave_strand
 from ruvon.engine._commit import build_transition, committed
+from ruvon.engine._company import Company
 from ruvon.engine._frames import Strand, UndoFrame
 from ruvon.engine._inbox import next_due_us, ring, take_inbox, withdraw_overdue
 from ruvon.engine._machine import advance
@@ -21,24 +22,12 @@ from ruvon.engine._run import Run
 from ruvon.engine._shared import SharedCommit
 from ruvon.providers import InboxKind, Transition
 
-__all__ = ["Company", "Drive"]
+__all__ = ["Drive"]
 
 _LOOK_AGAIN_US: Final = 1_000_000
 """So long after the last look the inbox is read unasked: a body that blocks the loop keeps the store from telling."""
 _COMPANY_US: Final = 50_000
 """So long a drive that has nothing to do stays for reports of this process before it lets the instance go."""
-
-
-class Company(Protocol):
-    """Others of this process that work for the same instance."""
-
-    def is_expected(self) -> bool:
-        """Whether a report of theirs may come soon; the store tells the holder when it has come."""
-        ...
-
-    def take_reported(self) -> bool:
-        """Whether they have reported since this was asked last; the inbox is read next."""
-        ...
 
 
 @final
@@ -75,6 +64,13 @@ class Drive:
         if self._inline is not None and self._inline[0].in_body:
             self._start(self._look_for_cancel(), None)
 
+    def stir(self) -> None:
+        """Others of this process have handed something over; called on the loop's thread."""
+        self._wake.set()
+
+    def _has_news(self) -> bool:
+        return self._news or (self._company is not None and self._company.has_handed())
+
     def _interrupt(self) -> None:
         """Cancel the body that runs in the drive's own task, so that the cancel request can be taken."""
         if self._inline is not None:
@@ -102,6 +98,8 @@ class Drive:
             if found:
                 self._read = max(entry.seq for entry in found)
                 run.inbox.extend(found)
+        if self._company is not None:
+            run.inbox[:0] = self._company.take_handed()  # what is done is recorded, whatever else has happened
         if self._torn and ends_early(run):
             come_to_effects(run)
         self._torn = False
@@ -176,7 +174,7 @@ class Drive:
 
     async def _wait(self) -> None:
         self._wake.clear()
-        if not self._tasks or self._news:
+        if not self._tasks or self._has_news():
             return
         due = next_due_us(self.run, own=False)
         if due is None:
@@ -202,7 +200,7 @@ class Drive:
         await self.settle()
         if self._start_children():
             return True
-        if self._news:
+        if self._has_news():
             return True
         if run.root.ended is not None or run.fatal is not None or run.halted is not None:
             return False
@@ -216,7 +214,7 @@ class Drive:
         if due is None or not (self.patient or due <= run.now_us()):
             return False
         self._wake.clear()
-        if not self._news:
+        if not self._has_news():
             await self._sleep_until(next_due_us(run, own=False) or due)  # a person's time may run out before a timer
         return True
 
@@ -226,9 +224,10 @@ class Drive:
         soon = now + _COMPANY_US
         due = next_due_us(self.run, own=False)
         self._wake.clear()
-        if not self._news:
-            await self._sleep_until(soon if due is None else min(due, soon))
-        return self._news or (due is not None and due <= self.run.now_us())
+        if not self._has_news() and self._company is not None:
+            with self._company.resting():
+                await self._sleep_until(soon if due is None else min(due, soon))
+        return self._has_news() or (due is not None and due <= self.run.now_us())
 
     def _start_children(self) -> bool:
         run = self.run
@@ -379,6 +378,8 @@ class Drive:
         """Tell the executor of new tasks, and observers of what happened."""
         run = self.run
         if transition.tasks:
+            if self._company is not None:
+                self._company.queued(transition.tasks)
             await run.services.execution.tasks_added(transition.tasks)
         if run.notices is not None:
             await run.notices.send()
@@ -404,6 +405,8 @@ class Drive:
         """It is durable."""
         committed(self.run, transition)
         self._committed += 1
+        if transition.tasks_done and self._company is not None:
+            self._company.committed(transition.tasks_done)
 
     def _tell(self, transition: Transition) -> None:
         """What a durable transition sets off."""

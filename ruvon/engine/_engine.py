@@ -12,8 +12,9 @@ from uuid import UUID
 from ruvon.engine._brake import count_crash
 from ruvon.engine._children import ChildMaker
 from ruvon.engine._commit import snapshot_of
+from ruvon.engine._company import Company
 from ruvon.engine._compile import CompileNode
-from ruvon.engine._drive import Company, Drive
+from ruvon.engine._drive import Drive
 from ruvon.engine._errors import InvalidInitialDataError
 from ruvon.engine._interceptors import StepInterceptor, chained
 from ruvon.engine._leftovers import refuse_leftovers
@@ -279,7 +280,7 @@ class Engine(ProgramSource):
             prepare: changes the loaded run before it is driven (an answer, input, a repair); what it raises ends the
                 call with nothing changed.
             died: the process that drove it last is known to have died over it, though the store may not know.
-            company: others of this process whose reports for it are worth a short wait.
+            company: others of this process that work for it, whose results are worth a short wait.
             task: the claimed task that stands for the drive, where a worker does it.
 
         Raises:
@@ -438,6 +439,8 @@ class Engine(ProgramSource):
             await net.spread(run)
         hold.driving()
         hold.listen(drive.notify)
+        if company is not None:
+            company.listen(drive.stir)
         try:
             begin(run)
             await drive.go()
@@ -447,6 +450,8 @@ class Engine(ProgramSource):
             raise
         finally:
             hold.listen(None)
+            if company is not None:
+                company.listen(None)
         return run
 
     def _is_torn(self, run: Run) -> bool:

@@ -124,7 +124,10 @@ def _take_answer(run: Run, entry: InboxEntry) -> None:
 
 def _consume(run: Run, entry: InboxEntry) -> None:
     run.inbox.remove(entry)
-    run.out.consumed.append(entry.seq)
+    if entry.seq:
+        run.out.consumed.append(entry.seq)
+    elif entry.key is not None:  # handed over by a slot of this worker: the store has the task, and no message
+        run.out.tasks_done.append(entry.key)
     run.moved = True
 
 

@@ -1,11 +1,13 @@
-"""One drive for many reports: slots whose tasks belong to one instance do not each load it."""
+"""One drive for many results: slots whose tasks belong to one instance do not each load it, nor tell the store twice."""
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from enum import Enum, auto
 from typing import final
 from uuid import UUID
+
+from ruvon.providers import InboxEntry, TaskRecord
 
 __all__ = ["After", "JoinedDrive", "Lookouts"]
 
@@ -22,20 +24,44 @@ class After(Enum):
 
 @final
 class JoinedDrive:
-    """The drive of an instance by one slot, which others join by reporting meanwhile.
+    """The drive of an instance by one slot, which others join: they hand over what their bodies made, or report meanwhile.
+
+    What is handed over rides in the drive's own commit, so the store is told once. A slot that handed something over waits
+    for that commit; when the drive ends without it, the slot reports, as if there had been no drive.
 
     Args:
         others: how many other slots of the worker have a task of the instance now.
+        claims: whether the worker will claim one of these tasks as soon as it can; it looks for them.
+        rests: is told of a drive that begins (1) or ends (-1) to wait for others, and needs no slot meanwhile.
     """
 
-    __slots__ = ("_again", "_changed", "_joined", "_others", "_reporting")
+    __slots__ = (
+        "_again", "_answers", "_changed", "_claims", "_closed", "_expects", "_handed", "_joined", "_notify", "_others",
+        "_reporting", "_rests",
+    )  # fmt: skip
 
-    def __init__(self, others: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        others: Callable[[], int],
+        *,
+        claims: Callable[[Sequence[TaskRecord]], bool] = lambda _: False,
+        rests: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self._others = others
+        self._claims = claims
+        self._rests = rests
         self._again = True
         self._joined = False
+        self._expects = False
+        self._closed = False
         self._reporting = 0
         self._changed = asyncio.Event()
+        self._notify: Callable[[], None] | None = None
+        self._handed: list[InboxEntry] = []
+        self._answers: dict[str, asyncio.Future[bool]] = {}
+        """Whether what was handed over counts, by the id of its task."""
+
+    # --- for slots ----------------------------------------------------------------------------------------------------
 
     @contextmanager
     def joined(self) -> Generator[None, None, None]:
@@ -48,15 +74,18 @@ class JoinedDrive:
             self._again = self._joined = True
             self._changed.set()
 
-    def is_expected(self) -> bool:
-        """Whether a report for the instance may come soon: a slot has a task of it, or had one a moment ago."""
-        joined, self._joined = self._joined, False
-        return joined or self._reporting > 0 or self._others() > 0
-
-    def take_reported(self) -> bool:
-        """Whether others have reported since this was asked last; whoever asks reads the inbox next."""
-        again, self._again = self._again, False
-        return again
+    def hand(self, entry: InboxEntry) -> "asyncio.Future[bool]":
+        """Give the drive what a body made: True when that is durable, False when the drive has ended without it."""
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        if self._closed or entry.key is None:
+            answer.set_result(False)
+            return answer
+        self._answers[entry.key] = answer
+        self._handed.append(entry)
+        self._changed.set()
+        if self._notify is not None:
+            self._notify()
+        return answer
 
     @property
     def is_wanted(self) -> bool:
@@ -71,11 +100,65 @@ class JoinedDrive:
 
     async def is_next(self) -> bool:
         """Whether to drive (again); waits for the reports that are being written."""
-        while not self._again and self._reporting:
+        while not self._again and not self._handed and self._reporting:
             self._changed.clear()
             await self._changed.wait()
         again, self._again = self._again, False
+        return again or bool(self._handed)
+
+    def close(self) -> None:
+        """The drive has ended: what was handed over and is in no commit does not count."""
+        self._closed = True
+        answers, self._answers = self._answers, {}
+        for answer in answers.values():
+            if not answer.done():
+                answer.set_result(False)
+
+    # --- for the engine -----------------------------------------------------------------------------------------------
+
+    def listen(self, notify: Callable[[], None] | None) -> None:
+        """Call `notify` whenever something is handed over; None ends that."""
+        self._notify = notify
+
+    def is_expected(self) -> bool:
+        """Whether something may come soon: a slot has a task of the instance, had one a moment ago, or gets one next."""
+        soon = self._joined or self._expects
+        self._joined = self._expects = False
+        return soon or self._reporting > 0 or self._others() > 0
+
+    def take_reported(self) -> bool:
+        """Whether others have reported since this was asked last; whoever asks reads the inbox next."""
+        again, self._again = self._again, False
         return again
+
+    def has_handed(self) -> bool:
+        """Whether there is something that `take_handed` would give."""
+        return bool(self._handed)
+
+    def take_handed(self) -> list[InboxEntry]:
+        """What was handed over since this was asked last."""
+        handed, self._handed = self._handed, []
+        return handed
+
+    def committed(self, task_ids: Sequence[str]) -> None:
+        """What was handed over for these tasks counts."""
+        for task_id in task_ids:
+            answer = self._answers.pop(task_id, None)
+            if answer is not None and not answer.done():
+                answer.set_result(True)
+
+    def queued(self, tasks: Sequence[TaskRecord]) -> None:
+        """The drive has put tasks into the queue."""
+        self._expects = self._claims(tasks) or self._expects
+
+    @contextmanager
+    def resting(self) -> Generator[None, None, None]:
+        """The drive only waits for others, and leaves its slot to them."""
+        self._rests(1)
+        try:
+            yield
+        finally:
+            self._rests(-1)
 
 
 @final

@@ -120,8 +120,10 @@ class Worker:
         self._members: Counter[UUID] = Counter()
         """How many slots have a task of an instance."""
         self._drives: dict[UUID, JoinedDrive] = {}
-        self._lookouts = Lookouts(self._lease_us // 2)
         """The instances that slots of this worker drive."""
+        self._resting = 0
+        """Drives that only wait for tasks of their instances, and take no slot."""
+        self._lookouts = Lookouts(self._lease_us // 2)
         self._reporter = Reporter(self._store, self._clock)
         self._news = asyncio.Event()
         self._has_backlog = False
@@ -240,17 +242,22 @@ class Worker:
             except PersistenceError as exc:
                 _LOGGER.warning("the worker cannot look for tasks; it tries again: %s", exc)
                 claimed, until = False, self._clock.now_us() + self._poll_us
-            if not claimed or len(self._slots) >= self._concurrency:
+            if not claimed or self._free <= 0:
                 await self._rest(until)
+
+    @property
+    def _free(self) -> int:
+        """How many more tasks may begin; drives that rest take no slot, but never more of them than there are slots."""
+        return self._concurrency - len(self._slots) + min(self._resting, self._concurrency)
 
     async def _gather_slots(self) -> None:
         """Where more tasks lie there than slots are free, let a few more become free before the store is asked."""
-        if self._has_backlog and (self._concurrency - len(self._slots)) * _FEW < self._concurrency:
+        if self._has_backlog and self._free * _FEW < self._concurrency:
             await self._clock.sleep_us(_GATHER_US)
 
     async def _claim(self) -> bool:
         """Claim as many tasks as there are free slots, and begin them; whether there were any."""
-        free = self._concurrency - len(self._slots)
+        free = self._free
         if free <= 0:
             return False
         now = self._clock.now_us()
@@ -294,7 +301,7 @@ class Worker:
     async def _next_us(self) -> int:
         """When to look again, unless somebody tells of work before: a delayed task, a lease that runs out, the poll."""
         poll = self._clock.now_us() + self._poll_us
-        if len(self._slots) >= self._concurrency:
+        if self._free <= 0:
             return poll
         due = await self._store.next_task_us(self._queues)
         if due is not None and due <= self._clock.now_us():
@@ -363,24 +370,25 @@ class Worker:
         await self._drive(slot, entry, died=False)
 
     async def _drive(self, slot: Slot, entry: InboxEntry | None, *, died: bool) -> None:
-        """Report, and drive the instance; where another slot does that already, it is told that there is more.
+        """Report, and drive the instance; where another slot does that already, it is given what there is.
 
-        That slot's own task stands for the drive until all of it is done, so this one's may go with the report.
+        That slot's own task stands for the drive until all of it is done, so this one's may go with the result.
         """
         task = slot.task
         drive = self._drives.get(task.workflow_id)
         if drive is not None:
-            with drive.joined():
-                await self._report(TaskReport(task.task_id, task.lease_epoch, entry), task)
+            await self._join(drive, slot, entry)
             return
-        drive = self._drives[task.workflow_id] = JoinedDrive(lambda: self._members[task.workflow_id] - 1)
+        drive = self._drives[task.workflow_id] = JoinedDrive(
+            lambda: self._members[task.workflow_id] - 1, claims=self._claims_soon, rests=self._rests
+        )
         after = After.MORE
         try:
             if entry is not None:
                 report = TaskReport(task.task_id, task.lease_epoch, entry, drives=True)
                 if not await self._report(report, task) and not drive.is_wanted:
                     return
-            while after is not After.ENDED and await drive.is_next():
+            while after is After.MORE and await drive.is_next():
                 after = await self._drive_once(task, drive, died=died)
                 died = False
         except asyncio.CancelledError:
@@ -388,9 +396,44 @@ class Worker:
             raise
         finally:
             del self._drives[task.workflow_id]
+            drive.close()
         if after is After.BUSY and await self._is_lookout(task):
             return
         await self._reporter.report(TaskReport(task.task_id, task.lease_epoch))
+
+    async def _join(self, drive: JoinedDrive, slot: Slot, entry: InboxEntry | None) -> None:
+        """Let the drive of another slot take what the body made."""
+        task = slot.task
+        if entry is not None and slot.remote is not None and slot.remote.is_done and not slot.lost:
+            answer = drive.hand(entry)
+            try:
+                if await asyncio.shield(answer):
+                    return
+            except asyncio.CancelledError:
+                await asyncio.wait((answer,))
+                if not answer.result():
+                    await self._report(TaskReport(task.task_id, task.lease_epoch, entry), task)
+                raise
+            await self._drive(slot, entry, died=False)  # the drive has ended without it: somebody takes its place
+            return
+        with drive.joined():
+            await self._report(TaskReport(task.task_id, task.lease_epoch, entry), task)
+
+    def _claims_soon(self, tasks: Sequence[TaskRecord]) -> bool:
+        """Whether this worker will claim one of these tasks as soon as it can."""
+        now = self._clock.now_us()
+        is_served = not self._stopping and any(
+            task.available_us <= now and (not self._queues or task.queue in self._queues) for task in tasks
+        )
+        if is_served:
+            self._news.set()
+        return is_served
+
+    def _rests(self, change: int) -> None:
+        """A drive has begun, or ended, to wait for others."""
+        self._resting += change
+        if change > 0:
+            self._news.set()
 
     async def _is_lookout(self, task: TaskRecord) -> bool:
         """The holder takes what came, unless it has died or lost the server: one task stays to look a lease later."""
