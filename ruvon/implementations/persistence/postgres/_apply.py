@@ -18,6 +18,7 @@ from ruvon.implementations.persistence.postgres import _sending
 from ruvon.implementations.persistence.postgres import _statements as sql
 from ruvon.implementations.persistence.postgres._driver import Connection
 from ruvon.implementations.persistence.postgres._forget import forget
+from ruvon.implementations.persistence.postgres._holds import TASKS
 from ruvon.implementations.persistence.postgres._instances import (
     Group,
     Ids,
@@ -41,6 +42,8 @@ _ROW_NUMBERS: Final = (0, 1, 2, 5, 6, 7, 12, 13, 15)
 _LOG_COLUMNS: Final = 15
 _ROW_WORDS: Final = (8, 14)
 _LOG_NUMBERS: Final = (0, 1, 2, 3, 7, 8)
+_TASK_COLUMNS: Final = 17
+_TASK_NUMBERS: Final = (0, 6, 7, 9, 12, 13, 14)
 _LOG_WORDS: Final = (4, 5, 6, 13)
 
 
@@ -79,8 +82,14 @@ class Item:
             and made.digest is None
             and not made.drop_log
             and not made.forget_before
-            and not (made.sent or made.tasks or made.definitions or made.created or made.schedules)
+            and not (made.sent or made.definitions or made.created or made.schedules)
+            and not (made.tasks and made.tasks_done and self._puts_back())
         )
+
+    def _puts_back(self) -> bool:
+        """Whether a task is both done and new, which takes two statements."""
+        done = set(self.transition.tasks_done)
+        return any(task.task_id in done for task in self.transition.tasks)
 
     def is_lone(self, stored: Collection[bytes]) -> bool:
         """Whether it only creates one instance, of a definition that is stored."""
@@ -116,7 +125,7 @@ async def apply_batch(connection: Connection, batch: Sequence[Item], ids: Ids, t
     """
     await _give_ids(connection, batch, ids)
     if all(item.is_plain() for item in batch):
-        held = await _advance(connection, batch)
+        held = await _advance(connection, batch, target)
         return [None if item.transition.key in held else await _why_not(connection, item.transition) for item in batch]
     if all(item.is_lone(ids.stored) for item in batch):
         groups = [Group(item.transition.created, left_alone=False) for item in batch]
@@ -150,16 +159,29 @@ async def _why_not(connection: Connection, transition: Transition) -> Persistenc
     return (StaleWorkflowError if found else WorkflowNotFoundError)(transition.workflow_id)
 
 
-async def _advance(connection: Connection, batch: Sequence[Item]) -> set[int]:
-    """Rows and log entries; the keys of the transitions whose guard held."""
+async def _advance(connection: Connection, batch: Sequence[Item], target: Target | None) -> set[int]:
+    """Rows, log entries, and new tasks where a target is given; the keys of the transitions whose guard held."""
     rows = _bound([_row(item) for item in batch], _ROW_COLUMNS, _ROW_NUMBERS, _ROW_WORDS)
     entries = _bound([row for item in batch for row in _entries(item)], _LOG_COLUMNS, _LOG_NUMBERS, _LOG_WORDS)
     transitions = [item.transition for item in batch]
-    if any(made.snapshot is not None or made.consumed or made.tasks_done or made.outbox for made in transitions):
-        found = await connection.fetch(sql.ADVANCE_MORE, *rows, *entries, *_beside(transitions))
+    if any(_has_more(made, target) for made in transitions):
+        found = await connection.fetch(
+            sql.ADVANCE_MORE, *rows, *entries, *_beside(transitions), *_new_tasks(transitions, target)
+        )
     else:
         found = await connection.fetch(sql.ADVANCE, *rows, *entries)
     return {row["key"] for row in found}
+
+
+def _has_more(made: Transition, target: Target | None) -> bool:
+    has_tasks = target is not None and bool(made.tasks)
+    return made.snapshot is not None or bool(made.consumed or made.tasks_done or made.outbox) or has_tasks
+
+
+def _new_tasks(transitions: Sequence[Transition], target: Target | None) -> list[Sequence[object] | str]:
+    """What `ADVANCE_MORE` is told of new tasks, and of whom to tell; none where no target is given."""
+    found = [(made.key, *_sending.task_row(task)) for made in transitions for task in made.tasks] if target else []
+    return [*_bound(found, _TASK_COLUMNS, _TASK_NUMBERS), target.channel if target else "", TASKS]
 
 
 def _beside(transitions: Sequence[Transition]) -> list[Sequence[object]]:
@@ -210,7 +232,7 @@ async def _apply(connection: Connection, batch: Sequence[Item], ids: Ids, target
     for item in moving:
         if item.transition.drop_log:
             await _drop_history(connection, heads[item.transition.key])
-    if moving and len(await _advance(connection, moving)) != len(moving):
+    if moving and len(await _advance(connection, moving, None)) != len(moving):
         raise PersistenceError("a locked row was changed by somebody else")
     await _redefine(connection, [item.transition for item in moving])
     await _sending.write_beside(connection, [item.transition for item in standing if item.creates])

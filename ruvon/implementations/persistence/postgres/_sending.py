@@ -11,7 +11,7 @@ from ruvon.implementations.persistence.postgres._holds import TASKS
 from ruvon.implementations.persistence.postgres._instances import columns, insert_definitions
 from ruvon.providers.persistence import InboxEntry, ScheduleRecord, TaskRecord, Transition
 
-__all__ = ["append", "lock_schedule", "send", "write_beside", "write_schedule", "write_tasks"]
+__all__ = ["append", "lock_schedule", "send", "task_row", "write_beside", "write_schedule", "write_tasks"]
 
 _SCHEDULE_COLUMNS = (
     "schedule_id", "workflow_type", "cron", "timezone", "data", "version", "overlap", "catch_up", "paused", "next_us",
@@ -24,7 +24,7 @@ async def write_tasks(connection: Connection, transitions: Sequence[Transition],
     """Queue tasks."""
     tasks = {task.task_id: task for made in transitions for task in made.tasks}
     if tasks:
-        rows = columns([_task_row(task) for task in tasks.values()], 16)
+        rows = columns([task_row(task) for task in tasks.values()], 16)
         await connection.execute(sql.INSERT_TASKS, *rows, channel, TASKS)
 
 
@@ -84,7 +84,8 @@ async def write_schedule(connection: Connection, record: ScheduleRecord) -> None
     await connection.execute(_queries.PUT_SCHEDULE, *(values[name] for name in _SCHEDULE_COLUMNS))
 
 
-def _task_row(task: TaskRecord) -> tuple[object, ...]:
+def task_row(task: TaskRecord) -> tuple[object, ...]:
+    """The columns of a task, in the order of the statements."""
     return (
         task.task_id,
         str(task.workflow_id),

@@ -43,7 +43,8 @@ logged AS (
 )
 SELECT key FROM moved"""
 
-# The same with full states, messages that were consumed, tasks that are done, and events.
+# The same with full states, messages that were consumed, tasks that are done, events, and new tasks. Idle workers are told
+# with the commit. No task is both done and new (see `Item.is_plain`).
 ADVANCE_MORE: Final = """
 WITH given AS (
     SELECT * FROM unnest(
@@ -95,8 +96,29 @@ told AS (
     FROM unnest($38::text::bigint[], $39::text[], $40::bytea[], $41::text::bigint[], $42::text[], $43::text[])
          WITH ORDINALITY AS o (key, topic, payload, at_us, workflow_id, name, place)
     JOIN moved m ON m.key = o.key ORDER BY o.place
+),
+queued AS (
+    INSERT INTO tasks
+        (task_id, workflow_id, kind, activation, queue, available_us, priority, payload, attempt, status, worker_id,
+         lease_epoch, lease_us, crashes, progress, concurrency_key)
+    SELECT q.task_id, q.workflow_id, q.kind, q.activation, q.queue, q.available_us, q.priority, q.payload, q.attempt,
+           q.status, q.worker_id, q.lease_epoch, q.lease_us, q.crashes, q.progress, q.concurrency_key
+    FROM unnest(
+        $44::text::bigint[], $45::text[], $46::text[], $47::text[], $48::text[], $49::text[], $50::text::bigint[],
+        $51::text::bigint[], $52::bytea[], $53::text::bigint[], $54::text[], $55::text[], $56::text::bigint[],
+        $57::text::bigint[], $58::text::bigint[], $59::bytea[], $60::text[]
+    ) AS q (key, task_id, workflow_id, kind, activation, queue, available_us, priority, payload, attempt, status,
+            worker_id, lease_epoch, lease_us, crashes, progress, concurrency_key)
+    JOIN moved m ON m.key = q.key
+    ON CONFLICT (task_id) DO UPDATE SET
+        available_us = excluded.available_us, attempt = excluded.attempt, status = excluded.status,
+        payload = excluded.payload
+    RETURNING 1
+),
+announced AS (
+    SELECT pg_notify($61::text, $62::text) FROM (SELECT count(*) AS number FROM queued) AS all_of_them WHERE number > 0
 )
-SELECT key FROM moved"""
+SELECT key, (SELECT count(*) FROM announced) AS told FROM moved"""
 
 # The rows of a batch that writes more than steps, locked in one order, so that two batches never wait for each other.
 HEADS: Final = """
@@ -187,7 +209,7 @@ told AS (
 )
 SELECT a.seq, a.workflow_id, (SELECT count(*) FROM told) AS told FROM appended a ORDER BY a.seq"""
 
-# Idle workers are told with the commit.
+# Tasks beside new instances; idle workers are told with the commit.
 INSERT_TASKS: Final = """
 WITH queued AS (
     INSERT INTO tasks
