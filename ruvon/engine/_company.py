@@ -40,8 +40,12 @@ class Company(Protocol):
         """These tasks are out of the queue, durably; what was handed over for them counts."""
         ...
 
+    def adopt(self, tasks: Sequence[TaskRecord]) -> None:
+        """Claim those of the tasks, about to be committed, that they begin as soon as that is durable."""
+        ...
+
     def queued(self, tasks: Sequence[TaskRecord]) -> None:
-        """The drive has put tasks into the queue, which they may claim next."""
+        """The tasks are in the queue, durably: those that were adopted begin, others may be claimed next."""
         ...
 
     def resting(self) -> AbstractContextManager[None]:

@@ -380,7 +380,7 @@ class Drive:
         if transition.tasks:
             if self._company is not None:
                 self._company.queued(transition.tasks)
-            await run.services.execution.tasks_added(transition.tasks)
+            await run.services.execution.tasks_added([task for task in transition.tasks if task.worker_id is None])
         if run.notices is not None:
             await run.notices.send()
 
@@ -398,6 +398,8 @@ class Drive:
     def _begin(self) -> Transition:
         """What has happened, as a transition to commit."""
         transition = build_transition(self.run)
+        if transition.tasks and self._company is not None:
+            self._company.adopt(transition.tasks)
         self._built += 1
         return transition
 

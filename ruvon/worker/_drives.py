@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from enum import Enum, auto
-from typing import final
+from typing import Protocol, final
 from uuid import UUID
 
 from ruvon.providers import InboxEntry, TaskRecord
 
-__all__ = ["After", "JoinedDrive", "Lookouts"]
+__all__ = ["After", "Host", "JoinedDrive", "Lookouts"]
 
 
 class After(Enum):
@@ -22,6 +22,25 @@ class After(Enum):
     """Somebody else drives it, who takes what came."""
 
 
+class Host(Protocol):
+    """The worker whose slots drive."""
+
+    def adopt(self, tasks: Sequence[TaskRecord], streak: int, /) -> bool:
+        """Claim those of new tasks that it begins as soon as they are durable; whether there were any.
+
+        `streak` says for how many commits in a row it has adopted tasks of the same drive.
+        """
+        ...
+
+    def begin_adopted(self, tasks: Sequence[TaskRecord], /) -> None:
+        """Begin those of them that were adopted; they are durable now."""
+        ...
+
+    def rests(self, change: int, /) -> None:
+        """A drive has begun (1) or ended (-1) to wait for others, and takes no slot meanwhile."""
+        ...
+
+
 @final
 class JoinedDrive:
     """The drive of an instance by one slot, which others join: they hand over what their bodies made, or report meanwhile.
@@ -31,28 +50,20 @@ class JoinedDrive:
 
     Args:
         others: how many other slots of the worker have a task of the instance now.
-        claims: whether the worker will claim one of these tasks as soon as it can; it looks for them.
-        rests: is told of a drive that begins (1) or ends (-1) to wait for others, and needs no slot meanwhile.
+        host: the worker, which adopts tasks, and lends a drive's slot to others while the drive only waits.
     """
 
     __slots__ = (
-        "_again", "_answers", "_changed", "_claims", "_closed", "_expects", "_handed", "_joined", "_notify", "_others",
-        "_reporting", "_rests",
+        "_again", "_answers", "_changed", "_closed", "_handed", "_host", "_joined", "_notify", "_others", "_reporting",
+        "_streak",
     )  # fmt: skip
 
-    def __init__(
-        self,
-        others: Callable[[], int],
-        *,
-        claims: Callable[[Sequence[TaskRecord]], bool] = lambda _: False,
-        rests: Callable[[int], None] = lambda _: None,
-    ) -> None:
+    def __init__(self, others: Callable[[], int], host: Host) -> None:
         self._others = others
-        self._claims = claims
-        self._rests = rests
+        self._host = host
         self._again = True
         self._joined = False
-        self._expects = False
+        self._streak = 0
         self._closed = False
         self._reporting = 0
         self._changed = asyncio.Event()
@@ -121,10 +132,9 @@ class JoinedDrive:
         self._notify = notify
 
     def is_expected(self) -> bool:
-        """Whether something may come soon: a slot has a task of the instance, had one a moment ago, or gets one next."""
-        soon = self._joined or self._expects
-        self._joined = self._expects = False
-        return soon or self._reporting > 0 or self._others() > 0
+        """Whether a report may come soon: a slot has a task of the instance, or had one a moment ago."""
+        joined, self._joined = self._joined, False
+        return joined or self._reporting > 0 or self._others() > 0
 
     def take_reported(self) -> bool:
         """Whether others have reported since this was asked last; whoever asks reads the inbox next."""
@@ -147,18 +157,22 @@ class JoinedDrive:
             if answer is not None and not answer.done():
                 answer.set_result(True)
 
+    def adopt(self, tasks: Sequence[TaskRecord]) -> None:
+        """Claim those of the tasks that the worker begins as soon as they are committed."""
+        self._streak = self._streak + 1 if self._host.adopt(tasks, self._streak) else 0
+
     def queued(self, tasks: Sequence[TaskRecord]) -> None:
-        """The drive has put tasks into the queue."""
-        self._expects = self._claims(tasks) or self._expects
+        """Begin those that were adopted."""
+        self._host.begin_adopted(tasks)
 
     @contextmanager
     def resting(self) -> Generator[None, None, None]:
         """The drive only waits for others, and leaves its slot to them."""
-        self._rests(1)
+        self._host.rests(1)
         try:
             yield
         finally:
-            self._rests(-1)
+            self._host.rests(-1)
 
 
 @final

@@ -57,6 +57,8 @@ _REAP_US: Final = 1_000_000
 """So often at least a worker with free slots looks for what dead ones had."""
 _REAPED: Final = 500
 """So much of it is taken in one transaction."""
+_STREAK: Final = 16
+"""So many commits in a row a drive keeps the slots for its own tasks while others wait."""
 _SOON_US: Final = 1_000_000
 """So much later a task is due again over which the store failed."""
 
@@ -123,6 +125,13 @@ class Worker:
         """The instances that slots of this worker drive."""
         self._resting = 0
         """Drives that only wait for tasks of their instances, and take no slot."""
+        self._claims_itself = False
+        self._adopted: dict[str, TaskRecord] = {}
+        """Tasks that were claimed in the commit that queues them, until it is durable."""
+        self._limited: frozenset[str] = frozenset()
+        """Queues with limits, which only the store can keep; looked up as often as leases are."""
+        self._least_priority = 0
+        """The priority of the last task of the last claim: what is left in the queue has no higher one."""
         self._lookouts = Lookouts(self._lease_us // 2)
         self._reporter = Reporter(self._store, self._clock)
         self._news = asyncio.Event()
@@ -263,10 +272,13 @@ class Worker:
         now = self._clock.now_us()
         if now - self._reaped_us >= min(self._lease_us // 3, _REAP_US):
             await self._reap(now)
+            self._limited = frozenset(load.limits.queue for load in await self._store.queue_loads())
+            self._claims_itself = True
         found = await self._store.claim_tasks(
             self.worker_id, queues=self._queues, limit=free, lease_us=self._lease_us, now_us=now
         )
         self._has_backlog = len(found) == free
+        self._least_priority = min((task.priority for task in found), default=0)
         for task in found:
             self._begin(task)
         return bool(found)
@@ -379,9 +391,7 @@ class Worker:
         if drive is not None:
             await self._join(drive, slot, entry)
             return
-        drive = self._drives[task.workflow_id] = JoinedDrive(
-            lambda: self._members[task.workflow_id] - 1, claims=self._claims_soon, rests=self._rests
-        )
+        drive = self._drives[task.workflow_id] = JoinedDrive(lambda: self._members[task.workflow_id] - 1, self)
         after = After.MORE
         try:
             if entry is not None:
@@ -419,17 +429,42 @@ class Worker:
         with drive.joined():
             await self._report(TaskReport(task.task_id, task.lease_epoch, entry), task)
 
-    def _claims_soon(self, tasks: Sequence[TaskRecord]) -> bool:
-        """Whether this worker will claim one of these tasks as soon as it can."""
-        now = self._clock.now_us()
-        is_served = not self._stopping and any(
-            task.available_us <= now and (not self._queues or task.queue in self._queues) for task in tasks
-        )
-        if is_served:
-            self._news.set()
-        return is_served
+    # --- what drives of this worker queue --------------------------------------------------------------------------
 
-    def _rests(self, change: int) -> None:
+    def adopt(self, tasks: Sequence[TaskRecord], streak: int, /) -> bool:
+        """Claim new tasks in the commit that queues them, as far as slots are free; the drive's own is about to be.
+
+        Not where others wait with more right: those of a higher priority, or, after many in a row, anybody.
+        """
+        if not self._claims_itself or self._stopping or (self._has_backlog and streak >= _STREAK):
+            return False
+        now = self._clock.now_us()
+        free = 1 + max(self._free - len(self._adopted), 0)  # one takes the drive's own slot, which waits for it
+        adopted = [task for task in tasks if self._may_adopt(task, now)][:free]
+        for task in adopted:
+            task.status, task.worker_id, task.lease_epoch = TaskStatus.CLAIMED, self.worker_id, 1
+            task.lease_us = now + self._lease_us
+            self._adopted[task.task_id] = task
+        return bool(adopted)
+
+    def _may_adopt(self, task: TaskRecord, now_us: int) -> bool:
+        return (
+            task.kind is TaskKind.STEP
+            and task.attempt == 1
+            and task.available_us <= now_us
+            and (not self._queues or task.queue in self._queues)
+            and task.queue not in self._limited
+            and not (self._has_backlog and task.priority < self._least_priority)
+        )
+
+    def begin_adopted(self, tasks: Sequence[TaskRecord], /) -> None:
+        """Begin what was adopted and is durable now."""
+        if not self._stopping:
+            for task in tasks:
+                if self._adopted.pop(task.task_id, None) is not None:
+                    self._begin(task)
+
+    def rests(self, change: int, /) -> None:
         """A drive has begun, or ended, to wait for others."""
         self._resting += change
         if change > 0:
@@ -518,6 +553,15 @@ class Worker:
                 slot.stop()
             left = [slot.work for slot in self._slots.values() if slot.work is not None]
             await asyncio.wait(left, timeout=_STOP_AGAIN_S)
+        if self._adopted:
+            await self._release([TaskClaim(task.task_id, task.lease_epoch) for task in self._adopted.values()])
+
+    async def _release(self, claims: Sequence[TaskClaim]) -> None:
+        """Let others have at once what is not begun any more; a store that fails now lets the leases run out."""
+        try:
+            await self._store.release_tasks(claims)
+        except PersistenceError as exc:
+            _LOGGER.warning("%d tasks could not be given back: %s", len(claims), exc)
 
     # --- for the pulse ------------------------------------------------------------------------------------------------
 

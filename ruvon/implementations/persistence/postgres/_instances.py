@@ -27,10 +27,10 @@ _INSTANCE_COLUMNS: Final = 30
 class Ids:
     """Ids of log entries and snapshots, taken from the sequences in blocks: rows are chained before they are written."""
 
-    def __init__(self) -> None:
+    def __init__(self, stored: set[bytes] | None = None) -> None:
         self._logs: deque[int] = deque()
         self._snapshots: deque[int] = deque()
-        self.stored: set[bytes] = set()
+        self.stored = set[bytes]() if stored is None else stored
         """Digests of definitions that are known to be in the database, where they stay for good."""
 
     async def reserve(self, connection: Connection, *, logs: int, snapshots: int, exactly: bool = False) -> None:
