@@ -1,10 +1,10 @@
 """What the drive of an instance is told by others of its process that work for the same instance."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from ruvon.providers import InboxEntry, TaskRecord
+from ruvon.providers import InboxEntry, Transition
 
 __all__ = ["Company"]
 
@@ -36,16 +36,16 @@ class Company(Protocol):
         """What was handed over since this was asked last, in its order; each has no number of the store's."""
         ...
 
-    def committed(self, task_ids: Sequence[str]) -> None:
-        """These tasks are out of the queue, durably; what was handed over for them counts."""
+    def prepare(self, transition: Transition) -> None:
+        """Change what a transition, about to be committed, does to the queue.
+
+        They may claim new tasks, which they begin as soon as those are durable. The task that stands for the drive stays in
+        the queue while there may be more to do, and goes with the end of the instance.
+        """
         ...
 
-    def adopt(self, tasks: Sequence[TaskRecord]) -> None:
-        """Claim those of the tasks, about to be committed, that they begin as soon as that is durable."""
-        ...
-
-    def queued(self, tasks: Sequence[TaskRecord]) -> None:
-        """The tasks are in the queue, durably: those that were adopted begin, others may be claimed next."""
+    def committed(self, transition: Transition) -> None:
+        """It is durable: what was handed over and is in it counts, and tasks that were claimed in it begin."""
         ...
 
     def resting(self) -> AbstractContextManager[None]:

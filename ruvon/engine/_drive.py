@@ -378,8 +378,6 @@ class Drive:
         """Tell the executor of new tasks, and observers of what happened."""
         run = self.run
         if transition.tasks:
-            if self._company is not None:
-                self._company.queued(transition.tasks)
             await run.services.execution.tasks_added([task for task in transition.tasks if task.worker_id is None])
         if run.notices is not None:
             await run.notices.send()
@@ -398,8 +396,8 @@ class Drive:
     def _begin(self) -> Transition:
         """What has happened, as a transition to commit."""
         transition = build_transition(self.run)
-        if transition.tasks and self._company is not None:
-            self._company.adopt(transition.tasks)
+        if self._company is not None:
+            self._company.prepare(transition)
         self._built += 1
         return transition
 
@@ -407,8 +405,8 @@ class Drive:
         """It is durable."""
         committed(self.run, transition)
         self._committed += 1
-        if transition.tasks_done and self._company is not None:
-            self._company.committed(transition.tasks_done)
+        if self._company is not None:
+            self._company.committed(transition)
 
     def _tell(self, transition: Transition) -> None:
         """What a durable transition sets off."""

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import Enum, auto
 from typing import Protocol, final
 from uuid import UUID
 
-from ruvon.providers import InboxEntry, TaskRecord
+from ruvon.models import WorkflowStatus
+from ruvon.providers import InboxEntry, TaskKind, TaskRecord, Transition
 
 __all__ = ["After", "Host", "JoinedDrive", "Lookouts"]
 
@@ -49,20 +51,25 @@ class JoinedDrive:
     for that commit; when the drive ends without it, the slot reports, as if there had been no drive.
 
     Args:
+        task: the claimed task that stands for the drive.
         others: how many other slots of the worker have a task of the instance now.
         host: the worker, which adopts tasks, and lends a drive's slot to others while the drive only waits.
     """
 
     __slots__ = (
-        "_again", "_answers", "_changed", "_closed", "_handed", "_host", "_joined", "_notify", "_others", "_reporting",
-        "_streak",
+        "_again", "_answers", "_changed", "_closed", "_handed", "_has_told", "_host", "_is_gone", "_joined", "_notify",
+        "_others", "_reporting", "_streak", "_task",
     )  # fmt: skip
 
-    def __init__(self, others: Callable[[], int], host: Host) -> None:
+    def __init__(self, task: TaskRecord, others: Callable[[], int], host: Host) -> None:
+        self._task = task
         self._others = others
         self._host = host
         self._again = True
         self._joined = False
+        self._is_gone = False
+        self._has_told = False
+        """Other instances were sent messages, and are woken when the drive has ended: its task stays until then."""
         self._streak = 0
         self._closed = False
         self._reporting = 0
@@ -97,6 +104,11 @@ class JoinedDrive:
         if self._notify is not None:
             self._notify()
         return answer
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the task that stands for the drive has left the queue with the end of the instance."""
+        return self._is_gone
 
     @property
     def is_wanted(self) -> bool:
@@ -150,20 +162,34 @@ class JoinedDrive:
         handed, self._handed = self._handed, []
         return handed
 
-    def committed(self, task_ids: Sequence[str]) -> None:
-        """What was handed over for these tasks counts."""
-        for task_id in task_ids:
-            answer = self._answers.pop(task_id, None)
-            if answer is not None and not answer.done():
-                answer.set_result(True)
+    def prepare(self, transition: Transition) -> None:
+        """Claim new tasks that the worker begins itself, and keep the drive's own task as long as it is needed."""
+        own = self._task
+        if transition.tasks:
+            self._streak = self._streak + 1 if self._host.adopt(transition.tasks, self._streak) else 0
+        self._has_told = self._has_told or bool(transition.sent)
+        if WorkflowStatus(transition.status).is_terminal and not self._has_told:
+            if own.task_id not in transition.tasks_done:
+                transition.tasks_done = (*transition.tasks_done, own.task_id)
+        elif own.task_id in transition.tasks_done:
+            transition.tasks_done = tuple(task_id for task_id in transition.tasks_done if task_id != own.task_id)
+            transition.tasks = (*transition.tasks, _wake(own))
 
-    def adopt(self, tasks: Sequence[TaskRecord]) -> None:
-        """Claim those of the tasks that the worker begins as soon as they are committed."""
-        self._streak = self._streak + 1 if self._host.adopt(tasks, self._streak) else 0
+    def committed(self, transition: Transition) -> None:
+        """What was handed over and is in the transition counts; tasks that were claimed in it begin."""
+        for task_id in transition.tasks_done:
+            self._is_gone = self._is_gone or task_id == self._task.task_id
+            self._settle(task_id)
+        for task in transition.tasks:
+            if task.task_id == self._task.task_id:
+                self._settle(task.task_id)
+        if transition.tasks:
+            self._host.begin_adopted(transition.tasks)
 
-    def queued(self, tasks: Sequence[TaskRecord]) -> None:
-        """Begin those that were adopted."""
-        self._host.begin_adopted(tasks)
+    def _settle(self, task_id: str) -> None:
+        answer = self._answers.pop(task_id, None)
+        if answer is not None and not answer.done():
+            answer.set_result(True)
 
     @contextmanager
     def resting(self) -> Generator[None, None, None]:
@@ -173,6 +199,11 @@ class JoinedDrive:
             yield
         finally:
             self._host.rests(-1)
+
+
+def _wake(task: TaskRecord) -> TaskRecord:
+    """The claimed task of a step as one that stands for the drive: its body is not run again."""
+    return replace(task, kind=TaskKind.WAKE, payload=b"", crashes=0, progress=None, concurrency_key=None)
 
 
 @final

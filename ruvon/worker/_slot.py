@@ -36,6 +36,14 @@ class Slot:
         return TaskClaim(self.task.task_id, self.task.lease_epoch, progress)
 
     @property
+    def may_hand(self) -> bool:
+        """Whether the body has ended well under a claim that holds, so that a drive may record it with its own commit.
+
+        What is to be tried again, or has failed, is reported: the next attempt has the same task.
+        """
+        return self.remote is not None and self.remote.is_done and not self.lost
+
+    @property
     def has_news(self) -> bool:
         """Whether the body has told something since `claim` was called last; each call of `heartbeat` makes a new object."""
         return self.remote is not None and not self.driving and self.remote.progress is not self._told

@@ -12,6 +12,7 @@ import platform
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, Self, final
@@ -382,7 +383,7 @@ class Worker:
         await self._drive(slot, entry, died=False)
 
     async def _drive(self, slot: Slot, entry: InboxEntry | None, *, died: bool) -> None:
-        """Report, and drive the instance; where another slot does that already, it is given what there is.
+        """Drive the instance, with what the body made; where another slot does that already, it is given what there is.
 
         That slot's own task stands for the drive until all of it is done, so this one's may go with the result.
         """
@@ -391,43 +392,55 @@ class Worker:
         if drive is not None:
             await self._join(drive, slot, entry)
             return
-        drive = self._drives[task.workflow_id] = JoinedDrive(lambda: self._members[task.workflow_id] - 1, self)
-        after = After.MORE
+        drive = JoinedDrive(task, lambda: self._members[task.workflow_id] - 1, self)
+        self._drives[task.workflow_id] = drive
+        own = drive.hand(entry) if entry is not None and slot.may_hand else None
         try:
-            if entry is not None:
+            if entry is not None and own is None:
                 report = TaskReport(task.task_id, task.lease_epoch, entry, drives=True)
                 if not await self._report(report, task) and not drive.is_wanted:
                     return
+            after = await self._drive_on(task, drive, died=died)
+        finally:
+            del self._drives[task.workflow_id]
+            drive.close()
+            if (
+                own is not None and entry is not None and not own.result()
+            ):  # nobody took it: it is not lost all the same
+                await self._report(TaskReport(task.task_id, task.lease_epoch, entry, drives=True), task)
+        if not drive.is_gone and not (after is After.BUSY and await self._is_lookout(task)):
+            await self._reporter.report(TaskReport(task.task_id, task.lease_epoch))
+
+    async def _drive_on(self, task: TaskRecord, drive: JoinedDrive, *, died: bool) -> After:
+        """Drive the instance until nobody has anything more for it."""
+        after = After.MORE
+        try:
             while after is After.MORE and await drive.is_next():
                 after = await self._drive_once(task, drive, died=died)
                 died = False
         except asyncio.CancelledError:
             await drive.reported()  # this task still stands for what others report, and is given back behind that
             raise
-        finally:
-            del self._drives[task.workflow_id]
-            drive.close()
-        if after is After.BUSY and await self._is_lookout(task):
-            return
-        await self._reporter.report(TaskReport(task.task_id, task.lease_epoch))
+        return after
 
     async def _join(self, drive: JoinedDrive, slot: Slot, entry: InboxEntry | None) -> None:
         """Let the drive of another slot take what the body made."""
         task = slot.task
-        if entry is not None and slot.remote is not None and slot.remote.is_done and not slot.lost:
-            answer = drive.hand(entry)
-            try:
-                if await asyncio.shield(answer):
-                    return
-            except asyncio.CancelledError:
-                await asyncio.wait((answer,))
-                if not answer.result():
-                    await self._report(TaskReport(task.task_id, task.lease_epoch, entry), task)
-                raise
-            await self._drive(slot, entry, died=False)  # the drive has ended without it: somebody takes its place
+        report = TaskReport(task.task_id, task.lease_epoch, entry)
+        if entry is None or not slot.may_hand:
+            with drive.joined():
+                await self._report(report, task)
             return
-        with drive.joined():
-            await self._report(TaskReport(task.task_id, task.lease_epoch, entry), task)
+        answer = drive.hand(entry)
+        try:
+            counts = await asyncio.shield(answer)
+        except asyncio.CancelledError:
+            await asyncio.wait((answer,))
+            if not answer.result():
+                await self._report(report, task)
+            raise
+        if not counts:
+            await self._drive(slot, entry, died=False)  # the drive has ended without it: somebody takes its place
 
     # --- what drives of this worker queue --------------------------------------------------------------------------
 
@@ -462,7 +475,7 @@ class Worker:
         if not self._stopping:
             for task in tasks:
                 if self._adopted.pop(task.task_id, None) is not None:
-                    self._begin(task)
+                    self._begin(replace(task))  # the store may keep the one that was committed
 
     def rests(self, change: int, /) -> None:
         """A drive has begun, or ended, to wait for others."""

@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import Sequence
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from ruvon.builder import WorkflowBuilder
 from ruvon.implementations.persistence.memory import MemoryPersistenceProvider
-from ruvon.providers import SystemClock, TaskReport
+from ruvon.providers import SystemClock, TaskKind, TaskRecord, TaskReport, TaskStatus
+from ruvon.worker import Worker
 from ruvon.worker._drives import JoinedDrive
 from ruvon.worker._reporter import Reporter
 
@@ -32,7 +35,9 @@ def test_a_drive_is_not_given_back_before_what_joined_it_is_written() -> None:
 
     async def scenario() -> None:
         store, order = Slow(), list[str]()
-        drive, reporter = JoinedDrive(lambda: 0), Reporter(store, SystemClock())
+        task = TaskRecord("a", uuid4(), TaskKind.STEP, "s", status=TaskStatus.CLAIMED)
+        drive = JoinedDrive(task, lambda: 0, Worker(WorkflowBuilder(persistence_provider=store)))
+        reporter = Reporter(store, SystemClock())
 
         async def join() -> None:
             try:

@@ -15,6 +15,7 @@ import asyncpg
 
 from ruvon.implementations.persistence.postgres import _statements as sql
 from ruvon.implementations.persistence.postgres._driver import (
+    CLAIM_SETTINGS,
     DRIVER_ERRORS,
     OLDEST_SERVER,
     WRITER_SETTINGS,
@@ -68,6 +69,8 @@ class Database:
         self._holds: Holds | None = None
         self._reads: InstanceReads | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._claimer: Connection | None = None
+        self._claiming = asyncio.Lock()
         self._sessions: set[Session] = set()
         self._duties: WeakSet[PostgresDuty] = WeakSet()
         self._inbox_salt = 0
@@ -114,15 +117,17 @@ class Database:
 
     async def close(self) -> None:
         """Write what waits and release every connection; a second call is harmless."""
-        pool, writer, holds = self._pool, self._writer, self._holds
+        pool, writer, holds, claimer = self._pool, self._writer, self._holds, self._claimer
         elsewhere = self._is_elsewhere()
-        self._pool = self._writer = self._holds = self._reads = self._loop = None
+        self._pool = self._writer = self._holds = self._reads = self._loop = self._claimer = None
         if elsewhere:  # the loop that could close them properly is over; the server notices that they are gone
             return
         if writer is not None:
             await writer.close()
         if holds is not None:
             await holds.close()
+        if claimer is not None:
+            claimer.terminate()
         for session in list(self._sessions):
             session.abort()
         for duty in list(self._duties):
@@ -180,6 +185,21 @@ class Database:
         for pause_s in self._pauses():
             try:
                 return await self._open_pool().fetch(statement, *values)
+            except DRIVER_ERRORS as exc:
+                if not (is_transient(exc) or (is_in_doubt(exc) and not isinstance(exc, TimeoutError))):
+                    raise DatabaseServerError(self.db_url, describe(exc)) from exc
+            await asyncio.sleep(pause_s)
+        raise DatabaseServerError(self.db_url, "the connection was lost again and again; check the server")
+
+    async def _claim(self, statement: str, *values: object) -> list[asyncpg.Record]:
+        """Run a claim, on a connection that is there for claims; one whose answer is lost may be made again."""
+        self._open_holds()  # or it is not open
+        for pause_s in self._pauses():
+            try:
+                async with self._claiming:
+                    if self._claimer is None or self._claimer.is_closed():
+                        self._claimer = await self._connect_again(CLAIM_SETTINGS)
+                    return await self._claimer.fetch(statement, *values)
             except DRIVER_ERRORS as exc:
                 if not (is_transient(exc) or (is_in_doubt(exc) and not isinstance(exc, TimeoutError))):
                     raise DatabaseServerError(self.db_url, describe(exc)) from exc

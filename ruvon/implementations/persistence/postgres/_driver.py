@@ -16,6 +16,7 @@ except ImportError:
     raise MissingExtraError("postgres", "asyncpg") from None
 
 __all__ = [
+    "CLAIM_SETTINGS",
     "DRIVER_ERRORS",
     "WRITER_SETTINGS",
     "Connection",
@@ -60,7 +61,17 @@ WRITER_SETTINGS: Final = {
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",
 }
-"""What the connection of the group commits has beside."""
+"""What the connections of the group commits have beside."""
+
+CLAIM_SETTINGS: Final = {
+    # A claim takes the first tasks of an index. A plan that was made while few waited must not fetch and sort a backlog.
+    "enable_sort": "off",
+    "enable_bitmapscan": "off",
+    "enable_seqscan": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "jit": "off",
+}
+"""What the connection of the claims has beside."""
 
 
 class DatabaseServerError(PersistenceError):

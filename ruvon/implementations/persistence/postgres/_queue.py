@@ -40,7 +40,7 @@ class Queue(Limits):
         """Claim pending tasks that are due. A claim whose answer is lost with the connection runs out by itself."""
         if await self._has_limits(queues):
             return await self._claim_limited(worker_id, queues, limit, lease_us, now_us)
-        found = await self._all(sql.CLAIM, worker_id, now_us + lease_us, now_us, list(queues) or None, limit)
+        found = await self._claim(sql.CLAIM, worker_id, now_us + lease_us, now_us, list(queues) or None, limit)
         return sorted(map(rows.task, found), key=lambda task: (-task.priority, task.available_us))
 
     async def claim_task(self, task_id: str, worker_id: str, /, *, lease_us: int, now_us: int) -> TaskRecord | None:

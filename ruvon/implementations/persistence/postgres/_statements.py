@@ -111,12 +111,13 @@ queued AS (
             worker_id, lease_epoch, lease_us, crashes, progress, concurrency_key)
     JOIN moved m ON m.key = q.key
     ON CONFLICT (task_id) DO UPDATE SET
-        available_us = excluded.available_us, attempt = excluded.attempt, status = excluded.status,
-        payload = excluded.payload
-    RETURNING 1
+        kind = excluded.kind, available_us = excluded.available_us, attempt = excluded.attempt, status = excluded.status,
+        payload = excluded.payload, crashes = excluded.crashes, progress = excluded.progress
+    RETURNING status
 ),
 announced AS (
-    SELECT pg_notify($61::text, $62::text) FROM (SELECT count(*) AS number FROM queued) AS all_of_them WHERE number > 0
+    SELECT pg_notify($61::text, $62::text)
+    FROM (SELECT count(*) AS number FROM queued WHERE status = 'pending') AS waiting WHERE number > 0
 )
 SELECT key, (SELECT count(*) FROM announced) AS told FROM moved"""
 
@@ -220,8 +221,8 @@ WITH queued AS (
         $9::bigint[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bytea[], $16::text[]
     )
     ON CONFLICT (task_id) DO UPDATE SET
-        available_us = excluded.available_us, attempt = excluded.attempt, status = excluded.status,
-        payload = excluded.payload
+        kind = excluded.kind, available_us = excluded.available_us, attempt = excluded.attempt, status = excluded.status,
+        payload = excluded.payload, crashes = excluded.crashes, progress = excluded.progress
     RETURNING 1
 )
 SELECT pg_notify($17::text, $18::text) FROM (SELECT count(*) FROM queued) AS all_of_them"""

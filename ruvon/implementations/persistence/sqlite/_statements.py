@@ -80,8 +80,8 @@ INSERT INTO tasks
      lease_epoch, lease_us, crashes, progress, concurrency_key)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (task_id) DO UPDATE SET
-    available_us = excluded.available_us, attempt = excluded.attempt, status = excluded.status,
-    payload = excluded.payload"""
+    kind = excluded.kind, available_us = excluded.available_us, attempt = excluded.attempt, status = excluded.status,
+    payload = excluded.payload, crashes = excluded.crashes, progress = excluded.progress"""
 
 FINISH_TASK: Final = "DELETE FROM tasks WHERE task_id = ?"
 

@@ -57,9 +57,16 @@ local function settle(task)
   count_task(task, 1)
 end
 
--- Another status, and where it is said another moment.
-local function move_task(task, status, available)
+-- Another status, and where it is said another moment and another kind.
+local function move_task(task, status, available, kind)
   lift(task)
+  if kind and kind ~= task.kind then
+    task.kind = kind
+    call('HSET', task.row, 'kind', kind)
+    if kind ~= 'step' then
+      call('HDEL', base .. 'tk', task.name)
+    end
+  end
   if available and available ~= task.available then
     call('ZREM', base .. 'ta', task.place)
     task.available = available
@@ -76,8 +83,13 @@ local function put_task(new)
   local payload, progress = take(new.payload), new.progress and take(new.progress)
   local known = read_task(new.id)
   if known then
-    move_task(known, new.status, new.available)
-    call('HSET', known.row, 'attempt', new.attempt, 'payload', payload)
+    move_task(known, new.status, new.available, new.kind)
+    call('HSET', known.row, 'attempt', new.attempt, 'payload', payload, 'crashes', new.crashes)
+    if progress then
+      call('HSET', known.row, 'progress', progress)
+    else
+      call('HDEL', known.row, 'progress')
+    end
     return
   end
   local row, place_of = base .. 'task:' .. new.id, new.rank .. new.available .. next_number('task') .. new.id
