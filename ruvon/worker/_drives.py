@@ -1,17 +1,18 @@
 """One drive for many results: slots whose tasks belong to one instance do not each load it, nor tell the store twice."""
 
 import asyncio
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from enum import Enum, auto
-from typing import Protocol, final
+from typing import final
 from uuid import UUID
 
 from ruvon.models import WorkflowStatus
 from ruvon.providers import InboxEntry, TaskKind, TaskRecord, Transition
+from ruvon.worker._hosting import Hosting
 
-__all__ = ["After", "Host", "JoinedDrive", "Lookouts"]
+__all__ = ["After", "JoinedDrive", "Lookouts"]
 
 
 class After(Enum):
@@ -22,25 +23,6 @@ class After(Enum):
     ENDED = auto()
     BUSY = auto()
     """Somebody else drives it, who takes what came."""
-
-
-class Host(Protocol):
-    """The worker whose slots drive."""
-
-    def adopt(self, tasks: Sequence[TaskRecord], streak: int, /) -> bool:
-        """Claim those of new tasks that it begins as soon as they are durable; whether there were any.
-
-        `streak` says for how many commits in a row it has adopted tasks of the same drive.
-        """
-        ...
-
-    def begin_adopted(self, tasks: Sequence[TaskRecord], /) -> None:
-        """Begin those of them that were adopted; they are durable now."""
-        ...
-
-    def rests(self, change: int, /) -> None:
-        """A drive has begun (1) or ended (-1) to wait for others, and takes no slot meanwhile."""
-        ...
 
 
 @final
@@ -61,7 +43,7 @@ class JoinedDrive:
         "_others", "_reporting", "_streak", "_task",
     )  # fmt: skip
 
-    def __init__(self, task: TaskRecord, others: Callable[[], int], host: Host) -> None:
+    def __init__(self, task: TaskRecord, others: Callable[[], int], host: Hosting) -> None:
         self._task = task
         self._others = others
         self._host = host

@@ -12,7 +12,6 @@ import platform
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, Self, final
@@ -39,6 +38,7 @@ from ruvon.scheduler import Scheduler
 from ruvon.steps._remote import RemoteStep
 from ruvon.steps._wire import Order
 from ruvon.worker._drives import After, JoinedDrive, Lookouts
+from ruvon.worker._hosting import Hosting
 from ruvon.worker._pulse import Pulse
 from ruvon.worker._reporter import Reporter
 from ruvon.worker._slot import Slot
@@ -58,8 +58,6 @@ _REAP_US: Final = 1_000_000
 """So often at least a worker with free slots looks for what dead ones had."""
 _REAPED: Final = 500
 """So much of it is taken in one transaction."""
-_STREAK: Final = 16
-"""So many commits in a row a drive keeps the slots for its own tasks while others wait."""
 _SOON_US: Final = 1_000_000
 """So much later a task is due again over which the store failed."""
 
@@ -119,25 +117,24 @@ class Worker:
         self._health_file = health_file
         self._threads = threads
         self._scheduler = Scheduler(builder, poll=poll, adopt=adopt) if schedules else None
+        self._news = asyncio.Event()
         self._slots: dict[str, Slot] = {}
         self._members: Counter[UUID] = Counter()
         """How many slots have a task of an instance."""
         self._drives: dict[UUID, JoinedDrive] = {}
         """The instances that slots of this worker drive."""
-        self._resting = 0
-        """Drives that only wait for tasks of their instances, and take no slot."""
-        self._claims_itself = False
-        self._adopted: dict[str, TaskRecord] = {}
-        """Tasks that were claimed in the commit that queues them, until it is durable."""
-        self._limited: frozenset[str] = frozenset()
-        """Queues with limits, which only the store can keep; looked up as often as leases are."""
-        self._least_priority = 0
-        """The priority of the last task of the last claim: what is left in the queue has no higher one."""
+        self._hosting = Hosting(
+            self.worker_id,
+            queues=self._queues,
+            concurrency=concurrency,
+            lease_us=self._lease_us,
+            clock=self._clock,
+            taken=self._slots.__len__,
+            begin=self._begin,
+            wake=self._news.set,
+        )
         self._lookouts = Lookouts(self._lease_us // 2)
         self._reporter = Reporter(self._store, self._clock)
-        self._news = asyncio.Event()
-        self._has_backlog = False
-        """The last claim found as many tasks as it asked for."""
         self._stopping = False
         self._has_left_bodies = False
         self._reaped_us = 0
@@ -158,6 +155,7 @@ class Worker:
     def stop(self) -> None:
         """Claim nothing more; `run` returns when what runs has ended, or the grace is over."""
         self._stopping = True
+        self._hosting.shut()
         self._news.set()
         if self._scheduler is not None:
             self._scheduler.stop()
@@ -252,34 +250,27 @@ class Worker:
             except PersistenceError as exc:
                 _LOGGER.warning("the worker cannot look for tasks; it tries again: %s", exc)
                 claimed, until = False, self._clock.now_us() + self._poll_us
-            if not claimed or self._free <= 0:
+            if not claimed or self._hosting.free <= 0:
                 await self._rest(until)
-
-    @property
-    def _free(self) -> int:
-        """How many more tasks may begin; drives that rest take no slot, but never more of them than there are slots."""
-        return self._concurrency - len(self._slots) + min(self._resting, self._concurrency)
 
     async def _gather_slots(self) -> None:
         """Where more tasks lie there than slots are free, let a few more become free before the store is asked."""
-        if self._has_backlog and self._free * _FEW < self._concurrency:
+        if self._hosting.has_backlog and self._hosting.free * _FEW < self._concurrency:
             await self._clock.sleep_us(_GATHER_US)
 
     async def _claim(self) -> bool:
         """Claim as many tasks as there are free slots, and begin them; whether there were any."""
-        free = self._free
+        free = self._hosting.free
         if free <= 0:
             return False
         now = self._clock.now_us()
         if now - self._reaped_us >= min(self._lease_us // 3, _REAP_US):
             await self._reap(now)
-            self._limited = frozenset(load.limits.queue for load in await self._store.queue_loads())
-            self._claims_itself = True
+            await self._hosting.look(self._store)
         found = await self._store.claim_tasks(
             self.worker_id, queues=self._queues, limit=free, lease_us=self._lease_us, now_us=now
         )
-        self._has_backlog = len(found) == free
-        self._least_priority = min((task.priority for task in found), default=0)
+        self._hosting.claimed(found, free)
         for task in found:
             self._begin(task)
         return bool(found)
@@ -314,7 +305,7 @@ class Worker:
     async def _next_us(self) -> int:
         """When to look again, unless somebody tells of work before: a delayed task, a lease that runs out, the poll."""
         poll = self._clock.now_us() + self._poll_us
-        if self._free <= 0:
+        if self._hosting.free <= 0:
             return poll
         due = await self._store.next_task_us(self._queues)
         if due is not None and due <= self._clock.now_us():
@@ -392,7 +383,7 @@ class Worker:
         if drive is not None:
             await self._join(drive, slot, entry)
             return
-        drive = JoinedDrive(task, lambda: self._members[task.workflow_id] - 1, self)
+        drive = JoinedDrive(task, lambda: self._members[task.workflow_id] - 1, self._hosting)
         self._drives[task.workflow_id] = drive
         own = drive.hand(entry) if entry is not None and slot.may_hand else None
         try:
@@ -441,47 +432,6 @@ class Worker:
             raise
         if not counts:
             await self._drive(slot, entry, died=False)  # the drive has ended without it: somebody takes its place
-
-    # --- what drives of this worker queue --------------------------------------------------------------------------
-
-    def adopt(self, tasks: Sequence[TaskRecord], streak: int, /) -> bool:
-        """Claim new tasks in the commit that queues them, as far as slots are free; the drive's own is about to be.
-
-        Not where others wait with more right: those of a higher priority, or, after many in a row, anybody.
-        """
-        if not self._claims_itself or self._stopping or (self._has_backlog and streak >= _STREAK):
-            return False
-        now = self._clock.now_us()
-        free = 1 + max(self._free - len(self._adopted), 0)  # one takes the drive's own slot, which waits for it
-        adopted = [task for task in tasks if self._may_adopt(task, now)][:free]
-        for task in adopted:
-            task.status, task.worker_id, task.lease_epoch = TaskStatus.CLAIMED, self.worker_id, 1
-            task.lease_us = now + self._lease_us
-            self._adopted[task.task_id] = task
-        return bool(adopted)
-
-    def _may_adopt(self, task: TaskRecord, now_us: int) -> bool:
-        return (
-            task.kind is TaskKind.STEP
-            and task.attempt == 1
-            and task.available_us <= now_us
-            and (not self._queues or task.queue in self._queues)
-            and task.queue not in self._limited
-            and not (self._has_backlog and task.priority < self._least_priority)
-        )
-
-    def begin_adopted(self, tasks: Sequence[TaskRecord], /) -> None:
-        """Begin what was adopted and is durable now."""
-        if not self._stopping:
-            for task in tasks:
-                if self._adopted.pop(task.task_id, None) is not None:
-                    self._begin(replace(task))  # the store may keep the one that was committed
-
-    def rests(self, change: int, /) -> None:
-        """A drive has begun, or ended, to wait for others."""
-        self._resting += change
-        if change > 0:
-            self._news.set()
 
     async def _is_lookout(self, task: TaskRecord) -> bool:
         """The holder takes what came, unless it has died or lost the server: one task stays to look a lease later."""
@@ -550,6 +500,7 @@ class Worker:
     async def _drain(self) -> None:
         """Let what runs come to its end, up to the grace; then give it back."""
         self._stopping = True
+        self._hosting.shut()
         works = [slot.work for slot in self._slots.values() if slot.work is not None]
         if works:
             _LOGGER.info("the worker waits for %d tasks", len(works))
@@ -566,8 +517,8 @@ class Worker:
                 slot.stop()
             left = [slot.work for slot in self._slots.values() if slot.work is not None]
             await asyncio.wait(left, timeout=_STOP_AGAIN_S)
-        if self._adopted:
-            await self._release([TaskClaim(task.task_id, task.lease_epoch) for task in self._adopted.values()])
+        if unbegun := self._hosting.left():
+            await self._release(unbegun)
 
     async def _release(self, claims: Sequence[TaskClaim]) -> None:
         """Let others have at once what is not begun any more; a store that fails now lets the leases run out."""

@@ -275,6 +275,42 @@ class QueueContract:
 
         on_store(scenario)
 
+    def test_a_transition_turns_a_claimed_task_into_the_driving_of_its_instance(self, on_store: Any) -> None:
+        """The claim and its lease stay; what another attempt would need is gone (as a report with `drives` does)."""
+
+        async def scenario(store: Any) -> None:
+            record = await queued(store, blank("t", progress=b'{"a":1}'), blank("n", available_us=5))
+            (found,) = await claim(store, now_us=0)
+            wake = replace(found, kind=TaskKind.WAKE, payload=b"", progress=None)
+            await store.commit(step(record, 2, tasks=(wake,), tasks_done=("n",)))
+            (left,) = await store.find_tasks(TaskFilter())
+            assert left == replace(wake, progress=None)
+            assert await store.extend_leases([TaskClaim("t", 1)], until_us=9 * LEASE_US) == []
+            await store.reap_tasks(9 * LEASE_US)
+            (again,) = await claim(store, "v", now_us=9 * LEASE_US)
+            assert (again.kind, again.lease_epoch, again.progress) == (TaskKind.WAKE, 2, None)
+            assert list(await store.report_tasks([TaskReport("t", 2)])) == [True]
+            assert await store.find_tasks(TaskFilter()) == []
+
+        on_store(scenario)
+
+    def test_a_transition_brings_a_task_that_is_claimed(self, on_store: Any) -> None:
+        """A worker claims what it begins itself: nobody else gets it while the lease holds, and then anybody does."""
+
+        async def scenario(store: Any) -> None:
+            record = await create(store)
+            mine = task(record, "t", status="claimed", worker_id="w", lease_epoch=1, lease_us=LEASE_US)
+            await store.commit(step(record, 1, tasks=(mine,)))
+            assert await claim(store, "v") == []
+            assert await store.extend_leases([TaskClaim("t", 1)], until_us=2 * LEASE_US) == []
+            (reaped,) = await store.reap_tasks(2 * LEASE_US, crash_budget=3)
+            assert (reaped.crashes, reaped.status) == (1, "pending")
+            (found,) = await claim(store, "v", now_us=2 * LEASE_US)
+            assert found.lease_epoch == 2
+            assert list(await store.report_tasks([TaskReport("t", 1, result(record))])) == [False]
+
+        on_store(scenario)
+
     def test_a_creation_brings_tasks(self, on_store: Any) -> None:
         """A new instance that nobody drives is taken by a worker."""
 

@@ -7,11 +7,10 @@ from uuid import uuid4
 
 import pytest
 
-from ruvon.builder import WorkflowBuilder
 from ruvon.implementations.persistence.memory import MemoryPersistenceProvider
 from ruvon.providers import SystemClock, TaskKind, TaskRecord, TaskReport, TaskStatus
-from ruvon.worker import Worker
 from ruvon.worker._drives import JoinedDrive
+from ruvon.worker._hosting import Hosting
 from ruvon.worker._reporter import Reporter
 
 
@@ -30,13 +29,21 @@ class Slow(MemoryPersistenceProvider):
         return [True for _ in reports]
 
 
+def hosting() -> Hosting:
+    """That of a worker whose slots are all free."""
+    return Hosting(
+        "w", queues=(), concurrency=8, lease_us=1_000_000, clock=SystemClock(),
+        taken=lambda: 0, begin=lambda _: None, wake=lambda: None,
+    )  # fmt: skip
+
+
 def test_a_drive_is_not_given_back_before_what_joined_it_is_written() -> None:
     """A slot that is cancelled over its report leaves when that is written, and the drive that it joined behind it."""
 
     async def scenario() -> None:
         store, order = Slow(), list[str]()
         task = TaskRecord("a", uuid4(), TaskKind.STEP, "s", status=TaskStatus.CLAIMED)
-        drive = JoinedDrive(task, lambda: 0, Worker(WorkflowBuilder(persistence_provider=store)))
+        drive = JoinedDrive(task, lambda: 0, hosting())
         reporter = Reporter(store, SystemClock())
 
         async def join() -> None:

@@ -1,0 +1,228 @@
+"""What drives of a worker hand over, and the tasks that it claims in the commit that queues them."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from ruvon import StepContext, step, workflow
+from ruvon.builder import WorkflowBuilder
+from ruvon.implementations.execution.queued import QueuedExecutionProvider
+from ruvon.implementations.persistence.memory import MemoryPersistenceProvider
+from ruvon.models import WorkflowStatus
+from ruvon.providers import (
+    PersistenceError,
+    QueueLimits,
+    SystemClock,
+    TaskFilter,
+    TaskKind,
+    TaskRecord,
+    TaskReport,
+    TaskStatus,
+    Transition,
+)
+from ruvon.worker._hosting import Hosting
+from tests.support import queued_flows as flows
+from tests.support.workers import until, working
+
+Make = Callable[..., WorkflowBuilder]
+RUN = uuid4()
+LEASE_US = 1_000_000
+BODIES: Counter[str] = Counter()
+
+
+@step(queue="q")
+async def link(context: StepContext, name: str) -> str:
+    BODIES[name] += 1
+    return name
+
+
+@workflow("QChain")
+async def chain(state: flows.Doc) -> str:
+    await link("a")
+    await link("b")
+    return await link("c")
+
+
+class Counting(MemoryPersistenceProvider):
+    """Counts what it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: Counter[str] = Counter()
+        self.failing = 0
+        """The number of the commit that fails, once."""
+
+    async def commit(self, transition: Transition, /) -> None:
+        """As always."""
+        self.asked["commits"] += 1
+        if self.asked["commits"] == self.failing:
+            raise PersistenceError("the disk is away for a moment")
+        await super().commit(transition)
+
+    async def claim_tasks(self, worker_id: str, /, **options: Any) -> Sequence[TaskRecord]:
+        """As always."""
+        found = await super().claim_tasks(worker_id, **options)
+        self.asked["claimed"] += len(found)
+        return found
+
+    async def report_tasks(self, reports: Sequence[TaskReport], /) -> Sequence[bool | PersistenceError]:
+        """As always."""
+        self.asked["reports"] += sum(report.entry is not None for report in reports)
+        return await super().report_tasks(reports)
+
+    async def hold(self, *arguments: Any, **options: Any) -> Any:
+        """As always."""
+        self.asked["holds"] += 1
+        return await super().hold(*arguments, **options)
+
+
+def chained(store: MemoryPersistenceProvider) -> WorkflowBuilder:
+    """A builder with the chain."""
+    BODIES.clear()
+    builder = WorkflowBuilder(
+        persistence_provider=store,
+        execution_provider=QueuedExecutionProvider(),
+        plugins=False,
+        import_roots=["tests"],
+    )
+    builder.register(chain)
+    return builder
+
+
+def test_a_chain_of_queued_steps_is_one_claim_and_one_commit_for_each_step() -> None:
+    """The worker that drives it keeps it, begins each next step itself and writes no report."""
+
+    async def scenario() -> None:
+        store = Counting()
+        builder = chained(store)
+        async with working(builder):
+            workflow = await builder.create_workflow("QChain", {}, background=True)
+            await until(workflow)
+            while await store.find_tasks(TaskFilter()):  # noqa: ASYNC110 - the worker reports behind the end
+                await asyncio.sleep(0.005)
+        assert workflow.result == "c"
+        assert store.asked == {"commits": 5, "claimed": 1, "holds": 1}  # the creation, its beginning, and three steps
+        assert BODIES == {"a": 1, "b": 1, "c": 1}
+
+    asyncio.run(scenario())
+
+
+def test_a_result_whose_commit_failed_is_not_lost_and_its_body_is_not_run_again() -> None:
+    """The drive is thrown away with what was handed over to it; the slot that did so drives in its place."""
+
+    async def scenario() -> None:
+        store = Counting()
+        builder = chained(store)
+        store.failing = 4  # behind the creation, its beginning, and the first step
+        async with working(builder, poll=timedelta(milliseconds=20)):
+            workflow = await builder.create_workflow("QChain", {}, background=True)
+            await until(workflow)
+        assert workflow.status is WorkflowStatus.COMPLETED
+        assert store.asked["holds"] == 2
+        assert BODIES == {"a": 1, "b": 1, "c": 1}
+
+    asyncio.run(scenario())
+
+
+def test_a_queue_with_limits_is_left_to_the_store() -> None:
+    """Each of its tasks is claimed there, where the limit is kept."""
+
+    async def scenario() -> None:
+        store = Counting()
+        builder = chained(store)
+        await builder.initialize()
+        await store.put_limits(QueueLimits(queue="q", concurrency=1))
+        async with working(builder):
+            workflow = await builder.create_workflow("QChain", {}, background=True)
+            await until(workflow)
+        assert store.asked["claimed"] == 4
+
+    asyncio.run(scenario())
+
+
+def test_what_was_claimed_and_not_begun_is_given_back_when_the_worker_ends(queued: Make) -> None:
+    """The commit that queues it becomes durable while the worker drains: another worker has the task at once."""
+
+    async def scenario() -> None:
+        builder = queued()
+        async with working(builder) as worker:
+            workflow = await builder.create_workflow("QHold", {}, background=True)
+            await until(workflow, there=lambda: bool(flows.SEEN))
+            (task,) = (item for item in worker.running if item.kind is TaskKind.STEP)
+            assert (task.worker_id, task.lease_epoch) == (worker.worker_id, 1)
+            worker.stop()
+            flows.gate("a").set()
+        assert await builder.persistence.find_tasks(TaskFilter(statuses=(TaskStatus.CLAIMED,))) == []
+
+    asyncio.run(scenario())
+
+
+# --- whose turn it is -------------------------------------------------------------------------------------------------
+
+
+def hosting(*, taken: int = 0, concurrency: int = 4, queues: tuple[str, ...] = ()) -> Hosting:
+    """That of a worker with so many slots taken, which has looked for limits and found none."""
+    made = Hosting(
+        "w", queues=queues, concurrency=concurrency, lease_us=LEASE_US, clock=SystemClock(),
+        taken=lambda: taken, begin=lambda _: None, wake=lambda: None,
+    )  # fmt: skip
+    asyncio.run(made.look(MemoryPersistenceProvider()))
+    return made
+
+
+def fresh(name: str = "t", **options: Any) -> TaskRecord:
+    """A new task of a step."""
+    return TaskRecord(name, RUN, TaskKind.STEP, "s", **{"queue": "q", **options})
+
+
+def adopted(made: Hosting, *tasks: TaskRecord, streak: int = 0) -> list[str]:
+    """The ids of those that the worker claims."""
+    made.adopt(tasks, streak)
+    return [task.task_id for task in tasks if task.status == TaskStatus.CLAIMED]
+
+
+def test_a_drive_gets_its_own_slot_for_its_next_task_and_those_that_are_free() -> None:
+    """Of a wide fan-out the rest waits in the queue, for anybody."""
+    names = [fresh(f"t{number}") for number in range(6)]
+    assert adopted(hosting(taken=4), *names) == ["t0"]
+    assert adopted(hosting(taken=2), *(fresh(f"t{number}") for number in range(6))) == ["t0", "t1", "t2"]
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        TaskRecord("t", RUN, TaskKind.WAKE, "", queue="q"),
+        fresh(attempt=2),
+        fresh(available_us=2**62),
+        fresh(queue="elsewhere"),
+    ],
+    ids=["wake", "again", "later", "another queue"],
+)
+def test_only_new_steps_of_its_queues_that_are_due_are_claimed_so(task: TaskRecord) -> None:
+    """Everything else goes through the queue."""
+    assert adopted(hosting(queues=("q",)), task) == []
+
+
+def test_while_others_wait_the_urgent_go_first_and_nobody_goes_on_for_ever() -> None:
+    """A backlog of a higher priority has the slot; after many commits in a row, any backlog has."""
+    made = hosting()
+    made.claimed([fresh("x", priority=5)], 1)
+    assert made.has_backlog
+    assert adopted(made, fresh(priority=4)) == []
+    assert adopted(made, fresh(priority=5)) == ["t"]
+    assert adopted(made, fresh(priority=5), streak=16) == []
+    made.claimed([], 1)
+    assert adopted(made, fresh(), streak=16) == ["t"]
+
+
+def test_nothing_is_claimed_behind_the_end() -> None:
+    """A worker that was told to stop takes no new task, also where its last look for limits comes late."""
+    made = hosting()
+    made.shut()
+    asyncio.run(made.look(MemoryPersistenceProvider()))
+    assert adopted(made, fresh()) == []
