@@ -12,6 +12,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Final, TypeAlias
 from uuid import UUID
 
@@ -78,14 +79,13 @@ class Database:
         schema = self._schema or _current_schema()
         refuse_foreign(self.db_path, schema)
         connection = open_connection(self.db_path, self.durability)
-        locks = Locks(None if self._memory else f"{self.db_path}.lock", self._listeners)
-        try:
+        with ExitStack() as undone:
+            undone.callback(connection.close)
+            locks = Locks(None if self._memory else f"{self.db_path}.lock", self._listeners)
+            undone.callback(locks.close)
             with locks.write_turn():
                 migrate(connection, self.db_path, schema)
-        except BaseException:
-            connection.close()
-            locks.close()
-            raise
+            undone.pop_all()
         self._connection, self._locks, self._scans_end = connection, locks, False
         self._reader = connection if self._memory else open_connection(self.db_path, self.durability)
         self._watch = None if self._memory else Watch(self._reader, self._woken)
