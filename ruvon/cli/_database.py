@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 import rich_click as click
 
-from ruvon.cli._keys import new_key, rotate_key
+from ruvon.cli._keys import encryption_facts, encryption_line, key_warnings, new_key, rotate_key
 from ruvon.cli._options import option
 from ruvon.cli._output import Exit, fail, print_json, print_table, secho
 from ruvon.cli._provider import Provider, is_redis, is_server, new_provider, without_password
@@ -47,12 +47,14 @@ async def _provider(database: str | None, *, create: bool = False) -> AsyncGener
         await provider.close()
 
 
-async def _facts(database: str | None, *, create: bool = False) -> dict[str, Any]:
+async def _facts(database: str | None, *, create: bool = False, with_keys: bool = False) -> dict[str, Any]:
     async with _provider(database, create=create) as provider:
         facts = await provider.facts()
         stats = await provider.stats()
+        keys = {"encryption": await encryption_facts(provider)} if with_keys else {}
     return {
         **facts,
+        **keys,
         "current_schema_version": _current_version(facts),
         "size_bytes": stats["size_bytes"],
         "workflows": stats["rows"]["workflows"],
@@ -101,11 +103,11 @@ def migrate(*, dry_run: bool, db: str | None) -> None:
 @_JSON
 @store_options
 def status(*, as_json: bool, db: str | None) -> None:
-    """Say which database it is, its size, schema version, and what a commit survives.
+    """Say which database it is, its size, schema version, what a commit survives, and which keys it is encrypted with.
 
     Example: ruvon db status --json
     """
-    facts = await_it(_facts(db))
+    facts = await_it(_facts(db, with_keys=True))
     if as_json:
         print_json(facts)
         return
@@ -116,7 +118,8 @@ def status(*, as_json: bool, db: str | None) -> None:
     for name, value in _details(facts):
         click.echo(f"{name:<16}{value}")
     click.echo(f"workflows       {facts['workflows']}")
-    for warning in facts.get("warnings", ()):
+    click.echo(f"encryption      {encryption_line(facts['encryption'])}")
+    for warning in (*facts.get("warnings", ()), *key_warnings(facts["encryption"])):
         secho(f"warning: {warning}", fg="yellow")
 
 

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import rich_click as click
 
@@ -14,9 +14,11 @@ from ruvon.cli._session import Store, await_it, store_options
 
 if TYPE_CHECKING:
     from ruvon.implementations.encryption import RotationReport
+    from ruvon.providers.encryption import ResealableStore
 
-__all__ = ["new_key", "rotate_key"]
+__all__ = ["encryption_facts", "encryption_line", "key_warnings", "new_key", "rotate_key"]
 
+_OLDEST: Final = " (among the oldest rows; `ruvon db rotate-key --dry-run` counts all of them)"
 _COLUMNS = ("table", "rows", "current", "outdated", "plain", "unreadable", "changed")
 
 
@@ -80,6 +82,42 @@ def rotate_key(*, dry_run: bool, decrypt: bool, compact: bool, batch: int, as_js
         _print(report, dry_run=dry_run, decrypt=decrypt, compacted=compact)
     if report.unreadable or (report.left and not dry_run):
         raise SystemExit(int(Exit.DATABASE))
+
+
+async def encryption_facts(provider: object) -> dict[str, Any]:
+    """Which keys a store's values are under, and which key this process would write with."""
+    from ruvon.implementations.encryption import inner_store, survey  # noqa: PLC0415
+
+    found = await survey(cast("ResealableStore", inner_store(provider)))
+    keys = encryption_keys()
+    current = keys.current_key_id() if keys is not None else None
+    return {
+        "is_encrypted": bool(found.by_key),
+        **asdict(found),
+        "current_key": current,
+        "not_under_current_key": found.not_under(current) if current is not None else None,
+    }
+
+
+def encryption_line(facts: dict[str, Any]) -> str:
+    """What `encryption_facts` found, in one line."""
+    by_key, plain = facts["by_key"], facts["plain"]
+    parts = [f"{count} values under the key `{name}`" for name, count in sorted(by_key.items())]
+    parts += [f"{plain} values in plain"] if plain else []
+    parts += [f"{facts['unreadable']} values damaged"] if facts["unreadable"] else []
+    if not parts:
+        return "nothing is stored yet"
+    word = ("partly" if plain else "yes") if by_key else "no"
+    return f"{word}: {', '.join(parts)}" + ("" if facts["is_complete"] else _OLDEST)
+
+
+def key_warnings(facts: dict[str, Any]) -> list[str]:
+    """What is not under the key that this process writes with."""
+    left, current = facts["not_under_current_key"], facts["current_key"]
+    if not left:
+        return []
+    least = "" if facts["is_complete"] else "at least "
+    return [f"{least}{left} values are not under the current key `{current}`; `ruvon db rotate-key` writes them anew"]
 
 
 def _plain(report: "RotationReport", *, dry_run: bool) -> dict[str, Any]:

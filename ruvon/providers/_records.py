@@ -271,7 +271,7 @@ class InstanceFilter:
     created_before_us: int | None = None
     """Created earlier than this moment."""
     updated_before_us: int | None = None
-    """Changed for the last time earlier than this moment."""
+    """Created, and changed for the last time, earlier than this moment."""
     metadata: Mapping[str, object] = field(default_factory=dict[str, object])
     """Top-level keys of the metadata with exactly these JSON values."""
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ruvon.implementations.encryption import survey
 from tests.cli.conftest import ORDER, SMALL
 
 VARIABLES = ("RUVON_ENCRYPTION_KEY", "RUVON_ENCRYPTION_KEY_FILE", "RUVON_ENCRYPTION_REQUIRED")
@@ -81,6 +82,55 @@ def test_a_store_is_encrypted_rotated_and_decrypted(
     assert "done: everything is in plain" in ruvon("db", "rotate-key", "--decrypt").out
     monkeypatch.delenv("RUVON_ENCRYPTION_KEY_FILE")
     assert SMALL["customer"] in ruvon("show", name).out
+
+
+def test_status_says_which_keys_a_store_is_encrypted_with(
+    ruvon: Any, place: Path, keys: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In plain, under one key, under two and partly in plain; with the figures of a rotation, and without any key, too."""
+    first, second = keys
+    ruvon("db", "init")
+    assert "encryption      nothing is stored yet\n" in ruvon("db", "status").out
+    started(ruvon)
+    plain = ruvon("db", "status", "--json").json["encryption"]
+    assert (plain["is_encrypted"], plain["by_key"], plain["is_complete"]) == (False, {}, True)
+    assert f"encryption      no: {plain['plain']} values in plain\n" in ruvon("db", "status").out
+    monkeypatch.setenv("RUVON_ENCRYPTION_KEY", first)
+    started(ruvon)
+    both = ruvon("db", "status")
+    found = ruvon("db", "status", "--json").json["encryption"]
+    under_first = found["by_key"]["k1"]
+    assert ruvon("db", "rotate-key", "--dry-run", "--json").json["by_key"] == {"": plain["plain"], "k1": under_first}
+    text = f"encryption      partly: {under_first} values under the key `k1`, {plain['plain']} values in plain\n"
+    assert text in both.out
+    left = (
+        f"warning: {plain['plain']} values are not under the current key `k1`; `ruvon db rotate-key` writes them anew"
+    )
+    assert left in both.text
+    ruvon("db", "rotate-key")
+    monkeypatch.setenv("RUVON_ENCRYPTION_KEY", f"{second},{first}")
+    whole = ruvon("db", "status", "--json").json["encryption"]
+    assert whole["not_under_current_key"] == whole["by_key"]["k1"] == plain["plain"] + under_first
+    monkeypatch.delenv("RUVON_ENCRYPTION_KEY")
+    bare = ruvon("db", "status")
+    assert bare.code == 0
+    assert f"encryption      yes: {plain['plain'] + under_first} values under the key `k1`\n" in bare.out
+    assert "warning" not in bare.text
+
+
+def test_status_of_a_large_store_looks_at_the_oldest_rows(
+    ruvon: Any, place: Path, keys: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says so: what is counted is the least that there is."""
+    monkeypatch.setenv("RUVON_ENCRYPTION_KEY", keys[0])
+    started(ruvon)
+    monkeypatch.setenv("RUVON_ENCRYPTION_KEY", f"{keys[1]},{keys[0]}")
+    monkeypatch.setattr(survey, "__kwdefaults__", {"most_rows": 2})
+
+    done = ruvon("db", "status")
+
+    assert "(among the oldest rows; `ruvon db rotate-key --dry-run` counts all of them)" in done.out
+    assert "warning: at least " in done.text
 
 
 @pytest.mark.parametrize("command", ["show", "resume", "logs", "retry"])

@@ -14,7 +14,7 @@ from ruvon.testing.contracts._records import create, step
 FILTER = dict.fromkeys(
     (
         "statuses", "type", "version", "digest", "owner", "org", "parent", "step", "from_us", "until_us",
-        "updated_before", "metadata", "limit", "after_us", "after_key",
+        "updated_before", "metadata", "fragment", "limit", "after_us", "after_key",
     )
 )  # fmt: skip
 RANGES = {
@@ -56,6 +56,21 @@ def test_a_list_reads_one_ordered_range_for_each_status(connection: sqlite3.Conn
         used = [text for text in steps if text.startswith("SEARCH f ")]
         assert [text.partition(" INDEX ")[2] for text in used] == [RANGES[driver]]
         assert scans(steps) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("step", "SCAN f"),
+        ("updated_before", "SCAN f"),
+        ("metadata", "SEARCH f USING INDEX ix_executions_metadata (created_us>? AND created_us<?)"),
+    ],
+)
+def test_what_is_rare_is_read_in_one_go(connection: sqlite3.Connection, name: str, expected: str) -> None:
+    """Metadata through its index; what changes with every step in the order of the file, once."""
+    for statement in (sql.FIND_RARE[name], sql.COUNT_RARE[name]):
+        used = [text for text in plan(connection, statement, FILTER) if text.split()[1] == "f"]
+        assert used == [expected]
 
 
 def test_every_driver_is_looked_at() -> None:

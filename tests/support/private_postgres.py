@@ -27,6 +27,13 @@ class PrivatePostgres:
         self._made = made
         self.url = str(made.get_uri())
 
+    def ask_for_passwords(self, user: str) -> None:
+        """From now on this user has to give one."""
+        rules = Path(self._made.pgdata) / "pg_hba.conf"
+        asked = f"local all {user} scram-sha-256\nhost all {user} all scram-sha-256\n"
+        rules.write_text(asked + rules.read_text(encoding="utf-8"), encoding="utf-8")
+        self.restart(immediately=False)
+
     def restart(self, *, immediately: bool) -> None:
         """End it, in order or as a power cut would, and start it again."""
         program = Path(self._made.bin_path) / "pg_ctl"

@@ -8,7 +8,7 @@ import orjson
 
 from ruvon.providers.persistence import InstanceFilter, WorkflowSummary
 
-__all__ = ["END_OF_TIME", "filter_values", "listed", "page"]
+__all__ = ["END_OF_TIME", "created_before", "filter_values", "listed", "page"]
 
 END_OF_TIME: Final = 2**63 - 1
 """A moment, or a key, that nothing lies behind."""
@@ -33,7 +33,7 @@ def filter_values(wanted: InstanceFilter) -> dict[str, object]:
 
     Statuses are a list; moments are bounds, `from_us` included and `until_us` not; metadata is JSON.
     """
-    until = wanted.created_before_us
+    until = created_before(wanted)
     return {
         "statuses": list(wanted.statuses) if wanted.statuses else None,
         "type": wanted.workflow_type,
@@ -48,6 +48,12 @@ def filter_values(wanted: InstanceFilter) -> dict[str, object]:
         "updated_before": wanted.updated_before_us,
         "metadata": orjson.dumps(dict(wanted.metadata)).decode() if wanted.metadata else None,
     }
+
+
+def created_before(wanted: InstanceFilter) -> int | None:
+    """Before when an instance must have been created: what has not changed since a moment was there before it."""
+    given = [moment for moment in (wanted.created_before_us, wanted.updated_before_us) if moment is not None]
+    return min(given, default=None)
 
 
 def listed(item: WorkflowSummary) -> dict[str, Any]:

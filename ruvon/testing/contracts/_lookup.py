@@ -43,7 +43,11 @@ FILTERS: list[tuple[dict[str, Any], str]] = [
     ({"created_after_us": 300}, "c d e f"),
     ({"created_before_us": 300}, "a b"),
     ({"created_after_us": 200, "created_before_us": 400}, "b c"),
-    ({"updated_before_us": 3}, "a b"),
+    ({"updated_before_us": 303}, "a b"),
+    ({"updated_before_us": 401, "statuses": ("ACTIVE",)}, "a c"),
+    ({"updated_before_us": 450}, "a b c d"),
+    ({"updated_before_us": 303, "created_before_us": 200}, "a"),
+    ({"updated_before_us": 100}, ""),
     ({"metadata": {"tier": 1}}, "a"),
     ({"metadata": {"tier": 1.0}}, "b"),
     ({"metadata": {"tier": True}}, "c"),
@@ -52,6 +56,12 @@ FILTERS: list[tuple[dict[str, Any], str]] = [
     ({"metadata": {"where": {"city": "Köln", "zip": [1, "x"]}}}, "a"),
     ({"metadata": {"where": {"city": "Köln"}}}, ""),
     ({"metadata": {"tier": 1, "where": None}}, ""),
+    ({"metadata": {"tier": 1}, "owner_id": "ann"}, "a"),
+    ({"metadata": {"tier": "1"}, "statuses": ("FAILED",)}, "d"),
+    ({"metadata": {"tier": "1"}, "statuses": ("ACTIVE",)}, ""),
+    ({"metadata": {"tier": 1}, "current_step": "pay"}, ""),
+    ({"current_step": "pay", "owner_id": "ann", "updated_before_us": 304}, "c"),
+    ({"current_step": "pay", "parent_id": PARENT}, ""),
 ]
 
 
@@ -71,7 +81,7 @@ async def shop(store: Any) -> dict[str, str]:
     }
     for number, (name, row) in enumerate(rows.items(), 1):
         row.created_us = number * 100 if name != "f" else 500  # the last two are of one moment
-        row.updated_us = number
+        row.updated_us = row.created_us + number
         other = DefinitionRecord(OTHER_DIGEST, "Order", "2.0.0", b"{}")
         await store.commit(replace(creation(row), definitions=(other,) if name == "b" else ()))
     return {str(row.workflow_id): name for name, row in rows.items()}

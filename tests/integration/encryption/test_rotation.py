@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ruvon.implementations.encryption import Box, EncryptedPersistence, Rotation, RotationReport
+from ruvon.implementations.encryption import Box, EncryptedPersistence, Rotation, RotationReport, survey
 from ruvon.providers import PersistenceError
 from ruvon.testing.contracts._records import create, message, step
 from tests.support.encrypted import CANARY, FIRST, OTHER, SECOND, STORES, bare_store, fill, read_back, ring, seen
@@ -79,6 +79,30 @@ def test_a_dry_run_counts_the_same_twice_and_changes_nothing(kind: str, tmp_path
         assert {name: count.rows for name, count in done.tables.items()} == {
             name: count.rows for name, count in once.tables.items()
         }
+        await plain.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_survey_finds_what_a_rotation_finds(kind: str, tmp_path: Path) -> None:
+    """Under which keys things are can be seen without any; of a large table the oldest rows are looked at."""
+
+    async def scenario() -> None:
+        plain = bare_store(kind, tmp_path)
+        await plain.initialize()
+        await fill(plain)
+        found = await survey(plain)
+        assert (found.by_key, found.is_complete) == ({}, True)
+        assert found.plain == (await rotate(plain, FIRST, dry_run=True)).by_key[""]
+        await fill(EncryptedPersistence(plain, ring(FIRST)))
+        await fill(EncryptedPersistence(plain, ring(SECOND)))
+        counted = (await rotate(plain, SECOND, FIRST, dry_run=True)).by_key
+        found = await survey(plain)
+        assert {"": found.plain, **found.by_key} == counted
+        assert found.not_under("k2") == counted[""] + counted["k1"]
+        part = await survey(plain, most_rows=1)
+        assert part.is_complete == (kind == "memory")  # which gives everything at once
+        assert (part == found) == part.is_complete
         await plain.close()
 
     asyncio.run(scenario())

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import orjson
 
-from ruvon.implementations.persistence._listing import listed
+from ruvon.implementations.persistence._listing import created_before, listed
 from ruvon.implementations.persistence.memory._tables import Tables
 from ruvon.models import RETRYABLE_STATUSES, TERMINAL_STATUSES
 from ruvon.providers import DefinitionRecord, InstanceFilter, InstanceRecord, WorkflowSummary
@@ -118,11 +118,12 @@ def _fits(row: InstanceRecord, wanted: InstanceFilter) -> bool:
         (wanted.parent_id, row.parent_id),
         (wanted.current_step, row.current_step),
     )
+    before = created_before(wanted)
     return (
         (not wanted.statuses or row.status in wanted.statuses)
         and all(value is None or value == found for value, found in exact)
         and (wanted.created_after_us is None or row.created_us >= wanted.created_after_us)
-        and (wanted.created_before_us is None or row.created_us < wanted.created_before_us)
+        and (before is None or row.created_us < before)
         and (wanted.updated_before_us is None or row.updated_us < wanted.updated_before_us)
         and all(key in row.metadata and _same(row.metadata[key], value) for key, value in wanted.metadata.items())
     )

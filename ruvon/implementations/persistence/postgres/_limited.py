@@ -16,6 +16,7 @@ from ruvon.implementations.persistence.postgres._driver import Connection
 from ruvon.implementations.persistence.postgres._holds import LIMITS
 from ruvon.providers._limits import Gate, QueueLimits, QueueLoad, check_limits, opening, store_moment
 from ruvon.providers.persistence import TaskRecord
+from ruvon.providers.tasks import TaskStatus
 
 __all__ = ["Limits"]
 
@@ -63,8 +64,10 @@ ORDER BY priority DESC, available_us LIMIT $3 FOR UPDATE SKIP LOCKED"""
 
 _QUEUE_OF: Final = "SELECT queue FROM tasks WHERE task_id = $1"
 
+# A claim of this very worker and lease is one whose answer was lost, and counts already.
 _ONE: Final = """
-SELECT task_id, queue, kind, concurrency_key FROM tasks WHERE task_id = $1 AND status = 'pending'
+SELECT task_id, queue, kind, concurrency_key, status FROM tasks
+WHERE task_id = $1 AND (status = 'pending' OR (status = 'claimed' AND worker_id = $2 AND lease_us = $3))
 FOR UPDATE SKIP LOCKED"""
 
 _CLAIM: Final = """
@@ -148,21 +151,22 @@ class Limits(Database):
         return sorted(found, key=lambda task: (-task.priority, task.available_us))
 
     async def _claim_one_limited(self, task_id: str, worker_id: str, lease_us: int, now_us: int) -> TaskRecord | None:
-        """Claim one task, if the limits of its queue let it begin."""
+        """Claim one task, if the limits of its queue let it begin; a claim whose answer is lost is found again."""
+        until_us = now_us + lease_us
 
         async def work(connection: Connection) -> TaskRecord | None:
             queue = await connection.fetchval(_QUEUE_OF, task_id)
             if queue is None:
                 return None
             gates = await _gates(connection, [queue], now_us)
-            row = await connection.fetchrow(_ONE, task_id)
-            if row is None or not _admits(gates, row):
+            row = await connection.fetchrow(_ONE, task_id, worker_id, until_us)
+            if row is None or (row["status"] == TaskStatus.PENDING and not _admits(gates, row)):
                 return None
-            claimed = await connection.fetchrow(_CLAIM, [task_id], worker_id, now_us + lease_us)
+            claimed = await connection.fetchrow(_CLAIM, [task_id], worker_id, until_us)
             await _keep_starts(connection, gates)
             return rows.task(claimed) if claimed is not None else None
 
-        return await self._transaction(work)
+        return await self._transaction(work, doubted=_nobody_is_told)
 
     async def _next_limited_us(self, queues: Sequence[str]) -> int | None:
         looked, opens = self._looked.get(tuple(queues), (-1, None))
@@ -184,6 +188,10 @@ async def _loads(connection: Connection, found: Sequence[rows.Row], now_us: int)
         else:
             counts[row["queue"]][row["concurrency_key"]] = row["number"]
     return [rows.queue_load(row, counts[row["queue"]], at_us) for row in found]
+
+
+def _nobody_is_told() -> None:
+    """A claim that may be there is simply asked for again."""
 
 
 def _closed(gates: Mapping[str, Gate]) -> tuple[list[str], list[str], list[str]]:

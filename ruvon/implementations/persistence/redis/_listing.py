@@ -12,6 +12,7 @@ from uuid import UUID
 
 import orjson
 
+from ruvon.implementations.persistence._listing import created_before
 from ruvon.implementations.persistence.redis import _packing as packing
 from ruvon.implementations.persistence.redis._database import Database
 from ruvon.implementations.persistence.redis._operations import key_text, mark, metadata_marks
@@ -202,11 +203,12 @@ def _indexes(wanted: InstanceFilter) -> list[str]:
 
 def _bounds(wanted: InstanceFilter) -> dict[str, Any]:
     """What no sorted set says."""
+    before = created_before(wanted)
     found: dict[str, Any] = {
         "version": wanted.workflow_version,
         "step": wanted.current_step,
         "from": None if wanted.created_after_us is None else moment(wanted.created_after_us, "created_after_us"),
-        "before": None if wanted.created_before_us is None else moment(wanted.created_before_us, "created_before_us"),
+        "before": None if before is None else moment(before, "created_before_us"),
         "updated_before": wanted.updated_before_us,
     }
     return {name: value for name, value in found.items() if value is not None}

@@ -83,14 +83,16 @@ def refuse_foreign(path: str, schema: str) -> None:
     missing or cannot be looked at is left to `open_connection`, which says why.
 
     Raises:
-        DatabaseFileError: the file is another program's, or was written by a later Ruvon.
+        DatabaseFileError: the file is another program's, is locked by one, or was written by a later Ruvon.
     """
     if is_memory(path) or not Path(path).is_file():
         return
     try:
         with closing(_open_to_read(path)) as connection:
             version, own = _version_of(connection), _own_objects(connection)
-    except sqlite3.Error:
+    except sqlite3.Error as exc:
+        if exc.sqlite_errorname.startswith("SQLITE_BUSY"):  # whoever opens it would wait as long once more
+            raise DatabaseFileError(path, describe(exc)) from exc
         return
     if version == SCHEMA_VERSION and own:
         return
@@ -173,7 +175,7 @@ def describe(exc: sqlite3.Error) -> str:
     remedies = {
         "SQLITE_FULL": "the disk is full; free some space, nothing was lost",
         "SQLITE_READONLY": "it may not be written; check the rights of the file and its folder",
-        "SQLITE_CANTOPEN": "it cannot be opened; check the path and the rights of its folder",
+        "SQLITE_CANTOPEN": "it cannot be opened; check the path, and the rights of the file and its folder",
         "SQLITE_NOTADB": "the file is not a SQLite database; name another file",
         "SQLITE_CORRUPT": "the file is damaged; restore it from a backup",
         "SQLITE_BUSY": "another process keeps it locked; stop that process or wait",

@@ -12,6 +12,8 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from ruvon.implementations.persistence.sqlite._connection import (
@@ -29,6 +31,11 @@ from ruvon.implementations.persistence.sqlite._writer import Work, Writer
 from ruvon.providers._clock import Clock, SystemClock
 
 __all__ = ["Database"]
+
+_Values: TypeAlias = "Sequence[object] | Mapping[str, object]"
+
+_PATIENCE: Final = 100
+"""So many thousand instructions of SQLite's machine are tried before another statement: a few milliseconds."""
 
 
 class Database:
@@ -72,14 +79,13 @@ class Database:
         schema = self._schema or _current_schema()
         refuse_foreign(self.db_path, schema)
         connection = open_connection(self.db_path, self.durability)
-        locks = Locks(None if self._memory else f"{self.db_path}.lock", self._listeners)
-        try:
+        with ExitStack() as undone:
+            undone.callback(connection.close)
+            locks = Locks(None if self._memory else f"{self.db_path}.lock", self._listeners)
+            undone.callback(locks.close)
             with locks.write_turn():
                 migrate(connection, self.db_path, schema)
-        except BaseException:
-            connection.close()
-            locks.close()
-            raise
+            undone.pop_all()
         self._connection, self._locks, self._scans_end = connection, locks, False
         self._reader = connection if self._memory else open_connection(self.db_path, self.durability)
         self._watch = None if self._memory else Watch(self._reader, self._woken)
@@ -122,13 +128,13 @@ class Database:
         except sqlite3.Error as exc:
             raise DatabaseFileError(self.db_path, describe(exc)) from exc
 
-    async def _scan(self, statement: str, values: Sequence[object] | Mapping[str, object]) -> list[sqlite3.Row]:
-        """Read what may be long without holding up the loop."""
+    async def _scan(self, statement: str, values: _Values, instead: str | None = None) -> list[sqlite3.Row]:
+        """Read what may be long without holding up the loop; by `instead`, when `statement` has not answered soon."""
         self._open_writer()
         try:
             if self._memory:
                 return self._reader.execute(statement, values).fetchall()  # type: ignore[union-attr]
-            return await asyncio.to_thread(self._scan_here, statement, values)
+            return await asyncio.to_thread(self._scan_here, statement, values, instead)
         except sqlite3.Error as exc:
             raise DatabaseFileError(self.db_path, describe(exc)) from exc
 
@@ -143,16 +149,19 @@ class Database:
                 self._scanner.close()
             self._scanner = None
 
-    def _scan_here(self, statement: str, values: Sequence[object] | Mapping[str, object]) -> list[sqlite3.Row]:
+    def _scan_here(self, statement: str, values: _Values, instead: str | None) -> list[sqlite3.Row]:
         with self._scanning:
-            if self._scans_end:
-                raise DatabaseFileError(
-                    self.db_path, "the provider is closed; call `await provider.initialize()` first"
-                )
-            if self._scanner is None:
-                self._scanner = open_connection(self.db_path, self.durability)
-            found: list[sqlite3.Row] = self._scanner.execute(statement, values).fetchall()
+            found = _soon(self._open_scanner(), statement, values) if instead is not None else None
+            if found is None:
+                found = self._open_scanner().execute(instead or statement, values).fetchall()
             return found
+
+    def _open_scanner(self) -> sqlite3.Connection:
+        if self._scans_end:
+            raise DatabaseFileError(self.db_path, "the provider is closed; call `await provider.initialize()` first")
+        if self._scanner is None:
+            self._scanner = open_connection(self.db_path, self.durability)
+        return self._scanner
 
     def _open_writer(self) -> Writer:
         if self._writer is None:
@@ -171,6 +180,27 @@ class Database:
     def _woken(self, workflow_id: UUID) -> None:
         if self._locks is not None:
             self._locks.wake(workflow_id)
+
+
+def _soon(connection: sqlite3.Connection, statement: str, values: _Values) -> list[sqlite3.Row] | None:
+    """What a statement answers; None when it takes more than a few thousand rows."""
+    left = _PATIENCE
+
+    def give_up() -> bool:
+        nonlocal left
+        left -= 1
+        return left < 0
+
+    connection.set_progress_handler(give_up, 1000)
+    try:
+        found: list[sqlite3.Row] = connection.execute(statement, values).fetchall()
+    except sqlite3.OperationalError:
+        if left >= 0:  # something else has ended it
+            raise
+        return None
+    finally:
+        connection.set_progress_handler(None, 0)
+    return found
 
 
 def _current_schema() -> str:

@@ -1,7 +1,7 @@
 """Looking for instances: filters, counts, due ones, old ones."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -34,11 +34,13 @@ class Listing(Database):
             values["until_us"] = min(
                 moment + 1, END_OF_TIME if wanted.created_before_us is None else wanted.created_before_us
             )
-        return [rows.summary(row) for row in await self._scan(sql.FIND[_driver(wanted)], values)]
+        first, instead = _statements(sql.FIND, sql.FIND_RARE, wanted)
+        return [rows.summary(row) for row in await self._scan(first, values, instead)]
 
     async def count_instances(self, wanted: InstanceFilter, /) -> int:
         """How many fit."""
-        return int((await self._scan(sql.COUNT[_driver(wanted)], _values(wanted)))[0][0])
+        first, instead = _statements(sql.COUNT, sql.COUNT_RARE, wanted)
+        return int((await self._scan(first, _values(wanted), instead))[0][0])
 
     async def count_by_definition(
         self, workflow_type: str | None = None, /
@@ -100,6 +102,32 @@ def _driver(wanted: InstanceFilter) -> str:
     return next((name for name, value in given.items() if value is not None), "status")
 
 
+def _statements(driven: Mapping[str, str], rare: Mapping[str, str], wanted: InstanceFilter) -> tuple[str, str | None]:
+    """The statement that is tried, and the one that takes over where the first finds little for long."""
+    given = {
+        "step": wanted.current_step,
+        "updated_before": wanted.updated_before_us,
+        "metadata": wanted.metadata or None,
+    }
+    name = next((name for name in rare if given[name] is not None), None)
+    driver = _driver(wanted)
+    if name is None:
+        return driven[driver], None
+    if driver == "status" and name == "metadata":  # its index tells more than that of the statuses
+        return rare[name], None
+    return driven[driver], rare[name]
+
+
 def _values(wanted: InstanceFilter) -> dict[str, object]:
     values = filter_values(wanted)
-    return {**values, "statuses": orjson.dumps(values["statuses"]).decode() if values["statuses"] else None}
+    return {
+        **values,
+        "statuses": orjson.dumps(values["statuses"]).decode() if values["statuses"] else None,
+        "fragment": max(map(_fragment, wanted.metadata.items()), key=len, default=None),
+    }
+
+
+def _fragment(item: tuple[str, object]) -> str:
+    """What the text of an instance's metadata holds if it has this item."""
+    name, value = item
+    return orjson.dumps({name: value}).decode()[1:-1]

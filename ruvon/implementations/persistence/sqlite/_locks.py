@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from typing import Final
 from uuid import UUID
 
+from ruvon.implementations.persistence.sqlite._connection import DatabaseFileError
 from ruvon.providers.persistence import WorkflowBusyError
 
 try:
@@ -34,6 +35,14 @@ _DUTIES: Final = _WRITER + 1
 """The first of the bytes that stand for duties."""
 _FREE: Final = b"\0"
 _DRIVEN: Final = b"\1"
+
+
+def _opened(path: str) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
+    except OSError as exc:
+        reason = f"its lock file {path} cannot be written; check the rights of both files and of their folder"
+        raise DatabaseFileError(path.removesuffix(".lock"), f"{reason} ({exc.strerror})") from exc
 
 
 class InstanceHold:
@@ -88,7 +97,11 @@ class DutyLock:
 
 
 class Locks:
-    """All holds of one provider."""
+    """All holds of one provider.
+
+    Raises:
+        DatabaseFileError: the lock file cannot be written.
+    """
 
     def __init__(self, path: str | None, on_listeners: Callable[[bool], None]) -> None:
         self._holds: dict[UUID, InstanceHold] = {}
@@ -96,7 +109,7 @@ class Locks:
         self._on_listeners = on_listeners
         self._file: int | None = None
         if path is not None and hasattr(fcntl, "F_OFD_SETLK"):
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
+            self._file = _opened(path)
 
     def hold(self, workflow_id: UUID, key: int) -> InstanceHold:
         """Take the instance, at once or not at all.

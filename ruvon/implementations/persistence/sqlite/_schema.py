@@ -7,7 +7,8 @@ What the layout is for, in the order of its weight:
 * the large things live beside the row: the full states in `workflow_snapshots` (appended and chained like the log),
   definitions once per digest;
 * indexes of `workflow_executions` cover only columns that never change or change with the status. Each has the status
-  in front of the moment of creation: a list, newest first, is a merge of one ordered range for each status.
+  in front of the moment of creation: a list, newest first, is a merge of one ordered range for each status. Metadata
+  is written once, so its index costs something only when an instance that has any begins.
 
 An application adds a table of its own by extending `SQLITE_SCHEMA` before the provider is initialized.
 """
@@ -17,7 +18,7 @@ from typing import Final
 
 __all__ = ["OWN_TABLES", "SCHEMA_VERSION", "SQLITE_SCHEMA"]
 
-SCHEMA_VERSION: Final = 6
+SCHEMA_VERSION: Final = 7
 
 SQLITE_SCHEMA: str = """
 CREATE TABLE IF NOT EXISTS workflow_executions (
@@ -59,6 +60,8 @@ CREATE INDEX IF NOT EXISTS ix_executions_owner
     ON workflow_executions (owner_id, status, created_us, workflow_type) WHERE owner_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS ix_executions_due ON workflow_executions (due_us) WHERE due_us IS NOT NULL;
 CREATE INDEX IF NOT EXISTS ix_executions_parent ON workflow_executions (parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS ix_executions_metadata
+    ON workflow_executions (created_us, metadata) WHERE metadata <> '{}';
 
 CREATE TABLE IF NOT EXISTS workflow_snapshots (
     id INTEGER PRIMARY KEY,

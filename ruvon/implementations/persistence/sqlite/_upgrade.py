@@ -81,7 +81,7 @@ _FROM_4: Final = """
 ALTER TABLE tasks ADD COLUMN concurrency_key TEXT;
 """
 
-UPGRADES: Final = {1: _FROM_1, 2: _FROM_2, 3: _FROM_3, 4: _FROM_4, 5: ""}
+UPGRADES: Final = {1: _FROM_1, 2: _FROM_2, 3: _FROM_3, 4: _FROM_4, 5: "", 6: ""}
 """From this version to the next."""
 
 
