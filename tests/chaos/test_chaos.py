@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from tests.chaos.fleets import KINDS
 from tests.chaos.run import Options, chaos
 from tests.support.brokers import needs_rabbitmq, require_rabbitmq
@@ -23,6 +25,7 @@ def test_nothing_is_lost_or_done_twice_while_everything_is_killed() -> None:
     assert outcome.missing == [], shown
 
 
+@pytest.mark.chaos
 @needs_rabbitmq
 def test_nothing_is_lost_or_done_twice_with_messages_of_rabbitmq() -> None:
     """Sixteen runs on Celery over RabbitMQ: its queue is emptied, workers, their processes and the store are killed."""
