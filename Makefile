@@ -57,7 +57,7 @@ simulate: $(READY)
 # killed, for CHAOS seconds at most. `STORE=postgres` (celery, redis) is one of its three fleets, `SEED=` repeats a run.
 chaos: $(READY)
 	$(BIN)/pytest -q -m chaos
-	$(BIN)/python -m tests.chaos --runs $(RUNS) --seconds $(CHAOS) $(if $(STORE),--store $(STORE)) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m tests.chaos --runs $(RUNS) --seconds $(CHAOS) $(if $(STORE),--store $(STORE)) $(if $(BROKER),--broker $(BROKER)) $(if $(SEED),--seed $(SEED))
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

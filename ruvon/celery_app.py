@@ -8,7 +8,8 @@ own, `RUVON_WORKER_LEASE` says after how many seconds without a sign of life a p
 the message names only while they are brief.
 
 Each process of the pool opens the store when its first task comes. The main process runs what there must be once: timers
-and schedules, and the feeder, which sends what the broker has lost. The pools `prefork`, `threads` and `solo` are served;
+and schedules, and the feeder, which sends what the broker has lost; where the observer `prometheus` is set, it serves the
+metrics of all processes of the pool. The pools `prefork`, `threads` and `solo` are served;
 `gevent` and `eventlet` are not, because asyncio does not run under them.
 """
 
@@ -16,18 +17,24 @@ import asyncio
 import contextlib
 import logging
 import os
+import shutil
+import sys
+import tempfile
 import threading
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final, cast, final
 
 from ruvon._bridge import run_coroutine_sync
 from ruvon.cli._output import Exit, fail
 from ruvon.cli._session import Session, Store, opened
+from ruvon.cli._settings import setting
 from ruvon.implementations.execution._ahead import Ahead
 from ruvon.implementations.execution._named import broker_url, namespace
 from ruvon.implementations.execution.celery import RUN_TASK, CeleryExecutionProvider, new_celery
+from ruvon.implementations.observability._together import FOLDER
 from ruvon.providers import Clock, SystemClock
 from ruvon.scheduler import Scheduler
 from ruvon.worker import Feeder, Worker
@@ -42,6 +49,35 @@ _STOP_S: Final = 60
 
 app: Any = new_celery(broker_url(), namespace())
 """What `celery -A ruvon.celery_app` loads."""
+
+
+@final
+class _Metrics:
+    """What the processes of a pool need to count into one: a folder of theirs, and one of them that serves."""
+
+    def __init__(self) -> None:
+        self._own: Path | None = None
+
+    def prepare(self) -> None:
+        """Before the pool forks: name the folder, unless the environment does."""
+        wanted = [item.strip() for item in (setting("observers") or "").split(",")]
+        if "prometheus" not in wanted or FOLDER in os.environ:
+            return
+        if "prometheus_client" in sys.modules:  # it has looked for the folder when it was imported
+            _LOGGER.warning("set %s: the metrics of the pool's processes are not collected", FOLDER)
+            return
+        self._own = Path(tempfile.mkdtemp(prefix="ruvon-metrics-"))
+        os.environ[FOLDER] = str(self._own)
+
+    def forget(self) -> None:
+        """Delete the folder, where it is not one of the environment's."""
+        if self._own is not None:
+            shutil.rmtree(self._own, ignore_errors=True)
+
+    @staticmethod
+    def only_count() -> None:
+        """In a process of the pool: the main process serves."""
+        os.environ["RUVON_METRICS_PORT"] = "none"
 
 
 @final
@@ -153,6 +189,7 @@ def _batch() -> int:
 
 _SERVICE: Final = _Service()
 _CARETAKER: Final = _Caretaker()
+_METRICS: Final = _Metrics()
 
 
 def _run_task(task_id: str) -> None:
@@ -169,6 +206,7 @@ async def _check() -> None:
 
 
 def _on_init(**_: object) -> None:
+    _METRICS.prepare()
     asyncio.run(_check())
 
 
@@ -179,6 +217,11 @@ def _on_ready(**_: object) -> None:
 def _on_shutdown(**_: object) -> None:
     _CARETAKER.stop()
     _SERVICE.close()
+    _METRICS.forget()
+
+
+def _on_process_init(**_: object) -> None:
+    _METRICS.only_count()
 
 
 def _on_process_shutdown(**_: object) -> None:
@@ -190,4 +233,5 @@ _signals: Any = import_module("celery.signals")
 _signals.worker_init.connect(_on_init)
 _signals.worker_ready.connect(_on_ready)
 _signals.worker_shutdown.connect(_on_shutdown)
+_signals.worker_process_init.connect(_on_process_init)
 _signals.worker_process_shutdown.connect(_on_process_shutdown)

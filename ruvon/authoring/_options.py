@@ -98,6 +98,7 @@ class ServiceOptioned(Optioned):
         required_input: tuple[str, ...] | Unset = UNSET,
         queue_timeout: timedelta | Unset | None = UNSET,
         deadline: timedelta | Unset | None = UNSET,
+        concurrency_key: str | Unset | None = UNSET,
         merge: MergeStrategy | Unset = UNSET,
         conflict: MergeConflictBehavior | Unset = UNSET,
         merge_function: Callable[..., Any] | Unset | None = UNSET,
@@ -115,6 +116,7 @@ class ServiceOptioned(Optioned):
             required_input: keys that the input must have, where there is no model.
             queue_timeout: longest wait for a worker.
             deadline: longest time of the activation, retries included.
+            concurrency_key: a field, such as `url`, or a path into one or into `state`, that its queue's limits count by.
             merge: how a result joins the state, where it does.
             conflict: who wins where the state was written meanwhile.
             merge_function: merges the result instead of the strategy.

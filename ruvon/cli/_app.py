@@ -14,8 +14,9 @@ from ruvon.cli._database import db
 from ruvon.cli._defaults import defaults
 from ruvon.cli._definitions import compile_, convert, explain, graph, schema, validate
 from ruvon.cli._interactive import interactive
+from ruvon.cli._metrics import metrics
 from ruvon.cli._migrate import migrate
-from ruvon.cli._observe import logs, metrics
+from ruvon.cli._observe import logs
 from ruvon.cli._options import argument, version_option
 from ruvon.cli._output import Exit, fail, shortened
 from ruvon.cli._plugins import plugins

@@ -1,4 +1,4 @@
-"""The commands that look on: logs and metrics."""
+"""The command that looks on at a run: logs."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -8,15 +8,15 @@ from uuid import UUID
 import rich_click as click
 
 from ruvon.cli._options import argument, one_of, option
-from ruvon.cli._output import Exit, fail, moment, print_json, print_table, secho, to_json
+from ruvon.cli._output import Exit, fail, moment, print_json, secho, to_json
 from ruvon.cli._report import flat, record_data
-from ruvon.cli._session import Session, Store, await_it, code_options, opened, store_options
+from ruvon.cli._session import Session, Store, await_it, code_options, opened
 from ruvon.cli._waits import WAITS
 
 if TYPE_CHECKING:
     from ruvon.providers import InstanceRecord, LogEntry
 
-__all__ = ["dated", "everything", "logs", "metrics", "print_created", "print_history", "print_waiting"]
+__all__ = ["dated", "everything", "logs", "print_created", "print_history", "print_waiting"]
 
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 _LEVEL_OF: Final[Mapping[str, str]] = {
@@ -256,12 +256,6 @@ async def _require_step(session: Session, record: "InstanceRecord", step: str) -
     fail(f"the workflow {record.workflow_type} has no step `{step}`; {hint}", Exit.NOT_FOUND)
 
 
-def _in_seconds(row: Mapping[str, Any]) -> dict[str, Any]:
-    spans = {name: row[f"{name}_us"] / 1_000_000 for name in ("mean", "longest")}
-    names = ("workflow_type", "status", "workflows")
-    return {**{name: row[name] for name in names}, **{f"{name}_s": value for name, value in spans.items()}}
-
-
 async def _has_ended(session: Session, workflow_id: UUID) -> bool:
     from ruvon.models import WorkflowStatus  # noqa: PLC0415
 
@@ -281,42 +275,3 @@ def _print_each(entries: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
         return
     for entry in entries:
         click.echo(to_json(entry, indent=False))
-
-
-@click.command()
-@option("--workflow-id", "-w", metavar="ID", help="Only this run.")
-@option("--type", "name", metavar="NAME", help="Only this metric, such as duration_ms.")
-@option("--summary", is_flag=True, help="Least, mean and largest of each, and the runs by type and status.")
-@option("--limit", type=click.IntRange(1, _ALL), default=50, show_default=True, help="Only the newest.")
-@option("--json", "as_json", is_flag=True, help="Print JSON.")
-@store_options
-def metrics(
-    *, workflow_id: str | None, name: str | None, summary: bool, limit: int, as_json: bool, db: str | None
-) -> None:
-    """Show recorded numbers, such as the time that steps took.
-
-    Example: ruvon metrics -w 3f2a9c41 --summary
-    """
-
-    async def work() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        async with opened(Store(db)) as session:
-            found = await session.find_id(workflow_id) if workflow_id is not None else None
-            if found is not None:
-                await session.provider.load_workflow(found)
-            if not summary:
-                rows = await session.provider.read_metrics(found, name=name, limit=limit)
-                return [dated(row) for row in rows], []
-            numbers = await session.provider.summarize_metrics(found, name=name)
-            runs = await session.provider.summarize() if found is None else []
-            return numbers, [_in_seconds(row) for row in runs]
-
-    numbers, runs = await_it(work())
-    if as_json:
-        print_json({"metrics": numbers, "workflows": runs} if summary else numbers)
-    elif summary:
-        print_table(numbers, ("name", "step_name", "count", "min", "mean", "max"))
-        if runs:
-            click.echo()
-            print_table(runs, ("workflow_type", "status", "workflows", "mean_s", "longest_s"))
-    else:
-        print_table(numbers, ("at", "workflow_id", "step_name", "name", "value"))

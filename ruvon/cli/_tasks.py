@@ -119,7 +119,7 @@ def requeue(task_id: str, *, actor: str, reason: str, store: Store) -> None:
     """
 
     async def work() -> str:
-        async with opened(store, execution="queue") as session:
+        async with opened(store, execution="queue", drives=True) as session:
             task = await _dead(session.provider, task_id)
             workflow = await session.builder.load_workflow(task.workflow_id)
             await workflow.retry(actor=actor, reason=reason)
@@ -161,7 +161,7 @@ def scan_zombies(*, fix: bool, threshold: float, as_json: bool, store: Store) ->
     async def work() -> list[dict[str, Any]]:
         from ruvon.zombie_scanner import ZombieScanner  # noqa: PLC0415
 
-        async with opened(store, execution="queue") as session:
+        async with opened(store, execution="queue", drives=fix) as session:
             scanner = ZombieScanner(session.builder, threshold=timedelta(seconds=threshold))
             return _shown(await scanner.scan(fix=fix))
 

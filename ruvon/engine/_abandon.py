@@ -14,7 +14,7 @@ import orjson
 from ruvon.engine._errors import WorkflowFinishedError
 from ruvon.ir._errors import RuvonError
 from ruvon.models import WorkflowStatus
-from ruvon.providers import InboxEntry, InboxKind, InstanceRecord, LogEntry, Transition
+from ruvon.providers import InboxEntry, InboxKind, InstanceRecord, LogEntry, ObservedWorkflow, Transition
 
 if TYPE_CHECKING:
     from ruvon.engine._engine import Engine
@@ -25,7 +25,7 @@ _LOG: Final = logging.getLogger("ruvon.engine")
 
 
 async def abandon(engine: "Engine", workflow_id: UUID, reason: str) -> InstanceRecord:
-    """Write CANCELLED, ask the children that it waits for to end, tell its parent; gives the new row.
+    """Write CANCELLED, ask the children that it waits for to end, tell its parent and the observers; gives the new row.
 
     Raises:
         WorkflowFinishedError: it has ended already.
@@ -42,9 +42,32 @@ async def abandon(engine: "Engine", workflow_id: UUID, reason: str) -> InstanceR
         await engine.store.commit(transition)
     finally:
         await hold.release()
+    await _tell(engine, record, reason, now)
     for told in transition.sent:
         await _poke(engine, told.workflow_id)
     return await engine.store.load_instance(workflow_id)
+
+
+async def _tell(engine: "Engine", record: InstanceRecord, reason: str, now: int) -> None:
+    """Tell the observers; which fields are secret is not known without the code, so no values are told."""
+    status = WorkflowStatus.CANCELLED.value
+    source = ObservedWorkflow(
+        workflow_id=str(record.workflow_id),
+        workflow_type=record.workflow_type,
+        workflow_version=record.workflow_version,
+        status=status,
+        parent_id=str(record.parent_id) if record.parent_id is not None else None,
+        metadata=record.metadata,
+        secret_fields=frozenset(),
+        created_us=record.created_us,
+        stored_us=record.updated_us,
+        at_us=now,
+    )
+    common = {"workflow_id": source.workflow_id, "source": source}
+    await engine.observers.tell(
+        ("on_workflow_status_changed", {**common, "old_status": record.status, "new_status": status}),
+        ("on_workflow_failed", {**common, "error": RuntimeError(reason), "step_name": None}),
+    )
 
 
 async def _poke(engine: "Engine", workflow_id: UUID) -> None:

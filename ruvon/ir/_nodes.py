@@ -195,7 +195,8 @@ class Call:
     transaction: bool = field(default=False, metadata=LEFT_OUT)
     """The function's SQL runs in the database transaction that commits the step."""
     concurrency_key: str | None = field(default=None, metadata=LEFT_OUT)
-    """An argument, or a path into one or into the state: its queue may limit how many with one value run at a time."""
+    """An argument, a field of the step type, or a path into one or into the state: its queue may limit how many with one
+    value run at a time."""
 
 
 @final

@@ -229,8 +229,6 @@ def _call_problems(call: Call) -> Iterator[str]:
         yield "`transaction` is for a STANDARD call without a queue"
     if call.concurrency_key is not None and not all(map(str.isidentifier, call.concurrency_key.split("."))):
         yield "`concurrency_key` is an argument's name, or a path into an argument or the state"
-    if call.concurrency_key is not None and call.type != "STANDARD":
-        yield "`concurrency_key` is for a STANDARD call"
     if call.type == "STANDARD" and call.config:
         yield "a STANDARD call has no config"
     for name, amount in (

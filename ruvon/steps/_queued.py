@@ -28,7 +28,7 @@ from ruvon.engine import (
     fail,
 )
 from ruvon.ir._nodes import Call as CallAction
-from ruvon.ir.expr import Attribute, Call, Expr, Name, free_names, walk
+from ruvon.ir.expr import Attribute, Call, Const, Dict, Expr, Name, free_names, walk
 from ruvon.models import TimedOut
 from ruvon.providers import TaskKind, TaskRecord
 from ruvon.steps._attempt import loop_of
@@ -116,14 +116,21 @@ def dispatch(
 
 
 def key_expr(call: CallAction) -> Expr | None:
-    """The expression of a concurrency key: the argument that its path begins with, or the state, and what is in it."""
+    """The expression of a concurrency key: the argument, field or state that its path begins with, and what is in it."""
     if call.concurrency_key is None or call.queue is None:
         return None
     first, *rest = call.concurrency_key.split(".")
-    found = call.args.get(first, Name(_STATE) if first == _STATE else None)
+    found = call.args.get(first, call.config.get(first, Name(_STATE) if first == _STATE else None))
     for name in rest:
-        found = Attribute(found, name) if found is not None else None
+        found = _inside(found, name) if found is not None else None
     return found
+
+
+def _inside(expr: Expr, name: str) -> Expr | None:
+    """A part of a value: of a written dictionary its entry, else the attribute."""
+    if isinstance(expr, Dict):
+        return next((item.value for item in expr.items if item.key == Const(name)), None)
+    return Attribute(expr, name)
 
 
 def _key_text(value: object) -> str | None:

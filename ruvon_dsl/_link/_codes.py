@@ -387,8 +387,9 @@ CODES: Final[Mapping[str, CodeInfo]] = MappingProxyType(
             title="a concurrency key that names nothing",
             explanation=(
                 "Limits of a queue may say how many steps with the same concurrency key run at a time. The key is the value "
-                "of an argument of the step, or of a path into one or into the state; the path begins with the argument's "
-                "name, or with `state`."
+                "of an argument of the step (a field of `http`, `infer`, `wasm` and custom types), or of a path into one or "
+                "into the state; the path begins with the name of the argument or field, or with `state`. What it leads to "
+                "holds no secret."
             ),
             bad=_flow("    await weigh(state.number)\n", before=_WEIGH.format(key="customer")),
             good=_flow("    await weigh(state.number)\n", before=_WEIGH.format(key="number")),

@@ -41,9 +41,9 @@ _METHODS: Final = frozenset({"queued", "spawn", "schedule", "restart", "with_", 
 _EVERY: Final = MERGING | {"name", "automate_next"}
 WAIT_OPTIONS: Final = _EVERY | {"compensate"}
 SERVICE_OPTIONS: Final = WAIT_OPTIONS | {
-    *("retry", "timeout", "queue", "input_model", "required_input", "queue_timeout", "deadline"),
+    *("retry", "timeout", "queue", "input_model", "required_input", "queue_timeout", "deadline", "concurrency_key"),
 }
-STEP_OPTIONS: Final = SERVICE_OPTIONS | {"into", "transaction", "concurrency_key"}
+STEP_OPTIONS: Final = SERVICE_OPTIONS | {"into", "transaction"}
 CHILD_OPTIONS: Final = _EVERY | {"version", "data_region", "retry", "timeout"}
 
 RESULT: Final = e.Name("<result>")

@@ -198,6 +198,13 @@ CALL_KEYS: Final = (
     Key("queue_timeout", Kind.DURATION, "Longest wait for a worker.", ("queue_timeout_seconds",), nullable=True),
     Key("deadline", Kind.DURATION, "Longest time of all attempts together.", ("deadline_seconds",), nullable=True),
     Key(
+        "concurrency_key",
+        Kind.TEXT,
+        "The input or field, or path into one or into `state`, that limits of the queue count by; `null` switches the "
+        "declared one off.",
+        nullable=True,
+    ),
+    Key(
         "compensate_function",
         Kind.COMPENSATION,
         "The function that undoes the step; `null` switches the declared one off.",

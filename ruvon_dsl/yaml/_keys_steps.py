@@ -18,12 +18,6 @@ _FUNCTION: Final = Key(
 _TRANSACTION: Final = Key(
     "transaction", Kind.BOOL, "The function's SQL runs in the database transaction that commits the step."
 )
-_CONCURRENCY_KEY: Final = Key(
-    "concurrency_key",
-    Kind.TEXT,
-    "The input, or path into one or into `state`, that limits of the queue count by; `null` switches the declared one off.",
-    nullable=True,
-)
 _CALL: Final = _COMMON.extended("a call", "Keys of every call.", CALL_KEYS)
 
 STANDARD: Final = _CALL.extended(
@@ -32,7 +26,6 @@ STANDARD: Final = _CALL.extended(
     (
         Key(_FUNCTION.name, _FUNCTION.kind, _FUNCTION.doc, _FUNCTION.aliases, required=True),
         _TRANSACTION,
-        _CONCURRENCY_KEY,
     ),
 )
 _ASYNC: Final = STANDARD.extended(
@@ -44,7 +37,6 @@ _DECISION: Final = _CALL.extended(
     (
         _FUNCTION,
         _TRANSACTION,
-        _CONCURRENCY_KEY,
         Key("injected", Kind.BOOL, "The audit log calls it an injection rule; written by printers."),
     ),
 )

@@ -21,12 +21,25 @@ def options() -> Options:
         "--seed", type=int, default=None, help="decides what is killed when; drawn where it is not given"
     )
     parser.add_argument("--store", choices=KINDS, action="append", help="a fleet; all three where none is given")
+    parser.add_argument(
+        "--broker",
+        choices=("redis", "rabbitmq"),
+        default="redis",
+        help="of the fleet celery: a Redis of its own, or the RabbitMQ of RUVON_TEST_RABBITMQ_URL, which is not killed",
+    )
     parser.add_argument("--pause", type=float, nargs=2, default=(5.0, 20.0), metavar=("FROM", "TO"), help="seconds")
     parser.add_argument("--keep", action="store_true", help="leave the folder with the logs")
     found = parser.parse_args()
     seed = random.SystemRandom().randrange(1_000_000) if found.seed is None else found.seed
     return Options(
-        found.runs, found.seconds, found.settle, seed, tuple(found.store or KINDS), tuple(found.pause), found.keep
+        found.runs,
+        found.seconds,
+        found.settle,
+        seed,
+        tuple(found.store or KINDS),
+        tuple(found.pause),
+        broker=found.broker,
+        keep=found.keep,
     )
 
 

@@ -56,11 +56,9 @@ class Faults:
         others: list[Kind] = [("application killed", self._kill_application)]
         if fleet.broker is not None:
             workers.append(("pool process killed", self._kill_pool_process))
-            others += [
-                ("broker flushed", self._flush),
-                ("broker killed", self._kill_broker),
-                ("scheduler killed", self._kill_scheduler),
-            ]
+            others += [("broker flushed", self._flush), ("scheduler killed", self._kill_scheduler)]
+        if isinstance(fleet.broker, Redis):  # a RabbitMQ is others' as well
+            others.append(("broker killed", self._kill_broker))
         return store, workers, others
 
     @property
@@ -99,7 +97,7 @@ class Faults:
         return await self._kill_server(self._fleet.store)
 
     async def _kill_broker(self) -> str:
-        assert self._fleet.broker is not None
+        assert isinstance(self._fleet.broker, Redis)
         return await self._kill_server(self._fleet.broker)
 
     async def _kill_server(self, server: Postgres | Redis) -> str:

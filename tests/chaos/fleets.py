@@ -13,6 +13,7 @@ from ruvon.builder import WorkflowBuilder
 from ruvon.implementations.execution.queued import QueuedExecutionProvider
 from ruvon.models import WorkflowStatus
 from ruvon.providers import InstanceFilter
+from tests.chaos.brokers import RabbitMQ
 
 __all__ = ["KINDS", "LEASE_S", "Fleet", "build"]
 
@@ -32,7 +33,7 @@ class Fleet:
     application: Program
     workers: list[Program]
     schedulers: list[Program] = field(default_factory=list)
-    broker: Redis | None = None
+    broker: Redis | RabbitMQ | None = None
     faults: list[datetime] = field(default_factory=list)
     builder: WorkflowBuilder = field(init=False)
 
@@ -63,7 +64,9 @@ class Fleet:
         self.faults.append(datetime.now(UTC))
 
 
-def build(yard: Yard, kind: str, numbers: range, store: Postgres | Redis, broker: Redis | None, ledger: str) -> Fleet:
+def build(
+    yard: Yard, kind: str, numbers: range, store: Postgres | Redis, broker: Redis | RabbitMQ | None, ledger: str
+) -> Fleet:
     """A fleet of a kind; nothing of it but its database is started.
 
     Args:
@@ -91,6 +94,9 @@ def build(yard: Yard, kind: str, numbers: range, store: Postgres | Redis, broker
     options = ["--db", url, "--first", str(numbers.start), "--last", str(numbers.stop), "--done", str(done)]
     if broker is not None:
         options += ["--broker", broker.url]
+    if isinstance(broker, RabbitMQ):
+        variables["RUVON_CELERY_NAMESPACE"] = broker.namespace
+        options += ["--namespace", broker.namespace]
     application = Program(
         yard, f"{kind}-application", [sys.executable, "-m", "examples.distributed.lab.application", *options], variables
     )

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from examples.distributed.lab.machines import BIN, ROOT, Postgres, Program, Redis, Yard
 from examples.distributed.lab.tally import Tally, count_effects, count_runs
 from ruvon.providers import PersistenceError
+from tests.chaos.brokers import RabbitMQ
 from tests.chaos.faults import Faults
 from tests.chaos.fleets import KINDS, Fleet, build
 
@@ -43,6 +44,8 @@ class Options:
     stores: Sequence[str] = KINDS
     pause: tuple[float, float] = (5.0, 20.0)
     """Between two faults of a kind's loop, in seconds."""
+    broker: str = "redis"
+    """Of the fleet `celery`: `redis`, which is killed too, or `rabbitmq`, whose queue is only emptied."""
     keep: bool = False
     """Leave the folder with the logs."""
 
@@ -108,7 +111,7 @@ async def _fleets(yard: Yard, options: Options) -> AsyncGenerator[tuple[list[Fle
     for index, kind in enumerate(options.stores):
         numbers = range(index * share, min((index + 1) * share, options.runs))
         store = Redis(yard, kind, durable=True) if kind == "redis" else Postgres(yard, kind)
-        broker = Redis(yard, f"{kind}-broker", durable=False) if kind == "celery" else None
+        broker = _broker(yard, options.broker) if kind == "celery" else None
         for server in (store, broker):
             if server is not None:
                 await asyncio.to_thread(server.start)
@@ -130,6 +133,12 @@ async def _fleets(yard: Yard, options: Options) -> AsyncGenerator[tuple[list[Fle
         for fleet in made:
             with contextlib.suppress(PersistenceError):
                 await fleet.builder.close()
+            if isinstance(fleet.broker, RabbitMQ):
+                await asyncio.to_thread(fleet.broker.forget)
+
+
+def _broker(yard: Yard, kind: str) -> Redis | RabbitMQ:
+    return RabbitMQ() if kind == "rabbitmq" else Redis(yard, "celery-broker", durable=False)
 
 
 def _command(command: list[str], **variables: str) -> None:

@@ -53,4 +53,6 @@ def test_the_run_tells_its_options(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 
     said = capsys.readouterr().out
     assert ended.value.code == 0
-    assert all(option in said for option in ("--runs", "--seconds", "--settle", "--seed", "--store", "--pause"))
+    assert all(
+        option in said for option in ("--runs", "--seconds", "--settle", "--seed", "--store", "--broker", "--pause")
+    )

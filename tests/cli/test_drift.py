@@ -74,6 +74,18 @@ def test_a_run_without_its_code_is_ended_by_force(shell: Command, drifted: Calla
     assert kinds[-2:] == ["cancel", "end"]
 
 
+def test_observers_hear_of_an_end_by_force(shell: Command, drifted: Callable[[str], str]) -> None:
+    """As of any other end: the status changed, and the run has failed."""
+    run = drifted("ticket_d")
+
+    done = shell("cancel", run, "--force", "--reason", "obsolete", RUVON_OBSERVERS="logging")
+
+    lines = [json.loads(line) for line in done.err.splitlines() if line.startswith("{")]
+    found = {line["event"]: line for line in lines if line.get("workflow_id") == run and "event" in line}
+    assert (found["status_changed"]["old"], found["status_changed"]["new"]) == ("WAITING_HUMAN", "CANCELLED")
+    assert found["workflow_failed"]["error"] == "RuntimeError: obsolete"
+
+
 def test_a_run_that_was_ended_by_force_has_ended(shell: Command, drifted: Callable[[str], str]) -> None:
     """A second cancel is refused, and nothing is written."""
     run = drifted("ticket_b")

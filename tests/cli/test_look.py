@@ -162,7 +162,31 @@ def test_metrics(ruvon: Command, started: Starter) -> None:
     summary = ruvon("metrics", "--summary", "--json").json
     assert [(row["step_name"], row["count"]) for row in summary["metrics"]] == [("count", 1), ("count_2", 1)]
     assert [(row["workflow_type"], row["workflows"]) for row in summary["workflows"]] == [("Timer", 1)]
+    counted = next(row for row in summary["steps"] if row["step"] == "count_2")
+    assert (counted["workflow_type"], counted["started"], counted["completed"]) == ("Timer", 1, 1)
     assert ruvon("metrics", "--summary").code == 0
+
+
+def test_metrics_of_steps_need_no_recorded_numbers(ruvon: Command, started: Starter) -> None:
+    """They come from the logs of runs: of all, of the newest ones, or of one."""
+    first, second = (started("Timer", {}, "--auto") for _ in range(2))
+
+    rows = {row["step"]: row for row in ruvon("metrics", "--steps", "--json").json}
+    assert (rows["count"]["completed"], rows[None]["completed"]) == (2, 2)
+    assert rows["count"]["longest_s"] >= rows["count"]["p50_s"] >= 0
+    newest = ruvon("metrics", "--steps", "--runs", "1", "--json").json
+    assert {row["started"] for row in newest} == {1}
+    assert ruvon("metrics", "--steps", "-w", first, "--json").json[0]["started"] == 1
+    assert "(whole run)" in ruvon("metrics", "--steps").out
+    assert ruvon("metrics", "--steps", "-w", second).code == 0
+
+
+def test_steps_and_recorded_numbers_are_different_lists(ruvon: Command, started: Starter) -> None:
+    """Asking for both at once is refused with the remedy."""
+    started("Timer", {})
+    for options in (("--type", "duration_ms"), ("--summary",)):
+        refused = ruvon("metrics", "--steps", *options)
+        assert (refused.code, "leave --type and --summary out" in refused.err) == (2, True)
 
 
 @pytest.mark.parametrize("command", ["show", "logs", "resume", "retry", "cancel"])

@@ -1,6 +1,7 @@
 """worker, workers, tasks, scan-zombies."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 
 from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
 from ruvon.providers import TaskFilter, WorkerRecord
-from tests.cli.conftest import RUVON, Command
+from tests.cli.conftest import RUVON, Command, Done
 
 FLOW = Path(__file__).parent / "flows" / "cli_queued.py"
 ROOTS = ("--import-root", str(FLOW.parent), "--workflows", str(FLOW))
@@ -167,6 +168,51 @@ def test_zombies_are_found_and_mended(ruvon: Command) -> None:
     assert ruvon("scan-zombies", "--fix", *ROOTS).out == "no zombies\n"
     (task,) = ruvon("tasks", "list", "--json").json
     assert (task["status"], task["crashes"]) == ("pending", 1)
+
+
+def told(done: Done) -> list[tuple[str, ...]]:
+    """What the observer `logging` was told of statuses and ends."""
+    lines = [json.loads(line) for line in done.err.splitlines() if line.startswith("{")]
+    wanted = {"status_changed": ("old", "new"), "workflow_failed": ("error",)}
+    return [
+        (line["event"], *(line[name] for name in wanted[line["event"]]))
+        for line in lines
+        if line.get("event") in wanted
+    ]
+
+
+def test_the_end_that_a_scan_brings_is_told(ruvon: Command, shell: Command) -> None:
+    """`scan-zombies --fix` over a used-up crash budget tells the observers of the settings of the failure; a look does not."""
+    begun(ruvon)
+
+    async def die_for_the_last_time(store: SQLitePersistenceProvider) -> None:
+        await store.claim_tasks("dead-host", lease_us=0, now_us=2**60, queues=["net"])
+        connection = store._connection
+        assert connection is not None
+        connection.execute("UPDATE tasks SET lease_us = 5, crashes = 4 WHERE status = 'claimed'")
+
+    on_store(die_for_the_last_time)
+    looked = shell("scan-zombies", *ROOTS, RUVON_OBSERVERS="logging")
+    mended = shell("scan-zombies", "--fix", "--json", *ROOTS, RUVON_OBSERVERS="logging")
+
+    assert told(looked) == []
+    assert mended.json[0]["outcome"] == "dead"
+    changed, failed = told(mended)
+    assert changed == ("status_changed", "PENDING_ASYNC", "FAILED_WORKER_CRASH")
+    assert failed[0] == "workflow_failed"
+    assert failed[1].startswith("WorkerCrashError: ")
+
+
+def test_a_dead_letter_that_is_queued_again_is_told(ruvon: Command, shell: Command) -> None:
+    """The observers of the settings hear that the run goes on."""
+    run = begun(ruvon)
+    task_id = kill_workers(2)
+    ruvon("resume", run, *ROOTS)
+
+    done = shell("tasks", "requeue", task_id, *ROOTS, RUVON_OBSERVERS="logging")
+
+    changes = [line[1:] for line in told(done)]
+    assert (changes[0][0], changes[-1][-1]) == ("FAILED_WORKER_CRASH", "PENDING_ASYNC"), done.text
 
 
 def test_mistakes_are_named(ruvon: Command, place: Path) -> None:

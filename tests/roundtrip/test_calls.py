@@ -106,6 +106,10 @@ def _calls() -> Iterator[Call]:
     yield Call(function=f"{SHOP}label", required_input=("text",), args={"amount": E("1")})
     for service in (HTTP, INFER, WASM):
         yield from _changed(service, {**COMMON, "into": (NOTE,)})
+    yield from _changed(replace(HTTP, queue="net"), {"concurrency_key": ("url", "state.name")})
+    yield from _changed(replace(INFER, queue="net"), {"concurrency_key": ("data.a", "state.name")})
+    yield from _changed(replace(WASM, queue="net"), {"concurrency_key": ("module", "state.name")})
+    yield from _changed(replace(CUSTOM, queue="net"), {"concurrency_key": ("level", "state.name")})
     yield from _changed(CUSTOM, {**COMMON, "into": (NOTE,), "function": (f"{SHOP}plain",)})
 
 

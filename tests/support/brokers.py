@@ -1,7 +1,7 @@
 """Brokers for the tests of Celery: the Redis server of the other tests, and RabbitMQ on this machine or where it is named.
 
 A test process has a Redis database number, or a RabbitMQ virtual host's queues, of its own only as far as its Celery
-queues have names of their own; so each world names them. `RUVON_TEST_RABBITMQ_URL` is a URL, or `none`.
+queues have names of their own; so each world names them. `RUVON_TESTRABBITMQ_URL_URL` is a URL, or `none`.
 """
 
 import functools
@@ -12,9 +12,9 @@ import pytest
 
 from tests.support import redis, servers
 
-__all__ = ["needs_rabbitmq", "rabbitmq", "redis_broker", "require_rabbitmq"]
+__all__ = ["RABBITMQ_URL", "needs_rabbitmq", "rabbitmq", "redis_broker", "require_rabbitmq"]
 
-_RABBITMQ = os.environ.get("RUVON_TEST_RABBITMQ_URL") or "amqp://guest:guest@127.0.0.1:5672//"
+RABBITMQ_URL = os.environ.get("RUVON_TESTRABBITMQ_URL_URL") or "amqp://guest:guest@127.0.0.1:5672//"
 needs_rabbitmq = pytest.mark.needs("RabbitMQ")
 
 
@@ -30,23 +30,25 @@ def rabbitmq() -> str:
     """The URL of the RabbitMQ server; the test is skipped where none answers."""
     require_rabbitmq()
     servers.used(f"RabbitMQ {_version()}")
-    return _RABBITMQ
+    return RABBITMQ_URL
 
 
 def require_rabbitmq() -> None:
     """Skip the test that runs now where no RabbitMQ answers."""
     if _version() is None:
-        servers.missing("RabbitMQ", f"none answers at {urlsplit(_RABBITMQ).hostname}; set RUVON_TEST_RABBITMQ_URL")
+        servers.missing(
+            "RabbitMQ", f"none answers at {urlsplit(RABBITMQ_URL).hostname}; set RUVON_TESTRABBITMQ_URL_URL"
+        )
 
 
 @functools.cache
 def _version() -> str | None:
-    if _RABBITMQ == "none":
+    if RABBITMQ_URL == "none":
         return None
     from kombu import Connection
 
     try:
-        with Connection(_RABBITMQ, connect_timeout=2) as connection:
+        with Connection(RABBITMQ_URL, connect_timeout=2) as connection:
             return str(connection.connection.server_properties.get("version", "of unknown version"))
     except OSError:
         return None

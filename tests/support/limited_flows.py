@@ -5,7 +5,7 @@ from collections import Counter
 
 from pydantic import BaseModel
 
-from ruvon import gather, step, workflow
+from ruvon import gather, http, infer, step, wasm, workflow
 
 __all__ = ["MOST", "NOW", "Order", "Place"]
 
@@ -69,3 +69,13 @@ async def bill_one(state: Order) -> str:
 @workflow("LCount")
 async def count_all(state: Order) -> None:
     await gather(count(7), count(8), count.with_(concurrency_key=None)(7), count.with_(concurrency_key="label")(9))
+
+
+@workflow("LAsk")
+async def ask_all(state: Order) -> None:
+    await gather(
+        http.with_(queue="q", concurrency_key="json.to")("POST", "https://x.test", json={"to": state.customer}),
+        http.with_(queue="q", concurrency_key="url", name="by address")("GET", f"https://x.test/{state.customer}"),
+        infer.with_(queue="q", concurrency_key="model")("m@1", {"n": 1}),
+        wasm.with_(queue="q", concurrency_key="state.customer")(f"sha256:{'0' * 64}", {"n": 1}),
+    )

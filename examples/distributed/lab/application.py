@@ -109,8 +109,8 @@ class Application:
             return
 
 
-async def main(url: str, broker: str, first: int, last: int, done: Path) -> None:
-    execution = CeleryExecutionProvider(broker) if broker else QueuedExecutionProvider()
+async def main(url: str, broker: str, namespace: str, first: int, last: int, done: Path) -> None:
+    execution = CeleryExecutionProvider(broker, namespace=namespace) if broker else QueuedExecutionProvider()
     builder = open_builder(url, execution)
     await insist(builder.initialize)
     print("the application is open", flush=True)
@@ -123,8 +123,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--db", required=True)
     parser.add_argument("--broker", default="")
+    parser.add_argument("--namespace", default="ruvon", help="the Celery queue, where others use the broker, too")
     parser.add_argument("--first", type=int, required=True)
     parser.add_argument("--last", type=int, required=True)
     parser.add_argument("--done", type=Path, required=True)
     given = parser.parse_args()
-    asyncio.run(main(given.db, given.broker, given.first, given.last, given.done))
+    asyncio.run(main(given.db, given.broker, given.namespace, given.first, given.last, given.done))

@@ -4,7 +4,7 @@
 |---|---|---|
 | `logging` | `LoggingObserver`; JSON lines on standard error, those of steps too | `RUVON_LOG_LEVEL` (`INFO`) |
 | `otel` | `OtelObserver` | `OTEL_TRACES_EXPORTER` (`otlp`), `OTEL_SERVICE_NAME`, and what the exporter reads |
-| `prometheus` | `PrometheusObserver`, served | `RUVON_METRICS_PORT` (9464), `RUVON_METRICS_ADDRESS` (`127.0.0.1`) |
+| `prometheus` | `PrometheusObserver` | `RUVON_METRICS_PORT` (9464 or `none`), `RUVON_METRICS_ADDRESS` (`127.0.0.1`) |
 | `redis` | `RedisStreamObserver` | `RUVON_REDIS_URL`, `RUVON_EVENTS_STREAM`, `RUVON_EVENTS_MAXLEN` |
 | `noop` | `NoopObserver` | |
 """
@@ -14,12 +14,20 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from ruvon.implementations.observability._together import FOLDER
 from ruvon.ir import RuvonError
 from ruvon.providers import NoopObserver, WorkflowObserver
 
+if TYPE_CHECKING:
+    from ruvon.implementations.observability.prometheus import PrometheusObserver
+
 __all__ = ["OBSERVERS", "ObserverSettingError", "observers_from"]
+
+
+_SERVED: Final = dict[int, tuple[int, "PrometheusObserver"]]()
+"""Who serves metrics, by port, and in which process: a second builder of that process tells the same observer."""
 
 
 class ObserverSettingError(RuvonError, ValueError):
@@ -93,8 +101,20 @@ def _otel(environ: Mapping[str, str]) -> WorkflowObserver:
 def _prometheus(environ: Mapping[str, str]) -> WorkflowObserver:
     from ruvon.implementations.observability.prometheus import PrometheusObserver  # noqa: PLC0415
 
+    if environ.get("RUVON_METRICS_PORT") == "none":
+        return PrometheusObserver()
+    port = _number(environ, "RUVON_METRICS_PORT", 9464, or_else=", or `none` to count and serve nothing")
+    served = _SERVED.get(port)
+    if served is not None and served[0] == os.getpid() and served[1].serves == port:
+        return served[1].joined()
     made = PrometheusObserver()
-    made.start_http(_number(environ, "RUVON_METRICS_PORT", 9464), environ.get("RUVON_METRICS_ADDRESS", "127.0.0.1"))
+    try:
+        port = made.start_http(port, environ.get("RUVON_METRICS_ADDRESS", "127.0.0.1"))
+    except OSError:
+        if FOLDER not in environ:
+            raise
+        return made  # the process that has the port serves what this one counts
+    _SERVED[port] = os.getpid(), made
     return made
 
 
@@ -108,10 +128,10 @@ def _redis(environ: Mapping[str, str]) -> WorkflowObserver:
     )
 
 
-def _number(environ: Mapping[str, str], name: str, default: int) -> int:
+def _number(environ: Mapping[str, str], name: str, default: int, *, or_else: str = "") -> int:
     text = environ.get(name, str(default))
     if not text.isdecimal():
-        raise ObserverSettingError(name, text, "give a whole number")
+        raise ObserverSettingError(name, text, f"give a whole number{or_else}")
     return int(text)
 
 

@@ -13,12 +13,16 @@
 
 No label holds an id, an error's text or anything else without a bound, and beyond `max_series` pairs of type and step
 further ones are counted as `other`.
+
+Where `PROMETHEUS_MULTIPROC_DIR` names a folder when `prometheus_client` is imported, every process that has this setting
+writes its numbers there, and whichever is asked gives the sums of all of them.
 """
 
 from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, final
 
+from ruvon.implementations.observability._together import Together
 from ruvon.models import WorkflowStatus
 from ruvon.providers import MissingExtraError
 from ruvon.providers.observer import ObservedWorkflow, WorkflowObserver
@@ -38,7 +42,7 @@ _UNKNOWN: Final = "unknown"
 
 @final
 class PrometheusObserver(WorkflowObserver):
-    """Counts what happens in this process.
+    """Counts what happens in this process, or in all that share a folder of `prometheus_client`'s multiprocess mode.
 
     Args:
         registry: where the metrics are registered; one of its own where none is given. `prometheus_client.REGISTRY` puts
@@ -67,6 +71,7 @@ class PrometheusObserver(WorkflowObserver):
         self._running: OrderedDict[str, str] = OrderedDict()
         self._active_of: Counter[str] = Counter()
         self._server: Any = None
+        self._users = 1
         kind, pair = ["workflow_type"], ["workflow_type", "step"]
         self._started = client.Counter("ruvon_workflows_started", "Workflows created here.", kind, registry=made)
         self._completed = client.Counter("ruvon_workflows_completed", "Workflows ended well here.", kind, registry=made)
@@ -88,6 +93,7 @@ class PrometheusObserver(WorkflowObserver):
             "Workflows that this process works on: not waiting, not ended.",
             kind,
             registry=made,
+            multiprocess_mode="livesum",
         )
         self._waits = client.Counter(
             "ruvon_workflow_waits", "Waits for a person, a signal or a moment.", [*kind, "reason"], registry=made
@@ -104,10 +110,20 @@ class PrometheusObserver(WorkflowObserver):
     # For readers
 
     def expose(self) -> str:
-        """All metrics of the registry in the text format of Prometheus."""
+        """All metrics of the registry, or of the processes that share a folder, in the text format of Prometheus."""
         from prometheus_client import generate_latest  # noqa: PLC0415 - present, or this could not be constructed
 
-        return generate_latest(self.registry).decode()
+        return generate_latest(self._shown()).decode()
+
+    def _shown(self) -> "CollectorRegistry":
+        """What is exposed: the own registry, or one that reads what the processes have written."""
+        from prometheus_client import CollectorRegistry, values  # noqa: PLC0415 - as above
+
+        if not getattr(values.ValueClass, "_multiprocess", False):
+            return self.registry
+        shown = CollectorRegistry()
+        shown.register(Together())
+        return shown
 
     def start_http(self, port: int = 9464, address: str = "127.0.0.1") -> int:
         """Serve the metrics on `http://ADDRESS:PORT/metrics` from a thread, until `close`.
@@ -125,8 +141,18 @@ class PrometheusObserver(WorkflowObserver):
         from prometheus_client import start_http_server  # noqa: PLC0415 - as above
 
         self._stop()
-        self._server = start_http_server(port, address, self.registry)
+        self._server = start_http_server(port, address, self._shown())
         return int(self._server[0].server_port)
+
+    @property
+    def serves(self) -> int | None:
+        """The port that the metrics are served on, or None."""
+        return int(self._server[0].server_port) if self._server is not None else None
+
+    def joined(self) -> "PrometheusObserver":
+        """This observer, for one more builder of the process: it is closed when each of them has closed it."""
+        self._users += 1
+        return self
 
     def _stop(self) -> None:
         server, self._server = self._server, None
@@ -136,8 +162,10 @@ class PrometheusObserver(WorkflowObserver):
             server[1].join()
 
     async def close(self) -> None:
-        """Stop serving; the metrics stay."""
-        self._stop()
+        """Stop serving, when all who share it have closed it; the metrics stay."""
+        self._users -= 1
+        if self._users <= 0:
+            self._stop()
 
     # Labels
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 import tomllib
 from collections.abc import Generator
 from pathlib import Path
@@ -61,6 +62,29 @@ def test_metrics_are_served_on_the_port_of_the_setting() -> None:
     asyncio.run(first.close())
 
 
+def test_metrics_may_be_counted_without_being_served() -> None:
+    """The port `none`, as the processes of a pool have it."""
+    (made,) = observers_from("prometheus", {"RUVON_METRICS_PORT": "none"})
+    assert isinstance(made, PrometheusObserver)
+    assert made.serves is None
+
+
+def test_two_builders_of_a_process_share_what_is_served() -> None:
+    """The second one gets the same observer, and the endpoint stays until both have closed it."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = str(found.getsockname()[1])
+    first, second = (observers_from("prometheus", {"RUVON_METRICS_PORT": port})[0] for _ in range(2))
+    assert isinstance(first, PrometheusObserver)
+    assert first is second
+    asyncio.run(first.close())
+    assert first.serves == int(port)
+    asyncio.run(second.close())
+    assert first.serves is None
+    (third,) = observers_from("prometheus", {"RUVON_METRICS_PORT": port})
+    assert third is not first
+    asyncio.run(third.close())
+
+
 @pytest.mark.parametrize(
     ("extra", "package"), [("otel", "opentelemetry-sdk"), ("prometheus", "prometheus-client"), ("redis", "redis")]
 )
@@ -75,7 +99,7 @@ def test_each_observer_has_its_extra(extra: str, package: str) -> None:
     ("names", "environ", "text"),
     [
         ("logging,jaeger", {}, "RUVON_OBSERVERS is 'logging,jaeger': there is no `jaeger`; known: logging, noop, otel, prometheus, redis"),
-        ("prometheus", {"RUVON_METRICS_PORT": "http"}, "RUVON_METRICS_PORT is 'http': give a whole number"),
+        ("prometheus", {"RUVON_METRICS_PORT": "http"}, "RUVON_METRICS_PORT is 'http': give a whole number, or `none`"),
         ("logging", {"RUVON_LOG_LEVEL": "loud"}, "RUVON_LOG_LEVEL is 'LOUD': give one of CRITICAL"),
         ("otel", {"OTEL_TRACES_EXPORTER": "pigeon"}, "OTEL_TRACES_EXPORTER is 'pigeon': no installed package has this exporter"),
     ],

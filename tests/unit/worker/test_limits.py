@@ -93,6 +93,17 @@ def test_a_key_is_an_argument_or_a_part_of_one_or_of_the_state() -> None:
     asyncio.run(scenario())
 
 
+def test_a_key_of_a_service_is_a_field_or_a_part_of_one_or_of_the_state() -> None:
+    """As the field is when the step is queued."""
+
+    async def scenario() -> None:
+        builder = builder_of(flows.ask_all)
+        await started(builder, "LAsk", {"customer": "ann"})
+        assert sorted(map(str, await keys(builder))) == ["ann", "ann", "https://x.test/ann", "m@1"]
+
+    asyncio.run(scenario())
+
+
 def test_a_worker_that_is_full_looks_no_more_than_it_must() -> None:
     """Due tasks that a limit holds back do not keep a worker busy."""
 
