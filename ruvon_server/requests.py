@@ -103,16 +103,17 @@ def _constant(text: str) -> NoReturn:
     raise BadJsonError(f"{text} is no JSON")
 
 
-def _require_text(value: object) -> None:
+def _require_text(value: Any) -> None:
     """Refuse escapes that stand for no text: NUL, and halves of characters."""
-    pending = [value]
+    pending: list[Any] = [value]
     while pending:
         item = pending.pop()
         if isinstance(item, str):
             if "\0" in item or any("\ud800" <= char <= "\udfff" for char in item):
                 raise BadJsonError("a text holds NUL or half a character")
         elif isinstance(item, dict):
-            pending.extend(item.keys())
-            pending.extend(item.values())
+            pairs: dict[str, Any] = item
+            pending += (*pairs, *pairs.values())
         elif isinstance(item, list):
-            pending.extend(item)
+            items: list[Any] = item
+            pending += items

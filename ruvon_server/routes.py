@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, final
 from litestar import Litestar, delete, get, post, put
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.routes import HTTPRoute
 
 from ruvon_server.auth import PUBLIC, Permission
 from ruvon_server.problems import documented
@@ -105,11 +106,10 @@ def route_table(app: Litestar) -> tuple[Route, ...]:
     """Every operation that the application answers, by path and method."""
     found: list[Route] = []
     for route in app.routes:
-        for handler in route.route_handlers if hasattr(route, "route_handlers") else ():
-            if isinstance(handler, HTTPRouteHandler):
-                name = handler.operation_id if isinstance(handler.operation_id, str) else handler.handler_name
-                permission = str(handler.opt.get("permission", ""))
-                documented_too = handler.resolve_include_in_schema()
-                methods = sorted(str(method) for method in handler.http_methods if method != "OPTIONS")
-                found += [Route(name, method, route.path, permission, documented_too) for method in methods]
+        for handler in route.route_handlers if isinstance(route, HTTPRoute) else ():
+            name = handler.operation_id if isinstance(handler.operation_id, str) else handler.handler_name
+            permission = str(handler.opt.get("permission", ""))
+            documented_too = handler.resolve_include_in_schema()
+            methods = sorted(str(method) for method in handler.http_methods if method != "OPTIONS")
+            found += [Route(name, method, route.path, permission, documented_too) for method in methods]
     return tuple(sorted(found, key=lambda item: (item.path, item.method)))

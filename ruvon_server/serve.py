@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator
 from typing import Final, final
 
 import uvicorn
+from prometheus_client import CollectorRegistry
 
 from ruvon.builder import WorkflowBuilder
 from ruvon_server.app import create_app
@@ -24,20 +25,25 @@ _AFTER_S: Final = 0.5
 
 
 async def serve(
-    settings: ServerSettings, *, builder: WorkflowBuilder | None = None, tell: Callable[[str], None] | None = None
+    settings: ServerSettings,
+    *,
+    builder: WorkflowBuilder | None = None,
+    registry: CollectorRegistry | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; requests, streams and steps under way have the grace of the settings to end.
 
     Args:
         settings: how the server is set up.
         builder: the workflows and their store; made from the settings where none is given.
+        registry: the numbers that `/metrics` shows.
         tell: is told the URL as soon as requests are answered.
 
     Raises:
         ServerSettingsError: the settings cannot be used, or the address cannot be listened on.
         PersistenceError: the store cannot be opened.
     """
-    app = create_app(settings, builder=builder)
+    app = create_app(settings, builder=builder, registry=registry)
     listening = _listen(settings)
     config = uvicorn.Config(
         app,

@@ -59,20 +59,28 @@ def serve(
     }
     settings = _settings(given)
     _set_up_logging(settings)
-    builder = _builder(store, settings)
-
-    async def work() -> None:
-        from ruvon_server.serve import serve as serve_until_told  # noqa: PLC0415 - an extra
-
-        try:
-            await builder.initialize()
-        except BaseException:
-            await builder.close()
-            raise
-        await serve_until_told(settings, builder=builder, tell=_tell)
-
-    await_it(work())
+    await_it(_serve(store, settings))
     click.echo("stopped", err=True)
+
+
+async def _serve(store: Store, settings: "ServerSettings") -> None:
+    from ruvon.implementations.observability.prometheus import PrometheusObserver  # noqa: PLC0415
+    from ruvon_server.app import new_registry  # noqa: PLC0415 - an extra
+    from ruvon_server.serve import serve as serve_until_told  # noqa: PLC0415 - as above
+    from ruvon_server.settings import ServerSettingsError  # noqa: PLC0415 - as above
+
+    registry = new_registry()
+    builder = _builder(store, settings, PrometheusObserver(registry))
+    try:
+        await builder.initialize()
+    except BaseException:
+        await builder.close()
+        raise
+    try:
+        await serve_until_told(settings, builder=builder, registry=registry, tell=_tell)
+    except ServerSettingsError as exc:
+        await builder.close()
+        fail(str(exc), Exit.USAGE)
 
 
 def _settings(given: dict[str, Any]) -> "ServerSettings":
@@ -87,7 +95,7 @@ def _settings(given: dict[str, Any]) -> "ServerSettings":
         fail(str(exc), Exit.USAGE)
 
 
-def _builder(store: Store, settings: "ServerSettings") -> "WorkflowBuilder":
+def _builder(store: Store, settings: "ServerSettings", numbers: object) -> "WorkflowBuilder":
     """The builder of every command, with the executor of the server; not open yet."""
     from ruvon.cli._provider import SERVING_PATIENCE_S, new_execution, new_provider  # noqa: PLC0415
     from ruvon.cli._session import configured_observers  # noqa: PLC0415
@@ -98,7 +106,7 @@ def _builder(store: Store, settings: "ServerSettings") -> "WorkflowBuilder":
         store,
         persistence_provider=provider,
         execution_provider=new_execution(settings.execution),
-        observers=configured_observers(),
+        observers=[*configured_observers(), numbers],
     )
     register_types(builder, store)
     return builder

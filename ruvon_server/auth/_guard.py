@@ -20,6 +20,6 @@ def require_permission(connection: Connection, handler: BaseRouteHandler) -> Non
     wanted = handler.opt.get(PERMISSION)
     if wanted == PUBLIC:
         return
-    principal = connection.scope.get("user")
+    principal: object = dict(connection.scope).get("user")
     if wanted is None or not isinstance(principal, Principal) or not principal.may(wanted):
         raise NotAllowedError(wanted)

@@ -1,7 +1,7 @@
 """Stores by name: a SQLite file, or the URL of a PostgreSQL or a Redis server."""
 
 import os
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
     from ruvon.implementations.persistence.postgres import PostgresPersistenceProvider
@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from ruvon.implementations.persistence.sqlite import Durability, SQLitePersistenceProvider
 
 __all__ = [
-    "DURABILITIES",
     "MEMORY",
     "NamedProvider",
     "durability_named",
@@ -22,7 +21,6 @@ __all__ = [
 NamedProvider: TypeAlias = "SQLitePersistenceProvider | PostgresPersistenceProvider | RedisPersistenceProvider"
 
 MEMORY: Final = ":memory:"
-DURABILITIES: Final = ("FULL", "NORMAL", "OFF")
 _POSTGRES: Final = frozenset({"postgresql", "postgres", "postgresql+asyncpg"})
 _REDIS: Final = frozenset({"redis", "rediss", "unix"})
 _POOL: Final = {"POSTGRES_POOL_MIN_SIZE": "1", "POSTGRES_POOL_MAX_SIZE": "4"}
@@ -94,7 +92,8 @@ def durability_named(text: str) -> "Durability":
     Raises:
         ValueError: there is none.
     """
+    known: dict[str, Durability] = {"FULL": "FULL", "NORMAL": "NORMAL", "OFF": "OFF"}
     value = text.upper()
-    if value not in DURABILITIES:
-        raise ValueError(f"the setting durability is `{value}`; it is one of {', '.join(DURABILITIES)}")
-    return cast("Durability", value)
+    if value not in known:
+        raise ValueError(f"the setting durability is `{value}`; it is one of {', '.join(known)}")
+    return known[value]
