@@ -24,6 +24,7 @@ from ruvon_server.problems import ProblemHandler
 from ruvon_server.requests import StrictRequest
 from ruvon_server.rooms import ALL
 from ruvon_server.settings import ServerSettings
+from ruvon_server.uploads import Uploads
 
 __all__ = ["create_app", "new_registry"]
 
@@ -49,7 +50,7 @@ def create_app(
     settings = settings or ServerSettings.from_environment()
     registry = registry or new_registry()
     builder = builder or new_builder(settings, [PrometheusObserver(registry)])
-    parts = Parts(settings, builder, Drives(builder.engine()), registry)
+    parts = Parts(settings, builder, Drives(builder.engine()), Uploads(builder), registry)
     return Litestar(
         route_handlers=[router for room in ALL for router in room(parts)],
         lifespan=[_lifespan(parts)],
@@ -91,6 +92,7 @@ def _lifespan(parts: Parts) -> Callable[[Litestar], AbstractAsyncContextManager[
         async with AsyncExitStack() as stack:
             stack.push_async_callback(parts.builder.close)
             await parts.builder.initialize()
+            parts.builder.registered_types()  # a definition with mistakes ends the start, not the first request for it
             stack.push_async_callback(parts.drives.drain, grace_s)
             if parts.settings.runs_steps:
                 await stack.enter_async_context(working(parts.builder, grace_s=grace_s))

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from ruvon.builder import WorkflowBuilder
 from ruvon_server.drives import Drives
 from ruvon_server.settings import ServerSettings
+from ruvon_server.uploads import Uploads
 
 __all__ = ["Parts"]
 
@@ -20,5 +21,6 @@ class Parts:
     settings: ServerSettings
     builder: WorkflowBuilder
     drives: Drives
+    uploads: Uploads
     registry: CollectorRegistry
     """The numbers of this process."""

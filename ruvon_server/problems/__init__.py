@@ -4,12 +4,14 @@ from ruvon_server.problems._errors import (
     BadCursorError,
     BadFilterError,
     BadJsonError,
+    DefinedByFilesError,
     IdempotencyKeyReusedError,
     NotAllowedError,
     NotAuthenticatedError,
     OtherTenantError,
     RequestRefusedError,
     UnsupportedMediaTypeError,
+    VersionTakenError,
 )
 from ruvon_server.problems._handler import ProblemHandler
 from ruvon_server.problems._kinds import KINDS, ProblemKind, kind_of
@@ -21,6 +23,7 @@ __all__ = [
     "BadCursorError",
     "BadFilterError",
     "BadJsonError",
+    "DefinedByFilesError",
     "IdempotencyKeyReusedError",
     "NotAllowedError",
     "NotAuthenticatedError",
@@ -31,6 +34,7 @@ __all__ = [
     "ProblemKind",
     "RequestRefusedError",
     "UnsupportedMediaTypeError",
+    "VersionTakenError",
     "documented",
     "kind_of",
 ]

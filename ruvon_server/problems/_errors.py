@@ -9,7 +9,9 @@ RuvonError
     ├── NotAuthenticatedError        nobody says who asks
     ├── NotAllowedError              whoever asks may not do it
     ├── OtherTenantError             ... not for somebody else
-    └── IdempotencyKeyReusedError    another request had this key
+    ├── IdempotencyKeyReusedError    another request had this key
+    ├── VersionTakenError            this version of a type has another content
+    └── DefinedByFilesError          the type is not one that is uploaded
 """
 
 from ruvon.ir import RuvonError
@@ -18,12 +20,14 @@ __all__ = [
     "BadCursorError",
     "BadFilterError",
     "BadJsonError",
+    "DefinedByFilesError",
     "IdempotencyKeyReusedError",
     "NotAllowedError",
     "NotAuthenticatedError",
     "OtherTenantError",
     "RequestRefusedError",
     "UnsupportedMediaTypeError",
+    "VersionTakenError",
 ]
 
 
@@ -88,4 +92,23 @@ class IdempotencyKeyReusedError(RequestRefusedError):
     def __init__(self, key: str) -> None:
         super().__init__(
             f"the idempotency key {key!r} was used for another request; repeat that one as it was, or use a new key"
+        )
+
+
+class VersionTakenError(RequestRefusedError):
+    """A definition differs from the one that is stored under its type and version."""
+
+    def __init__(self, workflow_type: str, version: str) -> None:
+        super().__init__(
+            f"{workflow_type} {version} is stored with another content, and runs may have it; "
+            "give the changed definition a version of its own"
+        )
+
+
+class DefinedByFilesError(RequestRefusedError):
+    """A type that files of this server define cannot be uploaded."""
+
+    def __init__(self, workflow_type: str) -> None:
+        super().__init__(
+            f"files of this server define {workflow_type}; deploy a new file, or upload the workflow under another type"
         )

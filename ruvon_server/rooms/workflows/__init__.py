@@ -14,7 +14,7 @@ __all__ = ["room"]
 
 def room(parts: Parts) -> Sequence[Router]:
     """The room's routers: the plural paths, and the singular one as an alias that no document has."""
-    service = WorkflowService(parts.builder, parts.drives, parts.settings.wait_limit_s)
+    service = WorkflowService(parts.builder, parts.drives, parts.uploads, parts.settings.wait_limit_s)
     provided = {"service": Provide(lambda: service, sync_to_thread=False)}
     return [
         Router(path="/api/v1/workflows", route_handlers=[*OF_ALL, *OF_ONE], dependencies=provided, tags=["workflows"]),

@@ -26,6 +26,7 @@ from ruvon_server.paging import encode_cursor
 from ruvon_server.problems import IdempotencyKeyReusedError, OtherTenantError
 from ruvon_server.rooms.workflows import models
 from ruvon_server.shown import DefinitionCache, error_of, moment, result_of, state_of, waits_of
+from ruvon_server.uploads import Uploads
 
 __all__ = ["WorkflowService"]
 
@@ -40,14 +41,16 @@ class WorkflowService:
     Args:
         builder: the workflows and their store.
         drives: who drives them behind a request.
+        uploads: the definitions that were uploaded.
         wait_limit_s: so long at most a request waits, in seconds.
     """
 
-    def __init__(self, builder: WorkflowBuilder, drives: Drives, wait_limit_s: float) -> None:
+    def __init__(self, builder: WorkflowBuilder, drives: Drives, uploads: Uploads, wait_limit_s: float) -> None:
         self._builder = builder
         self._engine = builder.engine()
         self._store = builder.persistence
         self._drives = drives
+        self._uploads = uploads
         self._limit_s = wait_limit_s
         self._definitions = DefinitionCache(self._store)
 
@@ -63,6 +66,7 @@ class WorkflowService:
         whose = principal.narrowed(wanted.owner_id, wanted.org_id)
         if whose is None:
             raise OtherTenantError
+        await self._uploads.learn(wanted.workflow_type)
         waits = wanted.run and wanted.wait_s > 0
         background = wanted.run and not waits and self._drives.has_workers
         try:
