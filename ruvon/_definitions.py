@@ -272,12 +272,14 @@ class DefinitionRegistry:
 
     # Compiling
 
-    def compile_text(self, text: str, kind: Literal["yaml", "python"], file: str) -> "CompileResult":
+    def compile_text(
+        self, text: str, kind: Literal["yaml", "python"], file: str, environment: Mapping[str, str] | None
+    ) -> "CompileResult":
         """Compile a text that no file holds, with the code and the step types that are allowed here; register nothing."""
         from ruvon_dsl import compile_source  # noqa: PLC0415 - the compilers load when a source is given
 
         types = self.fields_of if self.step_types.may_have_more else None
-        return compile_source(text, kind=kind, file=file, roots=self.roots, step_types=types)
+        return compile_source(text, kind=kind, file=file, roots=self.roots, step_types=types, environment=environment)
 
     def _compile_for(self, workflow_type: str | None) -> None:
         """Compile what may hold a type: the object or file that says so, else everything; None compiles everything."""

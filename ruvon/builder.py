@@ -211,7 +211,12 @@ class WorkflowBuilder:
             self._step_types.add(name, cls)
 
     def compile_source(
-        self, text: str, *, kind: Literal["yaml", "python"] = "yaml", file: str = "<text>"
+        self,
+        text: str,
+        *,
+        kind: Literal["yaml", "python"] = "yaml",
+        file: str = "<text>",
+        environment: Mapping[str, str] | None = None,
     ) -> "CompileResult":
         """Compile a text with the code and the step types that this builder allows; nothing is registered.
 
@@ -219,11 +224,12 @@ class WorkflowBuilder:
             text: the source.
             kind: the form that it is written in.
             file: what findings call it.
+            environment: the variables for `${NAME}` in YAML; those of the process where none are given.
 
         Returns:
             The workflows of the text and every finding about it; `register` takes the workflows.
         """
-        return self._registry.compile_text(text, kind, file)
+        return self._registry.compile_text(text, kind, file, environment)
 
     def registered_types(self) -> list[str]:
         """All workflow types, sorted."""

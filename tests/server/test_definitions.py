@@ -255,3 +255,18 @@ def test_a_tenant_is_not_told_how_many_runs_others_have() -> None:
     found = asked(talk, new_app(authenticator=Tenant()))
 
     assert (found["running"], found["waiting"], found["ended"]) == (None, None, None)
+
+
+def test_an_upload_reads_no_variable_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`${NAME}` has no value there: whoever uploads may not see the environment."""
+    monkeypatch.setenv("SERVER_SECRET", "hunter2")
+    text = "env: [SERVER_SECRET]\n" + HELLO.format(version="1.0.0", value="${SERVER_SECRET}")
+
+    async def talk(client: Client) -> tuple[int, str]:
+        answer = await client.post(DEFINITIONS, json={"source": text})
+        return answer.status_code, answer.text
+
+    status, said = asked(talk)
+
+    assert status == 422
+    assert "hunter2" not in said

@@ -437,3 +437,49 @@ def test_data_that_does_not_fit_is_refused_with_its_fields() -> None:
 
     assert (status, code) == (422, "invalid-initial-data")
     assert "amount" in detail
+
+
+def test_a_dry_bulk_says_what_would_happen() -> None:
+    """Nothing is done by it."""
+
+    async def talk(client: Client) -> tuple[Any, str]:
+        made = await started(client, "Approval")
+        body = {"action": "cancel", "filter": {"workflow_type": "Approval"}, "dry_run": True}
+        answer = await client.post(f"{WORKFLOWS}/bulk", json=body)
+        return answer.json(), (await client.get(f"{WORKFLOWS}/{made['workflow_id']}")).json()["status"]
+
+    report, status = asked(talk)
+
+    assert (report["counts"], report["finished"], status) == ({"planned": 1}, True, "WAITING_HUMAN")
+
+
+def test_a_bulk_does_one_thing_with_all_that_fit() -> None:
+    """Those that do not fit are left alone, those that the action does not fit are skipped."""
+
+    async def talk(client: Client) -> tuple[dict[str, int], list[str]]:
+        for kind in ("Approval", "Approval", "Greeting"):
+            await started(client, kind, metadata={"batch": "b"})
+        await started(client, "Approval")
+        answer = await client.post(
+            f"{WORKFLOWS}/bulk", json={"action": "cancel", "filter": {"metadata": {"batch": "b"}}}
+        )
+        listed = (await client.get(WORKFLOWS)).json()["items"]
+        return answer.json()["counts"], sorted(item["status"] for item in listed)
+
+    counts, statuses = asked(talk)
+
+    assert counts == {"done": 2, "skipped": 1}
+    assert statuses == ["CANCELLED", "CANCELLED", "COMPLETED", "WAITING_HUMAN"]
+
+
+def test_a_bulk_signal_takes_a_name() -> None:
+    """A request that is not whole is refused before anything is done."""
+
+    async def talk(client: Client) -> tuple[int, str]:
+        answer = await client.post(f"{WORKFLOWS}/bulk", json={"action": "signal", "filter": {}})
+        return answer.status_code, answer.json()["detail"]
+
+    status, detail = asked(talk)
+
+    assert status == 422
+    assert "a signal takes `name`" in detail

@@ -136,7 +136,9 @@ class DefinitionService:
     async def _compiled(self, wanted: models.UploadDefinition) -> tuple[list[Definition], Sequence[Diagnostic]]:
         if wanted.form == "ir":
             return [ir.load(wanted.source.encode())], ()
-        found = await asyncio.to_thread(self._builder.compile_source, wanted.source, kind="yaml", file="upload.yaml")
+        found = await asyncio.to_thread(
+            self._builder.compile_source, wanted.source, kind="yaml", file="upload.yaml", environment={}
+        )
         if not found.ok or not found.definitions:
             raise DefinitionError(found.diagnostics)
         return [item.definition for item in found.definitions], found.diagnostics

@@ -279,7 +279,23 @@ async def jump_workflow(
     return await service.jump(principal, workflow_id, data)
 
 
-OF_ALL: Final[list[Any]] = [start_workflow, list_workflows]
+@writes(
+    "/bulk",
+    name="bulk_workflows",
+    permission=Permission.WORKFLOWS_BULK,
+    answers={
+        202: ResponseSpec(models.BulkReport, generate_examples=False, description="The rest is done behind the answer")
+    },
+)
+async def bulk_workflows(
+    data: JSONBody[models.BulkRequest], service: Service, principal: Asker
+) -> Response[models.BulkReport]:
+    """Do one thing with many workflows, newest first; one that fails stops no other. With `dry_run` nothing is done."""
+    found = await service.bulk(principal, data)
+    return Response(found, status_code=200 if found.finished else 202)
+
+
+OF_ALL: Final[list[Any]] = [start_workflow, list_workflows, bulk_workflows]
 """The operations on all workflows."""
 OF_ONE: Final[list[Any]] = [
     get_workflow,

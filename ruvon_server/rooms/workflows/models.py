@@ -1,13 +1,18 @@
 """What the workflows room is asked and answers."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from ruvon.models import WorkflowStatus
 
 __all__ = [
+    "BulkFilter",
+    "BulkItem",
+    "BulkReport",
+    "BulkRequest",
     "CancelWorkflow",
     "CurrentStep",
     "ForkWorkflow",
@@ -345,6 +350,113 @@ class JumpWorkflow(BaseModel):
     """Why; kept in the history."""
     run: bool = False
     """Let it go on at once."""
+
+
+class BulkFilter(BaseModel):
+    """Which workflows are meant: those that fit everything that is given."""
+
+    model_config = _config({"status": ["FAILED"], "workflow_type": "OrderProcessing"}, closed=True)
+
+    status: list[WorkflowStatus] = []
+    """Any of these; empty is any at all."""
+    workflow_type: Name | None = None
+    workflow_version: Name | None = None
+    owner_id: Name | None = None
+    org_id: Name | None = None
+    parent_id: UUID | None = None
+    current_step: Name | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    updated_before: datetime | None = None
+    metadata: dict[Name, Any] = {}
+    """Keys of the metadata with exactly these values."""
+
+
+class BulkRequest(BaseModel):
+    """One thing to do with many workflows."""
+
+    model_config = _config(
+        {
+            "action": "retry",
+            "filter": {"status": ["FAILED"], "workflow_type": "OrderProcessing"},
+            "dry_run": True,
+            "reason": "the gateway is back",
+        },
+        closed=True,
+    )
+
+    action: Literal["cancel", "retry", "signal", "rewind", "purge"]
+    filter: BulkFilter
+    dry_run: bool = False
+    """Only say what would happen to each."""
+    limit: int = Field(100, ge=1, le=1_000)
+    """At most so many, the newest."""
+    reason: Reason = ""
+    """Why; kept in the histories."""
+    compensate: bool = True
+    """For `cancel` and `rewind`: undo what has completed."""
+    from_step: Name | None = None
+    """For `retry`: the step to begin at."""
+    to: Name | None = None
+    """For `rewind`: the step to stand at again."""
+    state: dict[str, Any] | None = None
+    """For `rewind`: fields to go on with in place of those that it had then."""
+    name: Name | None = None
+    """For `signal`: its class."""
+    payload: dict[str, Any] | None = None
+    """For `signal`: its fields."""
+    key: Key | None = None
+    """For `signal`: the key that it is received by."""
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.action == "signal" and self.name is None:
+            raise ValueError("a signal takes `name`")
+        if self.action == "rewind" and self.to is None:
+            raise ValueError("a rewind takes `to`")
+        return self
+
+
+class BulkItem(BaseModel):
+    """What happened, or would happen, to one workflow."""
+
+    model_config = _config(
+        {
+            "workflow_id": ID,
+            "workflow_type": "OrderProcessing",
+            "workflow_version": "1.2.0",
+            "status": "FAILED",
+            "outcome": "planned",
+            "note": "",
+            "undone": [],
+            "kept": [],
+        }
+    )
+
+    workflow_id: str
+    workflow_type: str
+    workflow_version: str
+    status: WorkflowStatus
+    """How it stood before; after the action where that was done."""
+    outcome: Literal["planned", "done", "skipped", "failed"]
+    note: str
+    """Why it was skipped or failed."""
+    undone: list[str]
+    """Planned: the activations that would be compensated, in that order."""
+    kept: list[str]
+    """Planned rewind: the activations without compensation that would happen again."""
+
+
+class BulkReport(BaseModel):
+    """What was done, or would be."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    items: list[BulkItem]
+    counts: dict[str, int]
+    """How many had each outcome."""
+    finished: bool
+    """Whether that is all; if not, the rest is done behind the answer."""
 
 
 class RewindPlan(BaseModel):

@@ -9,7 +9,7 @@ from uuid import UUID
 from ruvon import ir
 from ruvon._described import form_of
 from ruvon._workflow import Workflow
-from ruvon.builder import WorkflowBuilder
+from ruvon.builder import BulkItem, WorkflowBuilder
 from ruvon.ir.values import mask
 from ruvon.models import WorkflowStatus
 from ruvon.providers import (
@@ -25,6 +25,7 @@ from ruvon_server.drives import Drives
 from ruvon_server.paging import encode_cursor
 from ruvon_server.problems import IdempotencyKeyReusedError, OtherTenantError
 from ruvon_server.rooms.workflows import models
+from ruvon_server.rooms.workflows.bulk import bulk_action, bulk_filter, bulk_report
 from ruvon_server.shown import DefinitionCache, error_of, moment, result_of, state_of, waits_of
 from ruvon_server.uploads import Uploads
 
@@ -252,6 +253,25 @@ class WorkflowService:
         if wanted.run:
             await self._drives.go_on(workflow_id)
         return await self._now(workflow_id)
+
+    async def bulk(self, principal: Principal, wanted: models.BulkRequest) -> models.BulkReport:
+        """Do one thing with every workflow that fits and that is there for whoever asks."""
+        done: list[BulkItem] = []
+        chosen = bulk_filter(wanted.filter)
+        whose = principal.narrowed(chosen.owner_id, chosen.org_id)
+        finished = True
+        if whose is not None:
+            work = self._builder.bulk(
+                replace(chosen, owner_id=whose[0], org_id=whose[1]),
+                bulk_action(wanted),
+                dry_run=wanted.dry_run,
+                limit=wanted.limit,
+                actor=principal.name,
+                reason=wanted.reason,
+                on_item=done.append,
+            )
+            finished = await self._within(self._limit_s, work)
+        return bulk_report(done, finished=finished)
 
     # What all of them need
 
