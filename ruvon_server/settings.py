@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from ruvon.ir import RuvonError
 
-__all__ = ["ServerSettings", "ServerSettingsError", "is_loopback"]
+__all__ = ["PREFIX", "ServerSettings", "ServerSettingsError", "is_loopback"]
 
 PREFIX: Final = "RUVON_SERVER_"
 _ALSO: Final = {
