@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 
 import click
 
+from docs import _server
 from docs._samples import EXPRESSIONS, NOTES, PATTERNS, REFUSED, STATEMENTS, STEPS
 from ruvon.cli._app import cli
 from ruvon.cli._default_values import FormDefault, form_defaults, in_words
@@ -316,6 +317,9 @@ SECTIONS: Final[Mapping[str, Callable[[], str]]] = {
     "commands": commands,
     "defaults": defaults,
     "retries": retries,
+    "server-operations": lambda: table(("operation", "name", "asks for"), _server.operations()),
+    "server-problems": lambda: table(("code", "status", "meaning"), _server.problems()),
+    "server-settings": lambda: table(("variable", "default", "meaning"), _server.settings()),
 }
 
 

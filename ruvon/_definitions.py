@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import CodeType
-from typing import Any, Final, cast, final
+from typing import TYPE_CHECKING, Any, Final, Literal, cast, final
 
 from ruvon._arguments import require_type
 from ruvon._clashes import Sourced, clash
@@ -27,6 +27,9 @@ from ruvon.ir._nodes import Definition
 from ruvon.ir._paths import ImportRoots
 from ruvon.ir._spans import Span
 from ruvon.models import WorkflowStep
+
+if TYPE_CHECKING:
+    from ruvon_dsl import CompileResult
 
 __all__ = ["DefinitionRegistry"]
 
@@ -268,6 +271,15 @@ class DefinitionRegistry:
         return found
 
     # Compiling
+
+    def compile_text(
+        self, text: str, kind: Literal["yaml", "python"], file: str, environment: Mapping[str, str] | None
+    ) -> "CompileResult":
+        """Compile a text that no file holds, with the code and the step types that are allowed here; register nothing."""
+        from ruvon_dsl import compile_source  # noqa: PLC0415 - the compilers load when a source is given
+
+        types = self.fields_of if self.step_types.may_have_more else None
+        return compile_source(text, kind=kind, file=file, roots=self.roots, step_types=types, environment=environment)
 
     def _compile_for(self, workflow_type: str | None) -> None:
         """Compile what may hold a type: the object or file that says so, else everything; None compiles everything."""

@@ -5,9 +5,9 @@ sends messages that need no turn: signals, answers, cancellation. Any number of 
 one drives at a time.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast, final
+from typing import Any, Self, TypeAlias, cast, final
 from uuid import UUID
 
 import orjson
@@ -38,6 +38,10 @@ class _Said:
     reason: str
 
 
+GoOn: TypeAlias = Callable[[UUID], Awaitable[None]]
+"""Sees to it that an instance goes on, without waiting for where it comes to."""
+
+
 @final
 class Workflow:
     """A handle to one instance; made by `WorkflowBuilder.create_workflow` and `load_workflow`."""
@@ -46,6 +50,7 @@ class Workflow:
         self._engine = engine
         self._run = run
         self._view: Any = None
+        self._go_on: GoOn | None = None
 
     # What it is
 
@@ -196,6 +201,15 @@ class Workflow:
         else:
             self._see(await self._engine.load(record))
 
+    def followed_by(self, go_on: GoOn | None) -> Self:
+        """Let somebody else drive the workflow after a message or a retry; such a call returns when that is written.
+
+        Args:
+            go_on: told each time, such as `Engine.leave_to_workers`; None lets the calls drive, as they do by themselves.
+        """
+        self._go_on = go_on
+        return self
+
     # Messages
 
     async def signal(
@@ -312,7 +326,7 @@ class Workflow:
                 # Before the run goes on, which may take long and the process with it; after the message was taken.
                 line: tuple[str, str, dict[str, Any]] = ("INFO", f"{said.what}{note}", {})
                 await write_lines(self._engine.store, workflow_id, said.step, [line])
-            await self._engine.poke(workflow_id)
+            await (self._go_on or self._engine.poke)(workflow_id)
         await self.refresh()
         return is_new
 
@@ -330,7 +344,11 @@ class Workflow:
             RepairError: it has not failed, or there is no such step.
         """
         note = audit_note(actor, reason)
-        return await self._drive(patient=True, prepare=lambda run: retry(run, from_step, note))
+        if self._go_on is None:
+            return await self._drive(patient=True, prepare=lambda run: retry(run, from_step, note))
+        self._see(await self._engine.change(self._record.workflow_id, lambda run: retry(run, from_step, note)))
+        await self._go_on(self._record.workflow_id)
+        return StepResult(self._run.last_result(), self.current_step_name)
 
     async def jump_to_step(self, step: str, *, actor: str = "", reason: str = "") -> None:
         """Stand at another step of the outermost list; it runs with the next call.

@@ -7,7 +7,7 @@ their steps. It creates and loads instances; `Workflow` drives them. One builder
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, ClassVar, Literal, cast, final
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, final
 from uuid import UUID
 
 from ruvon._arguments import id_of, require_options
@@ -61,6 +61,9 @@ from ruvon.providers import (
     duration_us,
 )
 from ruvon.steps import compile_node
+
+if TYPE_CHECKING:
+    from ruvon_dsl import CompileResult
 
 __all__ = [
     "BulkAction",
@@ -206,6 +209,27 @@ class WorkflowBuilder:
                 raise TypeError(f'{cls.__qualname__} does not say its type; write `type: Literal["NAME"] = "NAME"`')
             self._registry.roots.allow_package(cls.__module__)
             self._step_types.add(name, cls)
+
+    def compile_source(
+        self,
+        text: str,
+        *,
+        kind: Literal["yaml", "python"] = "yaml",
+        file: str = "<text>",
+        environment: Mapping[str, str] | None = None,
+    ) -> "CompileResult":
+        """Compile a text with the code and the step types that this builder allows; nothing is registered.
+
+        Args:
+            text: the source.
+            kind: the form that it is written in.
+            file: what findings call it.
+            environment: the variables for `${NAME}` in YAML; those of the process where none are given.
+
+        Returns:
+            The workflows of the text and every finding about it; `register` takes the workflows.
+        """
+        return self._registry.compile_text(text, kind, file, environment)
 
     def registered_types(self) -> list[str]:
         """All workflow types, sorted."""

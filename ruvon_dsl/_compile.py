@@ -148,6 +148,7 @@ def compile_source(
     workflow: str | None = None,
     imports: bool = True,
     step_types: StepTypes | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> CompileResult:
     """Compile a text that no file holds.
 
@@ -161,11 +162,13 @@ def compile_source(
         workflow: Only the workflow of this function or type.
         imports: Import the code and link.
         step_types: For YAML the registered custom step types: a name to the names of its fields, or None.
+        environment: For YAML the variables for `${NAME}`; the process's environment where it is None.
     """
     source = SourceText(file, text)
     allowed = RecordingRoots.of(roots)
     name = module or f"ruvon_text_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-    return _compiled(source, kind, allowed, workflow, _Place(module=name if imports else None, step_types=step_types))
+    place = _Place(module=name if imports else None, step_types=step_types, environment=environment)
+    return _compiled(source, kind, allowed, workflow, place)
 
 
 def compile_target(target: str, *, roots: ImportRoots | None = None, imports: bool = True) -> CompileResult:
@@ -223,6 +226,7 @@ class _Place:
     home: Home = field(default_factory=lambda: Home("", Path()))
     module: str | None = None
     step_types: StepTypes | None = None
+    environment: Mapping[str, str] | None = None
 
     @property
     def opaque(self) -> bool:
@@ -374,7 +378,9 @@ def _lower_yaml(source: SourceText, roots: ImportRoots, place: _Place) -> list[D
     from ruvon_dsl.yaml import lower_file  # noqa: PLC0415 - PyYAML is loaded only when YAML is compiled
 
     try:
-        return lower_file(source, roots=roots, opaque=place.opaque, step_types=place.step_types)
+        return lower_file(
+            source, roots=roots, opaque=place.opaque, step_types=place.step_types, environment=place.environment
+        )
     except DefinitionError as exc:
         return list(exc.diagnostics)
 

@@ -25,6 +25,7 @@ from ruvon.cli._repair import fork, jump, retry, retry_compensation, rewind, sig
 from ruvon.cli._runs import cancel, resume, run_, start
 from ruvon.cli._scheduler import scheduler
 from ruvon.cli._schedules import schedule
+from ruvon.cli._serve import serve
 from ruvon.cli._show import list_, show
 from ruvon.cli._targets import UnknownTypeError
 from ruvon.cli._tasks import scan_zombies, tasks, zombie_daemon
@@ -49,6 +50,7 @@ click.rich_click.COMMAND_GROUPS = {
         },
         {"name": "Planning", "commands": ["schedule", "scheduler"]},
         {"name": "Workers", "commands": ["worker", "workers", "queues", "tasks", "scan-zombies", "zombie-daemon"]},
+        {"name": "Server", "commands": ["serve"]},
         {"name": "Testing", "commands": ["crash-test"]},
         {"name": "Looking on", "commands": ["logs", "metrics"]},
         {"name": "Set-up", "commands": ["config", "db", "plugins", "completion"]},
@@ -170,6 +172,7 @@ for command in (
     config,
     db,
     plugins,
+    serve,
     completion,
 ):
     cli.add_command(command)

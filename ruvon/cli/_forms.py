@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import rich_click as click
 
+from ruvon._described import resolved
 from ruvon.cli._output import Exit, fail, to_json
-from ruvon.cli._waits import resolved
 
 if TYPE_CHECKING:
     from ruvon.ir import Definition

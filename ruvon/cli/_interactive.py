@@ -97,7 +97,7 @@ async def converse(session: Session, workflow: "Workflow") -> None:
 
 async def _who_asks(session: Session, workflow: "Workflow") -> "tuple[Workflow | None, Mapping[str, Any] | None]":
     """The first wait that a person can end: of the workflow, or of a child that it waits for."""
-    from ruvon.cli._waits import answerable  # noqa: PLC0415
+    from ruvon._described import answerable  # noqa: PLC0415
 
     own = answerable(workflow.waiting_for)
     if own:
@@ -113,9 +113,10 @@ async def _who_asks(session: Session, workflow: "Workflow") -> "tuple[Workflow |
 
 async def _answer(session: Session, workflow: "Workflow", wait: Mapping[str, Any]) -> None:
     """Ask for the form of a wait until the workflow takes it."""
+    from ruvon._described import form_of  # noqa: PLC0415
     from ruvon.cli._forms import ask_form, fields_named  # noqa: PLC0415
     from ruvon.cli._runs import give  # noqa: PLC0415
-    from ruvon.cli._waits import form_of, print_waits  # noqa: PLC0415
+    from ruvon.cli._waits import print_waits  # noqa: PLC0415
     from ruvon.engine import InvalidInputError  # noqa: PLC0415
 
     record = await session.provider.load_instance(UUID(workflow.id))

@@ -8,6 +8,8 @@ from typing import Any, Final, NoReturn
 
 import rich_click as click
 
+from ruvon._described import moment
+
 __all__ = ["Exit", "colour_wanted", "fail", "moment", "print_json", "print_table", "secho", "shortened", "to_json"]
 
 _LONGEST: Final = 80
@@ -37,13 +39,6 @@ def to_json(value: object, *, indent: bool = True) -> str:
 
     option = orjson.OPT_NON_STR_KEYS | (orjson.OPT_INDENT_2 if indent else 0)
     return orjson.dumps(value, default=str, option=option).decode()
-
-
-def moment(at_us: int) -> str:
-    """A moment for people and machines: UTC, ISO 8601, to the millisecond."""
-    from datetime import UTC, datetime  # noqa: PLC0415
-
-    return datetime.fromtimestamp(at_us / 1_000_000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def print_json(value: object) -> None:

@@ -1,15 +1,13 @@
 """The store behind a command: a SQLite file, a PostgreSQL or a Redis server, by the form of the database's name."""
 
 import os
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ruvon.cli._output import Exit, fail
 from ruvon.cli._settings import setting
+from ruvon.implementations.persistence._named import NamedProvider, is_redis, is_server, persistence_named
 
 if TYPE_CHECKING:
-    from ruvon.implementations.persistence.postgres import PostgresPersistenceProvider
-    from ruvon.implementations.persistence.redis import RedisPersistenceProvider
-    from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
     from ruvon.providers import ExecutionProvider, KeyProvider
 
 __all__ = [
@@ -17,7 +15,6 @@ __all__ = [
     "SERVING_PATIENCE_S",
     "Provider",
     "bare_provider",
-    "durability",
     "encryption_keys",
     "is_redis",
     "is_server",
@@ -26,28 +23,14 @@ __all__ = [
     "without_password",
 ]
 
-Provider: TypeAlias = "SQLitePersistenceProvider | PostgresPersistenceProvider | RedisPersistenceProvider"
+Provider: TypeAlias = NamedProvider
 
 EXECUTIONS: Final = ("sync", "thread_pool", "queue", "postgres", "celery")
 """Values of the setting `execution`: the names that `execution_named` knows."""
-_POSTGRES: Final = frozenset({"postgresql", "postgres", "postgresql+asyncpg"})
-_REDIS: Final = frozenset({"redis", "rediss", "unix"})
 _PATIENCE_S: Final = 5.0
 """So long a command waits for a server that is away: somebody sits in front of it."""
 SERVING_PATIENCE_S: Final = 30.0
 """So long a process waits that serves: a server that is started again must not end its workers."""
-_POOL: Final = {"POSTGRES_POOL_MIN_SIZE": "1", "POSTGRES_POOL_MAX_SIZE": "4"}
-"""A command and each process of a worker have few connections, where the environment does not say otherwise."""
-
-
-def is_server(database: str) -> bool:
-    """Whether this names a database on a server."""
-    return "://" in database and database.partition("://")[0] in _POSTGRES | _REDIS
-
-
-def is_redis(database: str) -> bool:
-    """Whether this names a Redis server."""
-    return is_server(database) and database.partition("://")[0] in _REDIS
 
 
 def without_password(database: str) -> str:
@@ -98,27 +81,10 @@ def bare_provider(database: str, *, migrate: bool, patience_s: float = _PATIENCE
         migrate: bring the tables of a server up to date; a file's always are.
         patience_s: how long a server that is away is waited for.
     """
-    if is_redis(database):
-        from ruvon.implementations.persistence.redis import RedisPersistenceProvider  # noqa: PLC0415
-
-        try:
-            return RedisPersistenceProvider(database, reconnect_timeout_s=patience_s)
-        except ValueError as exc:
-            fail(str(exc), Exit.USAGE)
-    if is_server(database):
-        from ruvon.implementations.persistence.postgres import (  # noqa: PLC0415
-            PoolSettings,
-            PostgresPersistenceProvider,
-        )
-
-        try:
-            pool = PoolSettings.from_environment({**_POOL, **os.environ})
-        except ValueError as exc:
-            fail(str(exc), Exit.USAGE)
-        return PostgresPersistenceProvider(database, pool=pool, migrate=migrate, reconnect_timeout_s=patience_s)
-    from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider  # noqa: PLC0415
-
-    return SQLitePersistenceProvider(database, durability=durability())
+    try:
+        return persistence_named(database, durability=setting("durability"), migrate=migrate, patience_s=patience_s)
+    except ValueError as exc:
+        fail(str(exc), Exit.USAGE)
 
 
 def new_execution(name: str) -> "ExecutionProvider":
@@ -132,11 +98,3 @@ def new_execution(name: str) -> "ExecutionProvider":
         fail(f"the executor {name} cannot be used: {exc}", Exit.USAGE)
     except ValueError:
         fail(f"the setting execution is `{name}`; it is one of {', '.join(EXECUTIONS)}", Exit.USAGE)
-
-
-def durability() -> Any:
-    """The durability class of the settings, for files."""
-    value = setting("durability").upper()
-    if value not in {"FULL", "NORMAL", "OFF"}:
-        fail(f"the setting durability is `{value}`; it is one of FULL, NORMAL, OFF", Exit.USAGE)
-    return value

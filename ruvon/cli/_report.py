@@ -10,8 +10,9 @@ from uuid import UUID
 
 import rich_click as click
 
-from ruvon.cli._output import moment, print_json, secho, to_json
-from ruvon.cli._waits import described_waits, print_waits, short_name
+from ruvon._described import described_waits, error_text, moment, traceback_text
+from ruvon.cli._output import print_json, secho, to_json
+from ruvon.cli._waits import print_waits, short_name
 
 if TYPE_CHECKING:
     from ruvon import ir
@@ -27,27 +28,6 @@ def status_colour(status: str) -> str:
     if status == "COMPLETED":
         return "green"
     return "red" if status.startswith("FAILED") or status == "CANCELLED" else "yellow"
-
-
-def error_text(data: bytes | None) -> str | None:
-    """A stored error in one line."""
-    import orjson  # noqa: PLC0415
-
-    if data is None:
-        return None
-    tree = cast("dict[str, Any]", orjson.loads(data))
-    if "cancelled" in tree:
-        return f"cancelled: {tree['cancelled']}" if tree["cancelled"] else "cancelled"
-    path = str(tree.get("path", ""))
-    step = f" (step {tree['step']})" if tree.get("step") else ""
-    return f"{path.partition(':')[2] or path}: {tree.get('message', '')}{step}"
-
-
-def traceback_text(data: bytes | None) -> str | None:
-    """Where a stored error was raised, as Python says it; None where that is not known."""
-    import orjson  # noqa: PLC0415
-
-    return None if data is None else cast("dict[str, Any]", orjson.loads(data)).get("trace") or None
 
 
 def record_data(record: "InstanceRecord", definition: "ir.Definition | None") -> dict[str, Any]:

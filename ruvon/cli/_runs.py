@@ -6,6 +6,7 @@ from uuid import UUID
 
 import rich_click as click
 
+from ruvon._described import answerable, form_type
 from ruvon.cli._audit import audit_options
 from ruvon.cli._definitions import Runnable, require_runnable
 from ruvon.cli._family import register_family, require_children
@@ -17,7 +18,6 @@ from ruvon.cli._report import record_data, tell, workflow_data
 from ruvon.cli._resume import resume_everything
 from ruvon.cli._session import Session, Store, again, await_it, code_options, opened
 from ruvon.cli._unknown import refuse_unknown
-from ruvon.cli._waits import answerable, form_type
 
 if TYPE_CHECKING:
     from ruvon._workflow import Workflow

@@ -40,6 +40,7 @@ __all__ = [
     "again",
     "await_it",
     "code_options",
+    "configured_observers",
     "new_builder",
     "opened",
     "register_types",
@@ -262,7 +263,7 @@ async def opened(
         serves: the process goes on for long, so it has more patience with a server that is away.
     """
     _remember(store)
-    told = [*observers, *(_configured() if drives or serves or observers else ())]
+    told = [*observers, *(configured_observers() if drives or serves or observers else ())]
     patience: dict[str, float] = {"patience_s": SERVING_PATIENCE_S} if serves else {}
     provider = new_provider(store.file(memory=memory, create=create), migrate=create, drives=drives, **patience)
     executor = new_execution(setting("execution", execution or store.execution))
@@ -275,7 +276,7 @@ async def opened(
         await builder.close()
 
 
-def _configured() -> Sequence[object]:
+def configured_observers() -> Sequence[object]:
     """The observers that the setting `observers` names."""
     names = setting("observers")
     if not names:

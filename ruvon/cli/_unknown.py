@@ -4,8 +4,8 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from ruvon._described import resolved
 from ruvon.cli._output import fail
-from ruvon.cli._waits import resolved
 
 if TYPE_CHECKING:
     from ruvon.ir import Definition

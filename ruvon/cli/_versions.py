@@ -61,28 +61,20 @@ def list_(*, workflow_type: str | None, as_json: bool, db: str | None) -> None:
 
 
 async def _counted(session: Session, workflow_type: str | None) -> list[dict[str, Any]]:
-    from ruvon.models import WAITING_STATUSES  # noqa: PLC0415
-    from ruvon.providers import InstanceFilter  # noqa: PLC0415
+    from ruvon._versions import stored_versions  # noqa: PLC0415
 
-    waits = tuple(sorted(status.value for status in WAITING_STATUSES))
-    counts = {row[0]: row[3:] for row in await session.provider.count_by_definition(workflow_type)}
-    rows: list[dict[str, Any]] = []
-    for item in await session.provider.list_definitions(workflow_type):
-        live, ended = counts.get(item.digest, (0, 0))
-        wanted = InstanceFilter(digest=item.digest, statuses=waits)
-        waiting = await session.provider.count_instances(wanted) if live else 0
-        rows.append(
-            {
-                "type": item.workflow_type,
-                "version": item.workflow_version,
-                "digest": item.digest.hex(),
-                "running": live - waiting,
-                "waiting": waiting,
-                "ended": ended,
-                "stored_at": moment(item.stored_us),
-            }
-        )
-    return sorted(rows, key=lambda row: str(row["type"]))  # those of a type stay in the order of their storing
+    return [
+        {
+            "type": item.record.workflow_type,
+            "version": item.record.workflow_version,
+            "digest": item.record.digest.hex(),
+            "running": item.running,
+            "waiting": item.waiting,
+            "ended": item.ended,
+            "stored_at": moment(item.record.stored_us),
+        }
+        for item in await stored_versions(session.provider, workflow_type)
+    ]
 
 
 @definitions.command("show")

@@ -20,7 +20,7 @@ from ruvon.engine._interceptors import StepInterceptor, chained
 from ruvon.engine._leftovers import refuse_leftovers
 from ruvon.engine._load import load_run, read_kept
 from ruvon.engine._merge import step_writes
-from ruvon.engine._net import QUEUE, TAKEOVER_US, Net, find_told, is_net
+from ruvon.engine._net import QUEUE, TAKEOVER_US, Net, beside, find_told, is_net
 from ruvon.engine._observe import Observers, started
 from ruvon.engine._position import encode_position
 from ruvon.engine._program import Program
@@ -306,7 +306,7 @@ class Engine(ProgramSource):
             await net.take_away()
         return run
 
-    async def change(self, workflow_id: UUID, prepare: "Callable[[Run], None]") -> Run:
+    async def change(self, workflow_id: UUID, prepare: Prepare) -> Run:
         """Change an instance in one transition without driving it.
 
         Raises:
@@ -316,7 +316,8 @@ class Engine(ProgramSource):
         try:
             run = await self.load(await self.store.load_instance(workflow_id))
             run.token = hold.token
-            prepare(run)
+            if (preparing := prepare(run)) is not None:
+                await preparing
             await Drive(run, patient=False).settle()
         finally:
             await hold.release()
@@ -482,6 +483,19 @@ class Engine(ProgramSource):
     async def _has_news(self, run: Run) -> bool:
         known = {entry.seq for entry in run.inbox}
         return any(entry.seq not in known for entry in await self.store.read_inbox(run.record.workflow_id))
+
+    async def leave_to_workers(self, workflow_id: UUID) -> None:
+        """Let a worker that serves the queue `default` drive an instance, beginning at once.
+
+        Raises:
+            WorkflowNotFoundError: there is no such instance.
+        """
+        record = await self.store.load_instance(workflow_id)
+        task = TaskRecord(
+            f"{workflow_id.hex}.wake.{self.ids.new_id().hex}", workflow_id, TaskKind.WAKE, "", priority=record.priority
+        )
+        await self.store.commit(beside(workflow_id, self.clock.now_us(), tasks=(task,)))
+        await self.execution.tasks_added((task,))
 
     async def poke(self, workflow_id: UUID) -> None:
         """Drive an instance because something arrived for it; somebody else's turn is as good."""

@@ -17,7 +17,7 @@ from ruvon.providers import InstanceFilter, PersistenceError, TaskKind, TaskReco
 if TYPE_CHECKING:
     from ruvon.engine._run import Run, Services
 
-__all__ = ["QUEUE", "TAKEOVER_US", "Net", "find_told", "is_net"]
+__all__ = ["QUEUE", "TAKEOVER_US", "Net", "beside", "find_told", "is_net"]
 
 QUEUE: Final = "default"
 """The queue of the workers that look after what others drive."""
@@ -66,7 +66,7 @@ class Net:
             available_us=services.clock.now_us() + self._takeover_us,
             priority=record.priority,
         )
-        await services.store.commit(_beside(record.workflow_id, services.clock.now_us(), tasks=(self._task,)))
+        await services.store.commit(beside(record.workflow_id, services.clock.now_us(), tasks=(self._task,)))
 
     async def take_away(self) -> None:
         """Nothing is left to look after. One that stays because the store fails costs a worker a look, and no more."""
@@ -75,7 +75,7 @@ class Net:
             return
         try:
             now = self._services.clock.now_us()
-            await self._services.store.commit(_beside(task.workflow_id, now, tasks_done=(task.task_id,)))
+            await self._services.store.commit(beside(task.workflow_id, now, tasks_done=(task.task_id,)))
         except PersistenceError as exc:
             _LOGGER.warning("a worker will look after %s once more: %s", task.workflow_id, exc)
 
@@ -92,7 +92,7 @@ async def find_told(run: "Run") -> None:
             run.told.add(child)
 
 
-def _beside(
+def beside(
     workflow_id: UUID, now_us: int, *, tasks: tuple[TaskRecord, ...] = (), tasks_done: tuple[str, ...] = ()
 ) -> Transition:
     """A transition that changes the queue and no instance."""

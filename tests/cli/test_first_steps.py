@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ruvon.cli._waits import sample
+from ruvon._described import sample
 from tests.cli.conftest import FLOWS, LARGE, ORDER, SMALL, Command
 
 ROOTS = ("--import-root", str(FLOWS.parent))

@@ -1,0 +1,101 @@
+"""`create_app`: the one place that assembles the server."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from litestar import Litestar, Request
+from litestar.config.allowed_hosts import AllowedHostsConfig
+from litestar.config.cors import CORSConfig
+from litestar.datastructures import State
+from litestar.di import Provide
+from prometheus_client import CollectorRegistry
+from prometheus_client.process_collector import ProcessCollector
+
+from ruvon.builder import WorkflowBuilder
+from ruvon.implementations.observability.prometheus import PrometheusObserver
+from ruvon_server.auth import Authenticator, AuthMiddleware, Principal, authenticator_named, require_permission
+from ruvon_server.building import new_builder
+from ruvon_server.documents import openapi_config
+from ruvon_server.drives import Drives
+from ruvon_server.embedded import working
+from ruvon_server.parts import Parts
+from ruvon_server.problems import ProblemHandler
+from ruvon_server.requests import StrictRequest
+from ruvon_server.rooms import ALL
+from ruvon_server.settings import ServerSettings
+from ruvon_server.uploads import Uploads
+
+__all__ = ["create_app", "new_registry"]
+
+
+def create_app(
+    settings: ServerSettings | None = None,
+    *,
+    builder: WorkflowBuilder | None = None,
+    authenticator: Authenticator | None = None,
+    registry: CollectorRegistry | None = None,
+) -> Litestar:
+    """The application; it opens its store when it starts and closes it when it ends.
+
+    Args:
+        settings: how it is set up; by the environment where none are given.
+        builder: the workflows and their store; made from the settings where none is given. It is closed with the server.
+        authenticator: who says who asks; the one that the settings name where none is given.
+        registry: the numbers that `/metrics` shows; of this process and its workflows where none is given.
+
+    Raises:
+        ServerSettingsError: the settings cannot be used.
+    """
+    settings = settings or ServerSettings.from_environment()
+    registry = registry or new_registry()
+    builder = builder or new_builder(settings, [PrometheusObserver(registry)])
+    parts = Parts(settings, builder, Drives(builder.engine()), Uploads(builder), registry)
+    return Litestar(
+        route_handlers=[router for room in ALL for router in room(parts)],
+        lifespan=[_lifespan(parts)],
+        dependencies={"principal": Provide(_principal, sync_to_thread=False)},
+        middleware=[AuthMiddleware(authenticator or authenticator_named(settings.auth))],
+        guards=[require_permission],
+        exception_handlers={Exception: ProblemHandler(builder.ids)},
+        request_class=StrictRequest,
+        request_max_body_size=settings.body_limit_bytes,
+        allowed_hosts=AllowedHostsConfig(allowed_hosts=list(settings.allowed_hosts))
+        if settings.allowed_hosts
+        else None,
+        cors_config=CORSConfig(allow_origins=list(settings.cors_origins)) if settings.cors_origins else None,
+        openapi_config=openapi_config() if settings.docs else None,
+        state=State({"json_depth": settings.json_depth}),
+        logging_config=None,
+        debug=False,
+    )
+
+
+def new_registry() -> CollectorRegistry:
+    """A registry with the numbers of this process."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    return registry
+
+
+def _principal(request: Request[Principal, Any, Any]) -> Principal:
+    """Who asks."""
+    return request.user
+
+
+def _lifespan(parts: Parts) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+    """Open the store and begin to work; at the end let what runs come to rest, then close."""
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncGenerator[None, None]:
+        grace_s = parts.settings.shutdown_grace_s
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(parts.builder.close)
+            await parts.builder.initialize()
+            parts.builder.registered_types()  # a definition with mistakes ends the start, not the first request for it
+            stack.push_async_callback(parts.drives.drain, grace_s)
+            if parts.settings.runs_steps:
+                await stack.enter_async_context(working(parts.builder, grace_s=grace_s))
+            yield
+
+    return lifespan

@@ -1,0 +1,32 @@
+"""The permissions: one for each thing that somebody may be allowed to do."""
+
+from enum import StrEnum
+from typing import Final
+
+__all__ = ["PUBLIC", "Permission"]
+
+PUBLIC: Final = "public"
+"""In place of a permission: everybody may, whoever he is."""
+
+
+class Permission(StrEnum):
+    """What a handler asks of whoever calls it."""
+
+    WORKFLOWS_READ = "workflows:read"
+    """See workflows, their state, history and numbers."""
+    WORKFLOWS_START = "workflows:start"
+    """Make new ones."""
+    WORKFLOWS_RUN = "workflows:run"
+    """Let them go on: next step, answers, signals."""
+    WORKFLOWS_CANCEL = "workflows:cancel"
+    """End them."""
+    WORKFLOWS_REPAIR = "workflows:repair"
+    """Retry, rewind, fork, jump."""
+    WORKFLOWS_BULK = "workflows:bulk"
+    """Do one thing with many of them."""
+    DEFINITIONS_READ = "definitions:read"
+    """See definitions, their versions and pictures."""
+    DEFINITIONS_WRITE = "definitions:write"
+    """Upload definitions."""
+    METRICS_READ = "metrics:read"
+    """Read the numbers of the server."""

@@ -1,0 +1,49 @@
+"""`Principal`: who asks."""
+
+from dataclasses import dataclass
+from typing import Final, final
+from urllib.parse import quote
+
+__all__ = ["Principal"]
+
+_EVERYTHING: Final = "*"
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Who asks, what he may do, and whose workflows he may see."""
+
+    name: str
+    """What histories and audits call him."""
+    permissions: frozenset[str] = frozenset()
+    """What he may do; `*` is everything."""
+    owner_id: str | None = None
+    """Only what this owner has; None: of all owners."""
+    org_id: str | None = None
+    """Only what this organisation has; None: of all organisations."""
+
+    @classmethod
+    def admin(cls, name: str) -> "Principal":
+        """Somebody who may do everything with everything."""
+        return cls(name=name, permissions=frozenset({_EVERYTHING}))
+
+    def may(self, permission: str) -> bool:
+        """Whether he may do something."""
+        return permission in self.permissions or _EVERYTHING in self.permissions
+
+    def sees(self, owner_id: str | None, org_id: str | None) -> bool:
+        """Whether what an owner and an organisation have is there for him."""
+        return self.owner_id in {None, owner_id} and self.org_id in {None, org_id}
+
+    def narrowed(self, owner_id: str | None, org_id: str | None) -> "tuple[str | None, str | None] | None":
+        """The owner and organisation to look for, where he asks for these; None where nothing of it is there for him."""
+        owner = self.owner_id if owner_id is None else owner_id
+        org = self.org_id if org_id is None else org_id
+        return (owner, org) if self.sees(owner, org) else None
+
+    def key(self, given: str | None) -> str | None:
+        """An idempotency key as it is stored: those of two tenants never meet."""
+        if given is None or (self.owner_id is None and self.org_id is None):
+            return given
+        return "/".join(quote(part, safe="") for part in (self.org_id or "", self.owner_id or "", given))

@@ -1,0 +1,114 @@
+"""What the server itself refuses; nothing was changed when one of these is raised.
+
+RuvonError
+└── RequestRefusedError
+    ├── BadJsonError                 the body is no JSON that is taken
+    ├── UnsupportedMediaTypeError    the body is said to be something else
+    ├── BadFilterError               a parameter of a list that is written in another way
+    ├── BadCursorError               a cursor that no page has given
+    ├── NotAuthenticatedError        nobody says who asks
+    ├── NotAllowedError              whoever asks may not do it
+    ├── OtherTenantError             ... not for somebody else
+    ├── IdempotencyKeyReusedError    another request had this key
+    ├── VersionTakenError            this version of a type has another content
+    └── DefinedByFilesError          the type is not one that is uploaded
+"""
+
+from ruvon.ir import RuvonError
+
+__all__ = [
+    "BadCursorError",
+    "BadFilterError",
+    "BadJsonError",
+    "DefinedByFilesError",
+    "IdempotencyKeyReusedError",
+    "NotAllowedError",
+    "NotAuthenticatedError",
+    "OtherTenantError",
+    "RequestRefusedError",
+    "UnsupportedMediaTypeError",
+    "VersionTakenError",
+]
+
+
+class RequestRefusedError(RuvonError):
+    """The server does not do what a request asks for."""
+
+
+class BadJsonError(RequestRefusedError, ValueError):
+    """The body of a request is no JSON, or JSON that is not taken."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"the body cannot be read: {problem}")
+
+
+class UnsupportedMediaTypeError(RequestRefusedError):
+    """The body of a request is said to be something that is not taken here."""
+
+    def __init__(self, given: str, taken: str) -> None:
+        super().__init__(f"the body is {given or 'of no type'}; send it with the header `Content-Type: {taken}`")
+
+
+class BadCursorError(RequestRefusedError, ValueError):
+    """A cursor is none that a page of this list has given."""
+
+    def __init__(self) -> None:
+        super().__init__("the cursor is none that this server gave; begin without one, and pass `next_cursor` as it is")
+
+
+class BadFilterError(RequestRefusedError, ValueError):
+    """A parameter that narrows a list cannot be understood."""
+
+
+class NotAuthenticatedError(RequestRefusedError):
+    """Nothing of a request says who asks, or what it says is not true."""
+
+    def __init__(self, reason: str = "the request does not say who asks") -> None:
+        super().__init__(reason)
+
+
+class NotAllowedError(RequestRefusedError):
+    """Whoever asks lacks the permission."""
+
+    def __init__(self, permission: str | None) -> None:
+        self.permission = permission
+        super().__init__(
+            f"this takes the permission {permission}, which you do not have; an administrator can give it to you"
+            if permission is not None
+            else "nobody may do this: the handler does not say what it asks for"
+        )
+
+
+class OtherTenantError(RequestRefusedError):
+    """Whoever asks would make something that belongs to somebody else."""
+
+    def __init__(self) -> None:
+        super().__init__("you can only make what belongs to you; leave `owner_id` and `org_id` out, or name your own")
+
+
+class IdempotencyKeyReusedError(RequestRefusedError):
+    """A key that was used for something else is used again."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"the idempotency key {key!r} was used for another request; repeat that one as it was, or use a new key"
+        )
+
+
+class VersionTakenError(RequestRefusedError):
+    """A definition differs from the one that is stored under its type and version."""
+
+    def __init__(self, workflow_type: str, version: str) -> None:
+        super().__init__(
+            f"{workflow_type} {version} is stored with another content, and runs may have it; "
+            "give the changed definition a version of its own"
+        )
+
+
+class DefinedByFilesError(RequestRefusedError):
+    """A type that files of this server define cannot be uploaded."""
+
+    def __init__(self, workflow_type: str) -> None:
+        super().__init__(
+            f"files of this server define {workflow_type}; deploy a new file, or upload the workflow under another type"
+        )

@@ -1,0 +1,123 @@
+"""From an error to the answer: one handler for everything that a request can raise."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, cast, final
+
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+
+from ruvon.engine import InvalidInitialDataError, InvalidInputError
+from ruvon.ir import DefinitionError, Diagnostic
+from ruvon.ir.values import InvalidValueError
+from ruvon.providers import IdSource
+from ruvon_server.problems._kinds import HTTP_KINDS, INTERNAL, ProblemKind, kind_of
+from ruvon_server.problems._models import Problem, ProblemItem
+
+__all__ = ["MEDIA_TYPE", "ProblemHandler"]
+
+_LOGGER: Final = logging.getLogger("ruvon.server")
+MEDIA_TYPE: Final = "application/problem+json"
+_FIRST_SERVER_ERROR: Final = 500
+_INVALID: Final = 422
+_LONGEST: Final = 4_000
+"""So much of a sentence is said."""
+
+
+@final
+class ProblemHandler:
+    """Answers with problem details, whatever was raised; what is the server's fault is logged under an id.
+
+    Args:
+        ids: where those ids come from.
+    """
+
+    def __init__(self, ids: IdSource) -> None:
+        self._ids = ids
+
+    def __call__(self, request: Request[Any, Any, Any], exc: Exception) -> Response[Any]:
+        """The answer to a request that has raised an error."""
+        kind = _kind(exc)
+        instance = request.url.path
+        detail = _detail(exc, kind)
+        if kind.status >= _FIRST_SERVER_ERROR:
+            instance = f"urn:uuid:{self._ids.new_id()}"
+            self._log(request, exc, kind, instance)
+        problem = Problem(
+            type=kind.type,
+            title=kind.title,
+            status=kind.status,
+            detail=detail[:_LONGEST],
+            instance=instance,
+            code=kind.code,
+            errors=list(_items(exc)),
+        )
+        headers = dict(exc.headers or {}) if isinstance(exc, HTTPException) else {}
+        if kind.retry_after_s is not None:
+            headers["Retry-After"] = str(kind.retry_after_s)
+        return Response(
+            problem.model_dump(mode="json"), media_type=MEDIA_TYPE, status_code=kind.status, headers=headers
+        )
+
+    def _log(self, request: Request[Any, Any, Any], exc: Exception, kind: ProblemKind, instance: str) -> None:
+        what = (request.method, request.url.path, instance)
+        if kind is INTERNAL:
+            _LOGGER.error("%s %s failed (%s)", *what, exc_info=exc)
+        else:
+            _LOGGER.error("%s %s failed (%s): %s", *what, exc)
+
+
+def _kind(exc: Exception) -> ProblemKind:
+    if isinstance(exc, ValidationException):
+        return HTTP_KINDS[_INVALID]
+    if isinstance(exc, HTTPException):
+        known = HTTP_KINDS.get(exc.status_code)
+        return known or ProblemKind(f"http-{exc.status_code}", exc.status_code, exc.detail)
+    return kind_of(exc)
+
+
+def _detail(exc: Exception, kind: ProblemKind) -> str:
+    """What is said; of an error that nobody foresaw nothing, because it may tell what is nobody's business."""
+    if kind is INTERNAL:
+        return "something failed that should not have; the log of the server has the reason under the id in `instance`"
+    if kind.status in {502, 503} and not isinstance(exc, HTTPException):
+        return f"{kind.title.lower()}; try again, and look into the log of the server under the id in `instance`"
+    if isinstance(exc, ValidationException):
+        found = "; ".join(_said(item) for item in _items(exc))
+        return found or "the request does not fit what is documented"
+    if isinstance(exc, DefinitionError):
+        return f"{str(exc).partition(chr(10))[0].rstrip(':')}; `errors` has them all"
+    return exc.detail if isinstance(exc, HTTPException) else str(exc)
+
+
+def _said(item: ProblemItem) -> str:
+    return f"{item.place}: {item.detail}" if item.place else item.detail
+
+
+def _items(exc: Exception) -> Iterable[ProblemItem]:
+    """Each thing that is wrong."""
+    match exc:
+        case ValidationException(extra=list() as found):
+            return [_invalid(cast("Mapping[str, Any]", item)) for item in found if isinstance(item, dict)]
+        case InvalidInitialDataError(problems=problems) | InvalidInputError(problems=problems):
+            return [ProblemItem(detail=text) for text in problems]
+        case InvalidValueError(fields=fields):
+            return [ProblemItem(detail=item.reason, place=item.path) for item in fields]
+        case DefinitionError(diagnostics=diagnostics):
+            return [finding(item) for item in diagnostics]
+        case _:
+            return []
+
+
+def _invalid(item: Mapping[str, Any]) -> ProblemItem:
+    source, key = item.get("source", "body"), item.get("key")
+    source = getattr(source, "value", source)
+    place = ".".join(str(part) for part in (source, key) if part)
+    return ProblemItem(detail=str(item.get("message", "")), place=place or None)
+
+
+def finding(item: Diagnostic) -> ProblemItem:
+    """A finding about a definition."""
+    place = str(item.span) if item.span is not None else None
+    help_ = f"; {item.help}" if item.help else ""
+    return ProblemItem(detail=f"{item.message}{help_}", place=place, code=item.code)

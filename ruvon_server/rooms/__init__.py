@@ -1,0 +1,19 @@
+"""The rooms of the API: one package for each area, with its models, its service and its handlers.
+
+A room is a function from the parts of the server to routers; `ALL` lists them. Handlers parse, call their service and
+shape the answer; services do the work and know nothing of HTTP.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
+
+from litestar import Router
+
+from ruvon_server.parts import Parts
+from ruvon_server.rooms import definitions, documents, health, workflows
+
+__all__ = ["ALL", "Room"]
+
+Room: TypeAlias = Callable[[Parts], Sequence[Router]]
+
+ALL: Final[tuple[Room, ...]] = (health.room, workflows.room, definitions.room, documents.room)

@@ -1,0 +1,248 @@
+"""What the definitions room does."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, final
+
+from ruvon import ir
+from ruvon._versions import StoredVersion, stored_versions
+from ruvon.builder import WorkflowBuilder
+from ruvon.engine import UnknownWorkflowTypeError
+from ruvon.ir import Definition, DefinitionError, Diagnostic, drawing
+from ruvon.ir._diff import diff as differences
+from ruvon_server.auth import Principal
+from ruvon_server.rooms.definitions import models
+from ruvon_server.shown import moment
+from ruvon_server.uploads import Uploads
+
+__all__ = ["DefinitionService"]
+
+_PICTURES: Final = {
+    "svg": drawing.to_svg,
+    "mermaid": drawing.to_mermaid,
+    "dot": drawing.to_dot,
+    "text": drawing.to_terminal,
+}
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """A version that is stored, registered, or both."""
+
+    definition: Definition
+    digest: bytes
+    stored: StoredVersion | None
+
+
+@final
+class DefinitionService:
+    """Lists, shows, draws, compares and stores definitions.
+
+    Args:
+        builder: the registered ones, and the store.
+        uploads: the uploaded ones.
+    """
+
+    def __init__(self, builder: WorkflowBuilder, uploads: Uploads) -> None:
+        self._builder = builder
+        self._store = builder.persistence
+        self._uploads = uploads
+
+    async def find(self, principal: Principal) -> models.DefinitionList:
+        """Every version of every type."""
+        stored = await stored_versions(self._store)
+        types = {*self._builder.registered_types(), *(item.record.workflow_type for item in stored)}
+        rows: list[models.DefinitionRow] = []
+        for name in sorted(types):
+            mine = [item for item in stored if item.record.workflow_type == name]
+            rows += [self._row(principal, item, name) for item in await self._versions(name, mine)]
+        return models.DefinitionList(items=rows)
+
+    async def versions(self, principal: Principal, workflow_type: str) -> models.DefinitionList:
+        """Every version of a type, oldest first."""
+        found = await self._versions(workflow_type)
+        return models.DefinitionList(items=[self._row(principal, item, workflow_type) for item in found])
+
+    async def show(self, principal: Principal, workflow_type: str, version: str | None) -> models.DefinitionInfo:
+        """A version of a type; the current one where none is named."""
+        found = await self._version(workflow_type, version)
+        definition = found.definition
+        schema = definition.schemas.get(definition.state)
+        return models.DefinitionInfo(
+            **self._row(principal, found, workflow_type).model_dump(),
+            description=definition.description,
+            saga=definition.saga,
+            steps=[models.Step(name=node.id, kind=ir.label(node)) for node in ir.ordered(definition.graph)],
+            state_schema=dict(schema) if schema is not None else None,
+        )
+
+    async def history(self, principal: Principal, workflow_type: str) -> models.DefinitionHistory:
+        """The versions of a type, each with what differs from the one before."""
+        found = await self._versions(workflow_type)
+        items: list[models.HistoryEntry] = []
+        for before, item in zip([None, *found[:-1]], found, strict=True):
+            changes = _changes(before.definition, item.definition) if before is not None else []
+            row = self._row(principal, item, workflow_type).model_dump()
+            items.append(models.HistoryEntry(**row, changes=changes))
+        return models.DefinitionHistory(items=items)
+
+    async def diff(self, principal: Principal, workflow_type: str, old: str, new: str | None) -> models.DefinitionDiff:
+        """What differs between two versions of a type."""
+        before, after = await self._version(workflow_type, old), await self._version(workflow_type, new)
+        return models.DefinitionDiff(
+            old=self._row(principal, before, workflow_type),
+            new=self._row(principal, after, workflow_type),
+            changes=_changes(before.definition, after.definition),
+        )
+
+    async def graph(self, workflow_type: str, version: str | None) -> models.Graph:
+        """The graph of a version, for programs that draw."""
+        return _graph(drawing.picture((await self._version(workflow_type, version)).definition))
+
+    async def picture(self, workflow_type: str, version: str | None, form: str) -> str:
+        """The graph of a version as `svg`, `mermaid`, `dot` or `text`."""
+        return _PICTURES[form]((await self._version(workflow_type, version)).definition)
+
+    async def upload(self, principal: Principal, wanted: models.UploadDefinition) -> models.Uploaded:
+        """Check a text, and store its definitions.
+
+        Raises:
+            DefinitionError: it has mistakes; nothing was stored.
+            DefinedByFilesError: files of this server define the type.
+            VersionTakenError: the version is stored with another content.
+        """
+        definitions, findings = await self._compiled(wanted)
+        for definition in definitions:
+            await self._uploads.require_new(definition)
+        if not wanted.dry_run:
+            for definition in definitions:
+                await self._uploads.keep(definition)
+        rows = [
+            models.DefinitionRow(
+                workflow_type=item.workflow_type,
+                workflow_version=item.workflow_version,
+                digest=ir.digest(item).hex(),
+                is_current=not wanted.dry_run,
+                by_files=False,
+                stored_at=None,
+                **_counts(principal, None),
+            )
+            for item in definitions
+        ]
+        return models.Uploaded(items=rows, findings=[_finding(item) for item in findings])
+
+    async def _compiled(self, wanted: models.UploadDefinition) -> tuple[list[Definition], Sequence[Diagnostic]]:
+        if wanted.form == "ir":
+            return [ir.load(wanted.source.encode())], ()
+        found = await asyncio.to_thread(
+            self._builder.compile_source, wanted.source, kind="yaml", file="upload.yaml", environment={}
+        )
+        if not found.ok or not found.definitions:
+            raise DefinitionError(found.diagnostics)
+        return [item.definition for item in found.definitions], found.diagnostics
+
+    async def _versions(self, workflow_type: str, stored: Sequence[StoredVersion] | None = None) -> list[_Version]:
+        """The versions of a type: stored ones in their order, then those that are registered and not stored."""
+        await self._uploads.learn(workflow_type)
+        known = stored if stored is not None else await stored_versions(self._store, workflow_type)
+        found = [_Version(ir.load(item.record.text), item.record.digest, item) for item in known]
+        try:
+            current = self._builder.get_definition(workflow_type)
+        except UnknownWorkflowTypeError:
+            if not found:
+                raise
+            return found
+        digest = ir.digest(current)
+        if all(item.digest != digest for item in found):
+            found.append(_Version(current, digest, None))
+        return found
+
+    async def _version(self, workflow_type: str, version: str | None) -> _Version:
+        """A version by its name, by its digest or the beginning of that; the current one where none is named."""
+        found = await self._versions(workflow_type)
+        if version is None:
+            return next((item for item in found if self._is_current(item)), found[-1])
+        named = [item for item in found if item.definition.workflow_version == version]
+        named = named or [item for item in found if len(version) >= _SHORTEST and item.digest.hex().startswith(version)]
+        if not named:
+            raise UnknownWorkflowTypeError(workflow_type, self._builder.registered_types(), version)
+        return named[-1]
+
+    def _is_current(self, version: _Version) -> bool:
+        try:
+            return ir.digest(self._builder.get_definition(version.definition.workflow_type)) == version.digest
+        except UnknownWorkflowTypeError:
+            return False
+
+    def _row(self, principal: Principal, version: _Version, workflow_type: str) -> models.DefinitionRow:
+        stored = version.stored
+        return models.DefinitionRow(
+            workflow_type=workflow_type,
+            workflow_version=version.definition.workflow_version,
+            digest=version.digest.hex(),
+            is_current=self._is_current(version),
+            by_files=self._uploads.is_by_files(workflow_type),
+            stored_at=moment(stored.record.stored_us) if stored is not None else None,
+            **_counts(principal, stored),
+        )
+
+
+_SHORTEST: Final = 6
+"""So many characters of a digest name a definition."""
+
+
+def _counts(principal: Principal, stored: StoredVersion | None) -> dict[str, int | None]:
+    """How many runs have a version; for whoever sees only his own nothing is said of others'."""
+    if principal.owner_id is not None or principal.org_id is not None:
+        return {"running": None, "waiting": None, "ended": None}
+    if stored is None:
+        return {"running": 0, "waiting": 0, "ended": 0}
+    return {"running": stored.running, "waiting": stored.waiting, "ended": stored.ended}
+
+
+def _changes(old: Definition, new: Definition) -> list[models.Change]:
+    return [
+        models.Change(
+            area=item.area.value,
+            kind=item.kind.value,
+            subject=item.subject,
+            field=item.field or None,
+            before=item.before,
+            after=item.after,
+        )
+        for item in differences(old, new)
+    ]
+
+
+def _graph(found: drawing.Picture) -> models.Graph:
+    return models.Graph(
+        boxes=[
+            models.GraphBox(
+                id=box.id.replace("\0", "@"),
+                shape=box.shape,
+                title=box.title,
+                kind=box.kind,
+                detail=box.detail,
+                parts=[models.GraphPart(title=part.title, graph=_graph(part.picture)) for part in box.parts],
+            )
+            for box in found.boxes
+        ],
+        edges=[
+            models.GraphEdge(
+                source=edge.source.replace("\0", "@"),
+                target=edge.target.replace("\0", "@"),
+                text=edge.text,
+                back=edge.back,
+            )
+            for edge in found.edges
+        ],
+    )
+
+
+def _finding(item: Diagnostic) -> models.Finding:
+    place = str(item.span) if item.span is not None else None
+    return models.Finding(
+        code=item.code, severity=item.severity.value, message=item.message, help=item.help, place=place
+    )

@@ -1,0 +1,63 @@
+"""Bulk operations between the API and the library."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, cast
+
+from ruvon.builder import BulkAction, BulkCancel, BulkItem, BulkPurge, BulkRetry, BulkRewind, BulkSignal
+from ruvon.models import WorkflowStatus
+from ruvon.providers import InstanceFilter
+from ruvon_server.rooms.workflows import models
+from ruvon_server.rooms.workflows.filters import microseconds
+
+__all__ = ["bulk_action", "bulk_filter", "bulk_report"]
+
+
+def bulk_filter(given: models.BulkFilter) -> InstanceFilter:
+    """The filter of the store."""
+    return InstanceFilter(
+        statuses=tuple(item.value for item in given.status),
+        workflow_type=given.workflow_type,
+        workflow_version=given.workflow_version,
+        owner_id=given.owner_id,
+        org_id=given.org_id,
+        parent_id=given.parent_id,
+        current_step=given.current_step,
+        created_after_us=microseconds(given.created_after),
+        created_before_us=microseconds(given.created_before),
+        updated_before_us=microseconds(given.updated_before),
+        metadata=given.metadata,
+    )
+
+
+def bulk_action(given: models.BulkRequest) -> BulkAction:
+    """What the library is to do."""
+    match given.action:
+        case "cancel":
+            return BulkCancel(compensate=given.compensate)
+        case "retry":
+            return BulkRetry(given.from_step)
+        case "signal":
+            return BulkSignal(given.name or "", given.payload, given.key)
+        case "rewind":
+            return BulkRewind(given.to or "", given.state, compensate=given.compensate)
+        case "purge":
+            return BulkPurge()
+
+
+def bulk_report(items: Sequence[BulkItem], *, finished: bool) -> models.BulkReport:
+    """What the API answers."""
+    rows = [
+        models.BulkItem(
+            workflow_id=item.workflow_id,
+            workflow_type=item.workflow_type,
+            workflow_version=item.workflow_version,
+            status=WorkflowStatus(item.status),
+            outcome=cast("Any", item.outcome),
+            note=item.note,
+            undone=list(item.undone),
+            kept=list(item.kept),
+        )
+        for item in items
+    ]
+    return models.BulkReport(items=rows, counts=dict(Counter(item.outcome for item in items)), finished=finished)

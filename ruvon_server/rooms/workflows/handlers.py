@@ -1,0 +1,313 @@
+"""The operations of the workflows room."""
+
+from datetime import datetime
+from typing import Annotated, Any, Final, TypeAlias
+from uuid import UUID
+
+from litestar import Response
+from litestar.datastructures import ResponseHeader
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import HeaderParameter, JSONBody, PathParameter, QueryParameter
+
+from ruvon.models import WorkflowStatus
+from ruvon.providers import InstanceFilter
+from ruvon_server.auth import Permission, Principal
+from ruvon_server.paging import DEFAULT_LIMIT, Cursor, Limit, decode_cursor
+from ruvon_server.rooms.workflows import models
+from ruvon_server.rooms.workflows.filters import filter_of
+from ruvon_server.rooms.workflows.service import WorkflowService
+from ruvon_server.routes import reads, writes
+
+__all__ = ["OF_ALL", "OF_ONE"]
+
+Id: TypeAlias = Annotated[UUID, PathParameter(description="The id of a workflow.")]
+Service: TypeAlias = NamedDependency[WorkflowService]
+Asker: TypeAlias = NamedDependency[Principal]
+_ONE: Final = ("workflow-not-found",)
+_CHANGE: Final = (*_ONE, "workflow-busy", "workflow-changed", "definition-drift", "cannot-run-here")
+_LATER: Final = {
+    202: ResponseSpec(models.WorkflowInfo, generate_examples=False, description="It is taken, and the workflow goes on")
+}
+
+
+def _answer(found: tuple[models.WorkflowInfo, bool]) -> Response[models.WorkflowInfo]:
+    info, done = found
+    return Response(info, status_code=200 if done else 202)
+
+
+@writes(
+    "/",
+    name="start_workflow",
+    permission=Permission.WORKFLOWS_START,
+    status_code=201,
+    problems=(
+        "unknown-workflow-type",
+        "invalid-initial-data",
+        "invalid-definition",
+        "not-storable",
+        "code-not-found",
+        "cannot-run-here",
+        "idempotency-key-reused",
+        "other-tenant",
+        "unsupported",
+    ),
+    answers={
+        200: ResponseSpec(
+            models.WorkflowInfo, generate_examples=False, description="A workflow was started with this key before"
+        )
+    },
+    response_headers=[ResponseHeader(name="Location", description="Its path.", documentation_only=True)],
+)
+async def start_workflow(
+    data: JSONBody[models.StartWorkflow],
+    service: Service,
+    principal: Asker,
+    idempotency_key: Annotated[
+        models.Key | None, HeaderParameter(name="Idempotency-Key", description="In place of the field of that name.")
+    ] = None,
+) -> Response[models.WorkflowInfo]:
+    """Start a workflow. It goes on behind the answer, unless `run` is false or `wait_s` asks to wait for it."""
+    if idempotency_key is not None and data.idempotency_key is None:
+        data = data.model_copy(update={"idempotency_key": idempotency_key})
+    info, is_new = await service.start(principal, data)
+    return Response(
+        info,
+        status_code=201 if is_new else 200,
+        headers={"Location": f"/api/v1/workflows/{info.workflow_id}"},
+    )
+
+
+@reads(
+    "/",
+    name="list_workflows",
+    permission=Permission.WORKFLOWS_READ,
+    problems=("bad-cursor", "bad-filter"),
+)
+async def list_workflows(
+    service: Service,
+    principal: Asker,
+    status: Annotated[
+        list[WorkflowStatus] | None, QueryParameter(description="Only those of these statuses; may be there often.")
+    ] = None,
+    workflow_type: Annotated[models.Name | None, QueryParameter(description="Only those of this type.")] = None,
+    workflow_version: Annotated[models.Name | None, QueryParameter(description="Only those of this version.")] = None,
+    owner_id: Annotated[models.Name | None, QueryParameter(description="Only what this owner has.")] = None,
+    org_id: Annotated[models.Name | None, QueryParameter(description="Only what this organisation has.")] = None,
+    parent_id: Annotated[UUID | None, QueryParameter(description="Only those that this one has started.")] = None,
+    current_step: Annotated[models.Name | None, QueryParameter(description="Only those at this step.")] = None,
+    created_after: Annotated[datetime | None, QueryParameter(description="Only those made then or later.")] = None,
+    created_before: Annotated[datetime | None, QueryParameter(description="Only those made earlier.")] = None,
+    updated_before: Annotated[datetime | None, QueryParameter(description="Only those that rest since.")] = None,
+    metadata: Annotated[
+        list[str] | None,
+        QueryParameter(description="Only those with `key:value` in their metadata; may be there often."),
+    ] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> models.WorkflowPage:
+    """List workflows, newest first."""
+    wanted: InstanceFilter = filter_of(
+        status=status,
+        workflow_type=workflow_type,
+        workflow_version=workflow_version,
+        owner_id=owner_id,
+        org_id=org_id,
+        parent_id=parent_id,
+        current_step=current_step,
+        created_after=created_after,
+        created_before=created_before,
+        updated_before=updated_before,
+        metadata=metadata,
+    )
+    return await service.find(principal, wanted, limit, decode_cursor(cursor))
+
+
+@reads("/{workflow_id:uuid}", name="get_workflow", permission=Permission.WORKFLOWS_READ, problems=_ONE)
+async def get_workflow(workflow_id: Id, service: Service, principal: Asker) -> models.WorkflowInfo:
+    """Show how a workflow stands: its status, what it waits for, its result or error."""
+    return await service.show(principal, workflow_id)
+
+
+@reads("/{workflow_id:uuid}/state", name="get_workflow_state", permission=Permission.WORKFLOWS_READ, problems=_ONE)
+async def get_workflow_state(workflow_id: Id, service: Service, principal: Asker) -> models.WorkflowState:
+    """Show the state of a workflow; secrets are `***`."""
+    return await service.state(principal, workflow_id)
+
+
+@reads("/{workflow_id:uuid}/step", name="get_current_step", permission=Permission.WORKFLOWS_READ, problems=_ONE)
+async def get_current_step(workflow_id: Id, service: Service, principal: Asker) -> models.CurrentStep:
+    """Show where a workflow stands, with the JSON Schema of what that step takes."""
+    return await service.step(principal, workflow_id)
+
+
+@writes(
+    "/{workflow_id:uuid}/next",
+    name="run_next_step",
+    permission=Permission.WORKFLOWS_RUN,
+    problems=(*_CHANGE, "workflow-finished", "not-waiting", "invalid-input"),
+    answers=_LATER,
+)
+async def run_next_step(
+    workflow_id: Id,
+    data: JSONBody[models.GoOn],
+    service: Service,
+    principal: Asker,
+) -> Response[models.WorkflowInfo]:
+    """Run the current step, and those after it while they go on by themselves."""
+    return _answer(await service.next(principal, workflow_id, data))
+
+
+@writes(
+    "/{workflow_id:uuid}/resume",
+    name="resume_workflow",
+    permission=Permission.WORKFLOWS_RUN,
+    problems=(*_CHANGE, "workflow-finished", "not-waiting", "invalid-input"),
+    answers=_LATER,
+)
+async def resume_workflow(
+    workflow_id: Id,
+    data: JSONBody[models.ResumeWorkflow],
+    service: Service,
+    principal: Asker,
+) -> Response[models.WorkflowInfo]:
+    """Answer what a workflow asks, or let it go on where it asks nothing."""
+    return _answer(await service.resume(principal, workflow_id, data))
+
+
+@writes(
+    "/{workflow_id:uuid}/signal",
+    name="signal_workflow",
+    permission=Permission.WORKFLOWS_RUN,
+    problems=(*_CHANGE, "invalid-input"),
+    status_code=202,
+)
+async def signal_workflow(
+    workflow_id: Id,
+    data: JSONBody[models.SignalWorkflow],
+    service: Service,
+    principal: Asker,
+) -> models.WorkflowInfo:
+    """Send a workflow a signal; it lies there until it is received."""
+    return await service.signal(principal, workflow_id, data)
+
+
+@writes(
+    "/{workflow_id:uuid}/cancel",
+    name="cancel_workflow",
+    permission=Permission.WORKFLOWS_CANCEL,
+    problems=(*_CHANGE, "workflow-finished"),
+    status_code=202,
+)
+async def cancel_workflow(
+    workflow_id: Id,
+    data: JSONBody[models.CancelWorkflow],
+    service: Service,
+    principal: Asker,
+) -> models.WorkflowInfo:
+    """Ask a workflow to end: its children first, then what it has done is undone where saga mode is on."""
+    return await service.cancel(principal, workflow_id, data)
+
+
+@writes(
+    "/{workflow_id:uuid}/retry",
+    name="retry_workflow",
+    permission=Permission.WORKFLOWS_REPAIR,
+    problems=(*_CHANGE, "repair-refused"),
+    answers=_LATER,
+)
+async def retry_workflow(
+    workflow_id: Id,
+    data: JSONBody[models.RetryWorkflow],
+    service: Service,
+    principal: Asker,
+) -> Response[models.WorkflowInfo]:
+    """Bring a failed workflow back, at the step that failed or at another one."""
+    return _answer(await service.retry(principal, workflow_id, data))
+
+
+@writes(
+    "/{workflow_id:uuid}/rewind",
+    name="rewind_workflow",
+    permission=Permission.WORKFLOWS_REPAIR,
+    problems=(*_CHANGE, "repair-refused", "invalid-input", "history-forgotten"),
+    answers=_LATER,
+)
+async def rewind_workflow(
+    workflow_id: Id,
+    data: JSONBody[models.RewindWorkflow],
+    service: Service,
+    principal: Asker,
+) -> Response[models.WorkflowInfo | models.RewindPlan]:
+    """Undo what came since a step was begun, and stand there again; with `dry_run` only say what would happen."""
+    if data.dry_run:
+        return Response(await service.plan_rewind(principal, workflow_id, data), status_code=200)
+    info, done = await service.rewind(principal, workflow_id, data)
+    return Response(info, status_code=200 if done else 202)
+
+
+@writes(
+    "/{workflow_id:uuid}/fork",
+    name="fork_workflow",
+    permission=Permission.WORKFLOWS_REPAIR,
+    problems=(*_CHANGE, "repair-refused", "invalid-input", "history-forgotten"),
+    status_code=201,
+)
+async def fork_workflow(
+    workflow_id: Id,
+    data: JSONBody[models.ForkWorkflow],
+    service: Service,
+    principal: Asker,
+) -> models.WorkflowInfo:
+    """Make a new workflow that stands where this one stood; this one is left alone."""
+    return await service.fork(principal, workflow_id, data)
+
+
+@writes(
+    "/{workflow_id:uuid}/jump",
+    name="jump_workflow",
+    permission=Permission.WORKFLOWS_REPAIR,
+    problems=(*_CHANGE, "repair-refused"),
+)
+async def jump_workflow(
+    workflow_id: Id,
+    data: JSONBody[models.JumpWorkflow],
+    service: Service,
+    principal: Asker,
+) -> models.WorkflowInfo:
+    """Let a live workflow stand at another step of its outermost list; nothing is undone."""
+    return await service.jump(principal, workflow_id, data)
+
+
+@writes(
+    "/bulk",
+    name="bulk_workflows",
+    permission=Permission.WORKFLOWS_BULK,
+    answers={
+        202: ResponseSpec(models.BulkReport, generate_examples=False, description="The rest is done behind the answer")
+    },
+)
+async def bulk_workflows(
+    data: JSONBody[models.BulkRequest], service: Service, principal: Asker
+) -> Response[models.BulkReport]:
+    """Do one thing with many workflows, newest first; one that fails stops no other. With `dry_run` nothing is done."""
+    found = await service.bulk(principal, data)
+    return Response(found, status_code=200 if found.finished else 202)
+
+
+OF_ALL: Final[list[Any]] = [start_workflow, list_workflows, bulk_workflows]
+"""The operations on all workflows."""
+OF_ONE: Final[list[Any]] = [
+    get_workflow,
+    get_workflow_state,
+    get_current_step,
+    run_next_step,
+    resume_workflow,
+    signal_workflow,
+    cancel_workflow,
+    retry_workflow,
+    rewind_workflow,
+    fork_workflow,
+    jump_workflow,
+]
+"""The operations on one."""

@@ -1,0 +1,359 @@
+"""What the workflows room does, for whoever may see what."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, cast, final
+from uuid import UUID
+
+from ruvon import ir
+from ruvon._described import form_of
+from ruvon._workflow import Workflow
+from ruvon.builder import BulkItem, WorkflowBuilder
+from ruvon.ir.values import mask
+from ruvon.models import WorkflowStatus
+from ruvon.providers import (
+    DuplicateIdempotencyKeyError,
+    InstanceFilter,
+    InstanceRecord,
+    WorkflowBusyError,
+    WorkflowNotFoundError,
+    WorkflowSummary,
+)
+from ruvon_server.auth import Principal
+from ruvon_server.drives import Drives
+from ruvon_server.paging import encode_cursor
+from ruvon_server.problems import IdempotencyKeyReusedError, OtherTenantError
+from ruvon_server.rooms.workflows import models
+from ruvon_server.rooms.workflows.bulk import bulk_action, bulk_filter, bulk_report
+from ruvon_server.shown import DefinitionCache, error_of, moment, result_of, state_of, waits_of
+from ruvon_server.uploads import Uploads
+
+__all__ = ["WorkflowService"]
+
+
+@final
+class WorkflowService:
+    """Starts, shows, drives, ends and repairs workflows.
+
+    Every method takes the one who asks. What he may not see is not there for him: it is answered like an id that nobody
+    has.
+
+    Args:
+        builder: the workflows and their store.
+        drives: who drives them behind a request.
+        uploads: the definitions that were uploaded.
+        wait_limit_s: so long at most a request waits, in seconds.
+    """
+
+    def __init__(self, builder: WorkflowBuilder, drives: Drives, uploads: Uploads, wait_limit_s: float) -> None:
+        self._builder = builder
+        self._engine = builder.engine()
+        self._store = builder.persistence
+        self._drives = drives
+        self._uploads = uploads
+        self._limit_s = wait_limit_s
+        self._definitions = DefinitionCache(self._store)
+
+    # Making and looking
+
+    async def start(self, principal: Principal, wanted: models.StartWorkflow) -> tuple[models.WorkflowInfo, bool]:
+        """Start a workflow; how it stands, and whether it is new.
+
+        Raises:
+            OtherTenantError: it would belong to somebody else.
+            IdempotencyKeyReusedError: the key belongs to a workflow of another type, or of somebody else.
+        """
+        whose = principal.narrowed(wanted.owner_id, wanted.org_id)
+        if whose is None:
+            raise OtherTenantError
+        await self._uploads.learn(wanted.workflow_type)
+        waits = wanted.run and wanted.wait_s > 0
+        background = wanted.run and not waits and self._drives.has_workers
+        try:
+            workflow = await self._builder.create_workflow(
+                wanted.workflow_type,
+                wanted.data,
+                version=wanted.version,
+                idempotency_key=principal.key(wanted.idempotency_key),
+                owner_id=whose[0],
+                org_id=whose[1],
+                data_region=wanted.data_region,
+                priority=wanted.priority,
+                metadata=wanted.metadata,
+                background=background,
+            )
+        except DuplicateIdempotencyKeyError:
+            return await self._known(principal, wanted), False
+        if waits:
+            await self._within(wanted.wait_s, workflow.run())
+        elif wanted.run and not background:
+            await self._drives.go_on(UUID(workflow.id))
+        return await self._now(UUID(workflow.id)), True
+
+    async def _known(self, principal: Principal, wanted: models.StartWorkflow) -> models.WorkflowInfo:
+        """The workflow that was started with this key before."""
+        key = wanted.idempotency_key or ""
+        record = await self._store.find_by_idempotency_key(principal.key(key) or "")
+        if (
+            record is None
+            or not principal.sees(record.owner_id, record.org_id)
+            or record.workflow_type != wanted.workflow_type
+        ):
+            raise IdempotencyKeyReusedError(key)
+        return await self._info(record)
+
+    async def find(
+        self, principal: Principal, wanted: InstanceFilter, limit: int, after: tuple[int, int] | None
+    ) -> models.WorkflowPage:
+        """A page of the workflows that fit and that are there for whoever asks."""
+        whose = principal.narrowed(wanted.owner_id, wanted.org_id)
+        if whose is None:
+            return models.WorkflowPage(items=[], next_cursor=None)
+        narrowed = replace(wanted, owner_id=whose[0], org_id=whose[1])
+        rows = await self._store.find_instances(narrowed, limit=limit + 1, after=after)
+        more, rows = len(rows) > limit, rows[:limit]
+        cursor = encode_cursor((rows[-1].created_us, rows[-1].key)) if more else None
+        return models.WorkflowPage(items=[_row(item) for item in rows], next_cursor=cursor)
+
+    async def show(self, principal: Principal, workflow_id: UUID) -> models.WorkflowInfo:
+        """How a workflow stands."""
+        return await self._info(await self._record(principal, workflow_id))
+
+    async def state(self, principal: Principal, workflow_id: UUID) -> models.WorkflowState:
+        """The state of a workflow."""
+        record = await self._record(principal, workflow_id)
+        state, problem = await state_of(self._engine, record)
+        return models.WorkflowState(
+            workflow_id=str(workflow_id), revision=record.revision, state=state, state_error=problem
+        )
+
+    async def step(self, principal: Principal, workflow_id: UUID) -> models.CurrentStep:
+        """Where a workflow stands, and what that step takes."""
+        record = await self._record(principal, workflow_id)
+        definition = await self._definitions.get(record.digest)
+        status = WorkflowStatus(record.status)
+        node = definition.graph.nodes.get(record.current_step or "") if not status.is_terminal else None
+        return models.CurrentStep(
+            workflow_id=str(workflow_id),
+            status=status,
+            step=node.id if node is not None else None,
+            kind=ir.label(node) if node is not None else None,
+            input_schema=_input_schema(definition, node) if node is not None else None,
+            waiting_for=await self._waits(record),
+        )
+
+    # Going on
+
+    async def next(
+        self, principal: Principal, workflow_id: UUID, wanted: models.GoOn
+    ) -> tuple[models.WorkflowInfo, bool]:
+        """Run the current step, and those after it while they go on by themselves; and whether that has ended."""
+        workflow = await self._workflow(principal, workflow_id)
+        done = await self._within(wanted.wait_s, workflow.next_step(wanted.input))
+        return await self._now(workflow_id), done
+
+    async def resume(
+        self, principal: Principal, workflow_id: UUID, wanted: models.ResumeWorkflow
+    ) -> tuple[models.WorkflowInfo, bool]:
+        """Give an answer where there is one, and let the workflow go on; whether it has come to rest."""
+
+        async def act(workflow: Workflow) -> None:
+            if wanted.answer is not None:
+                await workflow.answer(
+                    wanted.answer, step=wanted.step, wait_id=wanted.wait_id, actor=principal.name, reason=wanted.reason
+                )
+            elif not wanted.wait_s:
+                await self._drives.go_on(workflow_id)
+
+        return await self._said(principal, workflow_id, wanted.wait_s, act)
+
+    async def signal(
+        self, principal: Principal, workflow_id: UUID, wanted: models.SignalWorkflow
+    ) -> models.WorkflowInfo:
+        """Send a signal."""
+        workflow = await self._workflow(principal, workflow_id)
+        await workflow.signal(
+            wanted.name,
+            wanted.payload,
+            key=wanted.key,
+            dedup=wanted.dedup,
+            actor=principal.name,
+            reason=wanted.reason,
+        )
+        return await self._now(workflow_id)
+
+    async def cancel(
+        self, principal: Principal, workflow_id: UUID, wanted: models.CancelWorkflow
+    ) -> models.WorkflowInfo:
+        """Ask a workflow to end."""
+        workflow = await self._workflow(principal, workflow_id)
+        await workflow.cancel(f"{wanted.reason} (by {principal.name})".strip(), compensate=wanted.compensate)
+        return await self._now(workflow_id)
+
+    # Repairing
+
+    async def retry(
+        self, principal: Principal, workflow_id: UUID, wanted: models.RetryWorkflow
+    ) -> tuple[models.WorkflowInfo, bool]:
+        """Bring a failed workflow back, and let it go on; whether it has come to rest."""
+
+        async def act(workflow: Workflow) -> None:
+            await workflow.retry(wanted.from_step, actor=principal.name, reason=wanted.reason)
+
+        return await self._said(principal, workflow_id, wanted.wait_s, act)
+
+    async def plan_rewind(
+        self, principal: Principal, workflow_id: UUID, wanted: models.RewindWorkflow
+    ) -> models.RewindPlan:
+        """What a rewind would do."""
+        workflow = await self._workflow(principal, workflow_id)
+        plan = await workflow.plan_rewind(wanted.to, state=wanted.state)
+        kept = plan.kept if wanted.compensate else (*reversed(plan.undone), *plan.kept)
+        return models.RewindPlan(
+            step=plan.step,
+            activation=plan.activation,
+            undone=list(plan.undone) if wanted.compensate else [],
+            kept=list(kept),
+            state=cast("dict[str, Any]", mask(dict(plan.state))),
+        )
+
+    async def rewind(
+        self, principal: Principal, workflow_id: UUID, wanted: models.RewindWorkflow
+    ) -> tuple[models.WorkflowInfo, bool]:
+        """Undo what came since a step, and stand there again; whether that has ended."""
+        workflow = await self._workflow(principal, workflow_id)
+
+        async def work() -> None:
+            await workflow.rewind(
+                wanted.to,
+                state=wanted.state,
+                compensate=wanted.compensate,
+                actor=principal.name,
+                reason=wanted.reason,
+            )
+            if wanted.run:
+                await self._drives.go_on(workflow_id)
+
+        done = await self._within(self._limit_s, work())
+        return await self._now(workflow_id), done
+
+    async def fork(self, principal: Principal, workflow_id: UUID, wanted: models.ForkWorkflow) -> models.WorkflowInfo:
+        """Make a workflow that stands where this one stood."""
+        workflow = await self._workflow(principal, workflow_id)
+        made = await workflow.fork(wanted.to, state=wanted.state, actor=principal.name, reason=wanted.reason)
+        if wanted.run:
+            await self._drives.go_on(UUID(made.id))
+        return await self._now(UUID(made.id))
+
+    async def jump(self, principal: Principal, workflow_id: UUID, wanted: models.JumpWorkflow) -> models.WorkflowInfo:
+        """Let a workflow stand at another step."""
+        workflow = await self._workflow(principal, workflow_id)
+        await workflow.jump_to_step(wanted.step, actor=principal.name, reason=wanted.reason)
+        if wanted.run:
+            await self._drives.go_on(workflow_id)
+        return await self._now(workflow_id)
+
+    async def bulk(self, principal: Principal, wanted: models.BulkRequest) -> models.BulkReport:
+        """Do one thing with every workflow that fits and that is there for whoever asks."""
+        done: list[BulkItem] = []
+        chosen = bulk_filter(wanted.filter)
+        whose = principal.narrowed(chosen.owner_id, chosen.org_id)
+        finished = True
+        if whose is not None:
+            work = self._builder.bulk(
+                replace(chosen, owner_id=whose[0], org_id=whose[1]),
+                bulk_action(wanted),
+                dry_run=wanted.dry_run,
+                limit=wanted.limit,
+                actor=principal.name,
+                reason=wanted.reason,
+                on_item=done.append,
+            )
+            finished = await self._within(self._limit_s, work)
+        return bulk_report(done, finished=finished)
+
+    # What all of them need
+
+    async def _record(self, principal: Principal, workflow_id: UUID) -> InstanceRecord:
+        record = await self._store.load_instance(workflow_id)
+        if not principal.sees(record.owner_id, record.org_id):
+            raise WorkflowNotFoundError(workflow_id)
+        return record
+
+    async def _workflow(self, principal: Principal, workflow_id: UUID) -> Workflow:
+        """The handle of a workflow; what goes on after its messages goes on behind the request."""
+        await self._record(principal, workflow_id)
+        return (await self._builder.load_workflow(workflow_id)).followed_by(self._drives.go_on)
+
+    async def _within(self, seconds: float, work: Awaitable[object]) -> bool:
+        async def run() -> None:
+            await work
+
+        return await self._drives.within(min(seconds, self._limit_s), run())
+
+    async def _said(
+        self, principal: Principal, workflow_id: UUID, seconds: float, act: Callable[[Workflow], Awaitable[None]]
+    ) -> tuple[models.WorkflowInfo, bool]:
+        """Do something with a workflow that lets it go on, and wait as long as asked; whether it has come to rest."""
+        workflow = await self._workflow(principal, workflow_id)
+        if not seconds:
+            await act(workflow)
+            return await self._now(workflow_id), False
+
+        async def work() -> None:
+            await act(workflow.followed_by(None))
+            with suppress(WorkflowBusyError):  # whoever drives it goes on with it
+                if not workflow.status.is_terminal:
+                    await workflow.run()
+
+        done = await self._within(seconds, work())
+        return await self._now(workflow_id), done
+
+    async def _now(self, workflow_id: UUID) -> models.WorkflowInfo:
+        return await self._info(await self._store.load_instance(workflow_id))
+
+    async def _waits(self, record: InstanceRecord) -> list[models.Wait]:
+        return [models.Wait.model_validate(item) for item in await waits_of(record, self._definitions)]
+
+    async def _info(self, record: InstanceRecord) -> models.WorkflowInfo:
+        result, result_error = await result_of(self._engine, record)
+        error, traceback = error_of(record)
+        return models.WorkflowInfo(
+            **_columns(record),
+            waiting_for=await self._waits(record),
+            result=result,
+            result_error=result_error,
+            error=error,
+            traceback=traceback,
+            saga_enabled=record.saga_enabled,
+            data_region=record.data_region,
+            metadata=dict(record.metadata),
+            digest=record.digest.hex(),
+            revision=record.revision,
+        )
+
+
+def _columns(record: InstanceRecord | WorkflowSummary) -> dict[str, Any]:
+    return {
+        "workflow_id": str(record.workflow_id),
+        "workflow_type": record.workflow_type,
+        "workflow_version": record.workflow_version,
+        "status": WorkflowStatus(record.status),
+        "current_step": record.current_step,
+        "owner_id": record.owner_id,
+        "org_id": record.org_id,
+        "parent_id": str(record.parent_id) if record.parent_id is not None else None,
+        "priority": record.priority,
+        "created_at": moment(record.created_us),
+        "updated_at": moment(record.updated_us),
+    }
+
+
+def _row(found: WorkflowSummary) -> models.WorkflowRow:
+    return models.WorkflowRow(**_columns(found))
+
+
+def _input_schema(definition: ir.Definition, node: ir.Node) -> dict[str, Any] | None:
+    """The schema of the input that a step takes when it runs, or of the answer that it asks for."""
+    return form_of(definition, {"step": node.id})

@@ -1,0 +1,145 @@
+"""What the server is told from outside: by the environment (`RUVON_SERVER_*`), by options, or by whoever embeds it."""
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from ruvon.ir import RuvonError
+
+__all__ = ["PREFIX", "ServerSettings", "ServerSettingsError", "is_loopback"]
+
+PREFIX: Final = "RUVON_SERVER_"
+_ALSO: Final = {
+    "db": "RUVON_DB_URL",
+    "workflows": "RUVON_WORKFLOWS",
+    "import_roots": "RUVON_IMPORT_ROOTS",
+    "execution": "RUVON_EXECUTION",
+}
+"""Settings that every command of Ruvon has, under the name that they have there."""
+
+
+class ServerSettingsError(RuvonError, ValueError):
+    """The server cannot run with these settings; nothing was opened.
+
+    Args:
+        problems: what is wrong, one sentence each.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = problems
+        super().__init__("; ".join(problems))
+
+
+def _items(given: object) -> object:
+    """A list that a variable writes with commas."""
+    return tuple(item.strip() for item in given.split(",") if item.strip()) if isinstance(given, str) else given
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_items)]
+
+
+class ServerSettings(BaseModel):
+    """How the server listens, what it serves and where its limits are.
+
+    Each field is the variable `RUVON_SERVER_` and its name in capitals; lists are written with commas.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    host: str = "127.0.0.1"
+    """The address to listen on."""
+    port: int = Field(8000, ge=0, le=65535)
+    """The port to listen on; 0 takes a free one."""
+    db: str = "ruvon.db"
+    """The store: a SQLite file, `memory`, or the URL of a PostgreSQL or Redis server. `RUVON_DB_URL` too."""
+    workflows: Names = ()
+    """Files and folders of workflows. `RUVON_WORKFLOWS` too."""
+    import_roots: Names = ()
+    """Packages and folders that workflows may take code from, beside their own folders. `RUVON_IMPORT_ROOTS` too."""
+    execution: str = "queue"
+    """Who runs steps: `queue` (workers), `postgres`, `celery`, or `sync` in this process. `RUVON_EXECUTION` too."""
+    worker: bool | None = None
+    """Run steps, timers and schedules in this process; where nothing is said, as long as the store is a file."""
+    auth: str = "disabled"
+    """Who may do what: the name of an authentication provider."""
+    insecure_no_auth: bool = False
+    """Listen on an address that others reach although nobody has to say who he is."""
+    body_limit_bytes: int = Field(1_048_576, ge=1_024)
+    """The largest body of a request; a larger one is answered with 413."""
+    json_depth: int = Field(64, ge=4, le=200)
+    """So deep may lists and objects of a request lie in each other."""
+    wait_limit_s: float = Field(60.0, ge=0, le=3_600)
+    """So long at most a request may ask to wait for a workflow, in seconds."""
+    allowed_hosts: Names = ()
+    """Values of the header `Host` that are answered; all where none is named."""
+    cors_origins: Names = ()
+    """Origins whose pages may read answers; none where none is named."""
+    docs: bool = True
+    """Serve the pages under `/docs` and the document `/openapi.json`."""
+    shutdown_grace_s: float = Field(3.0, ge=0, le=3_600)
+    """So long requests and steps under way may go on when the server is asked to end, in seconds."""
+    dev: bool = False
+    """For a developer's machine: run everything in this process, and say more."""
+
+    @model_validator(mode="after")
+    def _is_safe(self) -> Self:
+        if self.auth == "disabled" and not self.insecure_no_auth and not is_loopback(self.host):
+            raise ValueError(
+                f"the server would listen on {self.host} with nobody having to say who he is; choose an authentication "
+                "provider (RUVON_SERVER_AUTH), listen on 127.0.0.1, or say --insecure-no-auth "
+                "(RUVON_SERVER_INSECURE_NO_AUTH=true) where a network of yours is guard enough"
+            )
+        return self
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None, **given: Any) -> Self:
+        """The settings that variables say; what is given in code weighs more.
+
+        Args:
+            environ: the variables; those of the process where none are given.
+            given: fields by name; None counts as not given.
+
+        Raises:
+            ServerSettingsError: a value cannot be used, or a variable of ours has a name that is none.
+        """
+        variables = os.environ if environ is None else environ
+        known = {f"{PREFIX}{name.upper()}": name for name in cls.model_fields}
+        unknown = sorted(name for name in variables if name.startswith(PREFIX) and name not in known)
+        if unknown:
+            raise ServerSettingsError(f"{unknown[0]} is no setting of the server; they are {', '.join(sorted(known))}")
+        values: dict[str, Any] = {name: variables[also] for name, also in _ALSO.items() if variables.get(also)}
+        values |= {name: variables[variable] for variable, name in known.items() if variables.get(variable)}
+        values |= {name: value for name, value in given.items() if value is not None}
+        try:
+            return cls(**values)
+        except ValidationError as exc:
+            raise ServerSettingsError(*(_sentence(dict(item)) for item in exc.errors())) from None
+
+    @property
+    def store_is_file(self) -> bool:
+        """Whether the store is a file, or the memory of this process."""
+        return "://" not in self.db or self.db.startswith("sqlite:")
+
+    @property
+    def runs_steps(self) -> bool:
+        """Whether steps, timers and schedules run in this process."""
+        return self.dev or (self.store_is_file if self.worker is None else self.worker)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+    place = ".".join(map(str, error["loc"]))
+    text = str(error["msg"]).removeprefix("Value error, ")
+    return f"the setting {place} is {error.get('input')!r}: {text}" if place else text

@@ -1,0 +1,75 @@
+"""The requests of the page about the server are sent, in their order, and answered as the page says."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ruvon_server.routes import Route, route_table
+from tests.support.serving import Client, asked, new_app, new_builder
+
+PAGE = Path(__file__).parents[2] / "docs" / "server.md"
+BLOCK = re.compile(r"^```http\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+PROGRAM = re.compile(r"^```python\n# parcels\.py\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A request of the page, and the status of its answer."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: str
+    status: int
+
+
+def exchanges() -> list[Exchange]:
+    """All of them."""
+    return [exchange(found[1]) for found in BLOCK.finditer(PAGE.read_text(encoding="utf-8"))]
+
+
+def exchange(text: str) -> Exchange:
+    asking, answer = text.rsplit("\nHTTP/1.1 ", 1)
+    head, _, body = asking.partition("\n\n")
+    first, *lines = head.splitlines()
+    method, path = first.split()[:2]
+    headers = dict(line.split(": ", 1) for line in lines)
+    return Exchange(method, path, headers, body.strip(), int(answer.split()[0]))
+
+
+async def sent(client: Client, item: Exchange, workflow_id: str) -> str:
+    """Send a request; the id of the workflow that later ones are about."""
+    path = item.path.replace("{workflow_id}", workflow_id)
+    answer = await client.request(item.method, path, headers=item.headers, content=item.body.encode() or None)
+    assert answer.status_code == item.status, f"{item.method} {path}: {answer.status_code} {answer.text}"
+    is_start = (item.method, item.path) == ("POST", "/api/v1/workflows")
+    return str(answer.json()["workflow_id"]) if is_start else workflow_id
+
+
+def test_every_request_of_the_page_is_answered_as_it_says(tmp_path: Path) -> None:
+    """In the order of the page, about the workflow that was started last."""
+    found = PROGRAM.search(PAGE.read_text(encoding="utf-8"))
+    assert found is not None
+    (tmp_path / "parcels.py").write_text(found[1], encoding="utf-8")
+    builder = new_builder()
+    builder.register(tmp_path / "parcels.py")
+
+    async def talk(client: Client) -> None:
+        workflow_id = ""
+        for item in exchanges():
+            workflow_id = await sent(client, item, workflow_id)
+
+    asked(talk, new_app(builder))
+
+
+@pytest.mark.parametrize(
+    "route", [item for item in route_table(new_app()) if item.is_documented], ids=lambda item: item.name
+)
+def test_every_operation_has_a_request_on_the_page(route: Route) -> None:
+    """Whoever adds an operation shows it."""
+    parts = ["[^/?]+" if part.startswith("{") else re.escape(part) for part in route.path.split("/")]
+    pattern = re.compile("/".join(parts) + r"(\?.*)?")
+
+    assert [item for item in exchanges() if item.method == route.method and pattern.fullmatch(item.path)]
