@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -47,6 +48,22 @@ def test_a_drive_of_an_application_has_a_net_while_it_lasts(queued: Make) -> Non
         assert net.available_us > builder.clock.now_us() + 20_000_000
         flows.gate("kept").set()
         await drive
+        assert await builder.persistence.find_tasks(TaskFilter()) == []
+
+    asyncio.run(scenario())
+
+
+def test_what_an_application_ends_wakes_no_worker(queued: Make) -> None:
+    """The task with which it was to begin in the background goes with the last commit."""
+
+    async def scenario() -> None:
+        builder = queued()
+        workflow = await builder.create_workflow("Kept", {}, background=True)
+        (wake,) = await builder.persistence.find_tasks(TaskFilter())
+        assert (wake.kind, wake.workflow_id, wake.status) == ("wake", UUID(workflow.id), "pending")
+        flows.gate("kept").set()
+        await workflow.run()
+        assert workflow.status is WorkflowStatus.COMPLETED
         assert await builder.persistence.find_tasks(TaskFilter()) == []
 
     asyncio.run(scenario())
