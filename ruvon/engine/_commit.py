@@ -10,6 +10,7 @@ from ruvon.engine._error_records import record_error
 from ruvon.engine._errors import CompensationFailedError
 from ruvon.engine._frames import Exit, WaitKind, WaitState
 from ruvon.engine._history_limit import forget_before, keep_previous
+from ruvon.engine._net import QUEUE, wake_of
 from ruvon.engine._position import encode_position
 from ruvon.engine._run import Outgoing, Run
 from ruvon.engine._status import WAITS_FOR_PERSON, current_step, status_of
@@ -59,6 +60,8 @@ def build_transition(run: Run) -> Transition:
         _keep_tasks(run, out, over=over)
     if over:
         _add_end(run, transition, status)
+        if run.alone and (status is WorkflowStatus.CANCELLED or run.services.execution.runs_queued(QUEUE)):
+            out.tasks_done.append(wake_of(record.workflow_id))
     if status is not run.status or over:
         _tell_parent(run, status, out, transition)
     if run.program.definition.history is not None:

@@ -20,7 +20,7 @@ from ruvon.engine._interceptors import StepInterceptor, chained
 from ruvon.engine._leftovers import refuse_leftovers
 from ruvon.engine._load import load_run, read_kept
 from ruvon.engine._merge import step_writes
-from ruvon.engine._net import QUEUE, TAKEOVER_US, Net, beside, find_told, is_net
+from ruvon.engine._net import QUEUE, TAKEOVER_US, Net, beside, find_told, is_net, wake_of
 from ruvon.engine._observe import Observers, started
 from ruvon.engine._position import encode_position
 from ruvon.engine._program import Program
@@ -224,7 +224,7 @@ class Engine(ProgramSource):
             if program.starts:
                 transition.definitions = self.family(program)
         if background:
-            wake = f"{record.workflow_id.hex}.wake"
+            wake = wake_of(record.workflow_id)
             transition.tasks = (
                 TaskRecord(wake, record.workflow_id, TaskKind.WAKE, "", available_us=0, priority=record.priority),
             )
@@ -292,7 +292,14 @@ class Engine(ProgramSource):
         died = died or hold.died
         try:
             drive = partial(
-                self._drive_held, hold, workflow_id, patient=patient, by_step=by_step, company=company, net=net
+                self._drive_held,
+                hold,
+                workflow_id,
+                patient=patient,
+                by_step=by_step,
+                company=company,
+                net=net,
+                alone=task is None,
             )
             run = await drive(prepare=prepare, died=died)
             while run.restarted:
@@ -415,12 +422,13 @@ class Engine(ProgramSource):
         died: bool,
         company: Company | None,
         net: Net | None,
+        alone: bool,
     ) -> Run:
         run = await self.load(await self.store.load_instance(workflow_id))
         if run.program.starts:
             await self.learn_children(run.program)
         run.token = hold.token
-        run.by_step = by_step
+        run.by_step, run.alone = by_step, alone
         run.inbox = list(await self.store.read_inbox(workflow_id))
         torn = died or self._is_torn(run)
         if died:

@@ -17,7 +17,7 @@ from ruvon.providers import InstanceFilter, PersistenceError, TaskKind, TaskReco
 if TYPE_CHECKING:
     from ruvon.engine._run import Run, Services
 
-__all__ = ["QUEUE", "TAKEOVER_US", "Net", "beside", "find_told", "is_net"]
+__all__ = ["QUEUE", "TAKEOVER_US", "Net", "beside", "find_told", "is_net", "wake_of"]
 
 QUEUE: Final = "default"
 """The queue of the workers that look after what others drive."""
@@ -30,6 +30,11 @@ _LOGGER: Final = logging.getLogger("ruvon.engine")
 def is_net(task: TaskRecord) -> bool:
     """Whether a task is the net under a drive of another process."""
     return task.kind is TaskKind.WAKE and _MARK in task.task_id
+
+
+def wake_of(workflow_id: UUID) -> str:
+    """The id of the task with which an instance begins in the background."""
+    return f"{workflow_id.hex}.wake"
 
 
 @final

@@ -198,6 +198,8 @@ class Run:
         """Waits for tasks whose time to find a worker is over."""
         self.by_step = False
         """Stop after a step of the outermost graph that does not go on by itself."""
+        self.alone = False
+        """No task stands for the drive; the one with which the instance was to begin may still be in the queue."""
         self.halted: Op | None = None
         """The step after which the drive stops."""
         self.fatal: Exit | None = None

@@ -12,7 +12,7 @@ from ruvon.builder import WorkflowBuilder
 from ruvon.engine import NotWaitingForInputError
 from ruvon.ir import Definition
 from ruvon.models import WorkflowStatus
-from ruvon.providers import InboxEntry, InboxKind
+from ruvon.providers import InboxEntry, InboxKind, TaskFilter
 from ruvon.scheduler import resume_all
 
 __all__ = ["LeftoversContract"]
@@ -150,6 +150,25 @@ class LeftoversContract:
             with pytest.raises(NotWaitingForInputError):
                 await other.answer({"ok": False})
             assert await store.unread_instances() == []
+
+        on_store(scenario)
+
+    @pytest.mark.parametrize("begun", [False, True])
+    def test_a_cancel_takes_the_wake_of_the_run_with_it(self, on_store: Any, begun: bool) -> None:
+        """No worker has to look at what is over; the wake of another run stays."""
+
+        async def scenario(store: Any) -> None:
+            builder = process(store)
+            made, other = [await builder.create_workflow("Counter", {}, background=True) for _ in range(2)]
+            if begun:
+                await made.run()
+                await other.run()
+            queued = {task.workflow_id for task in await store.find_tasks(TaskFilter())}
+            assert queued == {UUID(made.id), UUID(other.id)}
+            await (await process(store).load_workflow(made.id)).cancel()
+            await made.refresh()
+            assert made.status is WorkflowStatus.CANCELLED
+            assert [task.workflow_id for task in await store.find_tasks(TaskFilter())] == [UUID(other.id)]
 
         on_store(scenario)
 

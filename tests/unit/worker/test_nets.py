@@ -6,12 +6,13 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from ruvon.builder import WorkflowBuilder
 from ruvon.engine import is_net
-from ruvon.engine._net import _beside
+from ruvon.engine._net import beside
 from ruvon.implementations.execution.sync import SyncExecutionProvider
 from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
 from ruvon.models import WorkflowStatus
@@ -47,6 +48,22 @@ def test_a_drive_of_an_application_has_a_net_while_it_lasts(queued: Make) -> Non
         assert net.available_us > builder.clock.now_us() + 20_000_000
         flows.gate("kept").set()
         await drive
+        assert await builder.persistence.find_tasks(TaskFilter()) == []
+
+    asyncio.run(scenario())
+
+
+def test_what_an_application_ends_wakes_no_worker(queued: Make) -> None:
+    """The task with which it was to begin in the background goes with the last commit."""
+
+    async def scenario() -> None:
+        builder = queued()
+        workflow = await builder.create_workflow("Kept", {}, background=True)
+        (wake,) = await builder.persistence.find_tasks(TaskFilter())
+        assert (wake.kind, wake.workflow_id, wake.status) == ("wake", UUID(workflow.id), "pending")
+        flows.gate("kept").set()
+        await workflow.run()
+        assert workflow.status is WorkflowStatus.COMPLETED
         assert await builder.persistence.find_tasks(TaskFilter()) == []
 
     asyncio.run(scenario())
@@ -105,7 +122,7 @@ def test_one_task_of_a_worker_is_enough_to_look_after_an_instance_that_another_p
             for task in await nets(builder)
             for number in range(6)
         ]
-        await builder.persistence.commit(_beside(wakes[0].workflow_id, builder.clock.now_us(), tasks=tuple(wakes)))
+        await builder.persistence.commit(beside(wakes[0].workflow_id, builder.clock.now_us(), tasks=tuple(wakes)))
         async with working(builder, lease=timedelta(seconds=60)):
             while len(left := await builder.persistence.find_tasks(TaskFilter())) > 2:  # noqa: ASYNC110 - it looks in its time
                 await asyncio.sleep(0.005)
