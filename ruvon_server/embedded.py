@@ -15,13 +15,17 @@ __all__ = ["working"]
 
 _LOGGER: Final = logging.getLogger("ruvon.server")
 _QUEUE: Final = "default"
+_LEASE: Final = timedelta(seconds=10)
+"""So long after the death of a server the next one goes on with what it had."""
 _AFTER_S: Final = 2.0
 """So long after its grace a worker is waited for that gives back what it has."""
 
 
 @asynccontextmanager
 async def working(builder: WorkflowBuilder, *, grace_s: float) -> AsyncGenerator[None, None]:
-    """Run steps, timers and schedules, and go on with every run that nobody drives, meanwhile.
+    """Run steps, timers and schedules, meanwhile, and go on with what a process has left that died.
+
+    Runs that are led step by step (`run: false`) are left alone: nothing stands in the queue for them.
 
     Args:
         builder: the workflows and their store, which is open.
@@ -29,9 +33,9 @@ async def working(builder: WorkflowBuilder, *, grace_s: float) -> AsyncGenerator
     """
     runner: Worker | Scheduler
     if builder.execution.runs_queued(_QUEUE):
-        runner = Worker(builder, adopt=True, grace=timedelta(seconds=grace_s))
+        runner = Worker(builder, lease=_LEASE, grace=timedelta(seconds=grace_s))
     else:
-        runner = Scheduler(builder, adopt=True)
+        runner = Scheduler(builder)
     task = asyncio.create_task(runner.run(), name="ruvon-server-worker")
     task.add_done_callback(_tell)
     try:

@@ -11,6 +11,7 @@ from typing import Any, Final, NoReturn, final
 
 from litestar import Request
 from litestar.types import Empty
+from pydantic import JsonValue
 
 from ruvon_server.problems import BadJsonError, UnsupportedMediaTypeError
 
@@ -103,17 +104,15 @@ def _constant(text: str) -> NoReturn:
     raise BadJsonError(f"{text} is no JSON")
 
 
-def _require_text(value: Any) -> None:
+def _require_text(value: JsonValue) -> None:
     """Refuse escapes that stand for no text: NUL, and halves of characters."""
-    pending: list[Any] = [value]
+    pending: list[JsonValue] = [value]
     while pending:
         item = pending.pop()
         if isinstance(item, str):
             if "\0" in item or any("\ud800" <= char <= "\udfff" for char in item):
                 raise BadJsonError("a text holds NUL or half a character")
         elif isinstance(item, dict):
-            pairs: dict[str, Any] = item
-            pending += (*pairs, *pairs.values())
+            pending += (*item, *item.values())
         elif isinstance(item, list):
-            items: list[Any] = item
-            pending += items
+            pending += item

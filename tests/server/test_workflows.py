@@ -2,8 +2,11 @@
 
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+import pytest
+
+from ruvon.providers import WorkflowBusyError
 from tests.support.serving import Client, asked, new_app, new_builder, until
 
 WORKFLOWS = "/api/v1/workflows"
@@ -483,3 +486,32 @@ def test_a_bulk_signal_takes_a_name() -> None:
 
     assert status == 422
     assert "a signal takes `name`" in detail
+
+
+def failing_builder(tmp_path: Path, busy: int) -> tuple[Any, Path]:
+    """A builder whose store refuses the next so many turns once the file is there that lets workflows go on."""
+    builder, switch = new_builder(), tmp_path / "up"
+    hold, refused = builder.persistence.hold, [busy]
+
+    async def sometimes(workflow_id: UUID) -> Any:
+        if switch.exists() and refused[0] > 0:
+            refused[0] -= 1
+            raise WorkflowBusyError(workflow_id)
+        return await hold(workflow_id)
+
+    builder.persistence.hold = sometimes  # type: ignore[method-assign]
+    return builder, switch
+
+
+@pytest.mark.parametrize(("busy", "status"), [(2, 200), (10_000, 409)])
+def test_a_repair_waits_a_moment_for_whoever_lets_go(tmp_path: Path, busy: int, status: int) -> None:
+    """A driver that has just ended a workflow may still hold it; one that keeps it is told as a conflict."""
+    builder, switch = failing_builder(tmp_path, busy)
+
+    async def talk(client: Client) -> tuple[int, str | None]:
+        failed = await started(client, "Fragile", {"switch": str(switch)})
+        switch.touch()
+        answer = await client.post(f"{WORKFLOWS}/{failed['workflow_id']}/retry", json={"wait_s": 10})
+        return answer.status_code, answer.headers.get("Retry-After")
+
+    assert asked(talk, new_app(builder)) == (status, None if status == 200 else "1")

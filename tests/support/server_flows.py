@@ -57,7 +57,7 @@ async def greeting(state: Order) -> str:
 @workflow("Approval", version="1.0.0")
 async def approval(state: Order) -> str:
     await note(state, "before")
-    verdict = await human("finance.approve", form=Verdict, show=state.number)
+    verdict = await human("finance.approve", form=Verdict, show={"number": state.number})
     return "yes" if verdict.approved else "no"
 
 
@@ -78,7 +78,7 @@ async def fragile_flow(state: Order) -> str:
 @workflow("Undoable", version="1.0.0", saga=True)
 async def undoable(state: Order) -> str:
     await note(state, "one")
-    verdict = await human("finance.approve", form=Verdict, show=state.number)
+    verdict = await human("finance.approve", form=Verdict, show={"number": state.number})
     await note(state, "two")
     return "yes" if verdict.approved else "no"
 

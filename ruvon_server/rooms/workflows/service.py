@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, cast, final
+from typing import Any, Final, cast, final
 from uuid import UUID
 
 from ruvon import ir
@@ -30,6 +30,9 @@ from ruvon_server.shown import DefinitionCache, error_of, moment, result_of, sta
 from ruvon_server.uploads import Uploads
 
 __all__ = ["WorkflowService"]
+
+_TRIES: Final = 20
+_PAUSE_US: Final = 25_000
 
 
 @final
@@ -150,7 +153,7 @@ class WorkflowService:
     ) -> tuple[models.WorkflowInfo, bool]:
         """Run the current step, and those after it while they go on by themselves; and whether that has ended."""
         workflow = await self._workflow(principal, workflow_id)
-        done = await self._within(wanted.wait_s, workflow.next_step(wanted.input))
+        done = await self._within(wanted.wait_s, self._in_turn(lambda: workflow.next_step(wanted.input)))
         return await self._now(workflow_id), done
 
     async def resume(
@@ -199,7 +202,7 @@ class WorkflowService:
         """Bring a failed workflow back, and let it go on; whether it has come to rest."""
 
         async def act(workflow: Workflow) -> None:
-            await workflow.retry(wanted.from_step, actor=principal.name, reason=wanted.reason)
+            await self._in_turn(lambda: workflow.retry(wanted.from_step, actor=principal.name, reason=wanted.reason))
 
         return await self._said(principal, workflow_id, wanted.wait_s, act)
 
@@ -225,12 +228,14 @@ class WorkflowService:
         workflow = await self._workflow(principal, workflow_id)
 
         async def work() -> None:
-            await workflow.rewind(
-                wanted.to,
-                state=wanted.state,
-                compensate=wanted.compensate,
-                actor=principal.name,
-                reason=wanted.reason,
+            await self._in_turn(
+                lambda: workflow.rewind(
+                    wanted.to,
+                    state=wanted.state,
+                    compensate=wanted.compensate,
+                    actor=principal.name,
+                    reason=wanted.reason,
+                )
             )
             if wanted.run:
                 await self._drives.go_on(workflow_id)
@@ -249,7 +254,7 @@ class WorkflowService:
     async def jump(self, principal: Principal, workflow_id: UUID, wanted: models.JumpWorkflow) -> models.WorkflowInfo:
         """Let a workflow stand at another step."""
         workflow = await self._workflow(principal, workflow_id)
-        await workflow.jump_to_step(wanted.step, actor=principal.name, reason=wanted.reason)
+        await self._in_turn(lambda: workflow.jump_to_step(wanted.step, actor=principal.name, reason=wanted.reason))
         if wanted.run:
             await self._drives.go_on(workflow_id)
         return await self._now(workflow_id)
@@ -285,6 +290,15 @@ class WorkflowService:
         """The handle of a workflow; what goes on after its messages goes on behind the request."""
         await self._record(principal, workflow_id)
         return (await self._builder.load_workflow(workflow_id)).followed_by(self._drives.go_on)
+
+    async def _in_turn(self, work: Callable[[], Awaitable[object]]) -> None:
+        """Do what takes a turn of its own; whoever is about to let the workflow go is waited for a moment."""
+        for _ in range(_TRIES):
+            with suppress(WorkflowBusyError):
+                await work()
+                return
+            await self._builder.clock.sleep_us(_PAUSE_US)
+        await work()
 
     async def _within(self, seconds: float, work: Awaitable[object]) -> bool:
         async def run() -> None:
