@@ -4,7 +4,7 @@ from typing import Final
 
 __all__ = ["HEAD", "MigrationError"]
 
-HEAD: Final = "0006"
+HEAD: Final = "0007"
 
 
 class MigrationError(RuntimeError):

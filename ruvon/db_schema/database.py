@@ -137,6 +137,12 @@ sa.Index(
     postgresql_using="gin",
     postgresql_ops={"metadata": "jsonb_path_ops"},
 ).ddl_if(dialect="postgresql")
+sa.Index(
+    "ix_executions_metadata",
+    workflow_executions.c.created_us,
+    workflow_executions.c.metadata,
+    sqlite_where=sa.text("metadata <> '{}'"),
+).ddl_if(dialect="sqlite")
 
 sa.Table(
     "workflow_snapshots",

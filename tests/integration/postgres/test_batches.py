@@ -171,7 +171,7 @@ def test_what_a_refused_neighbour_would_have_taken_is_free(on_store: Callable[[S
 def test_steps_of_many_instances_are_one_statement(
     on_store: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever waits is shared by two lanes; two transitions of one instance keep their order in two batches."""
+    """Whatever waits is written together; two transitions of one instance keep their order in two batches."""
     sizes: list[int] = []
     inner = _apply._advance
 
@@ -184,8 +184,11 @@ def test_steps_of_many_instances_are_one_statement(
         monkeypatch.setattr(_apply, "_advance", counted)
         steps = [step(record, number) for number in (1, 2) for record in records]
         assert await at_once(opened, steps) == [None] * 60
-        assert sum(sizes) == 60
-        assert len(sizes) == 4
+        assert sizes == [30, 30]
+        records = [await create(opened) for _ in range(40)]
+        sizes.clear()
+        assert await at_once(opened, [step(record, 1) for record in records]) == [None] * 40
+        assert sizes == [20, 20], "many that wait at once share two lanes"
 
     on_store(scenario)
 
