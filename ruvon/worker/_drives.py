@@ -204,6 +204,10 @@ class Lookouts:
         self._stay_us = stay_us
         self._until: dict[UUID, int] = {}
 
+    def stands(self, workflow_id: UUID, now_us: int) -> bool:
+        """Whether a task stands there now: somebody else drove the instance a moment ago."""
+        return self._until.get(workflow_id, 0) > now_us
+
     def post(self, workflow_id: UUID, now_us: int) -> bool:
         """Whether a task is needed there, which the caller gives back; False where one stands already."""
         until = self._until

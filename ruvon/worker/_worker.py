@@ -385,21 +385,24 @@ class Worker:
             return
         drive = JoinedDrive(task, lambda: self._members[task.workflow_id] - 1, self._hosting)
         self._drives[task.workflow_id] = drive
-        own = drive.hand(entry) if entry is not None and slot.may_hand else None
+        report = TaskReport(task.task_id, task.lease_epoch, entry, drives=True) if entry is not None else None
+        is_alone = not self._lookouts.stands(task.workflow_id, self._clock.now_us())
+        own = drive.hand(entry) if entry is not None and slot.may_hand and is_alone else None
+        is_left = False
         try:
-            if entry is not None and own is None:
-                report = TaskReport(task.task_id, task.lease_epoch, entry, drives=True)
-                if not await self._report(report, task) and not drive.is_wanted:
-                    return
+            if report is not None and own is None and not await self._report(report, task) and not drive.is_wanted:
+                return
             after = await self._drive_on(task, drive, died=died)
         finally:
             del self._drives[task.workflow_id]
             drive.close()
             if (
-                own is not None and entry is not None and not own.result()
+                report is not None and own is not None and not own.result()
             ):  # nobody took it: it is not lost all the same
-                await self._report(TaskReport(task.task_id, task.lease_epoch, entry, drives=True), task)
-        if not drive.is_gone and not (after is After.BUSY and await self._is_lookout(task)):
+                is_left = await self._report(report, task)
+        if is_left and after is After.BUSY:  # the holder may have gone before it was told
+            await self._drive(slot, None, died=False)
+        elif not drive.is_gone and not (after is After.BUSY and await self._is_lookout(task)):
             await self._reporter.report(TaskReport(task.task_id, task.lease_epoch))
 
     async def _drive_on(self, task: TaskRecord, drive: JoinedDrive, *, died: bool) -> After:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -24,6 +24,7 @@ from ruvon.providers import (
     TaskReport,
     TaskStatus,
     Transition,
+    WorkflowBusyError,
 )
 from ruvon.worker._hosting import Hosting
 from tests.support import queued_flows as flows
@@ -125,6 +126,40 @@ def test_a_result_whose_commit_failed_is_not_lost_and_its_body_is_not_run_again(
         assert workflow.status is WorkflowStatus.COMPLETED
         assert store.asked["holds"] == 2
         assert BODIES == {"a": 1, "b": 1, "c": 1}
+
+    asyncio.run(scenario())
+
+
+def test_a_result_that_nobody_takes_is_driven_on_when_the_holder_has_gone_meanwhile(queued: Make) -> None:
+    """The worker finds the instance held, tells the store, and looks once more: it does not wait for a lease."""
+
+    class Parting(Counting):
+        """Whoever holds the instance lets it go a moment before the worker tells the store."""
+
+        held: Any = None
+
+        async def report_tasks(self, reports: Sequence[TaskReport], /) -> Sequence[bool | PersistenceError]:
+            """As always."""
+            held, self.held = self.held, None
+            if held is not None:
+                await held.release()
+            return await super().report_tasks(reports)
+
+    async def scenario() -> None:
+        store = Parting()
+        builder = queued(persistence_provider=store)
+        async with working(builder, lease=timedelta(hours=1)):
+            workflow = await builder.create_workflow("QHold", {}, background=True)
+            await until(workflow, there=lambda: bool(flows.SEEN))
+            while store.held is None:
+                try:
+                    store.held = await store.hold(UUID(workflow.id))
+                except WorkflowBusyError:
+                    await asyncio.sleep(0.005)
+            flows.gate("a").set()
+            await until(workflow)
+        assert workflow.status is WorkflowStatus.COMPLETED
+        assert store.asked["reports"] == 1
 
     asyncio.run(scenario())
 
