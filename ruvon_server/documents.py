@@ -17,6 +17,7 @@ Problems are answered as `application/problem+json` (RFC 9457) with a `code` of 
 `next_cursor` as `cursor`. A path of one workflow may also be written in the singular, `/api/v1/workflow/{workflow_id}`."""
 _TAGS = (
     Tag("workflows", "Start workflows, look at them, let them go on, end and repair them."),
+    Tag("human tasks", "What waits for people: the inbox, claims, answers, approval links."),
     Tag("definitions", "What can be started: types, versions, pictures."),
     Tag("health", "Whether the server lives and can work, and its numbers."),
 )

@@ -5,13 +5,15 @@ import os
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from ruvon.ir import RuvonError
 
 __all__ = ["PREFIX", "ServerSettings", "ServerSettingsError", "is_loopback"]
 
 PREFIX: Final = "RUVON_SERVER_"
+_SECRET: Final = frozenset({"approval_key"})
+"""Settings whose values are never said."""
 _ALSO: Final = {
     "db": "RUVON_DB_URL",
     "workflows": "RUVON_WORKFLOWS",
@@ -77,6 +79,10 @@ class ServerSettings(BaseModel):
     """Values of the header `Host` that are answered; all where none is named."""
     cors_origins: Names = ()
     """Origins whose pages may read answers; none where none is named."""
+    approval_key: SecretStr | None = Field(None, min_length=32)
+    """Signs approval links; at least 32 characters that nobody can guess. Without it there are none."""
+    public_url: str = Field("", pattern=r"^(https?://\S+)?$")
+    """Where the server is reached from outside, for approval links, such as `https://flows.example.org`."""
     docs: bool = True
     """Serve the pages under `/docs` and the document `/openapi.json`."""
     shutdown_grace_s: float = Field(3.0, ge=0, le=3_600)
@@ -142,4 +148,6 @@ def is_loopback(host: str) -> bool:
 def _sentence(error: Mapping[str, Any]) -> str:
     place = ".".join(map(str, error["loc"]))
     text = str(error["msg"]).removeprefix("Value error, ")
+    if place in _SECRET:
+        return f"the setting {place} cannot be used: {text}"
     return f"the setting {place} is {error.get('input')!r}: {text}" if place else text

@@ -11,7 +11,14 @@ RuvonError
     ├── OtherTenantError             ... not for somebody else
     ├── IdempotencyKeyReusedError    another request had this key
     ├── VersionTakenError            this version of a type has another content
-    └── DefinedByFilesError          the type is not one that is uploaded
+    ├── DefinedByFilesError          the type is not one that is uploaded
+    ├── BusyElsewhereError           another process changes the same thing
+    ├── HumanTaskNotFoundError       nothing like that waits for a person
+    ├── TaskOfAnotherError           it waits for another person
+    ├── LinksAreOffError             there is no key to sign approval links with
+    ├── LinkNotFoundError            a text is no approval link
+    ├── LinkExpiredError             its time is over
+    └── LinkUsedError                its task waits no more
 """
 
 from ruvon.ir import RuvonError
@@ -20,12 +27,19 @@ __all__ = [
     "BadCursorError",
     "BadFilterError",
     "BadJsonError",
+    "BusyElsewhereError",
     "DefinedByFilesError",
+    "HumanTaskNotFoundError",
     "IdempotencyKeyReusedError",
+    "LinkExpiredError",
+    "LinkNotFoundError",
+    "LinkUsedError",
+    "LinksAreOffError",
     "NotAllowedError",
     "NotAuthenticatedError",
     "OtherTenantError",
     "RequestRefusedError",
+    "TaskOfAnotherError",
     "UnsupportedMediaTypeError",
     "VersionTakenError",
 ]
@@ -112,3 +126,55 @@ class DefinedByFilesError(RequestRefusedError):
         super().__init__(
             f"files of this server define {workflow_type}; deploy a new file, or upload the workflow under another type"
         )
+
+
+class BusyElsewhereError(RequestRefusedError):
+    """Another process changes the same thing at this moment."""
+
+    def __init__(self) -> None:
+        super().__init__("somebody else changes this at the moment; nothing was done, try again")
+
+
+class HumanTaskNotFoundError(RequestRefusedError):
+    """Nothing with this id waits for a person (any more)."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(
+            f"no task {task_id[:100]!r} waits for anybody; it was answered or has ended, or never was there"
+        )
+
+
+class TaskOfAnotherError(RequestRefusedError):
+    """A task is for another person, or another person has it."""
+
+    def __init__(self, whose: str) -> None:
+        self.whose = whose
+        super().__init__(f"the task is {whose}'s; it can be answered once it is released, or by {whose}")
+
+
+class LinksAreOffError(RequestRefusedError):
+    """There is no key to sign approval links with."""
+
+    def __init__(self) -> None:
+        super().__init__("this server has no approval links; RUVON_SERVER_APPROVAL_KEY switches them on")
+
+
+class LinkNotFoundError(RequestRefusedError):
+    """A text is no approval link of this server."""
+
+    def __init__(self) -> None:
+        super().__init__("this is no approval link of this server, or not all of it; open it as it was sent")
+
+
+class LinkExpiredError(RequestRefusedError):
+    """The time of an approval link is over."""
+
+    def __init__(self) -> None:
+        super().__init__("the time of this link is over; ask for a new one")
+
+
+class LinkUsedError(RequestRefusedError):
+    """The task of an approval link waits no more."""
+
+    def __init__(self) -> None:
+        super().__init__("the task waits no more: it was answered, by this link or otherwise, or has ended")

@@ -70,6 +70,13 @@ _BY_ERROR: Final[dict[type[Exception], ProblemKind]] = {
     ours.NotAuthenticatedError: ProblemKind("not-authenticated", 401, "Nobody says who asks"),
     ours.NotAllowedError: ProblemKind("not-allowed", 403, "The permission is missing"),
     ours.OtherTenantError: ProblemKind("other-tenant", 403, "It would belong to somebody else"),
+    ours.BusyElsewhereError: ProblemKind("busy-elsewhere", 409, "Somebody else changes it", 1),
+    ours.HumanTaskNotFoundError: ProblemKind("human-task-not-found", 404, "No such task waits"),
+    ours.TaskOfAnotherError: ProblemKind("task-of-another", 409, "The task is somebody else's"),
+    ours.LinksAreOffError: ProblemKind("links-off", 409, "There are no approval links"),
+    ours.LinkNotFoundError: ProblemKind("link-not-found", 404, "No such approval link"),
+    ours.LinkExpiredError: ProblemKind("link-expired", 410, "The link's time is over"),
+    ours.LinkUsedError: ProblemKind("link-used", 409, "The task waits no more"),
     ours.IdempotencyKeyReusedError: ProblemKind("idempotency-key-reused", 422, "The key was used for something else"),
 }
 

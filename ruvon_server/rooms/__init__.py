@@ -10,10 +10,16 @@ from typing import Final, TypeAlias
 from litestar import Router
 
 from ruvon_server.parts import Parts
-from ruvon_server.rooms import definitions, documents, health, workflows
+from ruvon_server.rooms import definitions, documents, health, human_tasks, workflows
 
 __all__ = ["ALL", "Room"]
 
 Room: TypeAlias = Callable[[Parts], Sequence[Router]]
 
-ALL: Final[tuple[Room, ...]] = (health.room, workflows.room, definitions.room, documents.room)
+ALL: Final[tuple[Room, ...]] = (
+    health.room,
+    workflows.room,
+    human_tasks.room,
+    definitions.room,
+    documents.room,
+)

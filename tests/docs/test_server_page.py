@@ -39,13 +39,24 @@ def exchange(text: str) -> Exchange:
     return Exchange(method, path, headers, body.strip(), int(answer.split()[0]))
 
 
-async def sent(client: Client, item: Exchange, workflow_id: str) -> str:
-    """Send a request; the id of the workflow that later ones are about."""
-    path = item.path.replace("{workflow_id}", workflow_id)
+NAMES = ("task_id", "token")
+"""What later requests of the page name as the last answer did."""
+
+
+async def sent(client: Client, item: Exchange, known: dict[str, str]) -> None:
+    """Send a request, and note what later ones are about."""
+    path = item.path
+    for name, value in known.items():
+        path = path.replace(f"{{{name}}}", value)
     answer = await client.request(item.method, path, headers=item.headers, content=item.body.encode() or None)
     assert answer.status_code == item.status, f"{item.method} {path}: {answer.status_code} {answer.text}"
     is_start = (item.method, item.path) == ("POST", "/api/v1/workflows")
-    return str(answer.json()["workflow_id"]) if is_start else workflow_id
+    if is_start:
+        known["workflow_id"] = str(answer.json()["workflow_id"])
+    if answer.headers.get("Content-Type") == "application/json":
+        found = answer.json()
+        first = next(iter(found.get("items") or [{}])) | found
+        known |= {name: str(first[name]) for name in NAMES if name in first}
 
 
 def test_every_request_of_the_page_is_answered_as_it_says(tmp_path: Path) -> None:
@@ -57,11 +68,11 @@ def test_every_request_of_the_page_is_answered_as_it_says(tmp_path: Path) -> Non
     builder.register(tmp_path / "parcels.py")
 
     async def talk(client: Client) -> None:
-        workflow_id = ""
+        known: dict[str, str] = {}
         for item in exchanges():
-            workflow_id = await sent(client, item, workflow_id)
+            await sent(client, item, known)
 
-    asked(talk, new_app(builder))
+    asked(talk, new_app(builder, approval_key="k" * 32))
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,12 @@ async def approval(state: Order) -> str:
     return "yes" if verdict.approved else "no"
 
 
+@workflow("Review", version="1.0.0")
+async def review(state: Order) -> str:
+    verdict = await human("legal.review", form=Verdict, role="legal", assignee=state.number or None)
+    return "yes" if verdict.approved else "no"
+
+
 @workflow("Payment", version="1.0.0")
 async def payment(state: Order) -> int:
     paid = await receive(Paid, key=state.number)
@@ -83,4 +89,4 @@ async def undoable(state: Order) -> str:
     return "yes" if verdict.approved else "no"
 
 
-ALL = (greeting, approval, payment, fragile_flow, undoable)
+ALL = (greeting, approval, review, payment, fragile_flow, undoable)
