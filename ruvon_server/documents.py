@@ -18,6 +18,7 @@ Problems are answered as `application/problem+json` (RFC 9457) with a `code` of 
 _TAGS = (
     Tag("workflows", "Start workflows, look at them, let them go on, end and repair them."),
     Tag("human tasks", "What waits for people: the inbox, claims, answers, approval links."),
+    Tag("schedules", "What is started again and again."),
     Tag("definitions", "What can be started: types, versions, pictures."),
     Tag("health", "Whether the server lives and can work, and its numbers."),
 )

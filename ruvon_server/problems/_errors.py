@@ -18,7 +18,8 @@ RuvonError
     ├── LinksAreOffError             there is no key to sign approval links with
     ├── LinkNotFoundError            a text is no approval link
     ├── LinkExpiredError             its time is over
-    └── LinkUsedError                its task waits no more
+    ├── LinkUsedError                its task waits no more
+    └── ScheduleTakenError           somebody else has a schedule of this name
 """
 
 from ruvon.ir import RuvonError
@@ -39,6 +40,7 @@ __all__ = [
     "NotAuthenticatedError",
     "OtherTenantError",
     "RequestRefusedError",
+    "ScheduleTakenError",
     "TaskOfAnotherError",
     "UnsupportedMediaTypeError",
     "VersionTakenError",
@@ -178,3 +180,10 @@ class LinkUsedError(RequestRefusedError):
 
     def __init__(self) -> None:
         super().__init__("the task waits no more: it was answered, by this link or otherwise, or has ended")
+
+
+class ScheduleTakenError(RequestRefusedError):
+    """Somebody else has a schedule of this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"somebody else has a schedule {name!r}; choose another name")

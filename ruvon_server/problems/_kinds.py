@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final, final
 
 from ruvon import engine
+from ruvon.cron import InvalidScheduleError
 from ruvon.ir import DefinitionError, NotStorableError, ObjectNotFoundError
 from ruvon.ir.values import InvalidValueError
 from ruvon.providers import ProtocolError, TransportError, persistence
@@ -77,6 +78,8 @@ _BY_ERROR: Final[dict[type[Exception], ProblemKind]] = {
     ours.LinkNotFoundError: ProblemKind("link-not-found", 404, "No such approval link"),
     ours.LinkExpiredError: ProblemKind("link-expired", 410, "The link's time is over"),
     ours.LinkUsedError: ProblemKind("link-used", 409, "The task waits no more"),
+    ours.ScheduleTakenError: ProblemKind("schedule-taken", 409, "The name is taken"),
+    InvalidScheduleError: ProblemKind("invalid-schedule", 422, "The schedule cannot be"),
     ours.IdempotencyKeyReusedError: ProblemKind("idempotency-key-reused", 422, "The key was used for something else"),
 }
 
