@@ -19,6 +19,7 @@ _TAGS = (
     Tag("workflows", "Start workflows, look at them, let them go on, end and repair them."),
     Tag("human tasks", "What waits for people: the inbox, claims, answers, approval links."),
     Tag("schedules", "What is started again and again."),
+    Tag("histories", "What has happened to workflows, how often and how long."),
     Tag("definitions", "What can be started: types, versions, pictures."),
     Tag("health", "Whether the server lives and can work, and its numbers."),
 )

@@ -111,7 +111,7 @@ def show(
 
                 data["history"] = await everything(session, record)
             if metrics or verbose:
-                from ruvon.cli._observe import dated  # noqa: PLC0415
+                from ruvon._told import dated  # noqa: PLC0415
 
                 data["metrics"] = [dated(row) for row in await session.provider.read_metrics(found)]
             return data, session.again

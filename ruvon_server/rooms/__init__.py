@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 from litestar import Router
 
 from ruvon_server.parts import Parts
-from ruvon_server.rooms import definitions, documents, health, human_tasks, schedules, workflows
+from ruvon_server.rooms import definitions, documents, health, histories, human_tasks, schedules, workflows
 
 __all__ = ["ALL", "Room"]
 
@@ -20,6 +20,7 @@ ALL: Final[tuple[Room, ...]] = (
     health.room,
     workflows.room,
     human_tasks.room,
+    histories.room,
     schedules.room,
     definitions.room,
     documents.room,
