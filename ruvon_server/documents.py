@@ -20,6 +20,7 @@ _TAGS = (
     Tag("human tasks", "What waits for people: the inbox, claims, answers, approval links."),
     Tag("schedules", "What is started again and again."),
     Tag("histories", "What has happened to workflows, how often and how long."),
+    Tag("queues", "Workers, queues with their limits, and dead letters."),
     Tag("definitions", "What can be started: types, versions, pictures."),
     Tag("health", "Whether the server lives and can work, and its numbers."),
 )

@@ -19,7 +19,10 @@ RuvonError
     ├── LinkNotFoundError            a text is no approval link
     ├── LinkExpiredError             its time is over
     ├── LinkUsedError                its task waits no more
-    └── ScheduleTakenError           somebody else has a schedule of this name
+    ├── ScheduleTakenError           somebody else has a schedule of this name
+    ├── LimitedToTenantError         what is asked for belongs to no tenant
+    ├── NoLimitsError                a queue has no limits
+    └── NotDeadError                 a task is no dead letter
 """
 
 from ruvon.ir import RuvonError
@@ -32,12 +35,15 @@ __all__ = [
     "DefinedByFilesError",
     "HumanTaskNotFoundError",
     "IdempotencyKeyReusedError",
+    "LimitedToTenantError",
     "LinkExpiredError",
     "LinkNotFoundError",
     "LinkUsedError",
     "LinksAreOffError",
+    "NoLimitsError",
     "NotAllowedError",
     "NotAuthenticatedError",
+    "NotDeadError",
     "OtherTenantError",
     "RequestRefusedError",
     "ScheduleTakenError",
@@ -187,3 +193,27 @@ class ScheduleTakenError(RequestRefusedError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"somebody else has a schedule {name!r}; choose another name")
+
+
+class LimitedToTenantError(RequestRefusedError):
+    """Whoever is limited to a tenant asks for something that belongs to none."""
+
+    def __init__(self) -> None:
+        super().__init__("this concerns all tenants, and you are limited to one; ask an administrator of the server")
+
+
+class NoLimitsError(RequestRefusedError):
+    """A queue has no limits."""
+
+    def __init__(self, queue: str) -> None:
+        super().__init__(f"the queue {queue!r} has no limits; the list of queues has those that have")
+
+
+class NotDeadError(RequestRefusedError):
+    """A task is no dead letter."""
+
+    def __init__(self, task_id: str, status: str) -> None:
+        super().__init__(
+            f"the task {task_id[:100]} is {status}; only a dead letter can be queued again or forgotten "
+            "(to withdraw a task, cancel its workflow)"
+        )

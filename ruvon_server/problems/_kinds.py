@@ -7,7 +7,7 @@ from ruvon import engine
 from ruvon.cron import InvalidScheduleError
 from ruvon.ir import DefinitionError, NotStorableError, ObjectNotFoundError
 from ruvon.ir.values import InvalidValueError
-from ruvon.providers import ProtocolError, TransportError, persistence
+from ruvon.providers import InvalidLimitsError, ProtocolError, TransportError, persistence
 from ruvon_server.problems import _errors as ours
 
 __all__ = ["HTTP_KINDS", "INTERNAL", "KINDS", "ProblemKind", "kind_of"]
@@ -80,6 +80,10 @@ _BY_ERROR: Final[dict[type[Exception], ProblemKind]] = {
     ours.LinkUsedError: ProblemKind("link-used", 409, "The task waits no more"),
     ours.ScheduleTakenError: ProblemKind("schedule-taken", 409, "The name is taken"),
     InvalidScheduleError: ProblemKind("invalid-schedule", 422, "The schedule cannot be"),
+    ours.LimitedToTenantError: ProblemKind("limited-to-tenant", 403, "It concerns all tenants"),
+    ours.NoLimitsError: ProblemKind("no-limits", 404, "The queue has no limits"),
+    ours.NotDeadError: ProblemKind("not-dead", 409, "The task is no dead letter"),
+    InvalidLimitsError: ProblemKind("invalid-limits", 422, "The limits cannot be"),
     ours.IdempotencyKeyReusedError: ProblemKind("idempotency-key-reused", 422, "The key was used for something else"),
 }
 

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 from litestar import Router
 
 from ruvon_server.parts import Parts
-from ruvon_server.rooms import definitions, documents, health, histories, human_tasks, schedules, workflows
+from ruvon_server.rooms import definitions, documents, health, histories, human_tasks, queues, schedules, workflows
 
 __all__ = ["ALL", "Room"]
 
@@ -22,6 +22,7 @@ ALL: Final[tuple[Room, ...]] = (
     human_tasks.room,
     histories.room,
     schedules.room,
+    queues.room,
     definitions.room,
     documents.room,
 )
