@@ -1,26 +1,44 @@
 """Routes of others: those that the setting `custom_routers` names, and those of installed plugins."""
 
+import functools
 import importlib
 import importlib.metadata
 import inspect
 import logging
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, ParamSpec
 
-from litestar import Controller, Router
+from litestar import Controller, Litestar, Router
 from litestar.di import Provide
+from litestar.exceptions import ImproperlyConfiguredException
 from litestar.handlers import BaseRouteHandler
 
 from ruvon.builder import WorkflowBuilder
 from ruvon_server.auth import Permission
 from ruvon_server.settings import ServerSettingsError
 
-__all__ = ["GROUP", "custom_router", "named_routes", "plugin_routes"]
+__all__ = ["GROUP", "custom_router", "named_routes", "plugin_routes", "telling_clashes"]
 
+P = ParamSpec("P")
 _LOGGER: Final = logging.getLogger("ruvon.server")
 GROUP: Final = "ruvon.server.routers"
 """The group of entry points; each is a Litestar router, controller or handler."""
 _KINDS: Final = "a Litestar router, controller or handler"
+
+
+def telling_clashes(make: Callable[P, Litestar]) -> Callable[P, Litestar]:
+    """Let what makes an application say in a sentence that two routes cannot be served beside each other."""
+
+    @functools.wraps(make)
+    def made(*args: P.args, **kwargs: P.kwargs) -> Litestar:
+        try:
+            return make(*args, **kwargs)
+        except ImproperlyConfiguredException as exc:
+            raise ServerSettingsError(
+                f"a route of RUVON_CUSTOM_ROUTERS or of a plugin cannot be served: {exc.detail}; give it another path"
+            ) from exc
+
+    return made
 
 
 def custom_router(routes: Sequence[Any], builder: WorkflowBuilder) -> Router:
@@ -46,7 +64,7 @@ def named_routes(paths: Sequence[str]) -> list[Any]:
     for path in dict.fromkeys(paths):
         try:
             found.append(_checked(_imported(path)))
-        except (Exception, SystemExit) as exc:  # noqa: BLE001 - whatever a module does when it is imported
+        except (Exception, SystemExit) as exc:
             said = str(exc) if isinstance(exc, _NotARouteError) else f"{type(exc).__name__}: {exc}"
             raise ServerSettingsError(
                 f"RUVON_CUSTOM_ROUTERS names {path}, which cannot be used: {said}; it is to be the dotted path of "

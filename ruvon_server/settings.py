@@ -19,6 +19,7 @@ _ALSO: Final = {
     "workflows": "RUVON_WORKFLOWS",
     "import_roots": "RUVON_IMPORT_ROOTS",
     "execution": "RUVON_EXECUTION",
+    "custom_routers": "RUVON_CUSTOM_ROUTERS",
 }
 """Settings that every command of Ruvon has, under the name that they have there."""
 
@@ -83,6 +84,8 @@ class ServerSettings(BaseModel):
     """Signs approval links; at least 32 characters that nobody can guess. Without it there are none."""
     public_url: str = Field("", pattern=r"^(https?://\S+)?$")
     """Where the server is reached from outside, for approval links, such as `https://flows.example.org`."""
+    custom_routers: Names = ()
+    """Dotted paths of Litestar routers, controllers and handlers to serve besides. `RUVON_CUSTOM_ROUTERS` too."""
     docs: bool = True
     """Serve the pages under `/docs` and the document `/openapi.json`."""
     shutdown_grace_s: float = Field(3.0, ge=0, le=3_600)

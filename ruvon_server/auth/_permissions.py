@@ -36,5 +36,7 @@ class Permission(StrEnum):
     """See workers and queues."""
     QUEUES_WRITE = "queues:write"
     """Set and lift the limits of queues."""
+    CUSTOM_USE = "custom:use"
+    """Use routes that were added by settings or plugins and that ask for nothing else."""
     METRICS_READ = "metrics:read"
     """Read the numbers of the server."""
