@@ -8,7 +8,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from ruvon_server.auth import Permission, Principal
-from ruvon_server.rooms.definitions import models
+from ruvon_server.models import definitions as models
 from ruvon_server.rooms.definitions.service import DefinitionService
 from ruvon_server.routes import reads, writes
 

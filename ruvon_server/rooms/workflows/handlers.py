@@ -13,8 +13,8 @@ from litestar.params import HeaderParameter, JSONBody, PathParameter, QueryParam
 from ruvon.models import WorkflowStatus
 from ruvon.providers import InstanceFilter
 from ruvon_server.auth import Permission, Principal
+from ruvon_server.models import workflows as models
 from ruvon_server.paging import DEFAULT_LIMIT, Cursor, Limit, decode_cursor
-from ruvon_server.rooms.workflows import models
 from ruvon_server.rooms.workflows.filters import filter_of
 from ruvon_server.rooms.workflows.service import WorkflowService
 from ruvon_server.routes import reads, writes
