@@ -57,7 +57,9 @@ def _answer(found: tuple[models.WorkflowInfo, bool]) -> Response[models.Workflow
             models.WorkflowInfo, generate_examples=False, description="A workflow was started with this key before"
         )
     },
-    response_headers=[ResponseHeader(name="Location", description="Its path.", documentation_only=True)],
+    response_headers=[
+        ResponseHeader(name="Location", value="/api/v1/workflows/...", description="Its path.", documentation_only=True)
+    ],
 )
 async def start_workflow(
     data: JSONBody[models.StartWorkflow],
