@@ -29,7 +29,7 @@ class _Rendered(JsonRenderPlugin):
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         """The body of the answer."""
-        return super().render(request, completed(openapi_schema))
+        return super().render(request, completed(openapi_schema))  # pyright: ignore[reportUnknownMemberType]
 
 
 def document_of(app: Litestar) -> dict[str, Any]:

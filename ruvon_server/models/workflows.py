@@ -100,7 +100,7 @@ class StartWorkflow(BaseModel):
     """Whose organisation's it is; yours, where you belong to one."""
     data_region: Name | None = None
     """Where its data may be kept."""
-    priority: int = Field(0, ge=-(2**31), lt=2**31)
+    priority: int = Field(default=0, ge=-(2**31), lt=2**31)
     """Larger is sooner, where work is queued."""
     metadata: Metadata = {}
     """Whatever you want to find it by; `?metadata=key:value` looks for it."""
@@ -405,7 +405,7 @@ class BulkRequest(BaseModel):
     filter: BulkFilter
     dry_run: bool = False
     """Only say what would happen to each."""
-    limit: int = Field(100, ge=1, le=1_000)
+    limit: int = Field(default=100, ge=1, le=1_000)
     """At most so many, the newest."""
     reason: Reason = ""
     """Why; kept in the histories."""
