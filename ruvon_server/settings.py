@@ -24,6 +24,10 @@ _ALSO: Final = {
 """Settings that every command of Ruvon has, under the name that they have there."""
 
 
+_OF_CLIENTS: Final = frozenset({f"{PREFIX}URL"})
+"""Variables that say to others where a server is."""
+
+
 class ServerSettingsError(RuvonError, ValueError):
     """The server cannot run with these settings; nothing was opened.
 
@@ -116,7 +120,7 @@ class ServerSettings(BaseModel):
         """
         variables = os.environ if environ is None else environ
         known = {f"{PREFIX}{name.upper()}": name for name in cls.model_fields}
-        unknown = sorted(name for name in variables if name.startswith(PREFIX) and name not in known)
+        unknown = sorted(name for name in variables if name.startswith(PREFIX) and name not in {*known, *_OF_CLIENTS})
         if unknown:
             raise ServerSettingsError(f"{unknown[0]} is no setting of the server; they are {', '.join(sorted(known))}")
         values: dict[str, Any] = {name: variables[also] for name, also in _ALSO.items() if variables.get(also)}

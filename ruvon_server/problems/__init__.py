@@ -1,5 +1,6 @@
 """What the server answers when it cannot do what it was asked: problem details (RFC 9457) with codes of our own."""
 
+from ruvon_server.models.problems import Problem, ProblemItem
 from ruvon_server.problems._errors import (
     BadCursorError,
     BadFilterError,
@@ -26,7 +27,6 @@ from ruvon_server.problems._errors import (
 )
 from ruvon_server.problems._handler import ProblemHandler
 from ruvon_server.problems._kinds import KINDS, ProblemKind, kind_of
-from ruvon_server.problems._models import Problem, ProblemItem
 from ruvon_server.problems._specs import documented
 
 __all__ = [

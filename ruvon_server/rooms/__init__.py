@@ -1,4 +1,4 @@
-"""The rooms of the API: one package for each area, with its models, its service and its handlers.
+"""The rooms of the API: one package for each area, with its service and handlers; models are in `ruvon_server.models`.
 
 A room is a function from the parts of the server to routers; `ALL` lists them. Handlers parse, call their service and
 shape the answer; services do the work and know nothing of HTTP.

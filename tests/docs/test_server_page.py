@@ -3,14 +3,19 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from litestar.testing import TestClient
 
+import ruvon_server.client
+from ruvon_server.client import _sync as client
 from ruvon_server.routes import Route, route_table
 from tests.support.serving import Client, asked, new_app, new_builder
 
 PAGE = Path(__file__).parents[2] / "docs" / "server.md"
 BLOCK = re.compile(r"^```http\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+ASKING = re.compile(r"^```python\n# asks\.py\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PROGRAM = re.compile(r"^```python\n# parcels\.py\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -73,6 +78,27 @@ def test_every_request_of_the_page_is_answered_as_it_says(tmp_path: Path) -> Non
             await sent(client, item, known)
 
     asked(talk, new_app(builder, approval_key="k" * 32))
+
+
+def test_the_program_of_the_page_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The client of the page starts a parcel, answers, pays, is refused a retry, and gets the label."""
+    page = PAGE.read_text(encoding="utf-8")
+    flows, asks = PROGRAM.search(page), ASKING.search(page)
+    assert flows is not None
+    assert asks is not None
+    (tmp_path / "carried_parcels.py").write_text(flows[1], encoding="utf-8")
+    builder = new_builder()
+    builder.register(tmp_path / "carried_parcels.py")
+    with TestClient(new_app(builder), raise_server_exceptions=False) as http:
+        monkeypatch.setattr(ruvon_server.client, "Client", lambda _, **__: client.Client(http=http))
+        names: dict[str, Any] = {}
+        exec(compile(asks[1], "asks.py", "exec"), names)  # noqa: S102 - the page's own program
+
+        assert names["send_parcel"]("http://127.0.0.1:8000") == "label of A-9"
+
+    assert "repair-refused 409" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

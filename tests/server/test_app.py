@@ -143,6 +143,11 @@ def test_a_variable_that_is_no_setting_is_refused() -> None:
         ServerSettings.from_environment({"RUVON_SERVER_PROT": "9000"})
 
 
+def test_the_variable_of_the_command_line_is_no_mistake() -> None:
+    """RUVON_SERVER_URL says to commands where a server is; a server that is started beside them leaves it alone."""
+    assert ServerSettings.from_environment({"RUVON_SERVER_URL": "http://127.0.0.1:8000"}).port == 8000
+
+
 def test_a_value_that_cannot_be_used_is_named() -> None:
     """The sentence has the setting and what it said."""
     with pytest.raises(ServerSettingsError, match="port is '99999'"):
