@@ -13,8 +13,8 @@ from ruvon.models import WorkflowStatus
 from ruvon.providers import InstanceFilter, InstanceRecord, WorkflowNotFoundError
 from ruvon.providers.persistence import UnsupportedError
 from ruvon_server.auth import Principal
+from ruvon_server.models import histories as models
 from ruvon_server.paging import encode_cursor
-from ruvon_server.rooms.histories import models
 from ruvon_server.shown import DefinitionCache, moment
 
 __all__ = ["HistoryService"]

@@ -5,8 +5,8 @@ from typing import Final, final
 from ruvon.engine import InvalidInputError, NotWaitingForInputError
 from ruvon.providers import Clock
 from ruvon_server.auth import Principal
+from ruvon_server.models import human_tasks as models
 from ruvon_server.problems import HumanTaskNotFoundError, LinkUsedError
-from ruvon_server.rooms.human_tasks import models
 from ruvon_server.rooms.human_tasks.links import Link, Links
 from ruvon_server.rooms.human_tasks.service import HumanTaskService
 from ruvon_server.shown import moment

@@ -5,7 +5,7 @@ from typing import Final
 
 import orjson
 
-from ruvon_server.rooms.human_tasks import models
+from ruvon_server.models import human_tasks as models
 
 __all__ = ["POLICY", "done_page", "view_page"]
 

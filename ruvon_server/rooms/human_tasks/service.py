@@ -16,9 +16,9 @@ from ruvon.models import WorkflowStatus
 from ruvon.providers import InstanceFilter, InstanceRecord, WorkflowBusyError, WorkflowNotFoundError
 from ruvon_server.auth import Permission, Principal
 from ruvon_server.drives import Drives
+from ruvon_server.models import human_tasks as models
 from ruvon_server.paging import encode_cursor
 from ruvon_server.problems import HumanTaskNotFoundError, TaskOfAnotherError
-from ruvon_server.rooms.human_tasks import models
 from ruvon_server.rooms.human_tasks.claims import Claim, Claims
 from ruvon_server.shown import DefinitionCache, moment, waits_of
 

@@ -9,8 +9,8 @@ from ruvon.builder import WorkflowBuilder
 from ruvon.providers import TaskFilter, TaskNotFoundError, TaskRecord, TaskStatus, WorkflowNotFoundError
 from ruvon_server.auth import Principal
 from ruvon_server.drives import Drives
+from ruvon_server.models import queues as models
 from ruvon_server.problems import NotDeadError
-from ruvon_server.rooms.queues import models
 
 __all__ = ["DeadLetterService"]
 

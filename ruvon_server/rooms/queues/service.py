@@ -7,8 +7,8 @@ from ruvon.builder import WorkflowBuilder
 from ruvon.providers import QueueLimits, QueueLoad
 from ruvon.providers._limits import Gate
 from ruvon_server.auth import Principal
+from ruvon_server.models import queues as models
 from ruvon_server.problems import LimitedToTenantError, NoLimitsError
-from ruvon_server.rooms.queues import models
 from ruvon_server.shown import moment
 
 __all__ = ["QueueService"]

@@ -8,7 +8,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from ruvon_server.auth import Permission, Principal
-from ruvon_server.rooms.schedules import models
+from ruvon_server.models import schedules as models
 from ruvon_server.rooms.schedules.service import ScheduleService
 from ruvon_server.routes import deletes, reads, writes
 

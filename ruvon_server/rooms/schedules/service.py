@@ -8,8 +8,8 @@ from ruvon.cron import Plan, explain
 from ruvon.engine._repair import audit_note
 from ruvon.providers import ScheduleNotFoundError, ScheduleRecord, datetime_of
 from ruvon_server.auth import Principal
+from ruvon_server.models import schedules as models
 from ruvon_server.problems import OtherTenantError, ScheduleTakenError
-from ruvon_server.rooms.schedules import models
 from ruvon_server.shown import moment
 from ruvon_server.turns import turn
 from ruvon_server.uploads import Uploads
