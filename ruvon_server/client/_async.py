@@ -13,7 +13,7 @@ from ruvon_server.client._bound import SlowMethod, SlowPages
 from ruvon_server.client._call import Call, WorkflowRef
 from ruvon_server.client._exchange import Options, Pause, Steps, exchange, rest
 from ruvon_server.client._settings import checked_url, headers_of, sent_by
-from ruvon_server.client.calls import definitions, health, workflows
+from ruvon_server.client.calls import definitions, health, histories, human_tasks, queues, schedules, workflows
 from ruvon_server.models.workflows import WorkflowInfo, WorkflowRow
 
 __all__ = ["AsyncClient"]
@@ -88,6 +88,36 @@ class AsyncClient:
     get_health = SlowMethod(health.get_health)
     get_readiness = SlowMethod(health.get_readiness)
     get_metrics = SlowMethod(health.get_metrics)
+
+    set_queue_limits = SlowMethod(queues.set_queue_limits)
+    requeue_dead_letter = SlowMethod(queues.requeue_dead_letter)
+    list_workers = SlowMethod(queues.list_workers)
+    list_queues = SlowMethod(queues.list_queues)
+    lift_queue_limits = SlowMethod(queues.lift_queue_limits)
+    list_dead_letters = SlowMethod(queues.list_dead_letters)
+    get_dead_letter = SlowMethod(queues.get_dead_letter)
+    discard_dead_letter = SlowMethod(queues.discard_dead_letter)
+
+    add_schedule = SlowMethod(schedules.add_schedule)
+    pause_schedule = SlowMethod(schedules.pause_schedule)
+    list_schedules = SlowMethod(schedules.list_schedules)
+    get_schedule = SlowMethod(schedules.get_schedule)
+    resume_schedule = SlowMethod(schedules.resume_schedule)
+    remove_schedule = SlowMethod(schedules.remove_schedule)
+
+    get_workflow_history = SlowMethod(histories.get_workflow_history)
+    get_workflow_logs = SlowMethod(histories.get_workflow_logs)
+    get_workflow_metrics = SlowMethod(histories.get_workflow_metrics)
+    get_fleet_metrics = SlowMethod(histories.get_fleet_metrics)
+
+    release_human_task = SlowMethod(human_tasks.release_human_task)
+    answer_human_task = SlowMethod(human_tasks.answer_human_task)
+    make_approval_link = SlowMethod(human_tasks.make_approval_link)
+    list_human_tasks = SlowMethod(human_tasks.list_human_tasks)
+    get_human_task = SlowMethod(human_tasks.get_human_task)
+    claim_human_task = SlowMethod(human_tasks.claim_human_task)
+    get_approval = SlowMethod(human_tasks.get_approval)
+    use_approval = SlowMethod(human_tasks.use_approval)
 
     each_workflow = SlowPages(workflows.list_workflows, WorkflowRow)
 

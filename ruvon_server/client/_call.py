@@ -12,7 +12,21 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ruvon_server.client._errors import InvalidRequestError
 
-__all__ = ["API", "Call", "Page", "WorkflowRef", "asking", "asking_one", "json_of", "one", "part", "query", "text"]
+__all__ = [
+    "API",
+    "Call",
+    "Page",
+    "WorkflowRef",
+    "asking",
+    "asking_named",
+    "asking_one",
+    "json_of",
+    "nothing",
+    "one",
+    "part",
+    "query",
+    "text",
+]
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -70,6 +84,10 @@ def json_of(kind: type[T]) -> Callable[[bytes], T]:
     return TypeAdapter(kind).validate_json
 
 
+def nothing(_: bytes) -> None:
+    """There is nothing to read."""
+
+
 def text(body: bytes) -> str:
     """Reads UTF-8 text."""
     return body.decode("utf-8")
@@ -105,6 +123,17 @@ def asking_one(
     return _named(make, name, body)
 
 
+def asking_named(
+    name: str, path: str, body: Callable[P, BaseModel], read: Callable[[bytes], T], **more: Any
+) -> Callable[Concatenate[str, P], Call[T]]:
+    """A call about one thing with a name that sends a model; `{}` in the path is that name."""
+
+    def make(item: str, /, *args: P.args, **kwargs: P.kwargs) -> Call[T]:
+        return _posted(name, API + path.format(part(name, item)), lambda: body(*args, **kwargs), read, more)
+
+    return _named(make, name, body)
+
+
 def _posted(
     name: str, path: str, make: Callable[[], BaseModel], read: Callable[[bytes], T], more: Mapping[str, Any]
 ) -> Call[T]:
@@ -118,7 +147,16 @@ def _posted(
     keyed = bool(more.get("keyed")) and getattr(found, "idempotency_key", None) is None
     repeatable = bool(more.get("keyed"))
     patience_s: float = more.get("patience_s", 0.0) or getattr(found, "wait_s", 0.0)
-    return Call(name, "POST", path, read, body=sent, repeatable=repeatable, keyed=keyed, patience_s=patience_s)
+    return Call(
+        name,
+        more.get("method", "POST"),
+        path,
+        read,
+        body=sent,
+        repeatable=repeatable,
+        keyed=keyed,
+        patience_s=patience_s,
+    )
 
 
 def _named(make: F, name: str, body: object) -> F:

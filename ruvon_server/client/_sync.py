@@ -13,7 +13,7 @@ from ruvon_server.client._bound import Method, Pages
 from ruvon_server.client._call import Call, WorkflowRef
 from ruvon_server.client._exchange import Options, Pause, Steps, exchange, rest
 from ruvon_server.client._settings import checked_url, headers_of, sent_by
-from ruvon_server.client.calls import definitions, health, workflows
+from ruvon_server.client.calls import definitions, health, histories, human_tasks, queues, schedules, workflows
 from ruvon_server.models.workflows import WorkflowInfo, WorkflowRow
 
 __all__ = ["Client"]
@@ -88,6 +88,36 @@ class Client:
     get_health = Method(health.get_health)
     get_readiness = Method(health.get_readiness)
     get_metrics = Method(health.get_metrics)
+
+    set_queue_limits = Method(queues.set_queue_limits)
+    requeue_dead_letter = Method(queues.requeue_dead_letter)
+    list_workers = Method(queues.list_workers)
+    list_queues = Method(queues.list_queues)
+    lift_queue_limits = Method(queues.lift_queue_limits)
+    list_dead_letters = Method(queues.list_dead_letters)
+    get_dead_letter = Method(queues.get_dead_letter)
+    discard_dead_letter = Method(queues.discard_dead_letter)
+
+    add_schedule = Method(schedules.add_schedule)
+    pause_schedule = Method(schedules.pause_schedule)
+    list_schedules = Method(schedules.list_schedules)
+    get_schedule = Method(schedules.get_schedule)
+    resume_schedule = Method(schedules.resume_schedule)
+    remove_schedule = Method(schedules.remove_schedule)
+
+    get_workflow_history = Method(histories.get_workflow_history)
+    get_workflow_logs = Method(histories.get_workflow_logs)
+    get_workflow_metrics = Method(histories.get_workflow_metrics)
+    get_fleet_metrics = Method(histories.get_fleet_metrics)
+
+    release_human_task = Method(human_tasks.release_human_task)
+    answer_human_task = Method(human_tasks.answer_human_task)
+    make_approval_link = Method(human_tasks.make_approval_link)
+    list_human_tasks = Method(human_tasks.list_human_tasks)
+    get_human_task = Method(human_tasks.get_human_task)
+    claim_human_task = Method(human_tasks.claim_human_task)
+    get_approval = Method(human_tasks.get_approval)
+    use_approval = Method(human_tasks.use_approval)
 
     each_workflow = Pages(workflows.list_workflows, WorkflowRow)
 

@@ -1,9 +1,10 @@
 """The client against the server in process, and against servers that are away, strange or slow."""
 
 import asyncio
+import functools
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -112,6 +113,46 @@ def repair(ruvon: Client) -> None:
     assert ruvon.rewind_workflow(asked, to="note", dry_run=True).model_dump()["step"] == "note"
 
 
+def look_into_other_rooms(ruvon: Client) -> None:
+    """Lists of the other rooms, and what they say to names that nobody has."""
+    made = ruvon.start_workflow(workflow_type="Approval", wait_s=10).workflow_id
+    assert ruvon.get_workflow_history(made).items
+    ruvon.get_workflow_logs(made, level="INFO")
+    ruvon.get_workflow_metrics(made)
+    ruvon.get_fleet_metrics(runs=1)
+    ruvon.list_human_tasks(limit=1)
+    ruvon.list_dead_letters()
+    ruvon.list_schedules()
+    for ask in (
+        ruvon.list_queues,
+        ruvon.list_workers,
+        lambda: ruvon.set_queue_limits("q"),
+        lambda: ruvon.lift_queue_limits("q"),
+        lambda: ruvon.add_schedule(name="n", workflow_type="Greeting", cron="* * * * *"),
+        *(
+            functools.partial(ask, "nobody")
+            for ask in (
+                ruvon.get_dead_letter,
+                ruvon.requeue_dead_letter,
+                ruvon.discard_dead_letter,
+                ruvon.get_schedule,
+                ruvon.pause_schedule,
+                ruvon.resume_schedule,
+                ruvon.remove_schedule,
+                ruvon.get_human_task,
+                ruvon.claim_human_task,
+                ruvon.release_human_task,
+                ruvon.get_approval,
+                ruvon.use_approval,
+            )
+        ),
+        lambda: ruvon.answer_human_task("nobody", answer={}),
+        lambda: ruvon.make_approval_link("nobody", answer={}),
+    ):
+        with suppress(ProblemError):
+            ask()
+
+
 def test_every_operation_works() -> None:
     """Each method gets an answer of its type from the server."""
     sent: set[str] = set()
@@ -123,7 +164,7 @@ def test_every_operation_works() -> None:
             return send(call)
 
         ruvon.send = note  # type: ignore[method-assign]
-        for talk in (look_around, go_on, repair):
+        for talk in (look_around, go_on, repair, look_into_other_rooms):
             talk(ruvon)
 
     assert operations() - sent == set()
