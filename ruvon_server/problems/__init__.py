@@ -22,10 +22,11 @@ from ruvon_server.problems._errors import (
     RequestRefusedError,
     ScheduleTakenError,
     TaskOfAnotherError,
+    TooManyStreamsError,
     UnsupportedMediaTypeError,
     VersionTakenError,
 )
-from ruvon_server.problems._handler import ProblemHandler
+from ruvon_server.problems._handler import ProblemHandler, closing
 from ruvon_server.problems._kinds import KINDS, ProblemKind, kind_of
 from ruvon_server.problems._specs import documented
 
@@ -55,8 +56,10 @@ __all__ = [
     "RequestRefusedError",
     "ScheduleTakenError",
     "TaskOfAnotherError",
+    "TooManyStreamsError",
     "UnsupportedMediaTypeError",
     "VersionTakenError",
+    "closing",
     "documented",
     "kind_of",
 ]

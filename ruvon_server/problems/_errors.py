@@ -10,6 +10,7 @@ RuvonError
     ├── NotAllowedError              whoever asks may not do it
     ├── OtherTenantError             ... not for somebody else
     ├── IdempotencyKeyReusedError    another request had this key
+    ├── TooManyStreamsError          as many event streams are open as the server takes
     ├── VersionTakenError            this version of a type has another content
     ├── DefinedByFilesError          the type is not one that is uploaded
     ├── BusyElsewhereError           another process changes the same thing
@@ -48,6 +49,7 @@ __all__ = [
     "RequestRefusedError",
     "ScheduleTakenError",
     "TaskOfAnotherError",
+    "TooManyStreamsError",
     "UnsupportedMediaTypeError",
     "VersionTakenError",
 ]
@@ -114,6 +116,16 @@ class IdempotencyKeyReusedError(RequestRefusedError):
     def __init__(self, key: str) -> None:
         super().__init__(
             f"the idempotency key {key!r} was used for another request; repeat that one as it was, or use a new key"
+        )
+
+
+class TooManyStreamsError(RequestRefusedError):
+    """As many event streams are open as this server takes."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"{most} event streams are open, and this server takes no more (RUVON_SERVER_STREAMS); "
+            "close one that is no longer read, or try again later"
         )
 
 

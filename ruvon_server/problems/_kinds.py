@@ -65,6 +65,7 @@ _BY_ERROR: Final[dict[type[Exception], ProblemKind]] = {
     ours.BadJsonError: ProblemKind("bad-json", 400, "The body cannot be read"),
     ours.BadCursorError: ProblemKind("bad-cursor", 400, "The cursor is none"),
     ours.BadFilterError: ProblemKind("bad-filter", 422, "The filter cannot be understood"),
+    ours.TooManyStreamsError: ProblemKind("too-many-streams", 429, "Too many event streams are open", 5),
     ours.VersionTakenError: ProblemKind("version-taken", 409, "The version has another content"),
     ours.DefinedByFilesError: ProblemKind("defined-by-files", 409, "The type is defined by files"),
     ours.UnsupportedMediaTypeError: ProblemKind("unsupported-media-type", 415, "The body is of another type"),
