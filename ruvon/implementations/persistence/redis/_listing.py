@@ -54,8 +54,8 @@ class Listing(Database):
         """Instances by their last change, oldest first."""
         ended = await self._ask("ended", moment(after[0], "the moment"), key_text(after[1]), limit)
         found = {int(key): packing.summary(key, row) for key, row in ended}
-        walks = [{"driver": mark("status", status), "indexes": [], "updated_from": after[0]} for status in _LIVE]
-        for walk in walks:
+        for status in _LIVE:
+            walk: dict[str, Any] = {"driver": mark("status", status), "indexes": [], "updated_from": after[0]}
             async for row in self._walk(walk, END_OF_TIME, None):
                 if (row.updated_us, row.key) > after:
                     found[row.key] = row
