@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 import uvicorn
+import uvloop
 from litestar import Litestar, post
 
 
@@ -34,7 +35,8 @@ def main() -> None:
     listening = socket.create_server(("127.0.0.1", 0), backlog=2_048)
     print(f"bare answers on http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
     config = uvicorn.Config(app(sys.argv[1]), log_config=None, access_log=False)
-    asyncio.run(uvicorn.Server(config).serve(sockets=[listening]))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(uvicorn.Server(config).serve(sockets=[listening]))
 
 
 if __name__ == "__main__":
