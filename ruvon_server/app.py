@@ -72,7 +72,9 @@ def create_app(
         else None,
         cors_config=CORSConfig(allow_origins=list(settings.cors_origins)) if settings.cors_origins else None,
         openapi_config=openapi_config() if settings.docs else None,
-        state=State({"json_depth": settings.json_depth, "before_end": feed.close}),
+        state=State(
+            {"json_depth": settings.json_depth, "before_end": feed.close, "cors_origins": settings.cors_origins}
+        ),
         logging_config=None,
         debug=False,
     )

@@ -13,7 +13,7 @@ from litestar.handlers import HTTPRouteHandler, WebsocketRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.routes import HTTPRoute
 
-from ruvon_server.auth import PUBLIC, Permission
+from ruvon_server.auth import PUBLIC, Permission, require_origin
 from ruvon_server.problems import documented
 
 __all__ = ["Declared", "Route", "deletes", "listens", "reads", "replaces", "route_table", "writes"]
@@ -104,7 +104,7 @@ def deletes(
 
 def listens(path: str, *, name: str, permission: Permission) -> Callable[[Callable[..., Any]], WebsocketRouteHandler]:
     """A handler of a WebSocket; arguments as `reads`."""
-    return websocket(path, name=name, opt={"permission": str(permission)})
+    return websocket(path, name=name, opt={"permission": str(permission)}, guards=[require_origin])
 
 
 def route_table(app: Litestar) -> tuple[Route, ...]:

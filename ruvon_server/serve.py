@@ -20,6 +20,8 @@ __all__ = ["serve"]
 
 _BACKLOG: Final = 2_048
 _KEEP_ALIVE_S: Final = 10
+_SAID_BYTES: Final = 65_536
+"""So much may be said at a time over a WebSocket, where nothing is asked."""
 _AFTER_S: Final = 0.5
 """So long after its grace a connection is cut."""
 
@@ -53,6 +55,8 @@ async def serve(
         server_header=False,
         date_header=True,
         proxy_headers=False,
+        ws_max_size=_SAID_BYTES,
+        ws_per_message_deflate=False,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, round(settings.shutdown_grace_s)),
     )

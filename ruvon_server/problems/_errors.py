@@ -8,6 +8,7 @@ RuvonError
     ├── BadCursorError               a cursor that no page has given
     ├── NotAuthenticatedError        nobody says who asks
     ├── NotAllowedError              whoever asks may not do it
+    ├── OtherOriginError             a page of somebody else has opened a WebSocket
     ├── OtherTenantError             ... not for somebody else
     ├── IdempotencyKeyReusedError    another request had this key
     ├── TooManyStreamsError          as many event streams are open as the server takes
@@ -45,6 +46,7 @@ __all__ = [
     "NotAllowedError",
     "NotAuthenticatedError",
     "NotDeadError",
+    "OtherOriginError",
     "OtherTenantError",
     "RequestRefusedError",
     "ScheduleTakenError",
@@ -101,6 +103,13 @@ class NotAllowedError(RequestRefusedError):
             if permission is not None
             else "nobody may do this: the handler does not say what it asks for"
         )
+
+
+class OtherOriginError(RequestRefusedError):
+    """A page that comes from elsewhere has opened a WebSocket."""
+
+    def __init__(self, origin: str) -> None:
+        super().__init__(f"pages of {origin[:60]} may not read this; name it in RUVON_SERVER_CORS_ORIGINS")
 
 
 class OtherTenantError(RequestRefusedError):

@@ -71,6 +71,7 @@ _BY_ERROR: Final[dict[type[Exception], ProblemKind]] = {
     ours.UnsupportedMediaTypeError: ProblemKind("unsupported-media-type", 415, "The body is of another type"),
     ours.NotAuthenticatedError: ProblemKind("not-authenticated", 401, "Nobody says who asks"),
     ours.NotAllowedError: ProblemKind("not-allowed", 403, "The permission is missing"),
+    ours.OtherOriginError: ProblemKind("other-origin", 403, "The page comes from elsewhere"),
     ours.OtherTenantError: ProblemKind("other-tenant", 403, "It would belong to somebody else"),
     ours.BusyElsewhereError: ProblemKind("busy-elsewhere", 409, "Somebody else changes it", 1),
     ours.HumanTaskNotFoundError: ProblemKind("human-task-not-found", 404, "No such task waits"),

@@ -263,6 +263,19 @@ def test_a_socket_is_closed_to_whoever_lacks_the_permission() -> None:
     assert asked(talk, app) == 4403
 
 
+@pytest.mark.parametrize(
+    ("origin", "code"), [("http://t", None), ("https://page.example", None), ("https://evil.example", 4403)]
+)
+def test_a_socket_is_closed_to_pages_from_elsewhere(origin: str, code: int | None) -> None:
+    """Only pages of this server, and of origins that are named, may open one."""
+
+    async def talk(_: Client, app: Any) -> int | None:
+        async with connected(app, EVENTS, origin=origin) as socket:
+            return (await socket.message()).get("code")
+
+    assert talked(talk, cors_origins=("https://page.example",)) == code
+
+
 def test_a_stream_says_that_it_lives() -> None:
     """While nothing happens a comment comes, so that nobody on the way gives the connection up."""
 

@@ -122,11 +122,11 @@ async def streamed(app: Any, target: str, **headers: str) -> AsyncGenerator[Even
 
 
 @asynccontextmanager
-async def connected(app: Any, target: str) -> AsyncGenerator[Socket, None]:
+async def connected(app: Any, target: str, **headers: str) -> AsyncGenerator[Socket, None]:
     """An open WebSocket of an application that has been started; the client goes away at the end."""
     socket = Socket()
     socket.said.put_nowait({"type": "websocket.connect"})
-    task = asyncio.create_task(app(_scope("websocket", target, {}), socket.said.get, socket.sent.put))
+    task = asyncio.create_task(app(_scope("websocket", target, headers), socket.said.get, socket.sent.put))
     try:
         yield socket
     finally:
