@@ -7,10 +7,10 @@ from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter
 
 from ruvon_server.auth import Permission, Principal
+from ruvon_server.models.workflows import Name
 from ruvon_server.paging import DEFAULT_LIMIT, Cursor, Limit, decode_cursor
 from ruvon_server.rooms.histories import models
 from ruvon_server.rooms.histories.service import HistoryService
-from ruvon_server.rooms.workflows.models import Name
 from ruvon_server.routes import reads
 
 __all__ = ["OF_ALL", "OF_ONE"]

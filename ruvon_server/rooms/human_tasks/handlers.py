@@ -8,12 +8,12 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from ruvon_server.auth import PUBLIC, Permission, Principal
+from ruvon_server.models.workflows import Name
 from ruvon_server.paging import DEFAULT_LIMIT, Cursor, Limit, decode_cursor
 from ruvon_server.rooms.human_tasks import models
 from ruvon_server.rooms.human_tasks.approvals import ApprovalService
 from ruvon_server.rooms.human_tasks.page import POLICY, done_page, view_page
 from ruvon_server.rooms.human_tasks.service import HumanTaskService, TaskFilter
-from ruvon_server.rooms.workflows.models import Name
 from ruvon_server.routes import reads, writes
 
 __all__ = ["APPROVALS", "HANDLERS"]

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ruvon_server.rooms.workflows.models import ID, Name, Reason, WaitFor
+from ruvon_server.models.workflows import ID, Name, Reason, WaitFor
 
 __all__ = [
     "AnswerTask",

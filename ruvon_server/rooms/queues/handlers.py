@@ -7,11 +7,11 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from ruvon_server.auth import Permission, Principal
+from ruvon_server.models.workflows import Name
 from ruvon_server.paging import DEFAULT_LIMIT, Limit
 from ruvon_server.rooms.queues import models
 from ruvon_server.rooms.queues.dead_letters import DeadLetterService
 from ruvon_server.rooms.queues.service import QueueService
-from ruvon_server.rooms.workflows.models import Name
 from ruvon_server.routes import deletes, reads, replaces, writes
 
 __all__ = ["DEAD_LETTERS", "QUEUES", "WORKERS"]

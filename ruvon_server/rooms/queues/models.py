@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ruvon_server.rooms.workflows.models import ID, Reason
+from ruvon_server.models.workflows import ID, Reason
 
 __all__ = [
     "DeadLetter",

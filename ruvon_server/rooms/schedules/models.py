@@ -5,7 +5,7 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ruvon_server.rooms.workflows.models import ID, Name, Reason
+from ruvon_server.models.workflows import ID, Name, Reason
 
 __all__ = ["AddSchedule", "PauseSchedule", "Schedule", "ScheduleList", "ScheduleRow"]
 
