@@ -32,6 +32,8 @@ NAMES = (
     "memory",
     "encryption",
     "recovery",
+    "server",
+    "streams",
 )
 RESULTS = Path(__file__).parent / "results"
 

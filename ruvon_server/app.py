@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import cast
 
-from litestar import Litestar, Request
+from litestar import Litestar
 from litestar.config.allowed_hosts import AllowedHostsConfig
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.di import Provide
+from litestar.types import Scope
 from prometheus_client import CollectorRegistry
 from prometheus_client.process_collector import ProcessCollector
 
@@ -20,6 +21,7 @@ from ruvon_server.custom import custom_router, named_routes, plugin_routes, tell
 from ruvon_server.documents import openapi_config
 from ruvon_server.drives import Drives
 from ruvon_server.embedded import working
+from ruvon_server.feed import Feed
 from ruvon_server.parts import Parts
 from ruvon_server.problems import ProblemHandler
 from ruvon_server.requests import StrictRequest
@@ -52,7 +54,8 @@ def create_app(
     settings = settings or ServerSettings.from_environment()
     registry = registry or new_registry()
     builder = builder or new_builder(settings, [PrometheusObserver(registry)])
-    parts = Parts(settings, builder, Drives(builder.engine()), Uploads(builder), registry)
+    feed = Feed(builder.persistence, builder.engine().clock, most=settings.streams)
+    parts = Parts(settings, builder, Drives(builder.engine()), Uploads(builder), feed, registry)
     routes = [*named_routes(settings.custom_routers), *plugin_routes()]
     own = [router for room in ALL for router in room(parts)]
     return Litestar(
@@ -69,7 +72,9 @@ def create_app(
         else None,
         cors_config=CORSConfig(allow_origins=list(settings.cors_origins)) if settings.cors_origins else None,
         openapi_config=openapi_config() if settings.docs else None,
-        state=State({"json_depth": settings.json_depth}),
+        state=State(
+            {"json_depth": settings.json_depth, "before_end": feed.close, "cors_origins": settings.cors_origins}
+        ),
         logging_config=None,
         debug=False,
     )
@@ -82,9 +87,9 @@ def new_registry() -> CollectorRegistry:
     return registry
 
 
-def _principal(request: Request[Principal, Any, Any]) -> Principal:
+def _principal(scope: Scope) -> Principal:
     """Who asks."""
-    return request.user
+    return cast("Principal", scope["user"])
 
 
 def _lifespan(parts: Parts) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
@@ -98,6 +103,7 @@ def _lifespan(parts: Parts) -> Callable[[Litestar], AbstractAsyncContextManager[
             await parts.builder.initialize()
             parts.builder.registered_types()  # a definition with mistakes ends the start, not the first request for it
             stack.push_async_callback(parts.drives.drain, grace_s)
+            stack.push_async_callback(parts.feed.close)
             if parts.settings.runs_steps:
                 await stack.enter_async_context(working(parts.builder, grace_s=grace_s))
             yield

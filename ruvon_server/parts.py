@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from ruvon.builder import WorkflowBuilder
 from ruvon_server.drives import Drives
+from ruvon_server.feed import Feed
 from ruvon_server.settings import ServerSettings
 from ruvon_server.uploads import Uploads
 
@@ -22,5 +23,7 @@ class Parts:
     builder: WorkflowBuilder
     drives: Drives
     uploads: Uploads
+    feed: Feed
+    """What changes in the store, for event streams."""
     registry: CollectorRegistry
     """The numbers of this process."""

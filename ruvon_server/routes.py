@@ -8,15 +8,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
-from litestar import Litestar, delete, get, post, put
-from litestar.handlers import HTTPRouteHandler
+from litestar import Litestar, delete, get, post, put, websocket
+from litestar.handlers import HTTPRouteHandler, WebsocketRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.routes import HTTPRoute
 
-from ruvon_server.auth import PUBLIC, Permission
+from ruvon_server.auth import PUBLIC, Permission, require_origin
 from ruvon_server.problems import documented
 
-__all__ = ["Declared", "Route", "deletes", "reads", "replaces", "route_table", "writes"]
+__all__ = ["Declared", "Route", "deletes", "listens", "reads", "replaces", "route_table", "writes"]
 
 Declared: TypeAlias = Callable[[Callable[..., Any]], HTTPRouteHandler]
 _BODY = ("bad-json", "unsupported-media-type", "body-too-large", "invalid-request")
@@ -100,6 +100,11 @@ def deletes(
 ) -> Declared:
     """A handler that takes something away; arguments as `reads`."""
     return delete(path, **_options(name, permission, ("invalid-request", *problems), None), **options)
+
+
+def listens(path: str, *, name: str, permission: Permission) -> Callable[[Callable[..., Any]], WebsocketRouteHandler]:
+    """A handler of a WebSocket; arguments as `reads`."""
+    return websocket(path, name=name, opt={"permission": str(permission)}, guards=[require_origin])
 
 
 def route_table(app: Litestar) -> tuple[Route, ...]:

@@ -6,7 +6,7 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from typing import Final, final
 
 import uvicorn
@@ -20,6 +20,8 @@ __all__ = ["serve"]
 
 _BACKLOG: Final = 2_048
 _KEEP_ALIVE_S: Final = 10
+_SAID_BYTES: Final = 65_536
+"""So much may be said at a time over a WebSocket, where nothing is asked."""
 _AFTER_S: Final = 0.5
 """So long after its grace a connection is cut."""
 
@@ -53,10 +55,12 @@ async def serve(
         server_header=False,
         date_header=True,
         proxy_headers=False,
+        ws_max_size=_SAID_BYTES,
+        ws_per_message_deflate=False,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, round(settings.shutdown_grace_s)),
     )
-    server = _Server(config, _url(settings.host, listening), tell)
+    server = _Server(config, _url(settings.host, listening), tell, app.state.before_end)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # a platform without them is ended by Ctrl-C at once
@@ -73,8 +77,15 @@ async def serve(
 class _Server(uvicorn.Server):
     """Uvicorn that leaves signals to its caller, and tells when it answers."""
 
-    def __init__(self, config: uvicorn.Config, url: str, tell: Callable[[str], None] | None) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        url: str,
+        tell: Callable[[str], None] | None,
+        before_end: Callable[[], Awaitable[None]],
+    ) -> None:
         super().__init__(config)
+        self._before_end = before_end
         self._url = url
         self._tell = tell
         self.failed = False
@@ -93,6 +104,11 @@ class _Server(uvicorn.Server):
             gc.freeze()  # what is loaded for good
             if self._tell is not None:
                 self._tell(self._url)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let event streams end by themselves, then wait for requests under way."""
+        await self._before_end()
+        await super().shutdown(sockets)
 
     def end(self) -> None:
         """Take no more requests and let those under way end; a second call cuts them off."""

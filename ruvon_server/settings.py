@@ -80,6 +80,10 @@ class ServerSettings(BaseModel):
     """So deep may lists and objects of a request lie in each other."""
     wait_limit_s: float = Field(60.0, ge=0, le=3_600)
     """So long at most a request may ask to wait for a workflow, in seconds."""
+    streams: int = Field(2_000, ge=1)
+    """So many event streams are open at most; one more is answered with 429."""
+    stream_heartbeat_s: float = Field(15.0, gt=0, le=3_600)
+    """So often an event stream says that it lives when nothing happens, in seconds."""
     allowed_hosts: Names = ()
     """Values of the header `Host` that are answered; all where none is named."""
     cors_origins: Names = ()

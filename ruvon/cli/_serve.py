@@ -9,6 +9,9 @@ from ruvon.cli._output import Exit, fail
 from ruvon.cli._session import MEMORY, Store, await_it, code_options, new_builder, register_types
 
 if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
     from ruvon.builder import WorkflowBuilder
     from ruvon_server.settings import ServerSettings
 
@@ -59,7 +62,7 @@ def serve(
     }
     settings = _settings(given)
     _set_up_logging(settings)
-    await_it(_serve(store, settings))
+    await_it(_serve(store, settings), new_loop=_fast_loop())
     click.echo("stopped", err=True)
 
 
@@ -81,6 +84,15 @@ async def _serve(store: Store, settings: "ServerSettings") -> None:
     except ServerSettingsError as exc:
         await builder.close()
         fail(str(exc), Exit.USAGE)
+
+
+def _fast_loop() -> "Callable[[], asyncio.AbstractEventLoop] | None":
+    """The loop of uvloop, where it is installed: it does not exist for every system."""
+    try:
+        import uvloop  # noqa: PLC0415 - an extra
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 def _settings(given: dict[str, Any]) -> "ServerSettings":

@@ -344,10 +344,22 @@ def _secret(name: str) -> object:
     return os.environ[name]
 
 
-def await_it(work: Coroutine[Any, Any, R], *, interrupted: Callable[[], str] | None = None) -> R:
-    """Run a command's coroutine; Ctrl-C ends it between two committed steps, with a sentence."""
+def await_it(
+    work: Coroutine[Any, Any, R],
+    *,
+    interrupted: Callable[[], str] | None = None,
+    new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> R:
+    """Run a command's coroutine; Ctrl-C ends it between two committed steps, with a sentence.
+
+    Args:
+        work: the command.
+        interrupted: says how far it came.
+        new_loop: makes the event loop; asyncio's own where none is given.
+    """
     try:
-        return asyncio.run(work)
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            return runner.run(work)
     except KeyboardInterrupt:
         note = interrupted() if interrupted is not None else ""
         click.echo("interrupted" + (f"; {note}" if note else ""), err=True)

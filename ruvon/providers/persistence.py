@@ -214,6 +214,18 @@ class EngineStore(TaskStore, Protocol):
         """
         ...
 
+    async def changed_instances(self, after: tuple[int, int], /, *, limit: int = 100) -> Sequence[WorkflowSummary]:
+        """Instances as they stand, by the moment of their last change, oldest first: `(updated_us, key)`.
+
+        One that changes again moves to the end, so whoever reads on sees every instance's last change, and not each
+        change between. Moments are those of the processes that write: a change may appear behind later ones.
+
+        Args:
+            after: the `(updated_us, key)` of the last one seen; the list goes on behind it.
+            limit: how many at most.
+        """
+        ...
+
     async def count_instances(self, wanted: InstanceFilter, /) -> int:
         """How many instances fit."""
         ...

@@ -1,6 +1,6 @@
 """Who asks, and what he may do: principals, permissions and the providers that recognise people."""
 
-from ruvon_server.auth._guard import require_permission
+from ruvon_server.auth._guard import require_origin, require_permission
 from ruvon_server.auth._middleware import AuthMiddleware
 from ruvon_server.auth._permissions import PUBLIC, Permission
 from ruvon_server.auth._principal import Principal
@@ -14,5 +14,6 @@ __all__ = [
     "Permission",
     "Principal",
     "authenticator_named",
+    "require_origin",
     "require_permission",
 ]

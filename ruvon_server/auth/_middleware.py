@@ -8,6 +8,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from ruvon_server.auth._permissions import PUBLIC
 from ruvon_server.auth._provider import Authenticator, Connection
+from ruvon_server.problems import NotAuthenticatedError, closing
 
 __all__ = ["PERMISSION", "AuthMiddleware"]
 
@@ -31,5 +32,8 @@ class AuthMiddleware(ASGIMiddleware):
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Authenticate and go on."""
         if scope["route_handler"].opt.get(PERMISSION) != PUBLIC:
-            scope["user"] = await self._authenticator.authenticate(Connection(scope))
+            try:
+                scope["user"] = await self._authenticator.authenticate(Connection(scope))
+            except NotAuthenticatedError as exc:
+                raise closing(exc) if scope["type"] == ScopeType.WEBSOCKET else exc from None
         await next_app(scope, receive, send)

@@ -18,14 +18,16 @@ from ruvon_server.problems._errors import (
     NotAllowedError,
     NotAuthenticatedError,
     NotDeadError,
+    OtherOriginError,
     OtherTenantError,
     RequestRefusedError,
     ScheduleTakenError,
     TaskOfAnotherError,
+    TooManyStreamsError,
     UnsupportedMediaTypeError,
     VersionTakenError,
 )
-from ruvon_server.problems._handler import ProblemHandler
+from ruvon_server.problems._handler import ProblemHandler, closing
 from ruvon_server.problems._kinds import KINDS, ProblemKind, kind_of
 from ruvon_server.problems._specs import documented
 
@@ -47,6 +49,7 @@ __all__ = [
     "NotAllowedError",
     "NotAuthenticatedError",
     "NotDeadError",
+    "OtherOriginError",
     "OtherTenantError",
     "Problem",
     "ProblemHandler",
@@ -55,8 +58,10 @@ __all__ = [
     "RequestRefusedError",
     "ScheduleTakenError",
     "TaskOfAnotherError",
+    "TooManyStreamsError",
     "UnsupportedMediaTypeError",
     "VersionTakenError",
+    "closing",
     "documented",
     "kind_of",
 ]

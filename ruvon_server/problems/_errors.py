@@ -8,8 +8,10 @@ RuvonError
     ├── BadCursorError               a cursor that no page has given
     ├── NotAuthenticatedError        nobody says who asks
     ├── NotAllowedError              whoever asks may not do it
+    ├── OtherOriginError             a page of somebody else has opened a WebSocket
     ├── OtherTenantError             ... not for somebody else
     ├── IdempotencyKeyReusedError    another request had this key
+    ├── TooManyStreamsError          as many event streams are open as the server takes
     ├── VersionTakenError            this version of a type has another content
     ├── DefinedByFilesError          the type is not one that is uploaded
     ├── BusyElsewhereError           another process changes the same thing
@@ -44,10 +46,12 @@ __all__ = [
     "NotAllowedError",
     "NotAuthenticatedError",
     "NotDeadError",
+    "OtherOriginError",
     "OtherTenantError",
     "RequestRefusedError",
     "ScheduleTakenError",
     "TaskOfAnotherError",
+    "TooManyStreamsError",
     "UnsupportedMediaTypeError",
     "VersionTakenError",
 ]
@@ -101,6 +105,13 @@ class NotAllowedError(RequestRefusedError):
         )
 
 
+class OtherOriginError(RequestRefusedError):
+    """A page that comes from elsewhere has opened a WebSocket."""
+
+    def __init__(self, origin: str) -> None:
+        super().__init__(f"pages of {origin[:60]} may not read this; name it in RUVON_SERVER_CORS_ORIGINS")
+
+
 class OtherTenantError(RequestRefusedError):
     """Whoever asks would make something that belongs to somebody else."""
 
@@ -114,6 +125,16 @@ class IdempotencyKeyReusedError(RequestRefusedError):
     def __init__(self, key: str) -> None:
         super().__init__(
             f"the idempotency key {key!r} was used for another request; repeat that one as it was, or use a new key"
+        )
+
+
+class TooManyStreamsError(RequestRefusedError):
+    """As many event streams are open as this server takes."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"{most} event streams are open, and this server takes no more (RUVON_SERVER_STREAMS); "
+            "close one that is no longer read, or try again later"
         )
 
 

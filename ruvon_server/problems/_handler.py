@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, cast, final
 
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException, ValidationException, WebSocketException
 
 from ruvon.engine import InvalidInitialDataError, InvalidInputError
 from ruvon.ir import DefinitionError, Diagnostic
@@ -14,12 +14,15 @@ from ruvon.providers import IdSource
 from ruvon_server.models.problems import Problem, ProblemItem
 from ruvon_server.problems._kinds import HTTP_KINDS, INTERNAL, ProblemKind, kind_of
 
-__all__ = ["MEDIA_TYPE", "ProblemHandler"]
+__all__ = ["MEDIA_TYPE", "ProblemHandler", "closing"]
 
 _LOGGER: Final = logging.getLogger("ruvon.server")
 MEDIA_TYPE: Final = "application/problem+json"
 _FIRST_SERVER_ERROR: Final = 500
 _INVALID: Final = 422
+_REFUSED: Final = 4_000
+_REASON: Final = 123
+"""So many bytes a WebSocket may say when it is closed."""
 _LONGEST: Final = 4_000
 """So much of a sentence is said."""
 
@@ -65,6 +68,13 @@ class ProblemHandler:
             _LOGGER.error("%s %s failed (%s)", *what, exc_info=exc)
         else:
             _LOGGER.error("%s %s failed (%s): %s", *what, exc)
+
+
+def closing(exc: Exception) -> WebSocketException:
+    """How a WebSocket is closed that is refused: the status of the problem above 4000, its code and its sentence."""
+    kind = _kind(exc)
+    reason = f"{kind.code}: {_detail(exc, kind)}".encode()[:_REASON].decode(errors="ignore")
+    return WebSocketException(detail=reason, code=_REFUSED + kind.status)
 
 
 def _kind(exc: Exception) -> ProblemKind:

@@ -10,7 +10,17 @@ from typing import Final, TypeAlias
 from litestar import Router
 
 from ruvon_server.parts import Parts
-from ruvon_server.rooms import definitions, documents, health, histories, human_tasks, queues, schedules, workflows
+from ruvon_server.rooms import (
+    definitions,
+    documents,
+    events,
+    health,
+    histories,
+    human_tasks,
+    queues,
+    schedules,
+    workflows,
+)
 
 __all__ = ["ALL", "Room"]
 
@@ -24,5 +34,6 @@ ALL: Final[tuple[Room, ...]] = (
     schedules.room,
     queues.room,
     definitions.room,
+    events.room,
     documents.room,
 )

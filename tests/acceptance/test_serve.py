@@ -1,13 +1,16 @@
 """`ruvon serve` as a real process: started, killed, started again, ended."""
 
+import json
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
 
 from tests.support.processes import BIN, ROOT, Process
 
@@ -38,6 +41,13 @@ def until(found: Callable[[], Any]) -> Any:
         assert time.monotonic() < end, "it does not come"
         time.sleep(0.02)
     return value
+
+
+def messages(socket: ClientConnection) -> Iterator[str]:
+    """What comes over a socket until it is closed."""
+    with suppress(ConnectionClosed):
+        while True:
+            yield str(socket.recv(SECONDS, decode=True))
 
 
 def lines(folder: Path) -> list[str]:
@@ -89,3 +99,19 @@ def test_a_port_that_is_taken_is_told_in_a_sentence(tmp_path: Path) -> None:
 
     assert "nothing can listen on 127.0.0.1" in other.said()
     assert "Traceback" not in other.said()
+
+
+def test_a_server_that_is_asked_to_end_ends_its_streams(tmp_path: Path) -> None:
+    """SIGTERM with streams open: each is told that the server ends, none is cut off, the status is 0."""
+    with serving(tmp_path, "only", "--grace", "30") as (process, client):
+        address = f"ws://127.0.0.1:{client.base_url.port}/api/v1/events"
+        with client.stream("GET", "/api/v1/events") as stream, connect(address) as socket:
+            told = (line for line in stream.iter_lines() if line.startswith("event: "))
+            assert next(told) == "event: opened"
+            assert json.loads(socket.recv(SECONDS))["event"] == "opened"
+            process.child.terminate()
+            assert list(told) == ["event: end"]
+            assert [json.loads(text)["event"] for text in messages(socket)] == ["end"]
+        assert process.child.wait(SECONDS) == 0
+
+    assert "Traceback" not in process.said()

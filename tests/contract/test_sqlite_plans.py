@@ -25,7 +25,20 @@ RANGES = {
     "parent": "ix_executions_parent (parent_id=?)",
 }
 
-SMALL = {"CONSTANT", "present", "wanted", "json_each", "m", "found", "chain", "line", "c", "d", "workflow_definitions"}
+SMALL = {
+    "CONSTANT",
+    "changed",
+    "present",
+    "wanted",
+    "json_each",
+    "m",
+    "found",
+    "chain",
+    "line",
+    "c",
+    "d",
+    "workflow_definitions",
+}
 """Names in the statements of what is made on the way, and of definitions, which are few."""
 
 
@@ -91,6 +104,12 @@ def test_every_driver_is_looked_at() -> None:
         (sql.DROP_LOG, (1,), "INTEGER PRIMARY KEY"),
         (sql.DROP_SNAPSHOTS, (1,), "INTEGER PRIMARY KEY"),
         (sql.READ_OUTBOX, (1, 1), "INTEGER PRIMARY KEY"),
+        (
+            sql.CHANGED,
+            {"live": "[]", "ended": "[]", "floor": 1, "after_us": 1, "after_key": 1, "limit": 1},
+            "ix_executions_status (status=? AND created_us>?)",
+        ),
+        (sql.LOG_BACK, (1,), "INTEGER PRIMARY KEY"),
         (sql.COUNT_BY_DEFINITION, {"type": None, "ended": "[]"}, "COVERING INDEX ix_executions_type"),
     ],
 )

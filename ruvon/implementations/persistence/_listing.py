@@ -8,10 +8,13 @@ import orjson
 
 from ruvon.providers.persistence import InstanceFilter, WorkflowSummary
 
-__all__ = ["END_OF_TIME", "created_before", "filter_values", "listed", "page"]
+__all__ = ["CLOCKS_US", "END_OF_TIME", "created_before", "filter_values", "listed", "page"]
 
 END_OF_TIME: Final = 2**63 - 1
 """A moment, or a key, that nothing lies behind."""
+
+CLOCKS_US: Final = 60_000_000
+"""So far may the clocks of processes that write into one store lie apart."""
 
 _LISTED: Final = (
     "workflow_id",

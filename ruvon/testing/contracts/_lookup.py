@@ -12,6 +12,7 @@ from ruvon.providers import (
     InboxEntry,
     InboxKind,
     InstanceFilter,
+    LogEntry,
     OutboxRecord,
     TaskKind,
     TaskNotFoundError,
@@ -187,6 +188,60 @@ class LookupContract:
             whole = await store.list_definitions()
             assert [item.workflow_type for item in whole] == ["Order", "Order", "Refund"]
             assert whole[-1].stored_us > 50
+
+        on_store(scenario)
+
+    def test_changes_are_read_in_order_of_their_moments(self, on_store: Any) -> None:
+        """Each instance stands where its last change was: new ones, waiting ones without an entry, ended ones."""
+
+        async def scenario(store: Any) -> None:
+            first, second, third = [await create(store, created_us=100, updated_us=100) for _ in range(3)]
+            await store.commit(step(second, 1, status="COMPLETED", at_us=300))
+            await store.commit(step(first, 1, status="PAUSED", at_us=200, entries=[], last_seq=0))
+            found = await store.changed_instances((0, 0))
+            assert [item.workflow_id for item in found] == [str(row.workflow_id) for row in (third, first, second)]
+            assert [(item.updated_us, item.status) for item in found] == [
+                (100, "ACTIVE"), (200, "PAUSED"), (300, "COMPLETED"),
+            ]  # fmt: skip
+
+        on_store(scenario)
+
+    def test_changes_are_read_on_behind_the_last_one_seen(self, on_store: Any) -> None:
+        """Pages hold each once, in the order of moment and key, whether ended or not."""
+
+        async def scenario(store: Any) -> None:
+            rows = [
+                await create(store, created_us=100, updated_us=100, status=status)
+                for status in ("ACTIVE", "COMPLETED", "ACTIVE", "FAILED", "CANCELLED")
+            ]
+            seen: list[str] = []
+            after = (0, 0)
+            while page := await store.changed_instances(after, limit=2):
+                assert len(page) <= 2
+                seen += [item.workflow_id for item in page]
+                after = (page[-1].updated_us, page[-1].key)
+            assert seen == [str(row.workflow_id) for row in sorted(rows, key=lambda row: row.key)]
+            await store.commit(step(rows[0], 1, at_us=400))
+            assert [item.workflow_id for item in await store.changed_instances(after)] == [str(rows[0].workflow_id)]
+
+        on_store(scenario)
+
+    def test_old_ends_are_not_among_the_changes_since(self, on_store: Any) -> None:
+        """Beyond many entries of the log only what changed after the moment is read."""
+
+        async def scenario(store: Any) -> None:
+            base = 10_000_000_000
+            old, new = await create(store), await create(store)
+            await store.commit(step(old, 1, status="COMPLETED", at_us=base))
+            entries = [LogEntry(seq, "step", "s", "s", base + seq) for seq in range(1, 1_500)]
+            await store.commit(step(new, 1, at_us=base + 2_000, entries=entries, last_seq=len(entries)))
+            later = base + 1_000_000_000
+            end = [LogEntry(len(entries) + 1, "end", "", "", later)]
+            await store.commit(
+                replace(step(new, 2, status="COMPLETED", at_us=later, entries=end), last_seq=len(entries) + 1)
+            )
+            found = await store.changed_instances((later - 1, 0))
+            assert [item.workflow_id for item in found] == [str(new.workflow_id)]
 
         on_store(scenario)
 

@@ -26,6 +26,11 @@ class Listing(Tables):
         found = (row for row in self._wanted(wanted) if after is None or _age(row) < after)
         return [_summary(row) for row in heapq.nlargest(limit, found, key=_age)]
 
+    async def changed_instances(self, after: tuple[int, int], /, *, limit: int = 100) -> Sequence[WorkflowSummary]:
+        """Instances by their last change, oldest first."""
+        found = (row for row in self._rows.values() if _changed(row) > after)
+        return [_summary(row) for row in heapq.nsmallest(limit, found, key=_changed)]
+
     async def count_instances(self, wanted: InstanceFilter, /) -> int:
         """How many fit."""
         return sum(1 for _ in self._wanted(wanted))
@@ -106,6 +111,10 @@ class Listing(Tables):
 
 def _age(row: InstanceRecord) -> tuple[int, int]:
     return row.created_us, row.key
+
+
+def _changed(row: InstanceRecord) -> tuple[int, int]:
+    return row.updated_us, row.key
 
 
 def _fits(row: InstanceRecord, wanted: InstanceFilter) -> bool:

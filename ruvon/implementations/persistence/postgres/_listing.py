@@ -5,18 +5,21 @@ from typing import Any, Final
 from uuid import UUID
 
 from ruvon.implementations.persistence import _rows as rows
-from ruvon.implementations.persistence._listing import END_OF_TIME, filter_values, page
+from ruvon.implementations.persistence._listing import CLOCKS_US, END_OF_TIME, filter_values, page
 from ruvon.implementations.persistence.postgres import _queries as queries
 from ruvon.implementations.persistence.postgres import _statements as sql
 from ruvon.implementations.persistence.postgres._database import Database
 from ruvon.implementations.persistence.postgres._driver import Connection
 from ruvon.implementations.persistence.postgres._instances import delete_workflows
-from ruvon.models import RETRYABLE_STATUSES, TERMINAL_STATUSES
+from ruvon.models import RETRYABLE_STATUSES, TERMINAL_STATUSES, WorkflowStatus
 from ruvon.providers.persistence import DefinitionRecord, InstanceFilter, WorkflowSummary
 
 __all__ = ["Listing"]
 
 _ENDED: Final = sorted(str(status) for status in TERMINAL_STATUSES)
+_LIVE: Final = sorted(str(status) for status in set(WorkflowStatus) - TERMINAL_STATUSES)
+_BACK: Final = 1024
+"""So many entries of the log are gone back at first, to find those of a moment."""
 _RETRYABLE: Final = sorted(str(status) for status in RETRYABLE_STATUSES)
 
 
@@ -32,6 +35,16 @@ class Listing(Database):
             rows.summary(row)
             for row in await self._all(queries.FIND, *filter_values(wanted).values(), moment, key, limit)
         ]
+
+    async def changed_instances(self, after: tuple[int, int], /, *, limit: int = 100) -> Sequence[WorkflowSummary]:
+        """Instances by their last change, oldest first."""
+        back, floor = _BACK, 0
+        while (found := await self._one(queries.LOG_BACK, back)) is not None:
+            if found["at_us"] < after[0] - CLOCKS_US:
+                floor = found["id"]
+                break
+            back *= 8
+        return [rows.summary(row) for row in await self._all(queries.CHANGED, _LIVE, _ENDED, floor, *after, limit)]
 
     async def count_instances(self, wanted: InstanceFilter, /) -> int:
         """How many fit."""

@@ -31,6 +31,26 @@ ORDER BY e.created_us DESC, e.key DESC LIMIT $15::bigint"""  # noqa: S608 - the 
 
 COUNT: Final = f"SELECT count(*) FROM workflow_executions e WHERE {_FITS}"  # noqa: S608 - the parts are constants
 
+# No index has the moment of a change, because each step would write it. What has not ended is found by its status; what has
+# ended lately by the newest entries of the log, where every end is, or by its creation.
+CHANGED: Final = """
+WITH changed AS MATERIALIZED (
+    SELECT f.key FROM workflow_executions f WHERE f.status = ANY($1::text[]) AND f.updated_us >= $4::bigint
+    UNION
+    SELECT f.key FROM workflow_executions f WHERE f.status = ANY($2::text[]) AND f.created_us >= $4::bigint
+    UNION
+    SELECT l.workflow_key FROM workflow_audit_log l WHERE l.id > $3::bigint
+)
+SELECT e.key, e.id, e.workflow_type, e.workflow_version, e.status, e.current_step, e.owner_id, e.org_id, e.parent_id,
+       e.priority, e.created_us, e.updated_us, e.digest, e.due_us
+FROM changed JOIN workflow_executions e ON e.key = changed.key
+WHERE (e.updated_us, e.key) > ($4::bigint, $5::bigint)
+ORDER BY e.updated_us, e.key LIMIT $6::bigint"""
+
+LOG_BACK: Final = """
+SELECT id, at_us FROM workflow_audit_log WHERE id <= (SELECT max(id) FROM workflow_audit_log) - $1::bigint
+ORDER BY id DESC LIMIT 1"""
+
 LIST_DOCUMENTS: Final = """
 SELECT id, workflow_type, NULL AS workflow_version, status, NULL AS current_step, owner_id, NULL AS org_id,
        NULL AS parent_id, 0 AS priority, created_us, updated_us

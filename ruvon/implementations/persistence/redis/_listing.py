@@ -12,17 +12,19 @@ from uuid import UUID
 
 import orjson
 
-from ruvon.implementations.persistence._listing import created_before
+from ruvon.implementations.persistence._listing import END_OF_TIME, created_before
 from ruvon.implementations.persistence.redis import _packing as packing
 from ruvon.implementations.persistence.redis._database import Database
 from ruvon.implementations.persistence.redis._operations import key_text, mark, metadata_marks
 from ruvon.implementations.persistence.redis._packing import moment
+from ruvon.models import TERMINAL_STATUSES, WorkflowStatus
 from ruvon.providers.persistence import DefinitionRecord, InstanceFilter, WorkflowSummary
 
 __all__ = ["Listing"]
 
 _BUDGET: Final = 2000
 """How many members one call of the script looks at."""
+_LIVE: Final = sorted(str(status) for status in set(WorkflowStatus) - TERMINAL_STATUSES)
 _PURGE_PORTION: Final = 200
 _DOCUMENTS_PORTION: Final = 500
 _LISTED: Final = (
@@ -47,6 +49,17 @@ class Listing(Database):
         walks = await self._plan(wanted)
         found = [[row async for row in self._walk(walk, limit, place)] for walk in walks]
         return list(heapq.merge(*found, key=lambda row: (-row.created_us, -row.key)))[:limit]
+
+    async def changed_instances(self, after: tuple[int, int], /, *, limit: int = 100) -> Sequence[WorkflowSummary]:
+        """Instances by their last change, oldest first."""
+        ended = await self._ask("ended", moment(after[0], "the moment"), key_text(after[1]), limit)
+        found = {int(key): packing.summary(key, row) for key, row in ended}
+        for status in _LIVE:
+            walk: dict[str, Any] = {"driver": mark("status", status), "indexes": [], "updated_from": after[0]}
+            async for row in self._walk(walk, END_OF_TIME, None):
+                if (row.updated_us, row.key) > after:
+                    found[row.key] = row
+        return heapq.nsmallest(limit, found.values(), key=lambda row: (row.updated_us, row.key))
 
     async def count_instances(self, wanted: InstanceFilter, /) -> int:
         """How many fit."""

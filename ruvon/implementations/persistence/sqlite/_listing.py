@@ -8,16 +8,19 @@ from uuid import UUID
 import orjson
 
 from ruvon.implementations.persistence import _rows as rows
-from ruvon.implementations.persistence._listing import END_OF_TIME, filter_values, page
+from ruvon.implementations.persistence._listing import CLOCKS_US, END_OF_TIME, filter_values, page
 from ruvon.implementations.persistence.sqlite import _statements as sql
 from ruvon.implementations.persistence.sqlite._database import Database
 from ruvon.implementations.persistence.sqlite._instances import delete_workflow
-from ruvon.models import RETRYABLE_STATUSES, TERMINAL_STATUSES
+from ruvon.models import RETRYABLE_STATUSES, TERMINAL_STATUSES, WorkflowStatus
 from ruvon.providers.persistence import DefinitionRecord, InstanceFilter, WorkflowSummary
 
 __all__ = ["Listing"]
 
 _ENDED: Final = orjson.dumps(sorted(TERMINAL_STATUSES)).decode()
+_LIVE: Final = orjson.dumps(sorted(set(WorkflowStatus) - TERMINAL_STATUSES)).decode()
+_BACK: Final = 1024
+"""So many entries of the log are gone back at first, to find those of a moment."""
 _RETRYABLE: Final = orjson.dumps(sorted(RETRYABLE_STATUSES)).decode()
 
 
@@ -36,6 +39,24 @@ class Listing(Database):
             )
         first, instead = _statements(sql.FIND, sql.FIND_RARE, wanted)
         return [rows.summary(row) for row in await self._scan(first, values, instead)]
+
+    async def changed_instances(self, after: tuple[int, int], /, *, limit: int = 100) -> Sequence[WorkflowSummary]:
+        """Instances by their last change, oldest first."""
+        back, floor = _BACK, 0
+        while found := await self._scan(sql.LOG_BACK, (back,)):
+            if found[0]["at_us"] < after[0] - CLOCKS_US:
+                floor = found[0]["id"]
+                break
+            back *= 8
+        values = {
+            "live": _LIVE,
+            "ended": _ENDED,
+            "floor": floor,
+            "after_us": after[0],
+            "after_key": after[1],
+            "limit": limit,
+        }
+        return [rows.summary(row) for row in await self._scan(sql.CHANGED, values)]
 
     async def count_instances(self, wanted: InstanceFilter, /) -> int:
         """How many fit."""

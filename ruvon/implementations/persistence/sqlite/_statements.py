@@ -295,6 +295,27 @@ def _led(template: str) -> dict[str, str]:
 
 FIND: Final = _driven(_FIND)
 
+# No index has the moment of a change, because each step would write it. What has not ended is found by its status; what has
+# ended lately by the newest entries of the log, where every end is, or by its creation.
+CHANGED: Final = f"""
+WITH changed (key) AS MATERIALIZED (
+    SELECT f.key FROM json_each(:live) AS wanted CROSS JOIN workflow_executions f INDEXED BY ix_executions_status
+    WHERE f.status = wanted.value AND f.updated_us >= :after_us
+    UNION
+    SELECT f.key FROM json_each(:ended) AS wanted CROSS JOIN workflow_executions f INDEXED BY ix_executions_status
+    WHERE f.status = wanted.value AND f.created_us >= :after_us
+    UNION
+    SELECT l.workflow_key FROM workflow_audit_log l WHERE l.id > :floor
+)
+SELECT {_SUMMARY}
+FROM changed CROSS JOIN workflow_executions e ON e.key = changed.key
+WHERE (e.updated_us, e.key) > (:after_us, :after_key)
+ORDER BY e.updated_us, e.key LIMIT :limit"""  # noqa: S608 - the parts are constants
+
+LOG_BACK: Final = """
+SELECT id, at_us FROM workflow_audit_log WHERE id <= (SELECT max(id) FROM workflow_audit_log) - ?
+ORDER BY id DESC LIMIT 1"""
+
 COUNT: Final = _driven(_COUNT)
 
 FIND_RARE: Final = _led(_FIND_RARE)

@@ -133,7 +133,7 @@ local function fits(key, wanted)
       return false
     end
   end
-  if not (wanted.statuses or wanted.version or wanted.step or wanted.updated_before) then
+  if not (wanted.statuses or wanted.version or wanted.step or wanted.updated_before or wanted.updated_from) then
     return true
   end
   local row = call('HMGET', base .. 'i:' .. key, 'status', 'version', 'now')
@@ -141,12 +141,13 @@ local function fits(key, wanted)
     return false
   elseif wanted.version and row[2] ~= wanted.version then
     return false
-  elseif not (wanted.step or wanted.updated_before) then
+  elseif not (wanted.step or wanted.updated_before or wanted.updated_from) then
     return true
   end
   local now = cjson.decode(string.sub(row[3], 1, string.find(row[3], '\n', 1, true) - 1))
   return (not wanted.step or now[2] == wanted.step)
     and (not wanted.updated_before or now[3] < wanted.updated_before)
+    and (not wanted.updated_from or now[3] >= wanted.updated_from)
 end
 
 -- Walk an index, newest first, up to `limit` that fit or `budget` looked at. Gives how many fit, their rows, and where
@@ -182,6 +183,25 @@ function questions.find(given)
     rank = rank + 200
   end
   return { count, rows, last[1], last[2] }
+end
+
+-- Ended instances by their last change, oldest first, behind (moment, key).
+function questions.ended(moment, key, limit)
+  local rows, offset = {}, 0
+  while #rows < tonumber(limit) do
+    local chunk = call('ZRANGEBYSCORE', base .. 'x:ended', moment, '+inf', 'WITHSCORES', 'LIMIT', offset, 200)
+    for place = 1, #chunk, 2 do
+      local is_new = tonumber(chunk[place + 1]) > tonumber(moment) or chunk[place] > key
+      if is_new and #rows < tonumber(limit) then
+        rows[#rows + 1] = { chunk[place], row_of(chunk[place]) }
+      end
+    end
+    if #chunk < 400 then
+      break
+    end
+    offset = offset + 200
+  end
+  return rows
 end
 
 function questions.due(now, limit)
