@@ -71,6 +71,18 @@ class MemoryPersistenceProvider(Queue, Planned, Listing, Resealing):
             }
         )
 
+    async def read_execution_logs(
+        self, workflow_id: UUID | str, *, level: str | None = None, limit: int = 100
+    ) -> list[dict[str, Any]]:
+        """The newest text log lines of a workflow, oldest of them first."""
+        wanted = level.upper() if level else None
+        found = [
+            dict(line)
+            for line in reversed(self.execution_logs)
+            if line["workflow_id"] == str(workflow_id) and wanted in {None, line["level"]}
+        ]
+        return found[:limit][::-1]
+
     async def record_metric(
         self,
         workflow_id: UUID | str,
