@@ -18,6 +18,8 @@ Problems are answered as `application/problem+json` (RFC 9457) with a `code` of 
 _TAGS = (
     Tag("workflows", "Start workflows, look at them, let them go on, end and repair them."),
     Tag("definitions", "What can be started: types, versions, pictures."),
+    Tag("keys", "API keys: make, look, rotate, revoke."),
+    Tag("changes", "Who has changed what beside workflows."),
     Tag("health", "Whether the server lives and can work, and its numbers."),
 )
 

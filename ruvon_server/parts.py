@@ -6,6 +6,7 @@ from typing import final
 from prometheus_client import CollectorRegistry
 
 from ruvon.builder import WorkflowBuilder
+from ruvon_server.auth import Keys, Roles
 from ruvon_server.drives import Drives
 from ruvon_server.settings import ServerSettings
 from ruvon_server.uploads import Uploads
@@ -22,5 +23,7 @@ class Parts:
     builder: WorkflowBuilder
     drives: Drives
     uploads: Uploads
+    keys: Keys
+    roles: Roles
     registry: CollectorRegistry
     """The numbers of this process."""

@@ -24,7 +24,10 @@ __all__ = ["serve"]
     default=None,
     help="Run steps here, or leave them to workers.",
 )
-@option("--auth", metavar="PROVIDER", help="Who says who asks; default: disabled.")
+@option(
+    "--auth", metavar="PROVIDER", help="Who says who asks: disabled, api-key, jwt or api-key,jwt; default: disabled."
+)
+@option("--admin-key-file", metavar="FILE", help="Holds a key that may do everything, to make the first keys with.")
 @option("--insecure-no-auth", is_flag=True, help="Listen where others reach it although nobody says who he is.")
 @option("--grace", type=Span(0), help="Seconds that requests and steps under way have at the end; default: 3.")
 @code_options
@@ -35,6 +38,7 @@ def serve(
     dev: bool,
     worker: bool | None,
     auth: str | None,
+    admin_key_file: str | None,
     insecure_no_auth: bool,
     grace: float | None,
     store: Store,
@@ -51,6 +55,7 @@ def serve(
         "port": port,
         "worker": worker,
         "auth": auth,
+        "admin_key_file": admin_key_file,
         "shutdown_grace_s": grace,
         "dev": dev or None,
         "insecure_no_auth": insecure_no_auth or None,

@@ -11,6 +11,7 @@ from ruvon.engine import InvalidInitialDataError, InvalidInputError
 from ruvon.ir import DefinitionError, Diagnostic
 from ruvon.ir.values import InvalidValueError
 from ruvon.providers import IdSource
+from ruvon_server.problems._errors import TooManyRequestsError
 from ruvon_server.problems._kinds import HTTP_KINDS, INTERNAL, ProblemKind, kind_of
 from ruvon_server.problems._models import Problem, ProblemItem
 
@@ -20,6 +21,7 @@ _LOGGER: Final = logging.getLogger("ruvon.server")
 MEDIA_TYPE: Final = "application/problem+json"
 _FIRST_SERVER_ERROR: Final = 500
 _INVALID: Final = 422
+_NOT_AUTHENTICATED: Final = 401
 _LONGEST: Final = 4_000
 """So much of a sentence is said."""
 
@@ -53,8 +55,11 @@ class ProblemHandler:
             errors=list(_items(exc)),
         )
         headers = dict(exc.headers or {}) if isinstance(exc, HTTPException) else {}
-        if kind.retry_after_s is not None:
-            headers["Retry-After"] = str(kind.retry_after_s)
+        retry_after_s = exc.retry_after_s if isinstance(exc, TooManyRequestsError) else kind.retry_after_s
+        if retry_after_s is not None:
+            headers["Retry-After"] = str(retry_after_s)
+        if kind.status == _NOT_AUTHENTICATED:
+            headers["WWW-Authenticate"] = 'Bearer realm="ruvon"'
         return Response(
             problem.model_dump(mode="json"), media_type=MEDIA_TYPE, status_code=kind.status, headers=headers
         )

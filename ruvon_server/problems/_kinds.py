@@ -70,6 +70,16 @@ _BY_ERROR: Final[dict[type[Exception], ProblemKind]] = {
     ours.NotAuthenticatedError: ProblemKind("not-authenticated", 401, "Nobody says who asks"),
     ours.NotAllowedError: ProblemKind("not-allowed", 403, "The permission is missing"),
     ours.OtherTenantError: ProblemKind("other-tenant", 403, "It would belong to somebody else"),
+    ours.CrossOriginError: ProblemKind("cross-origin", 403, "A page from elsewhere asks"),
+    ours.StoreWideError: ProblemKind("store-wide", 403, "It concerns all tenants"),
+    ours.BeyondOwnRightsError: ProblemKind("beyond-own-rights", 403, "The key would do more than you may"),
+    ours.UnknownRoleError: ProblemKind("unknown-role", 422, "No such role"),
+    ours.DeviceWithoutOwnerError: ProblemKind("device-without-owner", 422, "The device belongs to nobody"),
+    ours.KeyNotFoundError: ProblemKind("key-not-found", 404, "No such key"),
+    ours.KeyEndedError: ProblemKind("key-ended", 409, "The key has ended"),
+    ours.KeysBusyError: ProblemKind("keys-busy", 409, "Another server changes keys", 1),
+    ours.TooManyRequestsError: ProblemKind("too-many-requests", 429, "Too many requests", 1),
+    ours.IssuerUnreachableError: ProblemKind("issuer-unreachable", 503, "Nobody can be recognised now", 5),
     ours.IdempotencyKeyReusedError: ProblemKind("idempotency-key-reused", 422, "The key was used for something else"),
 }
 

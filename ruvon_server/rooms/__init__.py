@@ -10,10 +10,10 @@ from typing import Final, TypeAlias
 from litestar import Router
 
 from ruvon_server.parts import Parts
-from ruvon_server.rooms import definitions, documents, health, workflows
+from ruvon_server.rooms import changes, definitions, documents, health, keys, workflows
 
 __all__ = ["ALL", "Room"]
 
 Room: TypeAlias = Callable[[Parts], Sequence[Router]]
 
-ALL: Final[tuple[Room, ...]] = (health.room, workflows.room, definitions.room, documents.room)
+ALL: Final[tuple[Room, ...]] = (health.room, workflows.room, definitions.room, keys.room, changes.room, documents.room)

@@ -11,6 +11,8 @@ from tests.support.serving import Client, asked, new_app, new_builder
 
 PAGE = Path(__file__).parents[2] / "docs" / "server.md"
 BLOCK = re.compile(r"^```http\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+CHAPTER = re.compile(r"^## (?:Who may do what|Problems)$", re.MULTILINE)
+ADMIN = "admin-key-of-the-tests-0123456789"
 PROGRAM = re.compile(r"^```python\n# parcels\.py\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -25,9 +27,11 @@ class Exchange:
     status: int
 
 
-def exchanges() -> list[Exchange]:
-    """All of them."""
-    return [exchange(found[1]) for found in BLOCK.finditer(PAGE.read_text(encoding="utf-8"))]
+def exchanges(*, guarded: bool | None = None) -> list[Exchange]:
+    """All of them, or those of the chapter about authentication, or those of the others."""
+    before, chapter, after = CHAPTER.split(PAGE.read_text(encoding="utf-8"))
+    text = {None: before + chapter + after, True: chapter, False: before + after}[guarded]
+    return [exchange(found[1]) for found in BLOCK.finditer(text)]
 
 
 def exchange(text: str) -> Exchange:
@@ -39,13 +43,22 @@ def exchange(text: str) -> Exchange:
     return Exchange(method, path, headers, body.strip(), int(answer.split()[0]))
 
 
-async def sent(client: Client, item: Exchange, workflow_id: str) -> str:
-    """Send a request; the id of the workflow that later ones are about."""
-    path = item.path.replace("{workflow_id}", workflow_id)
-    answer = await client.request(item.method, path, headers=item.headers, content=item.body.encode() or None)
+MADE = {"/api/v1/workflows": ("workflow_id",), "/api/v1/keys": ("key_id", "key")}
+
+
+async def sent(client: Client, item: Exchange, known: dict[str, str]) -> None:
+    """Send a request; what it makes is what later ones are about."""
+    path, headers = filled(item.path, known), {name: filled(text, known) for name, text in item.headers.items()}
+    answer = await client.request(item.method, path, headers=headers, content=item.body.encode() or None)
     assert answer.status_code == item.status, f"{item.method} {path}: {answer.status_code} {answer.text}"
-    is_start = (item.method, item.path) == ("POST", "/api/v1/workflows")
-    return str(answer.json()["workflow_id"]) if is_start else workflow_id
+    if item.method == "POST" and item.path in MADE:
+        known |= {name: str(answer.json()[name]) for name in MADE[item.path]}
+
+
+def filled(text: str, known: dict[str, str]) -> str:
+    for name, value in known.items():
+        text = text.replace(f"{{{name}}}", value)
+    return text
 
 
 def test_every_request_of_the_page_is_answered_as_it_says(tmp_path: Path) -> None:
@@ -57,11 +70,22 @@ def test_every_request_of_the_page_is_answered_as_it_says(tmp_path: Path) -> Non
     builder.register(tmp_path / "parcels.py")
 
     async def talk(client: Client) -> None:
-        workflow_id = ""
-        for item in exchanges():
-            workflow_id = await sent(client, item, workflow_id)
+        known: dict[str, str] = {}
+        for item in exchanges(guarded=False):
+            await sent(client, item, known)
 
     asked(talk, new_app(builder))
+
+
+def test_every_request_about_authentication_is_answered_as_it_says() -> None:
+    """By a server that asks for keys."""
+
+    async def talk(client: Client) -> None:
+        known = {"admin": ADMIN}
+        for item in exchanges(guarded=True):
+            await sent(client, item, known)
+
+    asked(talk, new_app(auth="api-key", admin_key=ADMIN))
 
 
 @pytest.mark.parametrize(
