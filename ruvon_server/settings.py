@@ -115,7 +115,7 @@ class ServerSettings(BaseModel):
 
     @model_validator(mode="after")
     def _is_safe(self) -> Self:
-        if self.auth == "disabled" and not self.insecure_no_auth and not is_loopback(self.host):
+        if self.is_open and not self.insecure_no_auth and not is_loopback(self.host):
             raise ValueError(
                 f"the server would listen on {self.host} with nobody having to say who he is; choose an authentication "
                 "provider (RUVON_SERVER_AUTH), listen on 127.0.0.1, or say --insecure-no-auth "
@@ -124,10 +124,20 @@ class ServerSettings(BaseModel):
         return self
 
     @property
+    def providers(self) -> frozenset[str]:
+        """The names of the authentication providers."""
+        return frozenset(item.strip() for item in self.auth.split(","))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody has to say who he is."""
+        return "disabled" in self.providers
+
+    @property
     def requests_per_s(self) -> float | None:
         """So many requests a second somebody may send; None: any number."""
         if self.rate_limit_per_s is None:
-            return None if self.auth == "disabled" else _REQUESTS_PER_S
+            return None if self.is_open else _REQUESTS_PER_S
         return self.rate_limit_per_s or None
 
     @classmethod

@@ -53,7 +53,7 @@ def authenticator_of(settings: ServerSettings, keys: Keys, roles: Roles, clock: 
     Raises:
         ServerSettingsError: there is none of this name, or what it needs is missing.
     """
-    names = {item.strip() for item in settings.auth.split(",")}
+    names = settings.providers
     unknown = sorted(names - set(_PROVIDERS))
     if unknown or ("disabled" in names and len(names) > 1):
         raise ServerSettingsError(
@@ -61,7 +61,7 @@ def authenticator_of(settings: ServerSettings, keys: Keys, roles: Roles, clock: 
             "api-key,jwt for both"
         )
     if "disabled" in names:
-        return DisabledAuthenticator(settings.cors_origins)
+        return DisabledAuthenticator(settings.cors_origins, settings.allowed_hosts)
     if "jwt" not in names:
         return ApiKeyAuthenticator(keys, roles, _admin_key(settings))
     by_token = _by_token(settings, roles, clock)

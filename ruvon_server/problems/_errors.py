@@ -14,6 +14,7 @@ RuvonError
     ├── DefinedByFilesError          the type is not one that is uploaded
     ├── CrossOriginError             a page from elsewhere asks, and nobody says who asks
     ├── BeyondOwnRightsError         a key that may do more than whoever makes it
+    │   └── ForeignHostError         ... or it asks under a name of another machine
     ├── StoreWideError               it concerns all tenants, and whoever asks is one of them
     ├── UnknownRoleError             a role that there is not
     ├── DeviceWithoutOwnerError      a key of a device that belongs to nobody
@@ -37,6 +38,7 @@ __all__ = [
     "CrossOriginError",
     "DefinedByFilesError",
     "DeviceWithoutOwnerError",
+    "ForeignHostError",
     "IdempotencyKeyReusedError",
     "IssuerUnreachableError",
     "KeyEndedError",
@@ -143,6 +145,17 @@ class CrossOriginError(RequestRefusedError):
     def __init__(self, origin: str) -> None:
         super().__init__(
             f"a page of {origin[:200]} may not ask this server; where that is wanted, RUVON_SERVER_CORS_ORIGINS names it"
+        )
+
+
+class ForeignHostError(CrossOriginError):
+    """A request for another machine reaches this one, where nobody has to say who he is."""
+
+    def __init__(self, host: str) -> None:
+        RequestRefusedError.__init__(
+            self,
+            f"the request is for {host[:200]!r}, and this server answers for its own machine only, as nobody has to say "
+            "who he is; where that name is yours, RUVON_SERVER_ALLOWED_HOSTS has it",
         )
 
 

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from litestar.testing import AsyncTestClient
 
-from ruvon_server.auth import Addresses, Buckets, Principal
+from ruvon_server.auth import Addresses, Buckets, DisabledAuthenticator, Principal
 from ruvon_server.auth._limits import Buckets as _Buckets
-from ruvon_server.problems import NotAuthenticatedError, TooManyRequestsError
+from ruvon_server.problems import CrossOriginError, NotAuthenticatedError, TooManyRequestsError
+from ruvon_server.settings import ServerSettings, ServerSettingsError
 from tests.support.engine_world import JumpingClock
 from tests.support.serving import Client, asked, new_app, new_builder
 
@@ -92,8 +93,6 @@ def test_public_pages_are_limited_and_health_is_not() -> None:
 
 def test_there_is_a_limit_by_default_where_there_is_authentication() -> None:
     """100 requests a second go on and on; without authentication, on a machine of one's own, any number."""
-    from ruvon_server.settings import ServerSettings
-
     assert ServerSettings(auth="api-key").requests_per_s == 100
     assert ServerSettings().requests_per_s is None
     assert ServerSettings(auth="api-key", rate_limit_per_s=0).requests_per_s is None
@@ -195,3 +194,45 @@ def test_a_bucket_is_full_at_first() -> None:
 
     with pytest.raises(TooManyRequestsError):
         buckets.take("a")
+
+
+@pytest.mark.parametrize(
+    ("server", "host", "is_answered"),
+    [
+        ("127.0.0.1", "127.0.0.1:8000", True),
+        ("127.0.0.1", "localhost:8000", True),
+        ("::1", "[::1]:8000", True),
+        ("127.0.0.1", "ours.example", True),
+        ("127.0.0.1", "evil.example:8000", False),
+        ("127.0.0.1", "127.0.0.1.evil.example", False),
+        ("127.0.0.1", "", False),
+        ("192.0.2.7", "anything", True),
+    ],
+)
+def test_a_name_that_somebody_has_made_point_here_is_refused(server: str, host: str, is_answered: bool) -> None:
+    """Else any page reaches a server without authentication under a name of its own."""
+
+    class Asked:
+        """As much of a connection as is read."""
+
+        def __init__(self) -> None:
+            self.scope = {"server": (server, 8000)}
+            self.headers = {"host": host}
+
+    async def talk() -> bool:
+        try:
+            await DisabledAuthenticator(hosts=("ours.example",)).authenticate(Asked())  # type: ignore[arg-type]
+        except CrossOriginError:
+            return False
+        return True
+
+    assert asyncio.run(talk()) is is_answered
+
+
+@pytest.mark.parametrize("auth", ["disabled", " disabled", "disabled,api-key"])
+def test_no_way_of_writing_it_opens_an_address(auth: str) -> None:
+    """Whatever stands around `disabled`."""
+    with pytest.raises(ServerSettingsError, match="insecure"):
+        ServerSettings.from_environment({}, host="192.0.2.7", auth=auth)
+
+    assert ServerSettings.from_environment({}, host="192.0.2.7", auth="api-key").host == "192.0.2.7"
