@@ -33,6 +33,7 @@ _STALE_US: Final = 86_400_000_000
 """So long keys are used that cannot be read again."""
 _TIMEOUT_S: Final = 5.0
 _LARGEST: Final = 262_144
+_OK: Final = 200
 
 
 @final
@@ -117,7 +118,7 @@ async def read_place(place: str) -> bytes:
         httpx.AsyncClient(timeout=_TIMEOUT_S, follow_redirects=False) as client,
         client.stream("GET", place, headers={"Accept": "application/json"}) as answer,
     ):
-        if answer.status_code != httpx.codes.OK:
+        if answer.status_code != _OK:
             raise ValueError(f"it answers {answer.status_code}")
         async for part in answer.aiter_bytes():
             found += part

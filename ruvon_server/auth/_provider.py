@@ -61,7 +61,7 @@ class DisabledAuthenticator:
         return self._ADMIN
 
     def _require_host(self, connection: Connection) -> None:
-        server: object = connection.scope.get("server")
+        server: object = dict(connection.scope).get("server")
         host = connection.headers.get("host", "")
         is_here = isinstance(server, tuple | list) and is_loopback(str(cast("Sequence[object]", server)[0]))
         name = _name(host)

@@ -337,3 +337,34 @@ def test_keys_and_tokens_work_beside_each_other(tmp_path: Path) -> None:
     assert taken(tmp_path, admin, **both)
     assert not taken(tmp_path, ONE.token(exp=NOW_S - 60), **both)
     assert not taken(tmp_path, "other", **both)
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_taken"),
+    [
+        (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + ONE.key_set(), True),
+        (b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nConnection: close\r\n\r\n" + ONE.key_set(), False),
+        (b"HTTP/1.1 500 Oh\r\nConnection: close\r\n\r\n", False),
+        (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b" " * 300_000 + ONE.key_set(), False),
+        (b"nonsense", False),
+    ],
+    ids=["keys", "redirection", "error", "too large", "nonsense"],
+)
+def test_keys_are_read_from_a_server(answer: bytes, is_taken: bool) -> None:
+    """Of bounded size, and from that place only."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    async def talk() -> bool:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            try:
+                await KeySet(f"http://127.0.0.1:{port}/keys", At()).find("one", "ES256")
+            except IssuerUnreachableError:
+                return False
+            return True
+
+    assert asyncio.run(talk()) is is_taken
