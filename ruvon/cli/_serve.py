@@ -122,6 +122,8 @@ def _set_up_logging(settings: "ServerSettings") -> None:
 
     level = logging.INFO if settings.dev else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    if not settings.is_open:
+        logging.getLogger("ruvon.server.changes").setLevel(logging.INFO)  # who has changed what is always said
 
 
 def _tell(url: str) -> None:

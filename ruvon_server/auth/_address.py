@@ -31,7 +31,7 @@ class Addresses:
         """The address of whoever asks; of several forwarded ones the last that no trusted proxy has."""
         client = connection.client
         peer = client.host if client is not None else ""
-        if not self._trusts(peer):
+        if not self._trusted or not self._trusts(peer):
             return peer
         forwarded = ",".join(connection.headers.getall("x-forwarded-for", []))
         for item in reversed([part.strip() for part in forwarded.split(",")]):

@@ -31,6 +31,11 @@ class Buckets:
         self._most = most
         self._left: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
+    @property
+    def are_limited(self) -> bool:
+        """Whether there is a limit at all."""
+        return self._per_s is not None
+
     def take(self, name: str) -> None:
         """Take one token.
 

@@ -49,7 +49,7 @@ class AuthMiddleware(ASGIMiddleware):
         connection = Connection(scope)
         address = self._addresses.of(connection)
         scope["state"][ADDRESS] = address
-        place = f"address/{network_of(address)}"
+        place = f"address/{network_of(address)}" if self._buckets.are_limited else ""
         if scope["route_handler"].opt.get(PERMISSION) != PUBLIC:
             self._buckets.require(place)
             try:
