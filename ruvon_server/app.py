@@ -27,6 +27,7 @@ from ruvon_server.auth import (
 )
 from ruvon_server.building import new_builder
 from ruvon_server.changes import ChangesMiddleware
+from ruvon_server.custom import custom_router, named_routes, plugin_routes, telling_clashes
 from ruvon_server.documents import openapi_config
 from ruvon_server.drives import Drives
 from ruvon_server.embedded import working
@@ -41,6 +42,7 @@ from ruvon_server.uploads import Uploads
 __all__ = ["create_app", "new_registry"]
 
 
+@telling_clashes
 def create_app(
     settings: ServerSettings | None = None,
     *,
@@ -57,7 +59,7 @@ def create_app(
         registry: the numbers that `/metrics` shows; of this process and its workflows where none is given.
 
     Raises:
-        ServerSettingsError: the settings cannot be used.
+        ServerSettingsError: the settings cannot be used, or a custom route is taken.
     """
     settings = settings or ServerSettings.from_environment()
     registry = registry or new_registry()
@@ -66,8 +68,10 @@ def create_app(
     keys = Keys(builder.persistence, builder.clock, builder.ids)
     authenticator = authenticator or authenticator_of(settings, keys, roles, builder.clock)
     parts = Parts(settings, builder, Drives(builder.engine()), Uploads(builder), keys, roles, registry)
+    routes = [*named_routes(settings.custom_routers), *plugin_routes()]
+    own = [router for room in ALL for router in room(parts)]
     return Litestar(
-        route_handlers=[router for room in ALL for router in room(parts)],
+        route_handlers=[*own, custom_router(routes, builder)] if routes else own,
         lifespan=[_lifespan(parts)],
         dependencies={"principal": Provide(_principal, sync_to_thread=False)},
         middleware=[_auth(settings, authenticator, builder), ChangesMiddleware(builder.persistence)],

@@ -77,7 +77,7 @@ def writes(
     path: str,
     *,
     name: str,
-    permission: Permission,
+    permission: Permission | str,
     problems: tuple[str, ...] = (),
     answers: Mapping[int, ResponseSpec] | None = None,
     status_code: int = 200,

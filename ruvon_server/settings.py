@@ -13,15 +13,20 @@ __all__ = ["PREFIX", "ServerSettings", "ServerSettingsError", "is_loopback"]
 
 PREFIX: Final = "RUVON_SERVER_"
 _REQUESTS_PER_S: Final = 100.0
-_SECRET: Final = frozenset({"admin_key"})
+_SECRET: Final = frozenset({"admin_key", "approval_key"})
 """Settings whose values are never said."""
 _ALSO: Final = {
     "db": "RUVON_DB_URL",
     "workflows": "RUVON_WORKFLOWS",
     "import_roots": "RUVON_IMPORT_ROOTS",
     "execution": "RUVON_EXECUTION",
+    "custom_routers": "RUVON_CUSTOM_ROUTERS",
 }
 """Settings that every command of Ruvon has, under the name that they have there."""
+
+
+_OF_CLIENTS: Final = frozenset({f"{PREFIX}URL"})
+"""Variables that say to others where a server is."""
 
 
 class ServerSettingsError(RuvonError, ValueError):
@@ -106,6 +111,12 @@ class ServerSettings(BaseModel):
     """Values of the header `Host` that are answered; all where none is named."""
     cors_origins: Names = ()
     """Origins whose pages may read answers; none where none is named."""
+    approval_key: SecretStr | None = Field(None, min_length=32)
+    """Signs approval links; at least 32 characters that nobody can guess. Without it there are none."""
+    public_url: str = Field("", pattern=r"^(https?://\S+)?$")
+    """Where the server is reached from outside, for approval links, such as `https://flows.example.org`."""
+    custom_routers: Names = ()
+    """Dotted paths of Litestar routers, controllers and handlers to serve besides. `RUVON_CUSTOM_ROUTERS` too."""
     docs: bool = True
     """Serve the pages under `/docs` and the document `/openapi.json`."""
     shutdown_grace_s: float = Field(3.0, ge=0, le=3_600)
@@ -153,7 +164,7 @@ class ServerSettings(BaseModel):
         """
         variables = os.environ if environ is None else environ
         known = {f"{PREFIX}{name.upper()}": name for name in cls.model_fields}
-        unknown = sorted(name for name in variables if name.startswith(PREFIX) and name not in known)
+        unknown = sorted(name for name in variables if name.startswith(PREFIX) and name not in {*known, *_OF_CLIENTS})
         if unknown:
             raise ServerSettingsError(f"{unknown[0]} is no setting of the server; they are {', '.join(sorted(known))}")
         values: dict[str, Any] = {name: variables[also] for name, also in _ALSO.items() if variables.get(also)}

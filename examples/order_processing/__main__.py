@@ -5,6 +5,8 @@ from pathlib import Path
 
 from examples.narrator import compare, heading, open_builder, tell, tell_where
 from examples.order_processing.models import Transfer, Verdict
+from examples.over_http import served
+from ruvon_server.client import AsyncClient
 
 HERE = Path(__file__).parent
 DATABASE = Path("var/order_processing.db")
@@ -13,7 +15,7 @@ LARGE = [{"sku": "espresso-machine", "quantity": 3, "price": "4200"}, {"sku": "g
 
 
 async def main(database: Path = DATABASE) -> None:
-    """Compile both forms, then run five orders."""
+    """Compile both forms, then run five orders, and a sixth over HTTP."""
     compare(HERE / "workflow.py", HERE / "order_processing.yaml")
     builder = await open_builder(HERE, database)
 
@@ -64,8 +66,28 @@ async def main(database: Path = DATABASE) -> None:
     await order.run()
     tell(order)
 
-    await tell_where(builder, database, order, "examples/order_processing/order_processing.yaml", 5)
     await builder.close()
+    await order_over_http(database)
+
+    builder = await open_builder(HERE, database)
+    await tell_where(builder, database, order, "examples/order_processing/order_processing.yaml", 6)
+    await builder.close()
+
+
+async def order_over_http(database: Path) -> None:
+    """Start a server over the same database, and order over HTTP with the client."""
+    heading("7. Over HTTP: `ruvon serve` answers, and its client starts a large order and approves it")
+    async with served(HERE, database) as url, AsyncClient(url) as ruvon:
+        health = await ruvon.get_health()
+        print(f"   the server is {health.status} and answers on {url}")
+        data = {"order_id": "A-6", "customer": "Linus", "items": LARGE}
+        made = await ruvon.start_workflow(workflow_type="OrderProcessing", data=data)
+        print(f"   POST /api/v1/workflows -> {made.workflow_id}")
+        order = await ruvon.wait(made.workflow_id)
+        print(f"   {order.status.value}: {order.waiting_for[0].name} at the step `{order.waiting_for[0].step}`")
+        await ruvon.resume_workflow(order.workflow_id, answer={"approved": True}, step=order.waiting_for[0].step)
+        order = await ruvon.wait(order.workflow_id, until_ended=True)
+        print(f"   {order.status.value}: {order.result}")
 
 
 if __name__ == "__main__":

@@ -71,6 +71,13 @@ class _Root(click.RichGroup):
             from ruvon.cli._mistakes import in_commands  # noqa: PLC0415
 
             fail(in_commands(exc), _exit_code_of(exc))
+        except click.NoSuchOption as exc:
+            if exc.option_name != "--server" or exc.ctx is None:
+                raise
+            fail(
+                f"`{exc.ctx.command_path}` cannot ask a server; it works with a database (--db) or with files",
+                Exit.USAGE,
+            )
         except UnknownTypeError as exc:
             fail(str(exc), Exit.NOT_FOUND)
         except BrokenPipeError:

@@ -1,24 +1,19 @@
 """`ruvon metrics`: numbers that were recorded, and what the logs of runs say of their steps."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 from uuid import UUID
 
 import rich_click as click
 
-from ruvon.cli._observe import dated
+from ruvon._told import dated
 from ruvon.cli._options import option
 from ruvon.cli._output import Exit, fail, print_json, print_table
 from ruvon.cli._session import Session, Store, await_it, opened, store_options
 
-if TYPE_CHECKING:
-    from ruvon.ir import Definition
-    from ruvon.providers import InstanceRecord
-
 __all__ = ["metrics"]
 
 _ALL: Final = 2**31
-_PAGE: Final = 200
 _NUMBERS: Final = ("at", "workflow_id", "step_name", "name", "value")
 _SUMS: Final = ("name", "step_name", "count", "min", "mean", "max")
 _RUNS: Final = ("workflow_type", "status", "workflows", "mean_s", "longest_s")
@@ -109,33 +104,9 @@ def _named(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 async def _steps(session: Session, workflow_id: str | None, runs: int) -> list[dict[str, Any]]:
     """Counts and times of the newest runs' steps."""
-    from ruvon.engine._step_counts import StepCounts  # noqa: PLC0415 - the engine loads when it is used
-
-    counts, definitions = StepCounts(), dict[bytes, "Definition"]()
-    async for record in _records(session, workflow_id, runs):
-        definition = definitions.get(record.digest)
-        if definition is None:
-            definition = definitions[record.digest] = await session.definition_of(record)
-        counts.add(record, definition, await session.provider.read_log(record.workflow_id))
-    return counts.rows()
-
-
-async def _records(session: Session, workflow_id: str | None, runs: int) -> AsyncGenerator["InstanceRecord", None]:
-    """The one run, or so many newest ones; one that was deleted meanwhile is left out."""
-    from ruvon.providers import InstanceFilter, WorkflowNotFoundError  # noqa: PLC0415
+    from ruvon._step_numbers import step_numbers  # noqa: PLC0415 - the engine loads when it is used
+    from ruvon.providers import InstanceFilter  # noqa: PLC0415 - as above
 
     provider = session.provider
-    if workflow_id is not None:
-        yield await provider.load_instance(UUID(workflow_id))
-        return
-    after: tuple[int, int] | None = None
-    while runs > 0:
-        page = await provider.find_instances(InstanceFilter(), limit=min(runs, _PAGE), after=after)
-        for row in page:
-            try:
-                yield await provider.load_instance(UUID(row.workflow_id))
-            except WorkflowNotFoundError:
-                continue
-        if not page:
-            return
-        after, runs = (page[-1].created_us, page[-1].key), runs - len(page)
+    chosen = InstanceFilter() if workflow_id is None else await provider.load_instance(UUID(workflow_id))
+    return (await step_numbers(provider, chosen, session.definition_of, runs=runs))[0]

@@ -7,75 +7,27 @@ from uuid import UUID
 
 import rich_click as click
 
+from ruvon._told import LEVELS, told_history, told_lines
 from ruvon.cli._options import argument, one_of, option
-from ruvon.cli._output import Exit, fail, moment, print_json, secho, to_json
+from ruvon.cli._output import Exit, fail, print_json, secho, to_json
 from ruvon.cli._report import flat, record_data
 from ruvon.cli._session import Session, Store, await_it, code_options, opened
 from ruvon.cli._waits import WAITS
 
 if TYPE_CHECKING:
-    from ruvon.providers import InstanceRecord, LogEntry
+    from ruvon.providers import InstanceRecord
 
-__all__ = ["dated", "everything", "logs", "print_created", "print_history", "print_waiting"]
+__all__ = ["everything", "logs", "print_created", "print_history", "print_waiting"]
 
-LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
-_LEVEL_OF: Final[Mapping[str, str]] = {
-    "advance": "DEBUG",
-    "injected": "DEBUG",
-    "save": "DEBUG",
-    "retry": "WARNING",
-    "compensate": "WARNING",
-    "cancel": "WARNING",
-    "late": "WARNING",
-    "cancelled": "WARNING",
-    "repair": "WARNING",
-    "error": "ERROR",
-}
 _COLOURS: Final = {"ERROR": "red", "WARNING": "yellow"}
-_HIDDEN: Final = "@#"
-"""What the names of the engine's own entries begin with."""
 _FOLLOW_S: Final = 0.3
 _ALL: Final = 2**31
 
 
 async def history(session: Session, record: "InstanceRecord", *, after: int = 0) -> list[dict[str, Any]]:
     """The log of an instance, oldest first, values masked; without them where the author's code cannot be loaded."""
-    from ruvon.engine._history import history_entry  # noqa: PLC0415
-    from ruvon.ir import RuvonError, label, walk_nodes  # noqa: PLC0415
-
-    entries = await session.provider.read_log(record.workflow_id, after=after)
-    try:
-        program = await session.builder.engine().program_of(record)
-    except RuvonError:
-        found = [_bare(entry) for entry in entries]
-    else:
-        found = [history_entry(program, entry) for entry in entries]
     definition = await session.definition_of(record)
-    types = {node.id: label(node) for node in walk_nodes(definition.graph)}
-    return [_line(entry | ({"type": types[entry["step"]]} if entry["step"] in types else {})) for entry in found]
-
-
-def _bare(entry: "LogEntry") -> dict[str, Any]:
-    names = ("seq", "kind", "activation", "attempt", "at_us")
-    return {**{name: getattr(entry, name) for name in names}, "step": entry.node or None, "note": entry.note}
-
-
-def _line(entry: dict[str, Any]) -> dict[str, Any]:
-    from ruvon.ir.values import mask  # noqa: PLC0415
-
-    failed = entry["kind"] == "end" and str(entry.get("note", "")).startswith("FAILED")
-    level = "ERROR" if failed else _LEVEL_OF.get(entry["kind"], "INFO")
-    found = {**dated(entry), "level": level}
-    if "changed" in found:
-        found["changed"] = [name for name in found["changed"] if name[0] not in _HIDDEN]
-    if "result" in found:
-        found["result"] = mask(found["result"])
-    return found
-
-
-def dated(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row with its moment as text in place of microseconds."""
-    return {**{name: value for name, value in row.items() if name != "at_us"}, "at": moment(row["at_us"])}
+    return await told_history(session.builder.engine(), definition, record, after=after)
 
 
 _WORDS: Final[Mapping[str, str]] = {
@@ -154,24 +106,8 @@ def print_waiting(data: Mapping[str, Any]) -> None:
 
 async def everything(session: Session, record: "InstanceRecord") -> list[dict[str, Any]]:
     """The history, and the lines that were written beside it, oldest first."""
-    entries = [*await history(session, record), *await _text_lines(session, record.workflow_id)]
+    entries = [*await history(session, record), *await told_lines(session.provider, record.workflow_id, limit=_ALL)]
     return sorted(entries, key=lambda entry: str(entry["at"]))
-
-
-async def _text_lines(session: Session, workflow_id: UUID) -> list[dict[str, Any]]:
-    """The lines that were written with `log_execution`."""
-    rows = await session.provider.read_execution_logs(workflow_id, limit=_ALL)
-    return [
-        {
-            "kind": "text",
-            "step": row["step_name"] or None,
-            "level": row["level"],
-            "message": row["message"],
-            "metadata": row["metadata"],
-            "at": moment(row["at_us"]),
-        }
-        for row in rows
-    ]
 
 
 @click.command()

@@ -1,7 +1,7 @@
 """The commands that repair one run: retry, rewind, fork, jump, signal, retry-compensation."""
 
 import shlex
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import rich_click as click
@@ -11,6 +11,7 @@ from ruvon.cli._input import data_options, read_data
 from ruvon.cli._narrator import Narrator
 from ruvon.cli._options import argument, option
 from ruvon.cli._output import Exit, fail, print_json, secho, shortened
+from ruvon.cli._remotely import remotely
 from ruvon.cli._report import flat
 from ruvon.cli._runs import drive, ended_badly, how_to_go_on
 from ruvon.cli._session import Session, Store, await_it, code_options, opened
@@ -24,11 +25,14 @@ __all__ = [
     "confirmed",
     "fork",
     "jump",
+    "place_of",
     "plan_lines",
+    "plan_text",
     "retry",
     "retry_compensation",
     "rewind",
     "signal",
+    "state_fields",
 ]
 
 _JSON = option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -46,14 +50,15 @@ def confirmed(question: str, *, yes: bool, as_json: bool) -> None:
         fail("nothing was changed")
 
 
-def _state(data: str | None, data_file: str | None) -> Mapping[str, object] | None:
+def state_fields(data: str | None, data_file: str | None) -> dict[str, Any] | None:
+    """The fields of the state that an option gives."""
     state = read_data(data, data_file, "--state")
     if state is not None and not isinstance(state, dict):
         fail("--state takes the fields to change, as a JSON object", Exit.USAGE)
-    return cast("Mapping[str, object] | None", state)
+    return cast("dict[str, Any] | None", state)
 
 
-def _place(text: str) -> str | int:
+def place_of(text: str) -> str | int:
     """A step or an activation, or the number of a log entry."""
     return int(text) if text.isdecimal() else text
 
@@ -63,12 +68,17 @@ def plan_lines(plan: "RepairPlan") -> list[str]:
     from ruvon.ir.values import mask  # noqa: PLC0415
 
     state = cast("Mapping[str, object]", mask(dict(plan.state)))
-    undone = ", ".join(plan.undone) or "nothing"
-    kept = [f"  not undone, and done again: {', '.join(plan.kept)}"] if plan.kept else []
+    return plan_text(plan.step, plan.activation, plan.undone, plan.kept, state)
+
+
+def plan_text(
+    step: str, activation: str, undone: Sequence[str], kept: Sequence[str], state: Mapping[str, object]
+) -> list[str]:
+    """What a rewind would do, in lines."""
     return [
-        f"stands at {plan.step} ({plan.activation})",
-        f"  undone, in this order: {undone}",
-        *kept,
+        f"stands at {step} ({activation})",
+        f"  undone, in this order: {', '.join(undone) or 'nothing'}",
+        *([f"  not undone, and done again: {', '.join(kept)}"] if kept else []),
         *(f"  {name}: {flat(value)}" for name, value in state.items()),
     ]
 
@@ -107,6 +117,7 @@ def _driven(
 @audit_options
 @_JSON
 @code_options
+@remotely("retry")
 def retry(
     workflow_id: str, *, from_step: str | None, auto: bool, actor: str, reason: str, as_json: bool, store: Store
 ) -> None:
@@ -134,6 +145,7 @@ def retry(
 @audit_options
 @_JSON
 @code_options
+@remotely("rewind")
 def rewind(
     workflow_id: str,
     to: str,
@@ -156,7 +168,7 @@ def rewind(
 
     Example: ruvon rewind 3f2a9c41 Process_Payment --state '{"amount": 12}' --reason "wrong amount"
     """
-    state = _state(data, data_file)
+    state = state_fields(data, data_file)
     plan = await_it(_planned(store, workflow_id, to, state))
     if dry_run and as_json:
         print_json({**plan_data(plan), "undone": [] if no_compensate else list(plan.undone), "dry_run": True})
@@ -168,7 +180,7 @@ def rewind(
     confirmed("rewind it?", yes=yes, as_json=as_json)
 
     async def act(_: Session, workflow: "Workflow") -> None:
-        await workflow.rewind(_place(to), state=state, compensate=not no_compensate, actor=actor, reason=reason)
+        await workflow.rewind(place_of(to), state=state, compensate=not no_compensate, actor=actor, reason=reason)
         if auto and not workflow.status.is_terminal:
             await workflow.run()
 
@@ -178,7 +190,7 @@ def rewind(
 async def _planned(store: Store, workflow_id: str, to: str, state: Mapping[str, object] | None) -> "RepairPlan":
     async with opened(store) as session:
         workflow = await session.builder.load_workflow(await session.find_id(workflow_id))
-        return await workflow.plan_rewind(_place(to), state=state)
+        return await workflow.plan_rewind(place_of(to), state=state)
 
 
 def _print_plan(plan: "RepairPlan", *, compensate: bool) -> None:
@@ -198,6 +210,7 @@ def _print_plan(plan: "RepairPlan", *, compensate: bool) -> None:
 @audit_options
 @_JSON
 @code_options
+@remotely("fork")
 def fork(
     workflow_id: str,
     to: str,
@@ -214,13 +227,13 @@ def fork(
 
     Example: ruvon fork 3f2a9c41 Process_Payment --state '{"amount": 12}' --auto
     """
-    state = _state(data, data_file)
+    state = state_fields(data, data_file)
     narrator = Narrator(quiet=as_json)
 
     async def work() -> Mapping[str, Any]:
         async with opened(store, observers=[narrator]) as session:
             old = await session.builder.load_workflow(await session.find_id(workflow_id))
-            new = await old.fork(_place(to), state=state, actor=actor, reason=reason)
+            new = await old.fork(place_of(to), state=state, actor=actor, reason=reason)
             await note(session, old.id, f"forked at {to} as {new.id}", actor, reason)
             await note(session, new.id, f"forked from {old.id} at {to}", actor, reason)
             return await drive(session, new, narrator, new.run if auto else new.refresh, as_json=as_json)
@@ -235,6 +248,7 @@ def fork(
 @audit_options
 @_JSON
 @code_options
+@remotely("jump")
 def jump(workflow_id: str, step: str, *, auto: bool, actor: str, reason: str, as_json: bool, store: Store) -> None:
     """Let the live run ID stand at STEP of its outermost list; nothing is undone, and `finally` of what it leaves runs.
 
@@ -259,6 +273,7 @@ def jump(workflow_id: str, step: str, *, auto: bool, actor: str, reason: str, as
 @audit_options
 @_JSON
 @code_options
+@remotely("signal")
 def signal(
     workflow_id: str,
     message: str,

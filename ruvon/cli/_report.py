@@ -98,6 +98,8 @@ def _next_commands(data: Mapping[str, Any], again: str) -> list[str]:
     if children:
         return [f"child: ruvon show {children[0]['key']}{again}"]
     queues = sorted({str(wait["name"]) for wait in waits if wait["kind"] == "task" and wait.get("name")})
+    if queues and data.get("by_server"):
+        return ["a worker of the server goes on with it"]
     if queues and status == "PENDING_ASYNC":
         names = " ".join(f"--queue {shlex.quote(name)}" for name in queues)
         return [f"a worker goes on: ruvon worker {names}{again}"]

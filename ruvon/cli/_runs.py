@@ -1,6 +1,6 @@
 """The commands that make runs, drive them and end them: run, start, resume, cancel."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from ruvon.cli._input import data_options, read_data
 from ruvon.cli._narrator import Narrator
 from ruvon.cli._options import Whose, argument, option, owner_options
 from ruvon.cli._output import Exit, fail, print_json, secho
+from ruvon.cli._remotely import remotely
 from ruvon.cli._report import record_data, tell, workflow_data
 from ruvon.cli._resume import resume_everything
 from ruvon.cli._session import Session, Store, again, await_it, code_options, opened
@@ -38,6 +39,7 @@ _AUTO = option("--auto", is_flag=True, help="Go on through every step, retry and
 @_JSON
 @_WORKFLOW
 @code_options
+@remotely("run")
 def run_(
     target: str,
     *,
@@ -77,6 +79,7 @@ def run_(
 @_JSON
 @_WORKFLOW
 @code_options
+@remotely("start")
 def start(
     target: str,
     *,
@@ -224,6 +227,7 @@ def how_to_go_on(narrator: Narrator, store: Store) -> str:
 @audit_options
 @_JSON
 @code_options
+@remotely("resume")
 def resume(
     workflow_id: str | None,
     *,
@@ -260,7 +264,13 @@ def resume(
             async def go() -> None:
                 if given is not None:
                     await _refuse_unknown_answer(session, workflow, given, step)
-                    await give(workflow, given, asked(workflow, step), actor=actor, reason=reason)
+                    await give(
+                        workflow,
+                        given,
+                        asked(answerable(workflow.waiting_for), workflow.id, step),
+                        actor=actor,
+                        reason=reason,
+                    )
                 elif not auto:
                     await workflow.next_step()
                 if auto and not workflow.status.is_terminal:
@@ -279,9 +289,17 @@ async def _refuse_unknown_answer(session: Session, workflow: "Workflow", given: 
             refuse_unknown(definition, form_type(definition, wait), given, "the input")
 
 
-def asked(workflow: "Workflow", step: str | None) -> "Mapping[str, Any] | None":
-    """The wait that an answer is for; None where nobody waits, and the input is for the step that runs next."""
-    known = answerable(workflow.waiting_for)
+def asked(
+    known: Sequence[Mapping[str, Any]], workflow_id: str, step: str | None, options: str | None = None
+) -> Mapping[str, Any] | None:
+    """The wait that an answer is for; None where nobody waits, and the input is for the step that runs next.
+
+    Args:
+        known: the waits of the run that take an answer.
+        workflow_id: the run.
+        step: the step that waits, where one was named.
+        options: the options that find the run, for messages; those of the command under way where none are given.
+    """
     waits = [wait for wait in known if step is None or wait["step"] == step]
     if len(waits) > 1 and step is None:
         names = ", ".join(f"`{wait['step']}`" for wait in waits)
@@ -290,7 +308,9 @@ def asked(workflow: "Workflow", step: str | None) -> "Mapping[str, Any] | None":
         if known:
             names = ", ".join(f"`{wait['step']}`" for wait in known)
             fail(f"no step `{step}` waits for anything; those that do: {names}")
-        fail(f"no step `{step}` waits for anything; see `ruvon show {workflow.id}{again()}`")
+        fail(
+            f"no step `{step}` waits for anything; see `ruvon show {workflow_id}{again() if options is None else options}`"
+        )
     signals = [wait for wait in waits if wait["kind"] == "signal"]
     return next(iter(signals or waits), None)
 
@@ -313,6 +333,7 @@ async def give(
 @option("--force", is_flag=True, help="End it without running its compensations.")
 @_JSON
 @code_options
+@remotely("cancel")
 def cancel(workflow_id: str, *, reason: str, force: bool, as_json: bool, store: Store) -> None:
     """End the run ID: its children first, then what it has done is undone where saga mode is on.
 

@@ -24,6 +24,7 @@ from ruvon.cli._provider import (
     new_provider,
     without_password,
 )
+from ruvon.cli._remotely import refuse_a_server
 from ruvon.cli._settings import setting
 from ruvon.cli._targets import Needs, import_roots
 
@@ -262,6 +263,8 @@ async def opened(
         execution: who runs step bodies, whatever option and setting say.
         serves: the process goes on for long, so it has more patience with a server that is away.
     """
+    if not serves:
+        refuse_a_server(store.db)
     _remember(store)
     told = [*observers, *(configured_observers() if drives or serves or observers else ())]
     patience: dict[str, float] = {"patience_s": SERVING_PATIENCE_S} if serves else {}

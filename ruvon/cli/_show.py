@@ -7,13 +7,14 @@ import rich_click as click
 
 from ruvon.cli._options import argument, one_of, option
 from ruvon.cli._output import moment, print_json, print_table, secho
+from ruvon.cli._remotely import remotely
 from ruvon.cli._report import flat, print_instance, record_data, traceback_text
 from ruvon.cli._session import Session, Store, await_it, code_options, opened, store_options
 
 if TYPE_CHECKING:
     from ruvon.providers import InstanceRecord
 
-__all__ = ["STATUSES", "list_", "show"]
+__all__ = ["STATUSES", "list_", "print_run", "show"]
 
 STATUSES: Final = (
     "ACTIVE",
@@ -42,6 +43,7 @@ STATUSES: Final = (
 @option("--verbose", "-v", is_flag=True, help="Version, owner and parent too.")
 @option("--json", "as_json", is_flag=True, help="Print JSON.")
 @store_options
+@remotely("list_")
 def list_(
     *,
     status: str | None,
@@ -88,6 +90,7 @@ def _summary(row: dict[str, Any]) -> dict[str, Any]:
 @option("--verbose", "-v", is_flag=True, help="All of that, and its digest, owner and children.")
 @option("--json", "as_json", is_flag=True, help="Print JSON.")
 @code_options
+@remotely("show")
 def show(
     workflow_id: str, *, state: bool, logs: bool, metrics: bool, verbose: bool, as_json: bool, store: Store
 ) -> None:
@@ -111,7 +114,7 @@ def show(
 
                 data["history"] = await everything(session, record)
             if metrics or verbose:
-                from ruvon.cli._observe import dated  # noqa: PLC0415
+                from ruvon._told import dated  # noqa: PLC0415
 
                 data["metrics"] = [dated(row) for row in await session.provider.read_metrics(found)]
             return data, session.again
@@ -120,7 +123,7 @@ def show(
     if as_json:
         print_json(data)
     else:
-        _print(data, again)
+        print_run(data, again)
 
 
 async def _values(session: Session, record: "InstanceRecord") -> dict[str, Any]:
@@ -157,7 +160,8 @@ async def _more(session: Session, record: "InstanceRecord") -> dict[str, Any]:
 _MORE: Final = ("digest", "revision", "parent_id", "owner_id", "org_id", "data_region", "priority", "idempotency_key")
 
 
-def _print(data: dict[str, Any], again: str) -> None:
+def print_run(data: dict[str, Any], again: str) -> None:
+    """What is known of a run, for people."""
     print_instance(data, again=again)
     click.echo(f"  version {data['workflow_version']}, created {data['created_at']}, changed {data['updated_at']}")
     for name in _MORE:

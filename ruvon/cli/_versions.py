@@ -7,6 +7,7 @@ import rich_click as click
 from ruvon.cli._definitions import draw, in_form
 from ruvon.cli._options import argument, option
 from ruvon.cli._output import Exit, moment, print_json, print_table, secho
+from ruvon.cli._remotely import remotely
 from ruvon.cli._session import Session, Store, await_it, code_options, opened, store_options
 from ruvon.cli._stored import chosen_definition
 
@@ -41,6 +42,7 @@ def definitions() -> None:
 @option("--type", "workflow_type", metavar="TYPE", help="Only definitions of this workflow type.")
 @_JSON
 @store_options
+@remotely("definitions")
 def list_(*, workflow_type: str | None, as_json: bool, db: str | None) -> None:
     """List every stored version with its digest, and how many runs go on, wait, and have ended with it.
 

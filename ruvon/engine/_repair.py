@@ -1,5 +1,6 @@
 """Repairs: what an operator, or a parent that rolls back, does to an instance that cannot go on by itself."""
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -29,17 +30,34 @@ from ruvon.ir._diff import inner_graphs, places
 from ruvon.ir._nodes import Fail, Node
 from ruvon.models import WorkflowStatus
 
-__all__ = ["MIGRATED", "audit_note", "jump", "retry", "retry_compensation", "stop_awaited", "undo_completed"]
+__all__ = [
+    "MIGRATED",
+    "audit_note",
+    "audit_words",
+    "jump",
+    "retry",
+    "retry_compensation",
+    "stop_awaited",
+    "undo_completed",
+]
 
 
 MIGRATED: Final = "migrate "
 """What the note of the log entry of a migration begins with."""
+_AUDIT: Final = re.compile(r"[^:]*? by (?P<actor>.+?)(: (?P<reason>.*))?", re.DOTALL)
+"""A note of a repair: what was done, by whom, why. The name of an actor ends at the first colon with a space behind it."""
 _RETRIED: Final = (WorkflowStatus.FAILED, WorkflowStatus.FAILED_CHILD_WORKFLOW, WorkflowStatus.FAILED_WORKER_CRASH)
 
 
 def audit_note(actor: str, reason: str) -> str:
     """What the history says of who asked for a repair and why."""
     return (f" by {actor}" if actor else "") + (f": {reason}" if reason else "")
+
+
+def audit_words(note: str) -> tuple[str | None, str | None]:
+    """Who asked and why, of a note that ends as `audit_note` says; None where it does not say so."""
+    found = _AUDIT.fullmatch(note)
+    return (found["actor"], found["reason"] or None) if found is not None else (None, None)
 
 
 def undo_completed(run: Run) -> None:

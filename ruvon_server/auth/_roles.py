@@ -9,13 +9,24 @@ from ruvon_server.problems import UnknownRoleError
 
 __all__ = ["ROLES", "STORE_WIDE", "Roles"]
 
-_VIEWER: Final = frozenset({Permission.WORKFLOWS_READ, Permission.DEFINITIONS_READ, Permission.METRICS_READ})
+_VIEWER: Final = frozenset(
+    {
+        Permission.WORKFLOWS_READ,
+        Permission.DEFINITIONS_READ,
+        Permission.METRICS_READ,
+        Permission.SCHEDULES_READ,
+        Permission.QUEUES_READ,
+        Permission.CUSTOM_USE,
+    }
+)
 _OPERATOR: Final = _VIEWER | {
     Permission.WORKFLOWS_START,
     Permission.WORKFLOWS_RUN,
     Permission.WORKFLOWS_CANCEL,
     Permission.WORKFLOWS_REPAIR,
     Permission.WORKFLOWS_BULK,
+    Permission.SCHEDULES_WRITE,
+    Permission.QUEUES_WRITE,
 }
 _DEVICE: Final = frozenset(
     {

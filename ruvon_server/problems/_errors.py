@@ -23,6 +23,17 @@ RuvonError
     ├── KeysBusyError                another server changes keys
     ├── TooManyRequestsError         whoever asks does so too often
     └── IssuerUnreachableError       the keys of a token's issuer cannot be read
+    ├── BusyElsewhereError           another process changes the same thing
+    ├── HumanTaskNotFoundError       nothing like that waits for a person
+    ├── TaskOfAnotherError           it waits for another person
+    ├── LinksAreOffError             there is no key to sign approval links with
+    ├── LinkNotFoundError            a text is no approval link
+    ├── LinkExpiredError             its time is over
+    ├── LinkUsedError                its task waits no more
+    ├── ScheduleTakenError           somebody else has a schedule of this name
+    ├── LimitedToTenantError         what is asked for belongs to no tenant
+    ├── NoLimitsError                a queue has no limits
+    └── NotDeadError                 a task is no dead letter
 """
 
 import math
@@ -35,20 +46,31 @@ __all__ = [
     "BadFilterError",
     "BadJsonError",
     "BeyondOwnRightsError",
+    "BusyElsewhereError",
     "CrossOriginError",
     "DefinedByFilesError",
     "DeviceWithoutOwnerError",
     "ForeignHostError",
+    "HumanTaskNotFoundError",
     "IdempotencyKeyReusedError",
     "IssuerUnreachableError",
     "KeyEndedError",
     "KeyNotFoundError",
     "KeysBusyError",
+    "LimitedToTenantError",
+    "LinkExpiredError",
+    "LinkNotFoundError",
+    "LinkUsedError",
+    "LinksAreOffError",
+    "NoLimitsError",
     "NotAllowedError",
     "NotAuthenticatedError",
+    "NotDeadError",
     "OtherTenantError",
     "RequestRefusedError",
+    "ScheduleTakenError",
     "StoreWideError",
+    "TaskOfAnotherError",
     "TooManyRequestsError",
     "UnknownRoleError",
     "UnsupportedMediaTypeError",
@@ -231,3 +253,86 @@ class IssuerUnreachableError(RequestRefusedError):
 
     def __init__(self, place: str, reason: str) -> None:
         super().__init__(f"the keys at {place} cannot be read: {reason}")
+
+
+class BusyElsewhereError(RequestRefusedError):
+    """Another process changes the same thing at this moment."""
+
+    def __init__(self) -> None:
+        super().__init__("somebody else changes this at the moment; nothing was done, try again")
+
+
+class HumanTaskNotFoundError(RequestRefusedError):
+    """Nothing with this id waits for a person (any more)."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(
+            f"no task {task_id[:100]!r} waits for anybody; it was answered or has ended, or never was there"
+        )
+
+
+class TaskOfAnotherError(RequestRefusedError):
+    """A task is for another person, or another person has it."""
+
+    def __init__(self, whose: str) -> None:
+        self.whose = whose
+        super().__init__(f"the task is {whose}'s; it can be answered once it is released, or by {whose}")
+
+
+class LinksAreOffError(RequestRefusedError):
+    """There is no key to sign approval links with."""
+
+    def __init__(self) -> None:
+        super().__init__("this server has no approval links; RUVON_SERVER_APPROVAL_KEY switches them on")
+
+
+class LinkNotFoundError(RequestRefusedError):
+    """A text is no approval link of this server."""
+
+    def __init__(self) -> None:
+        super().__init__("this is no approval link of this server, or not all of it; open it as it was sent")
+
+
+class LinkExpiredError(RequestRefusedError):
+    """The time of an approval link is over."""
+
+    def __init__(self) -> None:
+        super().__init__("the time of this link is over; ask for a new one")
+
+
+class LinkUsedError(RequestRefusedError):
+    """The task of an approval link waits no more."""
+
+    def __init__(self) -> None:
+        super().__init__("the task waits no more: it was answered, by this link or otherwise, or has ended")
+
+
+class ScheduleTakenError(RequestRefusedError):
+    """Somebody else has a schedule of this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"somebody else has a schedule {name!r}; choose another name")
+
+
+class LimitedToTenantError(RequestRefusedError):
+    """Whoever is limited to a tenant asks for something that belongs to none."""
+
+    def __init__(self) -> None:
+        super().__init__("this concerns all tenants, and you are limited to one; ask an administrator of the server")
+
+
+class NoLimitsError(RequestRefusedError):
+    """A queue has no limits."""
+
+    def __init__(self, queue: str) -> None:
+        super().__init__(f"the queue {queue!r} has no limits; the list of queues has those that have")
+
+
+class NotDeadError(RequestRefusedError):
+    """A task is no dead letter."""
+
+    def __init__(self, task_id: str, status: str) -> None:
+        super().__init__(
+            f"the task {task_id[:100]} is {status}; only a dead letter can be queued again or forgotten "
+            "(to withdraw a task, cancel its workflow)"
+        )

@@ -11,9 +11,9 @@ from ruvon.engine import InvalidInitialDataError, InvalidInputError
 from ruvon.ir import DefinitionError, Diagnostic
 from ruvon.ir.values import InvalidValueError
 from ruvon.providers import IdSource
+from ruvon_server.models.problems import Problem, ProblemItem
 from ruvon_server.problems._errors import TooManyRequestsError
 from ruvon_server.problems._kinds import HTTP_KINDS, INTERNAL, ProblemKind, kind_of
-from ruvon_server.problems._models import Problem, ProblemItem
 
 __all__ = ["MEDIA_TYPE", "ProblemHandler"]
 

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Final, final
 
 from ruvon import engine
+from ruvon.cron import InvalidScheduleError
 from ruvon.ir import DefinitionError, NotStorableError, ObjectNotFoundError
 from ruvon.ir.values import InvalidValueError
-from ruvon.providers import ProtocolError, TransportError, persistence
+from ruvon.providers import InvalidLimitsError, ProtocolError, TransportError, persistence
 from ruvon_server.problems import _errors as ours
 
 __all__ = ["HTTP_KINDS", "INTERNAL", "KINDS", "ProblemKind", "kind_of"]
@@ -80,6 +81,19 @@ _BY_ERROR: Final[dict[type[Exception], ProblemKind]] = {
     ours.KeysBusyError: ProblemKind("keys-busy", 409, "Another server changes keys", 1),
     ours.TooManyRequestsError: ProblemKind("too-many-requests", 429, "Too many requests", 1),
     ours.IssuerUnreachableError: ProblemKind("issuer-unreachable", 503, "Nobody can be recognised now", 5),
+    ours.BusyElsewhereError: ProblemKind("busy-elsewhere", 409, "Somebody else changes it", 1),
+    ours.HumanTaskNotFoundError: ProblemKind("human-task-not-found", 404, "No such task waits"),
+    ours.TaskOfAnotherError: ProblemKind("task-of-another", 409, "The task is somebody else's"),
+    ours.LinksAreOffError: ProblemKind("links-off", 409, "There are no approval links"),
+    ours.LinkNotFoundError: ProblemKind("link-not-found", 404, "No such approval link"),
+    ours.LinkExpiredError: ProblemKind("link-expired", 410, "The link's time is over"),
+    ours.LinkUsedError: ProblemKind("link-used", 409, "The task waits no more"),
+    ours.ScheduleTakenError: ProblemKind("schedule-taken", 409, "The name is taken"),
+    InvalidScheduleError: ProblemKind("invalid-schedule", 422, "The schedule cannot be"),
+    ours.LimitedToTenantError: ProblemKind("limited-to-tenant", 403, "It concerns all tenants"),
+    ours.NoLimitsError: ProblemKind("no-limits", 404, "The queue has no limits"),
+    ours.NotDeadError: ProblemKind("not-dead", 409, "The task is no dead letter"),
+    InvalidLimitsError: ProblemKind("invalid-limits", 422, "The limits cannot be"),
     ours.IdempotencyKeyReusedError: ProblemKind("idempotency-key-reused", 422, "The key was used for something else"),
 }
 

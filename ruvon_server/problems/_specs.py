@@ -3,9 +3,9 @@
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 
+from ruvon_server.models.problems import Problem
 from ruvon_server.problems._handler import MEDIA_TYPE
 from ruvon_server.problems._kinds import HTTP_KINDS, KINDS, ProblemKind
-from ruvon_server.problems._models import Problem
 
 __all__ = ["ALWAYS", "documented"]
 

@@ -3,9 +3,13 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from litestar.testing import TestClient
 
+import ruvon_server.client
+from ruvon_server.client import _sync as client
 from ruvon_server.routes import Route, route_table
 from tests.support.serving import Client, asked, new_app, new_builder
 
@@ -13,6 +17,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "server.md"
 BLOCK = re.compile(r"^```http\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 CHAPTER = re.compile(r"^## (?:Who may do what|Problems)$", re.MULTILINE)
 ADMIN = "admin-key-of-the-tests-0123456789"
+ASKING = re.compile(r"^```python\n# asks\.py\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PROGRAM = re.compile(r"^```python\n# parcels\.py\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -43,16 +48,22 @@ def exchange(text: str) -> Exchange:
     return Exchange(method, path, headers, body.strip(), int(answer.split()[0]))
 
 
+NAMES = ("task_id", "token")
+"""What later requests of the page name as the last answer did."""
 MADE = {"/api/v1/workflows": ("workflow_id",), "/api/v1/keys": ("key_id", "key")}
 
 
 async def sent(client: Client, item: Exchange, known: dict[str, str]) -> None:
-    """Send a request; what it makes is what later ones are about."""
+    """Send a request, and note what later ones are about."""
     path, headers = filled(item.path, known), {name: filled(text, known) for name, text in item.headers.items()}
     answer = await client.request(item.method, path, headers=headers, content=item.body.encode() or None)
     assert answer.status_code == item.status, f"{item.method} {path}: {answer.status_code} {answer.text}"
     if item.method == "POST" and item.path in MADE:
         known |= {name: str(answer.json()[name]) for name in MADE[item.path]}
+    if answer.headers.get("Content-Type") == "application/json":
+        found = answer.json()
+        first = next(iter(found.get("items") or [{}])) | found
+        known |= {name: str(first[name]) for name in NAMES if name in first}
 
 
 def filled(text: str, known: dict[str, str]) -> str:
@@ -74,7 +85,28 @@ def test_every_request_of_the_page_is_answered_as_it_says(tmp_path: Path) -> Non
         for item in exchanges(guarded=False):
             await sent(client, item, known)
 
-    asked(talk, new_app(builder))
+    asked(talk, new_app(builder, approval_key="k" * 32))
+
+
+def test_the_program_of_the_page_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The client of the page starts a parcel, answers, pays, is refused a retry, and gets the label."""
+    page = PAGE.read_text(encoding="utf-8")
+    flows, asks = PROGRAM.search(page), ASKING.search(page)
+    assert flows is not None
+    assert asks is not None
+    (tmp_path / "carried_parcels.py").write_text(flows[1], encoding="utf-8")
+    builder = new_builder()
+    builder.register(tmp_path / "carried_parcels.py")
+    with TestClient(new_app(builder), raise_server_exceptions=False) as http:
+        monkeypatch.setattr(ruvon_server.client, "Client", lambda _, **__: client.Client(http=http))
+        names: dict[str, Any] = {}
+        exec(compile(asks[1], "asks.py", "exec"), names)  # noqa: S102 - the page's own program
+
+        assert names["send_parcel"]("http://127.0.0.1:8000") == "label of A-9"
+
+    assert "repair-refused 409" in capsys.readouterr().out
 
 
 def test_every_request_about_authentication_is_answered_as_it_says() -> None:

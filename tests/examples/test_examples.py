@@ -305,6 +305,7 @@ def test_local_agrees_with_the_engine(name: str) -> None:
 
 
 MASKS = (
+    (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:<port>"),
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "<id>"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "<digest>"),
     (re.compile(r"\d+\.\d ms"), "<time>"),

@@ -37,6 +37,7 @@ def test_only_these_routes_are_public() -> None:
     public = {route.path for route in route_table(new_app()) if route.permission == PUBLIC}
 
     assert public == {
+        "/api/v1/approvals/{token:str}",  # whoever has a signed link
         "/docs",
         "/docs/docs.css",
         "/docs/docs.js",
@@ -140,6 +141,11 @@ def test_a_variable_that_is_no_setting_is_refused() -> None:
     """A misspelt variable would otherwise be forgotten silently."""
     with pytest.raises(ServerSettingsError, match="RUVON_SERVER_PROT is no setting"):
         ServerSettings.from_environment({"RUVON_SERVER_PROT": "9000"})
+
+
+def test_the_variable_of_the_command_line_is_no_mistake() -> None:
+    """RUVON_SERVER_URL says to commands where a server is; a server that is started beside them leaves it alone."""
+    assert ServerSettings.from_environment({"RUVON_SERVER_URL": "http://127.0.0.1:8000"}).port == 8000
 
 
 def test_a_value_that_cannot_be_used_is_named() -> None:

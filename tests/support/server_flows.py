@@ -46,6 +46,17 @@ def fragile(state: Order) -> None:
         raise RuntimeError("the service is down")
 
 
+@step(queue="net")
+async def fetch(state: Order) -> str:
+    """Runs on a worker, where there are any."""
+    return state.number
+
+
+@workflow("Fetch", version="1.0.0")
+async def fetch_flow(state: Order) -> str:
+    return await fetch(state)
+
+
 @workflow("Greeting", version="1.0.0")
 async def greeting(state: Order) -> str:
     await note(state, "one")
@@ -58,6 +69,12 @@ async def greeting(state: Order) -> str:
 async def approval(state: Order) -> str:
     await note(state, "before")
     verdict = await human("finance.approve", form=Verdict, show={"number": state.number})
+    return "yes" if verdict.approved else "no"
+
+
+@workflow("Review", version="1.0.0")
+async def review(state: Order) -> str:
+    verdict = await human("legal.review", form=Verdict, role="legal", assignee=state.number or None)
     return "yes" if verdict.approved else "no"
 
 
@@ -83,4 +100,4 @@ async def undoable(state: Order) -> str:
     return "yes" if verdict.approved else "no"
 
 
-ALL = (greeting, approval, payment, fragile_flow, undoable)
+ALL = (fetch_flow, greeting, approval, review, payment, fragile_flow, undoable)

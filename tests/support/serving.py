@@ -7,23 +7,25 @@ from typing import Any, TypeVar
 from litestar.testing import AsyncTestClient
 
 from ruvon.builder import WorkflowBuilder
-from ruvon.providers import PersistenceProvider
+from ruvon.providers import Clock, PersistenceProvider
 from ruvon_server.app import create_app
-from ruvon_server.auth import Authenticator
+from ruvon_server.auth import Authenticator, Principal
 from ruvon_server.settings import ServerSettings
 from tests.support import server_flows
 
-__all__ = ["Client", "asked", "new_app", "new_builder", "until"]
+__all__ = ["Client", "People", "asked", "new_app", "new_builder", "until"]
 
 Client = AsyncTestClient[Any]
 T = TypeVar("T")
 _TURNS = 2_000
 
 
-def new_builder(store: PersistenceProvider | None = None, execution: str = "sync") -> WorkflowBuilder:
+def new_builder(
+    store: PersistenceProvider | None = None, execution: str = "sync", clock: Clock | None = None
+) -> WorkflowBuilder:
     """A builder that knows the workflows of the tests, over memory where no store is given."""
     builder = WorkflowBuilder(
-        persistence_provider=store, execution_provider=execution, plugins=False, import_roots=["tests"]
+        persistence_provider=store, execution_provider=execution, clock=clock, plugins=False, import_roots=["tests"]
     )
     builder.register(*server_flows.ALL)
     return builder
@@ -35,6 +37,16 @@ def new_app(
     """The application; without a worker, unless the settings say otherwise."""
     given = ServerSettings(**{"worker": False, "db": "memory", **settings})
     return create_app(given, builder=builder or new_builder(), authenticator=authenticator)
+
+
+class People:
+    """Authentication of tests: the header `X-Who` names who asks, `X-Org` to whom he belongs."""
+
+    async def authenticate(self, connection: Any, /) -> Principal:
+        """Somebody who may do what `X-May` says, everything where it is not there."""
+        headers = connection.headers
+        may = headers.get("X-May", "*").split(",")
+        return Principal(name=headers.get("X-Who", "anna"), permissions=frozenset(may), org_id=headers.get("X-Org"))
 
 
 def asked(talk: Callable[[Client], Awaitable[T]], app: Any = None) -> T:

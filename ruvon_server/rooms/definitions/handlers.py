@@ -1,14 +1,16 @@
 """The operations of the definitions room."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from litestar import Response
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Operation, Schema
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from ruvon_server.auth import Permission, Principal
-from ruvon_server.rooms.definitions import models
+from ruvon_server.models import definitions as models
 from ruvon_server.rooms.definitions.service import DefinitionService
 from ruvon_server.routes import reads, writes
 
@@ -22,10 +24,21 @@ Version: TypeAlias = Annotated[str | None, QueryParameter(max_length=200, descri
 _ONE: Final = ("unknown-workflow-type",)
 _MEDIA: Final = {
     "svg": "image/svg+xml",
-    "mermaid": "text/vnd.mermaid; charset=utf-8",
-    "dot": "text/vnd.graphviz; charset=utf-8",
-    "text": "text/plain; charset=utf-8",
+    "mermaid": "text/vnd.mermaid",
+    "dot": "text/vnd.graphviz",
+    "text": "text/plain",
 }
+
+
+@dataclass
+class _Drawn(Operation):
+    """The documentation of an answer that is a picture in one of several forms."""
+
+    def __post_init__(self) -> None:
+        answer = (self.responses or {}).get("200")
+        if isinstance(answer, OpenAPIResponse):
+            content = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
+            answer.content = dict.fromkeys(_MEDIA.values(), content)
 
 
 @reads("/", name="list_definitions", permission=Permission.DEFINITIONS_READ)
@@ -117,6 +130,7 @@ async def get_definition_graph(workflow_type: Type, service: Service, version: V
     permission=Permission.DEFINITIONS_READ,
     problems=_ONE,
     media_type="image/svg+xml",
+    operation_class=_Drawn,
 )
 async def get_definition_picture(
     workflow_type: Type,

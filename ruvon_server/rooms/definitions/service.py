@@ -12,7 +12,7 @@ from ruvon.engine import UnknownWorkflowTypeError
 from ruvon.ir import Definition, DefinitionError, Diagnostic, drawing
 from ruvon.ir._diff import diff as differences
 from ruvon_server.auth import Principal
-from ruvon_server.rooms.definitions import models
+from ruvon_server.models import definitions as models
 from ruvon_server.shown import moment
 from ruvon_server.uploads import Uploads
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 from litestar import Request, Response
 
 from ruvon_server.auth import PUBLIC
+from ruvon_server.documents import document_of
 from ruvon_server.routes import reads
 
 __all__ = ["HANDLERS"]
@@ -24,7 +25,7 @@ def _asset(name: str, media_type: str) -> Response[bytes]:
 @reads("/openapi.json", name="get_openapi", permission=PUBLIC, sync_to_thread=False)
 def get_openapi(request: Request[Any, Any, Any]) -> dict[str, Any]:
     """The OpenAPI document of this server."""
-    return request.app.openapi_schema.to_schema()
+    return document_of(request.app)
 
 
 @reads("/docs", name="get_docs", permission=PUBLIC, sync_to_thread=False)

@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 
 from ruvon_server.auth import PUBLIC, Permission
-from ruvon_server.rooms.health.models import Health, Readiness
+from ruvon_server.models.health import Health, Readiness
 from ruvon_server.rooms.health.service import HealthService
 from ruvon_server.routes import reads
 

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from ruvon.builder import WorkflowBuilder
 from ruvon.providers import InstanceFilter
 from ruvon_server.documents import ruvon_version
-from ruvon_server.rooms.health.models import Health, Readiness
+from ruvon_server.models.health import Health, Readiness
 
 __all__ = ["HealthService"]
 

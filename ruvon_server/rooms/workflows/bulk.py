@@ -7,7 +7,7 @@ from typing import Any, cast
 from ruvon.builder import BulkAction, BulkCancel, BulkItem, BulkPurge, BulkRetry, BulkRewind, BulkSignal
 from ruvon.models import WorkflowStatus
 from ruvon.providers import InstanceFilter
-from ruvon_server.rooms.workflows import models
+from ruvon_server.models import workflows as models
 from ruvon_server.rooms.workflows.filters import microseconds
 
 __all__ = ["bulk_action", "bulk_filter", "bulk_report"]

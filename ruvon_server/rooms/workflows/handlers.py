@@ -13,8 +13,8 @@ from litestar.params import HeaderParameter, JSONBody, PathParameter, QueryParam
 from ruvon.models import WorkflowStatus
 from ruvon.providers import InstanceFilter
 from ruvon_server.auth import Permission, Principal
+from ruvon_server.models import workflows as models
 from ruvon_server.paging import DEFAULT_LIMIT, Cursor, Limit, decode_cursor
-from ruvon_server.rooms.workflows import models
 from ruvon_server.rooms.workflows.filters import filter_of
 from ruvon_server.rooms.workflows.service import WorkflowService
 from ruvon_server.routes import reads, writes
@@ -57,7 +57,9 @@ def _answer(found: tuple[models.WorkflowInfo, bool]) -> Response[models.Workflow
             models.WorkflowInfo, generate_examples=False, description="A workflow was started with this key before"
         )
     },
-    response_headers=[ResponseHeader(name="Location", description="Its path.", documentation_only=True)],
+    response_headers=[
+        ResponseHeader(name="Location", value="/api/v1/workflows/...", description="Its path.", documentation_only=True)
+    ],
 )
 async def start_workflow(
     data: JSONBody[models.StartWorkflow],

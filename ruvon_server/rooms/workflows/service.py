@@ -22,9 +22,9 @@ from ruvon.providers import (
 )
 from ruvon_server.auth import Principal
 from ruvon_server.drives import Drives
+from ruvon_server.models import workflows as models
 from ruvon_server.paging import encode_cursor
 from ruvon_server.problems import IdempotencyKeyReusedError, OtherTenantError
-from ruvon_server.rooms.workflows import models
 from ruvon_server.rooms.workflows.bulk import bulk_action, bulk_filter, bulk_report
 from ruvon_server.shown import DefinitionCache, error_of, moment, result_of, state_of, waits_of
 from ruvon_server.uploads import Uploads

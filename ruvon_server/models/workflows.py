@@ -1,5 +1,6 @@
 """What the workflows room is asked and answers."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
@@ -44,9 +45,37 @@ ID = "3f2a9c41-6a9b-4a55-8a27-0d2f5b1f1a11"
 _MOMENT = "2026-11-21T12:00:00Z"
 
 
-def _config(*examples: dict[str, Any], closed: bool = False) -> ConfigDict:
+Metadata = Annotated[
+    dict[Name, Any],
+    Field(json_schema_extra={"propertyNames": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": _NAME}}),
+]
+
+
+def _config(*examples: dict[str, Any], closed: bool = False, rules: Sequence[dict[str, Any]] = ()) -> ConfigDict:
     extra: Literal["forbid", "ignore"] = "forbid" if closed else "ignore"
-    return ConfigDict(use_attribute_docstrings=True, extra=extra, json_schema_extra={"examples": list(examples)})
+    more: dict[str, Any] = {"examples": list(examples), **({"allOf": list(rules)} if rules else {})}
+    return ConfigDict(use_attribute_docstrings=True, extra=extra, json_schema_extra=more)
+
+
+def _takes(action: str, name: str) -> dict[str, Any]:
+    """The rule that an action takes a field."""
+    then: dict[str, Any] = {"required": [name], "properties": {name: {"type": "string"}}}
+    return {"if": {"properties": {"action": {"const": action}}}, "then": then}
+
+
+_ROW: dict[str, Any] = {
+    "workflow_id": ID,
+    "workflow_type": "OrderProcessing",
+    "workflow_version": "1.2.0",
+    "status": "WAITING_HUMAN",
+    "current_step": "approve",
+    "owner_id": None,
+    "org_id": None,
+    "parent_id": None,
+    "priority": 0,
+    "created_at": _MOMENT,
+    "updated_at": _MOMENT,
+}
 
 
 class StartWorkflow(BaseModel):
@@ -71,9 +100,9 @@ class StartWorkflow(BaseModel):
     """Whose organisation's it is; yours, where you belong to one."""
     data_region: Name | None = None
     """Where its data may be kept."""
-    priority: int = Field(0, ge=-(2**31), lt=2**31)
+    priority: int = Field(default=0, ge=-(2**31), lt=2**31)
     """Larger is sooner, where work is queued."""
-    metadata: dict[Name, Any] = {}
+    metadata: Metadata = {}
     """Whatever you want to find it by; `?metadata=key:value` looks for it."""
     run: bool = True
     """Let it go on at once. Without it nothing of it runs until `next`."""
@@ -83,21 +112,7 @@ class StartWorkflow(BaseModel):
 class WorkflowRow(BaseModel):
     """A workflow in a list."""
 
-    model_config = _config(
-        {
-            "workflow_id": ID,
-            "workflow_type": "OrderProcessing",
-            "workflow_version": "1.2.0",
-            "status": "WAITING_HUMAN",
-            "current_step": "approve",
-            "owner_id": None,
-            "org_id": None,
-            "parent_id": None,
-            "priority": 0,
-            "created_at": _MOMENT,
-            "updated_at": _MOMENT,
-        }
-    )
+    model_config = _config(_ROW)
 
     workflow_id: str
     workflow_type: str
@@ -117,7 +132,7 @@ class WorkflowRow(BaseModel):
 class WorkflowPage(BaseModel):
     """A page of workflows, newest first."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = _config({"items": [_ROW], "next_cursor": "WzE3NjM3MjY0MDAwMDAwMDAsMV0"})
 
     items: list[WorkflowRow]
     next_cursor: str | None
@@ -368,7 +383,7 @@ class BulkFilter(BaseModel):
     created_after: datetime | None = None
     created_before: datetime | None = None
     updated_before: datetime | None = None
-    metadata: dict[Name, Any] = {}
+    metadata: Metadata = {}
     """Keys of the metadata with exactly these values."""
 
 
@@ -383,13 +398,14 @@ class BulkRequest(BaseModel):
             "reason": "the gateway is back",
         },
         closed=True,
+        rules=(_takes("signal", "name"), _takes("rewind", "to")),
     )
 
     action: Literal["cancel", "retry", "signal", "rewind", "purge"]
     filter: BulkFilter
     dry_run: bool = False
     """Only say what would happen to each."""
-    limit: int = Field(100, ge=1, le=1_000)
+    limit: int = Field(default=100, ge=1, le=1_000)
     """At most so many, the newest."""
     reason: Reason = ""
     """Why; kept in the histories."""
@@ -450,7 +466,7 @@ class BulkItem(BaseModel):
 class BulkReport(BaseModel):
     """What was done, or would be."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = _config({"items": [], "counts": {"planned": 3}, "finished": True})
 
     items: list[BulkItem]
     counts: dict[str, int]

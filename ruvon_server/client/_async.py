@@ -1,0 +1,150 @@
+"""`AsyncClient`: asks a server while other tasks go on."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from types import TracebackType
+from typing import Self, TypeVar, final
+
+import httpx
+
+from ruvon.providers import SystemClock, SystemIds
+from ruvon_server.client._bound import SlowMethod, SlowPages
+from ruvon_server.client._call import Call, WorkflowRef
+from ruvon_server.client._exchange import Options, Pause, Steps, exchange, rest
+from ruvon_server.client._settings import checked_url, headers_of, sent_by
+from ruvon_server.client.calls import definitions, health, workflows
+from ruvon_server.models.workflows import WorkflowInfo, WorkflowRow
+
+__all__ = ["AsyncClient"]
+
+T = TypeVar("T")
+
+
+@final
+class AsyncClient:
+    """A server, asked from a running event loop; tasks may share one.
+
+    Its methods are the operations of the API under the ids that they have in its document; each takes what the operation
+    takes. What is sent twice by chance does no harm: looking, and starting under an idempotency key, which a start gets
+    where it has none, are tried again when no answer comes; everything else only where it was never sent.
+
+    Args:
+        url: the server.
+        api_key: an API key, or a JWT; sent as a bearer token.
+        timeout: so long an answer may take, beside what a call asks the server to wait.
+        attempts: so often a request is sent at most.
+        pause: the pause after the first attempt; each one is twice as long as the one before.
+        http: sends the requests, with its own base address, in place of a connection of its own; it stays open.
+    """
+
+    def __init__(
+        self,
+        url: str = "http://127.0.0.1:8000",
+        *,
+        api_key: str | None = None,
+        timeout: timedelta = timedelta(seconds=30),
+        attempts: int = 4,
+        pause: timedelta = timedelta(milliseconds=250),
+        http: httpx.AsyncClient | None = None,
+    ) -> None:
+        self._http = httpx.AsyncClient(base_url=checked_url(url)) if http is None else http
+        self._is_ours = http is None
+        self._key = headers_of(api_key)
+        self._pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+        self._options = Options(
+            str(self._http.base_url),
+            timeout.total_seconds(),
+            attempts,
+            pause.total_seconds(),
+            SystemIds(),
+            SystemClock(),
+        )
+
+    start_workflow = SlowMethod(workflows.start_workflow)
+    list_workflows = SlowMethod(workflows.list_workflows)
+    bulk_workflows = SlowMethod(workflows.bulk_workflows)
+    get_workflow = SlowMethod(workflows.get_workflow)
+    get_workflow_state = SlowMethod(workflows.get_workflow_state)
+    get_current_step = SlowMethod(workflows.get_current_step)
+    run_next_step = SlowMethod(workflows.run_next_step)
+    resume_workflow = SlowMethod(workflows.resume_workflow)
+    signal_workflow = SlowMethod(workflows.signal_workflow)
+    cancel_workflow = SlowMethod(workflows.cancel_workflow)
+    retry_workflow = SlowMethod(workflows.retry_workflow)
+    rewind_workflow = SlowMethod(workflows.rewind_workflow)
+    fork_workflow = SlowMethod(workflows.fork_workflow)
+    jump_workflow = SlowMethod(workflows.jump_workflow)
+
+    list_definitions = SlowMethod(definitions.list_definitions)
+    upload_definition = SlowMethod(definitions.upload_definition)
+    get_definition = SlowMethod(definitions.get_definition)
+    list_definition_versions = SlowMethod(definitions.list_definition_versions)
+    get_definition_history = SlowMethod(definitions.get_definition_history)
+    diff_definitions = SlowMethod(definitions.diff_definitions)
+    get_definition_graph = SlowMethod(definitions.get_definition_graph)
+    get_definition_picture = SlowMethod(definitions.get_definition_picture)
+
+    get_health = SlowMethod(health.get_health)
+    get_readiness = SlowMethod(health.get_readiness)
+    get_metrics = SlowMethod(health.get_metrics)
+
+    each_workflow = SlowPages(workflows.list_workflows, WorkflowRow)
+
+    async def wait(
+        self, workflow_id: WorkflowRef, *, patience: timedelta = timedelta(minutes=1), until_ended: bool = False
+    ) -> WorkflowInfo:
+        """How a workflow stands as soon as it has ended or waits for somebody: a person, an input, a signal.
+
+        Args:
+            workflow_id: which one.
+            patience: so long it is looked at.
+            until_ended: only an end counts.
+
+        Raises:
+            StillRunningError: it goes on after that time.
+        """
+        return await self._run(rest(workflow_id, self._options, patience, until_ended=until_ended))
+
+    async def send(self, call: Call[T]) -> T:
+        """The answer of a call; what every method does with the call that it makes.
+
+        Raises:
+            ProblemError: the server did not do it.
+            ServerUnreachableError: no answer came.
+            UnexpectedAnswerError: what answered is no server of ours.
+        """
+        return await self._run(exchange(call, self._options))
+
+    async def _run(self, steps: Steps[T]) -> T:
+        answer: httpx.Response | None = None
+        lost: httpx.TransportError | None = None
+        while True:
+            try:
+                wanted = steps.send(answer) if lost is None else steps.throw(lost)
+            except StopIteration as end:
+                found: T = end.value
+                return found
+            answer = lost = None
+            if isinstance(wanted, Pause):
+                await self._pause(wanted.seconds)
+                continue
+            try:
+                answer = await self._http.request(**sent_by(wanted, self._key))
+            except httpx.TransportError as exc:
+                lost = exc
+
+    async def close(self) -> None:
+        """Close the connections that this client has opened."""
+        if self._is_ours:
+            await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        """The client itself."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        await self.close()

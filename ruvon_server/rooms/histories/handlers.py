@@ -1,0 +1,81 @@
+"""The operations of the histories room."""
+
+from typing import Annotated, Any, Final, TypeAlias
+from uuid import UUID
+
+from litestar.di import NamedDependency
+from litestar.params import PathParameter, QueryParameter
+
+from ruvon_server.auth import Permission, Principal
+from ruvon_server.models.workflows import Name
+from ruvon_server.paging import DEFAULT_LIMIT, Cursor, Limit, decode_cursor
+from ruvon_server.rooms.histories import models
+from ruvon_server.rooms.histories.service import HistoryService
+from ruvon_server.routes import reads
+
+__all__ = ["OF_ALL", "OF_ONE"]
+
+Id: TypeAlias = Annotated[UUID, PathParameter(description="The id of a workflow.")]
+Service: TypeAlias = NamedDependency[HistoryService]
+Asker: TypeAlias = NamedDependency[Principal]
+_ONE: Final = ("workflow-not-found",)
+
+
+@reads(
+    "/{workflow_id:uuid}/history",
+    name="get_workflow_history",
+    permission=Permission.WORKFLOWS_READ,
+    problems=(*_ONE, "bad-cursor"),
+)
+async def get_workflow_history(
+    workflow_id: Id, service: Service, principal: Asker, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> models.HistoryPage:
+    """Tell what has happened to a workflow, oldest first; repairs with who asked for them and why."""
+    return await service.history(principal, workflow_id, limit, decode_cursor(cursor))
+
+
+@reads(
+    "/{workflow_id:uuid}/logs",
+    name="get_workflow_logs",
+    permission=Permission.WORKFLOWS_READ,
+    problems=(*_ONE, "unsupported"),
+)
+async def get_workflow_logs(
+    workflow_id: Id,
+    service: Service,
+    principal: Asker,
+    level: Annotated[models.Level, QueryParameter(description="Only this level and worse.")] = "INFO",
+    step: Annotated[Name | None, QueryParameter(description="Only those of this step.")] = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> models.LogLines:
+    """The newest lines that steps and people have left beside the history, oldest of them first."""
+    return await service.logs(principal, workflow_id, level, step, limit)
+
+
+@reads(
+    "/{workflow_id:uuid}/metrics",
+    name="get_workflow_metrics",
+    permission=Permission.WORKFLOWS_READ,
+    problems=_ONE,
+)
+async def get_workflow_metrics(workflow_id: Id, service: Service, principal: Asker) -> models.WorkflowMetrics:
+    """How often the steps of a workflow ran, how long they took, and the numbers that were recorded."""
+    return await service.metrics(principal, workflow_id)
+
+
+@reads("/", name="get_fleet_metrics", permission=Permission.WORKFLOWS_READ)
+async def get_fleet_metrics(
+    service: Service,
+    principal: Asker,
+    workflow_type: Annotated[Name | None, QueryParameter(description="Only workflows of this type.")] = None,
+    window_s: Annotated[int, QueryParameter(ge=1, le=31_536_000, description="Throughput of so many seconds.")] = 3_600,
+    runs: Annotated[int, QueryParameter(ge=0, le=1_000, description="Steps of so many newest workflows.")] = 200,
+) -> models.FleetMetrics:
+    """How many workflows have each status, how many come and end, and how long they and their steps take."""
+    return await service.fleet(principal, workflow_type, window_s, runs)
+
+
+OF_ALL: Final[list[Any]] = [get_fleet_metrics]
+"""The operations on all workflows."""
+OF_ONE: Final[list[Any]] = [get_workflow_history, get_workflow_logs, get_workflow_metrics]
+"""The operations on one."""

@@ -1,0 +1,209 @@
+"""What the histories room answers."""
+
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict
+
+__all__ = [
+    "FleetMetrics",
+    "HistoryEntry",
+    "HistoryPage",
+    "Level",
+    "LogLine",
+    "LogLines",
+    "MetricValue",
+    "StepNumbers",
+    "Throughput",
+    "WorkflowMetrics",
+]
+
+Level: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+_MOMENT = "2026-11-21T12:00:00Z"
+_STEP = {
+    "workflow_type": "OrderProcessing",
+    "step": "charge",
+    "started": 120,
+    "completed": 118,
+    "failed": 2,
+    "retries": 7,
+    "mean_s": 0.21,
+    "p50_s": 0.18,
+    "p95_s": 0.62,
+    "longest_s": 1.9,
+}
+
+
+def _config(*examples: dict[str, Any]) -> ConfigDict:
+    return ConfigDict(use_attribute_docstrings=True, json_schema_extra={"examples": list(examples)})
+
+
+class HistoryEntry(BaseModel):
+    """Something that has happened to a workflow."""
+
+    model_config = _config(
+        {
+            "seq": 4,
+            "at": _MOMENT,
+            "level": "WARNING",
+            "kind": "repair",
+            "step": "charge",
+            "type": "STANDARD",
+            "activation": "charge",
+            "attempt": 1,
+            "note": "retry by anna: the gateway is back",
+            "actor": "anna",
+            "reason": "the gateway is back",
+            "result": None,
+            "error": None,
+            "traceback": None,
+            "changed": ["amount"],
+        }
+    )
+
+    seq: int
+    """Its place in the history, from 1."""
+    at: datetime
+    level: Level
+    kind: str
+    """What happened: `step`, `wait`, `start`, `retry`, `error`, `compensate`, `advance`, `repair`, `end` and others."""
+    step: str | None
+    type: str | None = None
+    """The type of the step."""
+    activation: str
+    """Which execution of the step."""
+    attempt: int
+    note: str = ""
+    """A word for people."""
+    actor: str | None = None
+    """Who asked for a repair."""
+    reason: str | None = None
+    """Why."""
+    result: Any = None
+    """What the step has returned; secrets are `***`."""
+    error: str | None = None
+    traceback: str | None = None
+    changed: list[str] = []
+    """The fields of the state that it has changed."""
+
+
+class HistoryPage(BaseModel):
+    """A page of a history, oldest first."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    items: list[HistoryEntry]
+    next_cursor: str | None
+    """Give it as `cursor` to get the next page; None on the last one."""
+
+
+class LogLine(BaseModel):
+    """A line that was written beside the history: by a step, or of a message that somebody has sent."""
+
+    model_config = _config(
+        {
+            "at": _MOMENT,
+            "level": "INFO",
+            "step": "approve",
+            "message": "answer sent by anna: a regular customer",
+            "actor": "anna",
+            "reason": "a regular customer",
+            "metadata": {},
+        }
+    )
+
+    at: datetime
+    level: str
+    step: str | None
+    message: str
+    actor: str | None = None
+    """Who has sent an answer or a signal, or has claimed or released a task."""
+    reason: str | None = None
+    """Why."""
+    metadata: dict[str, Any] = {}
+
+
+class LogLines(BaseModel):
+    """The newest lines, oldest of them first."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    items: list[LogLine]
+
+
+class StepNumbers(BaseModel):
+    """How often a step ran, or the runs of a type, and how long they took."""
+
+    model_config = _config(_STEP)
+
+    workflow_type: str
+    step: str | None
+    """None: the whole run."""
+    started: int
+    completed: int
+    failed: int
+    retries: int
+    mean_s: float | None
+    """Of those that completed; with the wait for a worker and the delays of retries."""
+    p50_s: float | None
+    p95_s: float | None
+    longest_s: float | None
+
+
+class MetricValue(BaseModel):
+    """A number that was recorded."""
+
+    model_config = _config({"at": _MOMENT, "step": "charge", "name": "duration_ms", "value": 12.5})
+
+    at: datetime
+    step: str | None
+    name: str
+    value: float
+
+
+class WorkflowMetrics(BaseModel):
+    """The numbers of one workflow."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    steps: list[StepNumbers]
+    """From its history: the run itself first, then its steps."""
+    recorded: list[MetricValue]
+    """The newest numbers that were recorded; none where nobody records any."""
+
+
+class Throughput(BaseModel):
+    """The workflows that were started in the last so many seconds."""
+
+    model_config = _config(
+        {
+            "window_s": 3600,
+            "started": 360,
+            "completed": 350,
+            "failed": 2,
+            "started_per_s": 0.1,
+            "completed_per_s": 0.097,
+        }
+    )
+
+    window_s: int
+    started: int
+    completed: int
+    """Those of them that have completed."""
+    failed: int
+    started_per_s: float
+    completed_per_s: float
+
+
+class FleetMetrics(BaseModel):
+    """The numbers of all workflows that are there for whoever asks."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    counts: dict[str, int]
+    """How many workflows have each status; those that none has are left out."""
+    throughput: Throughput
+    runs_counted: int
+    """So many of the newest workflows `steps` is about."""
+    steps: list[StepNumbers]
+    """For each type the runs first, then its steps."""

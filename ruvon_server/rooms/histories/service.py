@@ -1,0 +1,151 @@
+"""What the histories room does."""
+
+from collections.abc import Mapping
+from typing import Any, Final, final
+from uuid import UUID
+
+from ruvon._step_numbers import step_numbers
+from ruvon._told import LEVELS, told_history, told_lines
+from ruvon.builder import WorkflowBuilder
+from ruvon.engine._repair import audit_words
+from ruvon.ir import Definition
+from ruvon.models import WorkflowStatus
+from ruvon.providers import InstanceFilter, InstanceRecord, WorkflowNotFoundError
+from ruvon.providers.persistence import UnsupportedError
+from ruvon_server.auth import Principal
+from ruvon_server.paging import encode_cursor
+from ruvon_server.rooms.histories import models
+from ruvon_server.shown import DefinitionCache, moment
+
+__all__ = ["HistoryService"]
+
+_SENT: Final = ("answer sent", "signal sent", "claimed", "released")
+"""What lines about messages and claims begin with."""
+_MOST_LINES: Final = 10_000
+"""So many lines are looked through for those of a step."""
+_MOST_NUMBERS: Final = 500
+_FAILED: Final = tuple(item.value for item in WorkflowStatus if item.value.startswith("FAILED"))
+
+
+@final
+class HistoryService:
+    """Tells what has happened. A workflow of another tenant is not there for whoever asks.
+
+    Args:
+        builder: the workflows and their store.
+    """
+
+    def __init__(self, builder: WorkflowBuilder) -> None:
+        self._builder = builder
+        self._store = builder.persistence
+        self._definitions = DefinitionCache(self._store)
+
+    async def history(
+        self, principal: Principal, workflow_id: UUID, limit: int, after: tuple[int, int] | None
+    ) -> models.HistoryPage:
+        """A page of the history of a workflow, oldest first."""
+        record = await self._record(principal, workflow_id)
+        seq = after[0] if after is not None else 0
+        definition = await self._definition_of(record)
+        found = await told_history(self._builder.engine(), definition, record, after=seq, limit=limit + 1)
+        more, found = len(found) > limit, found[:limit]
+        cursor = encode_cursor((found[-1]["seq"], 0)) if more else None
+        return models.HistoryPage(items=[_entry(item) for item in found], next_cursor=cursor)
+
+    async def logs(
+        self, principal: Principal, workflow_id: UUID, level: str, step: str | None, limit: int
+    ) -> models.LogLines:
+        """The newest lines of a level and worse, oldest of them first.
+
+        Raises:
+            UnsupportedError: the store does not give them out.
+        """
+        await self._record(principal, workflow_id)
+        if not hasattr(self._store, "read_execution_logs"):
+            raise UnsupportedError("gives out lines of its text log", "use one of the stores that come with Ruvon")
+        most = limit if step is None else _MOST_LINES
+        found: list[dict[str, Any]] = []
+        for wanted in LEVELS[LEVELS.index(level) :]:
+            found += await told_lines(self._store, workflow_id, limit=most, level=wanted)
+        fitting = sorted((item for item in found if step in {None, item["step"]}), key=lambda item: str(item["at"]))
+        return models.LogLines(items=[_log_line(item) for item in fitting[-limit:]])
+
+    async def metrics(self, principal: Principal, workflow_id: UUID) -> models.WorkflowMetrics:
+        """The numbers of one workflow."""
+        record = await self._record(principal, workflow_id)
+        rows, _ = await step_numbers(self._store, record, self._definition_of, runs=1)
+        read = getattr(self._store, "read_metrics", None)
+        recorded = await read(workflow_id, limit=_MOST_NUMBERS) if read is not None else []
+        return models.WorkflowMetrics(
+            steps=[models.StepNumbers(**row) for row in rows],
+            recorded=[
+                models.MetricValue(
+                    at=moment(row["at_us"]), step=row["step_name"] or None, name=row["name"], value=row["value"]
+                )
+                for row in recorded
+            ],
+        )
+
+    async def fleet(
+        self, principal: Principal, workflow_type: str | None, window_s: int, runs: int
+    ) -> models.FleetMetrics:
+        """The numbers of all workflows that are there for whoever asks."""
+        chosen = self._filter(principal, workflow_type)
+        rows, number = await step_numbers(self._store, chosen, self._definition_of, runs=runs)
+        counts = {item.value: await self._count(principal, workflow_type, (item.value,)) for item in WorkflowStatus}
+        since_us = self._builder.clock.now_us() - window_s * 1_000_000
+        started = await self._count(principal, workflow_type, (), since_us)
+        completed = await self._count(principal, workflow_type, (WorkflowStatus.COMPLETED.value,), since_us)
+        return models.FleetMetrics(
+            counts={status: count for status, count in counts.items() if count},
+            throughput=models.Throughput(
+                window_s=window_s,
+                started=started,
+                completed=completed,
+                failed=await self._count(principal, workflow_type, _FAILED, since_us),
+                started_per_s=started / window_s,
+                completed_per_s=completed / window_s,
+            ),
+            runs_counted=number,
+            steps=[models.StepNumbers(**row) for row in rows],
+        )
+
+    async def _count(
+        self, principal: Principal, workflow_type: str | None, statuses: tuple[str, ...], since_us: int | None = None
+    ) -> int:
+        return await self._store.count_instances(self._filter(principal, workflow_type, statuses, since_us))
+
+    def _filter(
+        self,
+        principal: Principal,
+        workflow_type: str | None,
+        statuses: tuple[str, ...] = (),
+        since_us: int | None = None,
+    ) -> InstanceFilter:
+        return InstanceFilter(
+            statuses=statuses,
+            workflow_type=workflow_type,
+            owner_id=principal.owner_id,
+            org_id=principal.org_id,
+            created_after_us=since_us,
+        )
+
+    async def _definition_of(self, record: InstanceRecord) -> Definition:
+        return await self._definitions.get(record.digest)
+
+    async def _record(self, principal: Principal, workflow_id: UUID) -> InstanceRecord:
+        record = await self._store.load_instance(workflow_id)
+        if not principal.sees(record.owner_id, record.org_id):
+            raise WorkflowNotFoundError(workflow_id)
+        return record
+
+
+def _entry(item: Mapping[str, Any]) -> models.HistoryEntry:
+    actor, reason = audit_words(str(item.get("note", ""))) if item["kind"] == "repair" else (None, None)
+    return models.HistoryEntry.model_validate({**item, "actor": actor, "reason": reason})
+
+
+def _log_line(item: Mapping[str, Any]) -> models.LogLine:
+    message = str(item["message"])
+    actor, reason = audit_words(message) if message.startswith(_SENT) else (None, None)
+    return models.LogLine.model_validate({**item, "actor": actor, "reason": reason})

@@ -1,0 +1,112 @@
+"""The operations of the queues room."""
+
+from typing import Annotated, Any, Final, TypeAlias
+from uuid import UUID
+
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, PathParameter, QueryParameter
+
+from ruvon_server.auth import Permission, Principal
+from ruvon_server.models.workflows import Name
+from ruvon_server.paging import DEFAULT_LIMIT, Limit
+from ruvon_server.rooms.queues import models
+from ruvon_server.rooms.queues.dead_letters import DeadLetterService
+from ruvon_server.rooms.queues.service import QueueService
+from ruvon_server.routes import deletes, reads, replaces, writes
+
+__all__ = ["DEAD_LETTERS", "QUEUES", "WORKERS"]
+
+QueueName: TypeAlias = Annotated[str, PathParameter(max_length=200, description="The name of a queue.")]
+TaskId: TypeAlias = Annotated[str, PathParameter(max_length=1_000, description="The id of a dead letter.")]
+Service: TypeAlias = NamedDependency[QueueService]
+Letters: TypeAlias = NamedDependency[DeadLetterService]
+Asker: TypeAlias = NamedDependency[Principal]
+_ALL: Final = ("limited-to-tenant",)
+_ONE: Final = ("task-not-found", "not-dead")
+
+
+@reads("/", name="list_workers", permission=Permission.QUEUES_READ, problems=_ALL)
+async def list_workers(service: Service, principal: Asker) -> models.WorkerList:
+    """List the workers of the store: what they serve and run, and their last sign of life."""
+    return await service.workers(principal)
+
+
+@reads("/", name="list_queues", permission=Permission.QUEUES_READ, problems=_ALL)
+async def list_queues(service: Service, principal: Asker) -> models.QueueList:
+    """List the queues that have tasks or limits: what waits, what runs, and the limits."""
+    return await service.queues(principal)
+
+
+@replaces(
+    "/{name:str}/limits",
+    name="set_queue_limits",
+    permission=Permission.QUEUES_WRITE,
+    problems=(*_ALL, "invalid-limits"),
+)
+async def set_queue_limits(
+    name: QueueName, data: JSONBody[models.Limits], service: Service, principal: Asker
+) -> models.Limits:
+    """Give a queue these limits in place of those that it had, for all workers, from the next claim on."""
+    return await service.set_limits(principal, name, data)
+
+
+@deletes(
+    "/{name:str}/limits",
+    name="lift_queue_limits",
+    permission=Permission.QUEUES_WRITE,
+    problems=(*_ALL, "no-limits"),
+)
+async def lift_queue_limits(name: QueueName, service: Service, principal: Asker) -> None:
+    """Let a queue have no limits any more."""
+    await service.lift_limits(principal, name)
+
+
+@reads("/", name="list_dead_letters", permission=Permission.WORKFLOWS_READ)
+async def list_dead_letters(
+    letters: Letters,
+    principal: Asker,
+    queue: Annotated[Name | None, QueryParameter(description="Only those of this queue.")] = None,
+    workflow_id: Annotated[UUID | None, QueryParameter(description="Only those of this workflow.")] = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> models.DeadLetterPage:
+    """List the tasks that workers died over, the most urgent first."""
+    return await letters.find(principal, queue, workflow_id, limit)
+
+
+@reads("/{task_id:str}", name="get_dead_letter", permission=Permission.WORKFLOWS_READ, problems=_ONE)
+async def get_dead_letter(task_id: TaskId, letters: Letters, principal: Asker) -> models.DeadLetter:
+    """Show a dead letter. The state that it carries is not shown."""
+    return await letters.show(principal, task_id)
+
+
+@writes(
+    "/{task_id:str}/requeue",
+    name="requeue_dead_letter",
+    permission=Permission.WORKFLOWS_REPAIR,
+    problems=(
+        *_ONE,
+        "repair-refused",
+        "workflow-not-found",
+        "workflow-busy",
+        "workflow-changed",
+        "definition-drift",
+        "cannot-run-here",
+    ),
+    status_code=202,
+)
+async def requeue_dead_letter(
+    task_id: TaskId, data: JSONBody[models.RequeueDeadLetter], letters: Letters, principal: Asker
+) -> models.Requeued:
+    """Retry the workflow of a dead letter: its step is queued again with a fresh crash budget."""
+    return await letters.requeue(principal, task_id, data.reason)
+
+
+@deletes("/{task_id:str}", name="discard_dead_letter", permission=Permission.WORKFLOWS_REPAIR, problems=_ONE)
+async def discard_dead_letter(task_id: TaskId, letters: Letters, principal: Asker) -> None:
+    """Forget a dead letter; its workflow stays as it is."""
+    await letters.discard(principal, task_id)
+
+
+WORKERS: Final[list[Any]] = [list_workers]
+QUEUES: Final[list[Any]] = [list_queues, set_queue_limits, lift_queue_limits]
+DEAD_LETTERS: Final[list[Any]] = [list_dead_letters, get_dead_letter, requeue_dead_letter, discard_dead_letter]

@@ -1,0 +1,107 @@
+"""Workers and queues of a store. They are no tenant's, so whoever is limited to one sees nothing of them."""
+
+from datetime import timedelta
+from typing import final
+
+from ruvon.builder import WorkflowBuilder
+from ruvon.providers import QueueLimits, QueueLoad
+from ruvon.providers._limits import Gate
+from ruvon_server.auth import Principal
+from ruvon_server.problems import LimitedToTenantError, NoLimitsError
+from ruvon_server.rooms.queues import models
+from ruvon_server.shown import moment
+
+__all__ = ["QueueService"]
+
+
+@final
+class QueueService:
+    """Shows workers and queues, and sets limits.
+
+    Args:
+        builder: the store.
+    """
+
+    def __init__(self, builder: WorkflowBuilder) -> None:
+        self._builder = builder
+        self._store = builder.persistence
+
+    async def workers(self, principal: Principal) -> models.WorkerList:
+        """The workers of the store."""
+        _require_all(principal)
+        now_us = self._builder.clock.now_us()
+        items = [
+            models.Worker(
+                worker_id=item.worker_id,
+                host=item.host,
+                pid=item.pid,
+                queues=list(item.queues),
+                concurrency=item.concurrency,
+                running=len(item.running),
+                draining=item.draining,
+                started_at=moment(item.started_us),
+                seen_at=moment(item.seen_us),
+                silent_s=max(0, now_us - item.seen_us) / 1_000_000,
+            )
+            for item in await self._store.list_workers()
+        ]
+        return models.WorkerList(items=items)
+
+    async def queues(self, principal: Principal) -> models.QueueList:
+        """The queues that have tasks or limits."""
+        _require_all(principal)
+        loads = {load.limits.queue: load for load in await self._builder.queues.loads()}
+        counts: dict[str, dict[str, int]] = {}
+        for queue, status, number in await self._store.count_tasks():
+            counts.setdefault(queue, {})[status] = number
+        names = sorted({*loads, *counts})
+        return models.QueueList(items=[_queue(name, counts.get(name, {}), loads.get(name)) for name in names])
+
+    async def set_limits(self, principal: Principal, name: str, wanted: models.Limits) -> models.Limits:
+        """Give a queue these limits in place of those that it had; harmless when repeated.
+
+        Raises:
+            InvalidLimitsError: no queue can have them.
+        """
+        _require_all(principal)
+        if wanted == models.Limits():
+            await self._builder.queues.lift_limits(name)
+            return wanted
+        period = timedelta(seconds=wanted.period_s) if wanted.period_s is not None else None
+        made = await self._builder.queues.set_limits(
+            name, concurrency=wanted.concurrency, per_key=wanted.per_key, rate=wanted.rate, period=period
+        )
+        return _limits(made)
+
+    async def lift_limits(self, principal: Principal, name: str) -> None:
+        """Let a queue have no limits any more.
+
+        Raises:
+            NoLimitsError: it has none.
+        """
+        _require_all(principal)
+        if not await self._builder.queues.lift_limits(name):
+            raise NoLimitsError(name)
+
+
+def _require_all(principal: Principal) -> None:
+    if principal.owner_id is not None or principal.org_id is not None:
+        raise LimitedToTenantError
+
+
+def _queue(name: str, counts: dict[str, int], load: QueueLoad | None) -> models.Queue:
+    has_rate = load is not None and load.limits.rate is not None
+    return models.Queue(
+        name=name,
+        pending=counts.get("pending", 0),
+        claimed=counts.get("claimed", 0),
+        dead=counts.get("dead", 0),
+        limits=_limits(load.limits) if load is not None else models.Limits(),
+        running=load.running if load is not None else None,
+        started=sum(count for _, count in Gate(load).starts) if load is not None and has_rate else None,
+    )
+
+
+def _limits(limits: QueueLimits) -> models.Limits:
+    period_s = limits.period_us / 1_000_000 if limits.rate is not None else None
+    return models.Limits(concurrency=limits.concurrency, per_key=limits.per_key, rate=limits.rate, period_s=period_s)

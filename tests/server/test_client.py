@@ -1,0 +1,289 @@
+"""The client against the server in process, and against servers that are away, strange or slow."""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from litestar.testing import AsyncTestClient, TestClient
+
+from ruvon_server.client import (
+    AsyncClient,
+    Client,
+    InvalidRequestError,
+    ProblemError,
+    ServerUnreachableError,
+    StillRunningError,
+    UnexpectedAnswerError,
+)
+from ruvon_server.routes import route_table
+from tests.support.serving import new_app
+
+NOBODY = "3f2a9c41-6a9b-4a55-8a27-0d2f5b1f1a11"
+HELLO = """workflow_type: Hello
+workflow_version: 1.0.0
+steps:
+  - name: greet
+    type: ASSIGN
+    target: greeting
+    value: hello
+"""
+REPAIRED = ("retry_workflow", "rewind_workflow", "fork_workflow", "jump_workflow")
+PROBLEM = {"type": "t", "title": "T", "status": 503, "detail": "away", "instance": "/", "code": "store-unavailable"}
+
+
+def operations() -> set[str]:
+    return {route.name for route in route_table(new_app()) if route.is_documented}
+
+
+@contextmanager
+def serving(**settings: Any) -> Iterator[Client]:
+    """A client of a server in this process."""
+    with TestClient(new_app(**settings), raise_server_exceptions=False) as http:
+        yield Client(http=http)
+
+
+def answering(answer: Callable[[httpx.Request], httpx.Response], **options: Any) -> Client:
+    """A client of a server that a test plays."""
+    http = httpx.Client(transport=httpx.MockTransport(answer), base_url="http://ruvon.test")
+    return Client(http=http, pause=timedelta(0), **options)
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_every_operation_is_a_method(kind: type) -> None:
+    """Each operation of the document has a method under its id, with words that say what it does."""
+    missing = {name for name in operations() if not getattr(inspect.getattr_static(kind, name, None), "__doc__", "")}
+
+    assert missing == set()
+
+
+def test_both_clients_have_the_same_methods() -> None:
+    """What one can, the other can."""
+    assert {name for name in vars(Client) if name[0] != "_"} == {name for name in vars(AsyncClient) if name[0] != "_"}
+
+
+def look_around(ruvon: Client) -> None:
+    """Everything that is asked about workflows, definitions and the server."""
+    made = ruvon.start_workflow(workflow_type="Greeting", data={"number": "A-1"}, wait_s=10)
+    assert (made.status, made.result) == ("COMPLETED", "hello A-1")
+    assert ruvon.get_workflow(made.workflow_id).result == "hello A-1"
+    assert (ruvon.get_workflow_state(made.workflow_id).state or {})["lines"] == ["one", "two", "three"]
+    assert [row.workflow_id for row in ruvon.list_workflows(status=["COMPLETED"]).items] == [made.workflow_id]
+    assert ruvon.list_definitions().items[0].workflow_type == "Approval"
+    assert ruvon.upload_definition(source=HELLO).items[0].workflow_type == "Hello"
+    assert ruvon.get_definition("Hello").steps[0].name == "greet"
+    assert len(ruvon.list_definition_versions("Hello").items) == len(ruvon.get_definition_history("Hello").items) == 1
+    assert ruvon.diff_definitions("Hello", old="1.0.0").changes == []
+    assert ruvon.get_definition_graph("Hello").boxes
+    assert ruvon.get_definition_picture("Hello", form="mermaid").startswith("flowchart")
+    assert ruvon.get_health().status == "ok"
+    assert ruvon.get_readiness().store == "ok"
+    assert "process_" in ruvon.get_metrics()
+
+
+def go_on(ruvon: Client) -> None:
+    """Everything that lets a workflow go on, and ends it."""
+    asked = ruvon.start_workflow(workflow_type="Approval", wait_s=10).workflow_id
+    assert ruvon.get_current_step(asked).status == "WAITING_HUMAN"
+    assert ruvon.resume_workflow(asked, answer={"approved": True}, wait_s=10).result == "yes"
+    paid = ruvon.start_workflow(workflow_type="Payment", data={"number": "A-1"}, wait_s=10).workflow_id
+    ruvon.signal_workflow(paid, name="Paid", payload={"amount": 12}, key="A-1")
+    assert ruvon.wait(paid, until_ended=True).result == 12
+    stepped = ruvon.start_workflow(workflow_type="Greeting", run=False).workflow_id
+    assert ruvon.run_next_step(stepped).status == "COMPLETED"
+    ended = ruvon.start_workflow(workflow_type="Approval", wait_s=10).workflow_id
+    ruvon.cancel_workflow(ended, reason="ordered twice")
+    assert ruvon.wait(ended, until_ended=True).status == "CANCELLED"
+
+
+def repair(ruvon: Client) -> None:
+    """Everything that repairs."""
+    failed = ruvon.start_workflow(workflow_type="Fragile", data={"switch": "/nowhere"}, wait_s=10).workflow_id
+    assert ruvon.bulk_workflows(action="retry", filter={"status": ["FAILED"]}, dry_run=True).counts == {"planned": 1}
+    assert ruvon.retry_workflow(failed, wait_s=10).status == "FAILED"
+    asked = ruvon.start_workflow(workflow_type="Undoable", wait_s=10).workflow_id
+    assert ruvon.jump_workflow(asked, step="note").current_step == "note"
+    assert ruvon.fork_workflow(asked, to="note").workflow_id != asked
+    assert ruvon.rewind_workflow(asked, to="note", dry_run=True).model_dump()["step"] == "note"
+
+
+def test_every_operation_works() -> None:
+    """Each method gets an answer of its type from the server."""
+    sent: set[str] = set()
+    with serving() as ruvon:
+        send = ruvon.send
+
+        def note(call: Any) -> Any:
+            sent.add(call.name)
+            return send(call)
+
+        ruvon.send = note  # type: ignore[method-assign]
+        for talk in (look_around, go_on, repair):
+            talk(ruvon)
+
+    assert operations() - sent == set()
+
+
+def test_the_awaited_client_does_the_same() -> None:
+    """Starting, waiting, going through pages and problems, from an event loop."""
+
+    async def talk() -> tuple[Any, ...]:
+        async with AsyncTestClient(new_app(), raise_server_exceptions=False) as http:
+            ruvon = AsyncClient(http=http)
+            made = await ruvon.start_workflow(workflow_type="Greeting")
+            ended = await ruvon.wait(made.workflow_id)
+            rows = [row.workflow_id async for row in ruvon.each_workflow(limit=1)]
+            with pytest.raises(ProblemError) as refused:
+                await ruvon.get_workflow(NOBODY)
+            return ended.status.value, rows == [made.workflow_id], refused.value.code
+
+    assert asyncio.run(talk()) == ("COMPLETED", True, "workflow-not-found")
+
+
+def test_each_workflow_goes_through_all_pages() -> None:
+    """Every workflow comes once, newest first, one request for each page."""
+    with serving() as ruvon:
+        made = [ruvon.start_workflow(workflow_type="Greeting", run=False).workflow_id for _ in range(5)]
+
+        assert [row.workflow_id for row in ruvon.each_workflow(limit=2)] == made[::-1]
+
+
+def test_a_problem_is_an_error_with_its_parts() -> None:
+    """Code, status, sentence and each thing that is wrong."""
+    with serving() as ruvon, pytest.raises(ProblemError) as found:
+        ruvon.start_workflow(workflow_type="Greeting", data={"amount": "much"})
+
+    assert (found.value.code, found.value.status) == ("invalid-initial-data", 422)
+    assert "amount" in found.value.errors[0].detail
+    assert str(found.value) == found.value.detail
+
+
+def test_a_start_that_is_lost_is_repeated_under_one_key() -> None:
+    """A start gets a key of its own, so its second attempt makes no second workflow."""
+    keys: list[str] = []
+
+    def lose_first(request: httpx.Request) -> httpx.Response:
+        keys.append(request.headers["Idempotency-Key"])
+        raise httpx.ReadError("the connection is gone")
+
+    with pytest.raises(ServerUnreachableError) as found:
+        answering(lose_first).start_workflow(workflow_type="Greeting")
+
+    assert len(keys) == 4
+    assert UUID(keys[0]).version == 7
+    assert set(keys) == {keys[0]}
+    assert found.value.was_sent
+
+
+def test_a_key_of_the_caller_is_left_alone() -> None:
+    """Whoever gives a key gets no second one."""
+    seen: list[httpx.Request] = []
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(404, json=PROBLEM | {"status": 404}, headers={"Content-Type": "application/problem+json"})
+
+    with pytest.raises(ProblemError):
+        answering(refuse).start_workflow(workflow_type="Greeting", idempotency_key="order-1")
+
+    assert "Idempotency-Key" not in seen[0].headers
+    assert b'"idempotency_key":"order-1"' in seen[0].content
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts"), [(httpx.ReadError("lost"), 1), (httpx.ConnectError("refused"), 4)], ids=["sent", "not sent"]
+)
+def test_a_change_is_repeated_only_where_it_was_not_sent(error: Exception, attempts: int) -> None:
+    """A signal whose answer is lost may have been taken; one that found no server was not."""
+    seen: list[str] = []
+
+    def lose(request: httpx.Request) -> httpx.Response:
+        seen.append(request.url.path)
+        raise error
+
+    with pytest.raises(ServerUnreachableError) as found:
+        answering(lose).signal_workflow(NOBODY, name="Paid")
+
+    assert len(seen) == attempts
+    assert found.value.was_sent == (attempts == 1)
+
+
+def test_looking_is_repeated_while_the_store_is_away() -> None:
+    """503 is answered by another attempt, as long as there are some."""
+    answers = iter([503, 503, 200])
+
+    def come_back(_: httpx.Request) -> httpx.Response:
+        status = next(answers)
+        if status == 200:
+            return httpx.Response(200, json={"items": [], "next_cursor": None})
+        return httpx.Response(503, json=PROBLEM, headers={"Content-Type": "application/problem+json"})
+
+    assert answering(come_back).list_workflows().items == []
+
+
+def test_a_server_of_somebody_else_is_recognised() -> None:
+    """A page, or JSON that is none of ours, is an error that says to check the address."""
+    for answer in (httpx.Response(404, text="<html>"), httpx.Response(200, json={"other": 1})):
+        with pytest.raises(UnexpectedAnswerError, match="check the address"):
+            answering(lambda _, answer=answer: answer).get_workflow(NOBODY)
+
+
+def test_a_key_says_who_asks() -> None:
+    """The API key goes along as a bearer token."""
+    seen: list[str] = []
+
+    def look(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers["Authorization"])
+        return httpx.Response(200, json={"status": "ok", "version": "1"})
+
+    answering(look, api_key="secret").get_health()
+
+    assert seen == ["Bearer secret"]
+
+
+@pytest.mark.parametrize("key", ["", "two words", "line\nbreak", "schlüssel"])
+def test_a_key_that_is_none_is_refused(key: str) -> None:
+    """No header is made of what could end it."""
+    with pytest.raises(InvalidRequestError, match="API key"):
+        Client(api_key=key)
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://host", "http://", "http://host:port"])
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    """The sentence shows how one is written."""
+    with pytest.raises(InvalidRequestError, match="write it like"):
+        Client(url)
+
+
+def test_arguments_that_do_not_fit_are_never_sent() -> None:
+    """They are refused with their names, before there is a request."""
+    ruvon = answering(lambda _: pytest.fail("it was sent"))
+
+    with pytest.raises(InvalidRequestError, match="wait_s"):
+        ruvon.start_workflow(workflow_type="Greeting", wait_s=-1)
+    with pytest.raises(InvalidRequestError, match="no workflow id"):
+        ruvon.get_workflow("../definitions")
+    with pytest.raises(InvalidRequestError, match="no name"):
+        ruvon.get_definition("..")
+
+
+def test_patience_with_a_workflow_ends() -> None:
+    """A workflow that nobody runs is told of with how it stands."""
+    with serving() as ruvon:
+        made = ruvon.start_workflow(workflow_type="Greeting", run=False)
+
+        with pytest.raises(StillRunningError, match="still ACTIVE"):
+            ruvon.wait(made.workflow_id, patience=timedelta(0))
+
+
+def test_waiting_ends_where_somebody_is_asked() -> None:
+    """`wait` comes back when only a person can let the workflow go on."""
+    with serving() as ruvon:
+        made = ruvon.start_workflow(workflow_type="Approval")
+
+        assert ruvon.wait(made.workflow_id).waiting_for[0].name == "finance.approve"
