@@ -15,18 +15,30 @@ from prometheus_client.process_collector import ProcessCollector
 
 from ruvon.builder import WorkflowBuilder
 from ruvon.implementations.observability.prometheus import PrometheusObserver
-from ruvon_server.auth import Authenticator, AuthMiddleware, Principal, authenticator_named, require_permission
+from ruvon_server.auth import (
+    Addresses,
+    Authenticator,
+    AuthMiddleware,
+    Buckets,
+    Keys,
+    Principal,
+    authenticator_of,
+    require_permission,
+    roles_of,
+)
 from ruvon_server.building import new_builder
+from ruvon_server.changes import ChangesMiddleware
 from ruvon_server.custom import custom_router, named_routes, plugin_routes, telling_clashes
 from ruvon_server.documents import openapi_config
 from ruvon_server.drives import Drives
 from ruvon_server.embedded import working
 from ruvon_server.feed import Feed
+from ruvon_server.headers import add_security_headers
 from ruvon_server.parts import Parts
 from ruvon_server.problems import ProblemHandler
 from ruvon_server.requests import StrictRequest
 from ruvon_server.rooms import ALL
-from ruvon_server.settings import ServerSettings
+from ruvon_server.settings import ServerSettings, ServerSettingsError
 from ruvon_server.uploads import Uploads
 
 __all__ = ["create_app", "new_registry"]
@@ -55,14 +67,18 @@ def create_app(
     registry = registry or new_registry()
     builder = builder or new_builder(settings, [PrometheusObserver(registry)])
     feed = Feed(builder.persistence, builder.engine().clock, most=settings.streams)
-    parts = Parts(settings, builder, Drives(builder.engine()), Uploads(builder), feed, registry)
+    roles = roles_of(settings)
+    keys = Keys(builder.persistence, builder.clock, builder.ids)
+    authenticator = authenticator or authenticator_of(settings, keys, roles, builder.clock)
+    parts = Parts(settings, builder, Drives(builder.engine()), Uploads(builder), feed, keys, roles, registry)
     routes = [*named_routes(settings.custom_routers), *plugin_routes()]
     own = [router for room in ALL for router in room(parts)]
     return Litestar(
         route_handlers=[*own, custom_router(routes, builder)] if routes else own,
         lifespan=[_lifespan(parts)],
         dependencies={"principal": Provide(_principal, sync_to_thread=False)},
-        middleware=[AuthMiddleware(authenticator or authenticator_named(settings.auth))],
+        middleware=[_auth(settings, authenticator, builder), ChangesMiddleware(builder.persistence)],
+        before_send=[add_security_headers],
         guards=[require_permission],
         exception_handlers={Exception: ProblemHandler(builder.ids)},
         request_class=StrictRequest,
@@ -78,6 +94,15 @@ def create_app(
         logging_config=None,
         debug=False,
     )
+
+
+def _auth(settings: ServerSettings, authenticator: Authenticator, builder: WorkflowBuilder) -> AuthMiddleware:
+    try:
+        addresses = Addresses(settings.trusted_proxies)
+    except ValueError as exc:
+        raise ServerSettingsError(f"the setting trusted_proxies cannot be used: {exc}") from None
+    buckets = Buckets(builder.clock, settings.requests_per_s, settings.rate_limit_burst)
+    return AuthMiddleware(authenticator, addresses, buckets)
 
 
 def new_registry() -> CollectorRegistry:

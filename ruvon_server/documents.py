@@ -24,6 +24,8 @@ _TAGS = (
     Tag("histories", "What has happened to workflows, how often and how long."),
     Tag("queues", "Workers, queues with their limits, and dead letters."),
     Tag("definitions", "What can be started: types, versions, pictures."),
+    Tag("keys", "API keys: make, look, rotate, revoke."),
+    Tag("changes", "Who has changed what beside workflows."),
     Tag("health", "Whether the server lives and can work, and its numbers."),
 )
 

@@ -6,6 +6,7 @@ from typing import final
 from prometheus_client import CollectorRegistry
 
 from ruvon.builder import WorkflowBuilder
+from ruvon_server.auth import Keys, Roles
 from ruvon_server.drives import Drives
 from ruvon_server.feed import Feed
 from ruvon_server.settings import ServerSettings
@@ -25,5 +26,7 @@ class Parts:
     uploads: Uploads
     feed: Feed
     """What changes in the store, for event streams."""
+    keys: Keys
+    roles: Roles
     registry: CollectorRegistry
     """The numbers of this process."""

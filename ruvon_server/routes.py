@@ -20,8 +20,8 @@ __all__ = ["Declared", "Route", "deletes", "listens", "reads", "replaces", "rout
 
 Declared: TypeAlias = Callable[[Callable[..., Any]], HTTPRouteHandler]
 _BODY = ("bad-json", "unsupported-media-type", "body-too-large", "invalid-request")
-_ALWAYS = ("internal", "store-unavailable")
-_GUARDED = ("not-authenticated", "not-allowed")
+_ALWAYS = ("too-many-requests", "internal", "store-unavailable")
+_GUARDED = ("not-authenticated", "not-allowed", "cross-origin", "store-wide")
 
 
 @final

@@ -12,7 +12,8 @@ from ruvon.ir import RuvonError
 __all__ = ["PREFIX", "ServerSettings", "ServerSettingsError", "is_loopback"]
 
 PREFIX: Final = "RUVON_SERVER_"
-_SECRET: Final = frozenset({"approval_key"})
+_REQUESTS_PER_S: Final = 100.0
+_SECRET: Final = frozenset({"admin_key", "approval_key"})
 """Settings whose values are never said."""
 _ALSO: Final = {
     "db": "RUVON_DB_URL",
@@ -71,9 +72,35 @@ class ServerSettings(BaseModel):
     worker: bool | None = None
     """Run steps, timers and schedules in this process; where nothing is said, as long as the store is a file."""
     auth: str = "disabled"
-    """Who may do what: the name of an authentication provider."""
+    """Who says who asks: `disabled`, `api-key`, `jwt`, or `api-key,jwt` for both."""
     insecure_no_auth: bool = False
     """Listen on an address that others reach although nobody has to say who he is."""
+    admin_key: SecretStr | None = None
+    """A key that may do everything, to make the first keys with; at least 32 characters that nobody can guess."""
+    admin_key_file: str | None = None
+    """A file that holds that key."""
+    roles: Names = ()
+    """Roles beside admin, operator, viewer and device: `auditor=workflows:read+changes:read`."""
+    jwt_issuer: str | None = None
+    """Who issues tokens: their claim `iss`."""
+    jwt_audience: str | None = None
+    """For whom they are issued: their claim `aud`."""
+    jwt_jwks: str | None = None
+    """The public keys of the issuer: the URL (https) or the file of a JSON Web Key Set."""
+    jwt_skew_s: float = Field(30.0, ge=0, le=600)
+    """So much may the clocks of the issuer and of the server differ, in seconds."""
+    jwt_roles_claim: str = Field("roles", min_length=1)
+    """The claim that has the roles."""
+    jwt_owner_claim: str = ""
+    """The claim that has the owner, to whom the holder is then limited; none where nothing is said."""
+    jwt_org_claim: str = "org_id"
+    """The claim that has the organisation, to which the holder is limited; `-`: there is none, all see everything."""
+    rate_limit_per_s: float | None = Field(None, ge=0)
+    """So many requests a second one principal or address may send on and on; 0: any number. 100 where nothing is said."""
+    rate_limit_burst: int = Field(200, ge=1)
+    """So many may come at once."""
+    trusted_proxies: Names = ()
+    """Addresses and networks of proxies whose `X-Forwarded-For` is believed; none where none is named."""
     body_limit_bytes: int = Field(1_048_576, ge=1_024)
     """The largest body of a request; a larger one is answered with 413."""
     json_depth: int = Field(64, ge=4, le=200)
@@ -103,13 +130,30 @@ class ServerSettings(BaseModel):
 
     @model_validator(mode="after")
     def _is_safe(self) -> Self:
-        if self.auth == "disabled" and not self.insecure_no_auth and not is_loopback(self.host):
+        if self.is_open and not self.insecure_no_auth and not is_loopback(self.host):
             raise ValueError(
                 f"the server would listen on {self.host} with nobody having to say who he is; choose an authentication "
                 "provider (RUVON_SERVER_AUTH), listen on 127.0.0.1, or say --insecure-no-auth "
                 "(RUVON_SERVER_INSECURE_NO_AUTH=true) where a network of yours is guard enough"
             )
         return self
+
+    @property
+    def providers(self) -> frozenset[str]:
+        """The names of the authentication providers."""
+        return frozenset(item.strip() for item in self.auth.split(","))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody has to say who he is."""
+        return "disabled" in self.providers
+
+    @property
+    def requests_per_s(self) -> float | None:
+        """So many requests a second somebody may send; None: any number."""
+        if self.rate_limit_per_s is None:
+            return None if self.is_open else _REQUESTS_PER_S
+        return self.rate_limit_per_s or None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None, **given: Any) -> Self:

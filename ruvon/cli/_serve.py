@@ -27,7 +27,10 @@ __all__ = ["serve"]
     default=None,
     help="Run steps here, or leave them to workers.",
 )
-@option("--auth", metavar="PROVIDER", help="Who says who asks; default: disabled.")
+@option(
+    "--auth", metavar="PROVIDER", help="Who says who asks: disabled, api-key, jwt or api-key,jwt; default: disabled."
+)
+@option("--admin-key-file", metavar="FILE", help="Holds a key that may do everything, to make the first keys with.")
 @option("--insecure-no-auth", is_flag=True, help="Listen where others reach it although nobody says who he is.")
 @option("--grace", type=Span(0), help="Seconds that requests and steps under way have at the end; default: 3.")
 @code_options
@@ -38,6 +41,7 @@ def serve(
     dev: bool,
     worker: bool | None,
     auth: str | None,
+    admin_key_file: str | None,
     insecure_no_auth: bool,
     grace: float | None,
     store: Store,
@@ -54,6 +58,7 @@ def serve(
         "port": port,
         "worker": worker,
         "auth": auth,
+        "admin_key_file": admin_key_file,
         "shutdown_grace_s": grace,
         "dev": dev or None,
         "insecure_no_auth": insecure_no_auth or None,
@@ -129,6 +134,8 @@ def _set_up_logging(settings: "ServerSettings") -> None:
 
     level = logging.INFO if settings.dev else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    if not settings.is_open:
+        logging.getLogger("ruvon.server.changes").setLevel(logging.INFO)  # who has changed what is always said
 
 
 def _tell(url: str) -> None:

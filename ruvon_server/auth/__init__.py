@@ -1,19 +1,33 @@
-"""Who asks, and what he may do: principals, permissions and the providers that recognise people."""
+"""Who asks, and what he may do: principals, permissions, roles, keys and the providers that recognise people."""
 
+from ruvon_server.auth._address import Addresses
+from ruvon_server.auth._chosen import authenticator_of, roles_of
 from ruvon_server.auth._guard import require_origin, require_permission
-from ruvon_server.auth._middleware import AuthMiddleware
+from ruvon_server.auth._keys import ApiKey, Keys
+from ruvon_server.auth._limits import Buckets
+from ruvon_server.auth._middleware import ADDRESS, AuthMiddleware
 from ruvon_server.auth._permissions import PUBLIC, Permission
 from ruvon_server.auth._principal import Principal
-from ruvon_server.auth._provider import Authenticator, DisabledAuthenticator, authenticator_named
+from ruvon_server.auth._provider import Authenticator, DisabledAuthenticator
+from ruvon_server.auth._roles import ROLES, STORE_WIDE, Roles
 
 __all__ = [
+    "ADDRESS",
     "PUBLIC",
+    "ROLES",
+    "STORE_WIDE",
+    "Addresses",
+    "ApiKey",
     "AuthMiddleware",
     "Authenticator",
+    "Buckets",
     "DisabledAuthenticator",
+    "Keys",
     "Permission",
     "Principal",
-    "authenticator_named",
+    "Roles",
+    "authenticator_of",
     "require_origin",
     "require_permission",
+    "roles_of",
 ]

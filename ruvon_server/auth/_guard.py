@@ -5,11 +5,13 @@ from urllib.parse import urlsplit
 from litestar.enums import ScopeType
 from litestar.handlers import BaseRouteHandler
 
+from ruvon.ir import RuvonError
 from ruvon_server.auth._middleware import PERMISSION
 from ruvon_server.auth._permissions import PUBLIC
 from ruvon_server.auth._principal import Principal
 from ruvon_server.auth._provider import Connection
-from ruvon_server.problems import NotAllowedError, OtherOriginError, closing
+from ruvon_server.auth._roles import STORE_WIDE
+from ruvon_server.problems import NotAllowedError, OtherOriginError, StoreWideError, closing
 
 __all__ = ["require_origin", "require_permission"]
 
@@ -33,11 +35,18 @@ def require_permission(connection: Connection, handler: BaseRouteHandler) -> Non
 
     Raises:
         NotAllowedError: the principal lacks the permission.
+        StoreWideError: he has it and is limited to a tenant, and it concerns all of them.
     """
     wanted = handler.opt.get(PERMISSION)
     if wanted == PUBLIC:
         return
     principal: object = dict(connection.scope).get("user")
     if wanted is None or not isinstance(principal, Principal) or not principal.may(wanted):
-        refused = NotAllowedError(wanted)
-        raise closing(refused) if connection.scope["type"] == ScopeType.WEBSOCKET else refused
+        raise _refusal(connection, NotAllowedError(wanted))
+    if wanted in STORE_WIDE and principal.is_limited:
+        raise _refusal(connection, StoreWideError(wanted))
+
+
+def _refusal(connection: Connection, error: RuvonError) -> Exception:
+    """The error itself, or what closes a WebSocket with it."""
+    return closing(error) if connection.scope["type"] == ScopeType.WEBSOCKET else error

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Final, final
 from urllib.parse import quote
 
-__all__ = ["Principal"]
+__all__ = ["EVERYTHING", "Principal"]
 
-_EVERYTHING: Final = "*"
+EVERYTHING: Final = "*"
+"""In place of a permission: all of them."""
 
 
 @final
@@ -26,11 +27,16 @@ class Principal:
     @classmethod
     def admin(cls, name: str) -> "Principal":
         """Somebody who may do everything with everything."""
-        return cls(name=name, permissions=frozenset({_EVERYTHING}))
+        return cls(name=name, permissions=frozenset({EVERYTHING}))
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether only what one owner or organisation has is there for him."""
+        return self.owner_id is not None or self.org_id is not None
 
     def may(self, permission: str) -> bool:
         """Whether he may do something."""
-        return permission in self.permissions or _EVERYTHING in self.permissions
+        return permission in self.permissions or EVERYTHING in self.permissions
 
     def sees(self, owner_id: str | None, org_id: str | None) -> bool:
         """Whether what an owner and an organisation have is there for him."""

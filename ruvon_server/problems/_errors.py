@@ -14,6 +14,17 @@ RuvonError
     ├── TooManyStreamsError          as many event streams are open as the server takes
     ├── VersionTakenError            this version of a type has another content
     ├── DefinedByFilesError          the type is not one that is uploaded
+    ├── CrossOriginError             a page from elsewhere asks, and nobody says who asks
+    ├── BeyondOwnRightsError         a key that may do more than whoever makes it
+    │   └── ForeignHostError         ... or it asks under a name of another machine
+    ├── StoreWideError               it concerns all tenants, and whoever asks is one of them
+    ├── UnknownRoleError             a role that there is not
+    ├── DeviceWithoutOwnerError      a key of a device that belongs to nobody
+    ├── KeyNotFoundError             an API key that there is not
+    ├── KeyEndedError                ... that was revoked, rotated or has expired
+    ├── KeysBusyError                another server changes keys
+    ├── TooManyRequestsError         whoever asks does so too often
+    └── IssuerUnreachableError       the keys of a token's issuer cannot be read
     ├── BusyElsewhereError           another process changes the same thing
     ├── HumanTaskNotFoundError       nothing like that waits for a person
     ├── TaskOfAnotherError           it waits for another person
@@ -27,16 +38,27 @@ RuvonError
     └── NotDeadError                 a task is no dead letter
 """
 
+import math
+from collections.abc import Sequence
+
 from ruvon.ir import RuvonError
 
 __all__ = [
     "BadCursorError",
     "BadFilterError",
     "BadJsonError",
+    "BeyondOwnRightsError",
     "BusyElsewhereError",
+    "CrossOriginError",
     "DefinedByFilesError",
+    "DeviceWithoutOwnerError",
+    "ForeignHostError",
     "HumanTaskNotFoundError",
     "IdempotencyKeyReusedError",
+    "IssuerUnreachableError",
+    "KeyEndedError",
+    "KeyNotFoundError",
+    "KeysBusyError",
     "LimitedToTenantError",
     "LinkExpiredError",
     "LinkNotFoundError",
@@ -50,8 +72,11 @@ __all__ = [
     "OtherTenantError",
     "RequestRefusedError",
     "ScheduleTakenError",
+    "StoreWideError",
     "TaskOfAnotherError",
+    "TooManyRequestsError",
     "TooManyStreamsError",
+    "UnknownRoleError",
     "UnsupportedMediaTypeError",
     "VersionTakenError",
 ]
@@ -155,6 +180,100 @@ class DefinedByFilesError(RequestRefusedError):
         super().__init__(
             f"files of this server define {workflow_type}; deploy a new file, or upload the workflow under another type"
         )
+
+
+class CrossOriginError(RequestRefusedError):
+    """A page of another origin asks a server where nobody has to say who he is."""
+
+    def __init__(self, origin: str) -> None:
+        super().__init__(
+            f"a page of {origin[:200]} may not ask this server; where that is wanted, RUVON_SERVER_CORS_ORIGINS names it"
+        )
+
+
+class ForeignHostError(CrossOriginError):
+    """A request for another machine reaches this one, where nobody has to say who he is."""
+
+    def __init__(self, host: str) -> None:
+        RequestRefusedError.__init__(
+            self,
+            f"the request is for {host[:200]!r}, and this server answers for its own machine only, as nobody has to say "
+            "who he is; where that name is yours, RUVON_SERVER_ALLOWED_HOSTS has it",
+        )
+
+
+class StoreWideError(RequestRefusedError):
+    """Whoever is limited to a tenant asks for something that concerns all of them."""
+
+    def __init__(self, permission: str) -> None:
+        super().__init__(
+            f"{permission} concerns all tenants, and you are limited to one; ask an administrator of the server"
+        )
+
+
+class BeyondOwnRightsError(RequestRefusedError):
+    """Somebody would get a key that may do more than he himself."""
+
+    def __init__(self, permission: str) -> None:
+        super().__init__(
+            f"the key may do {permission}, which you may not; nobody handles keys that may do more than he"
+        )
+
+
+class UnknownRoleError(RequestRefusedError, ValueError):
+    """There is no role of this name."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"there is no role {name!r}; the roles are {', '.join(known)} (RUVON_SERVER_ROLES adds others)"
+        )
+
+
+class DeviceWithoutOwnerError(RequestRefusedError, ValueError):
+    """A key of the role device is limited to no owner."""
+
+    def __init__(self) -> None:
+        super().__init__("a key of the role device belongs to one owner; name the device as its `owner_id`")
+
+
+class KeyNotFoundError(RequestRefusedError):
+    """There is no API key with this id."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"there is no key {key_id[:40]!r}; the list of keys has their ids")
+
+
+class KeyEndedError(RequestRefusedError):
+    """The API key was revoked or rotated, or has expired."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"the key {key_id} has ended or was rotated before; make a new one")
+
+
+class KeysBusyError(RequestRefusedError):
+    """Another server of the store changes keys at this moment."""
+
+    def __init__(self) -> None:
+        super().__init__("another server changes keys at this moment; nothing was changed, try again")
+
+
+class TooManyRequestsError(RequestRefusedError):
+    """Whoever asks does so too often.
+
+    Args:
+        wait_s: after so many seconds the next request is taken.
+    """
+
+    def __init__(self, wait_s: float) -> None:
+        self.retry_after_s = max(1, math.ceil(wait_s))
+        super().__init__(f"there were too many requests; ask again in {self.retry_after_s} s")
+
+
+class IssuerUnreachableError(RequestRefusedError):
+    """The keys of whoever issues tokens cannot be read, so nobody can be recognised."""
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(f"the keys at {place} cannot be read: {reason}")
 
 
 class BusyElsewhereError(RequestRefusedError):

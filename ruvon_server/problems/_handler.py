@@ -12,6 +12,7 @@ from ruvon.ir import DefinitionError, Diagnostic
 from ruvon.ir.values import InvalidValueError
 from ruvon.providers import IdSource
 from ruvon_server.models.problems import Problem, ProblemItem
+from ruvon_server.problems._errors import TooManyRequestsError
 from ruvon_server.problems._kinds import HTTP_KINDS, INTERNAL, ProblemKind, kind_of
 
 __all__ = ["MEDIA_TYPE", "ProblemHandler", "closing"]
@@ -23,6 +24,7 @@ _INVALID: Final = 422
 _REFUSED: Final = 4_000
 _REASON: Final = 123
 """So many bytes a WebSocket may say when it is closed."""
+_NOT_AUTHENTICATED: Final = 401
 _LONGEST: Final = 4_000
 """So much of a sentence is said."""
 
@@ -56,8 +58,11 @@ class ProblemHandler:
             errors=list(_items(exc)),
         )
         headers = dict(exc.headers or {}) if isinstance(exc, HTTPException) else {}
-        if kind.retry_after_s is not None:
-            headers["Retry-After"] = str(kind.retry_after_s)
+        retry_after_s = exc.retry_after_s if isinstance(exc, TooManyRequestsError) else kind.retry_after_s
+        if retry_after_s is not None:
+            headers["Retry-After"] = str(retry_after_s)
+        if kind.status == _NOT_AUTHENTICATED:
+            headers["WWW-Authenticate"] = 'Bearer realm="ruvon"'
         return Response(
             problem.model_dump(mode="json"), media_type=MEDIA_TYPE, status_code=kind.status, headers=headers
         )

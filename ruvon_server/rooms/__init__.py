@@ -11,12 +11,14 @@ from litestar import Router
 
 from ruvon_server.parts import Parts
 from ruvon_server.rooms import (
+    changes,
     definitions,
     documents,
     events,
     health,
     histories,
     human_tasks,
+    keys,
     queues,
     schedules,
     workflows,
@@ -35,5 +37,7 @@ ALL: Final[tuple[Room, ...]] = (
     queues.room,
     definitions.room,
     events.room,
+    keys.room,
+    changes.room,
     documents.room,
 )

@@ -15,6 +15,8 @@ from tests.support.serving import Client, asked, new_app, new_builder
 
 PAGE = Path(__file__).parents[2] / "docs" / "server.md"
 BLOCK = re.compile(r"^```http\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+CHAPTER = re.compile(r"^## (?:Who may do what|Problems)$", re.MULTILINE)
+ADMIN = "admin-key-of-the-tests-0123456789"
 ASKING = re.compile(r"^```python\n# asks\.py\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PROGRAM = re.compile(r"^```python\n# parcels\.py\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
@@ -30,9 +32,11 @@ class Exchange:
     status: int
 
 
-def exchanges() -> list[Exchange]:
-    """All of them."""
-    return [exchange(found[1]) for found in BLOCK.finditer(PAGE.read_text(encoding="utf-8"))]
+def exchanges(*, guarded: bool | None = None) -> list[Exchange]:
+    """All of them, or those of the chapter about authentication, or those of the others."""
+    before, chapter, after = CHAPTER.split(PAGE.read_text(encoding="utf-8"))
+    text = {None: before + chapter + after, True: chapter, False: before + after}[guarded]
+    return [exchange(found[1]) for found in BLOCK.finditer(text)]
 
 
 def exchange(text: str) -> Exchange:
@@ -46,22 +50,26 @@ def exchange(text: str) -> Exchange:
 
 NAMES = ("task_id", "token")
 """What later requests of the page name as the last answer did."""
+MADE = {"/api/v1/workflows": ("workflow_id",), "/api/v1/keys": ("key_id", "key")}
 
 
 async def sent(client: Client, item: Exchange, known: dict[str, str]) -> None:
     """Send a request, and note what later ones are about."""
-    path = item.path
-    for name, value in known.items():
-        path = path.replace(f"{{{name}}}", value)
-    answer = await client.request(item.method, path, headers=item.headers, content=item.body.encode() or None)
+    path, headers = filled(item.path, known), {name: filled(text, known) for name, text in item.headers.items()}
+    answer = await client.request(item.method, path, headers=headers, content=item.body.encode() or None)
     assert answer.status_code == item.status, f"{item.method} {path}: {answer.status_code} {answer.text}"
-    is_start = (item.method, item.path) == ("POST", "/api/v1/workflows")
-    if is_start:
-        known["workflow_id"] = str(answer.json()["workflow_id"])
+    if item.method == "POST" and item.path in MADE:
+        known |= {name: str(answer.json()[name]) for name in MADE[item.path]}
     if answer.headers.get("Content-Type") == "application/json":
         found = answer.json()
         first = next(iter(found.get("items") or [{}])) | found
         known |= {name: str(first[name]) for name in NAMES if name in first}
+
+
+def filled(text: str, known: dict[str, str]) -> str:
+    for name, value in known.items():
+        text = text.replace(f"{{{name}}}", value)
+    return text
 
 
 def test_every_request_of_the_page_is_answered_as_it_says(tmp_path: Path) -> None:
@@ -74,7 +82,7 @@ def test_every_request_of_the_page_is_answered_as_it_says(tmp_path: Path) -> Non
 
     async def talk(client: Client) -> None:
         known: dict[str, str] = {}
-        for item in exchanges():
+        for item in exchanges(guarded=False):
             await sent(client, item, known)
 
     asked(talk, new_app(builder, approval_key="k" * 32))
@@ -99,6 +107,17 @@ def test_the_program_of_the_page_runs(
         assert names["send_parcel"]("http://127.0.0.1:8000") == "label of A-9"
 
     assert "repair-refused 409" in capsys.readouterr().out
+
+
+def test_every_request_about_authentication_is_answered_as_it_says() -> None:
+    """By a server that asks for keys."""
+
+    async def talk(client: Client) -> None:
+        known = {"admin": ADMIN}
+        for item in exchanges(guarded=True):
+            await sent(client, item, known)
+
+    asked(talk, new_app(auth="api-key", admin_key=ADMIN))
 
 
 @pytest.mark.parametrize(

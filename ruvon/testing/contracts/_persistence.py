@@ -409,6 +409,16 @@ class PersistenceContract(
 
         on_store(scenario)
 
+    def test_lists_leave_out_what_ruvon_keeps_for_itself(self, on_store: Any) -> None:
+        """A dictionary whose name begins with `ruvon.` is loaded by its name only."""
+
+        async def scenario(store: Any) -> None:
+            await store.save_workflow("ruvon.server.keys", {"keys": []})
+            assert await store.load_workflow("ruvon.server.keys") == {"keys": []}
+            assert await store.list_workflows() == []
+
+        on_store(scenario)
+
     def test_text_logs_and_metrics_are_accepted(self, on_store: Any) -> None:
         """S2-011, S2-012, S2-013: both spellings of the level; an unknown level is refused."""
 

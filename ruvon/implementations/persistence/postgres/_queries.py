@@ -56,7 +56,7 @@ SELECT id, workflow_type, NULL AS workflow_version, status, NULL AS current_step
        NULL AS parent_id, 0 AS priority, created_us, updated_us
 FROM workflow_documents
 WHERE ($1::text IS NULL OR status = $1) AND ($2::text IS NULL OR workflow_type = $2)
-  AND ($3::text IS NULL OR owner_id = $3)
+  AND ($3::text IS NULL OR owner_id = $3) AND NOT starts_with(id, 'ruvon.')
 ORDER BY created_us DESC, id LIMIT $4"""
 
 COUNT_BY_DEFINITION: Final = """

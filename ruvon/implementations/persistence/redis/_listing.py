@@ -27,6 +27,8 @@ _BUDGET: Final = 2000
 _LIVE: Final = sorted(str(status) for status in set(WorkflowStatus) - TERMINAL_STATUSES)
 _PURGE_PORTION: Final = 200
 _DOCUMENTS_PORTION: Final = 500
+_OWN: Final = b"ruvon."
+"""So begin the names of what Ruvon itself keeps beside workflows; lists leave it out."""
 _LISTED: Final = (
     "workflow_id", "workflow_type", "workflow_version", "status", "current_step", "owner_id", "org_id", "parent_id",
     "priority", "created_us", "updated_us",
@@ -178,7 +180,7 @@ class Listing(Database):
         while len(found) < limit:
             portion = await self._ask("documents", rank, _DOCUMENTS_PORTION)
             for name, (written, created, updated) in portion:
-                has = orjson.loads(written) if written is not None else None
+                has = orjson.loads(written) if written is not None and not name.startswith(_OWN) else None
                 if has is not None and all(one is None or one == other for one, other in zip(labels, has, strict=True)):
                     found.append(_listed(name.decode(), has, int(created), int(updated)))
             if len(portion) < _DOCUMENTS_PORTION:

@@ -186,7 +186,7 @@ SELECT id, workflow_type, NULL AS workflow_version, status, NULL AS current_step
        NULL AS parent_id, 0 AS priority, created_us, updated_us
 FROM workflow_documents
 WHERE (:status IS NULL OR status = :status) AND (:type IS NULL OR workflow_type = :type)
-  AND (:owner IS NULL OR owner_id = :owner)
+  AND (:owner IS NULL OR owner_id = :owner) AND id NOT GLOB 'ruvon.*'
 ORDER BY created_us DESC, id LIMIT :limit"""
 
 # Finding instances: one ordered range of an index for each status that is wanted (or there is), merged. What the index
