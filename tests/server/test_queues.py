@@ -126,8 +126,8 @@ def test_a_tenant_sees_nothing_of_the_store(method: str, path: str) -> None:
     """Workers and queues belong to nobody, so whoever is limited to a tenant is refused."""
 
     async def talk(client: Client) -> int:
-        body = {"json": {"concurrency": 0}} if method == "PUT" else {}
-        return (await client.request(method, path, headers=OURS, **body)).status_code
+        body = {"concurrency": 0} if method == "PUT" else None
+        return (await client.request(method, path, headers=OURS, json=body)).status_code
 
     assert asked(talk, serving(new_builder())) == 403
 
