@@ -33,10 +33,10 @@ __all__ = [
     "WorkflowState",
 ]
 
-_NAME = r"^[^\x00-\x1f\x7f]+$"
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_NAME)]
+NAME_PATTERN = r"^[^\x00-\x1f\x7f]+$"
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NAME_PATTERN)]
 """The name of something: one line."""
-Key = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=_NAME)]
+Key = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NAME_PATTERN)]
 """A key that the sender makes up."""
 Reason = Annotated[str, StringConstraints(max_length=2_000)]
 _WAIT = "So many seconds the answer may wait until the workflow has ended or waits for somebody."
@@ -47,7 +47,11 @@ _MOMENT = "2026-11-21T12:00:00Z"
 
 Metadata = Annotated[
     dict[Name, Any],
-    Field(json_schema_extra={"propertyNames": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": _NAME}}),
+    Field(
+        json_schema_extra={
+            "propertyNames": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": NAME_PATTERN}
+        }
+    ),
 ]
 
 

@@ -113,7 +113,7 @@ def test_a_path_that_cannot_be_used_ends_the_start(
             raise RuntimeError("the module is broken")
         return _IMPORT(name)
 
-    monkeypatch.setattr(custom.importlib, "import_module", imported)
+    monkeypatch.setattr(importlib, "import_module", imported)
 
     with pytest.raises(ServerSettingsError, match="RUVON_CUSTOM_ROUTERS") as caught:
         new_app(custom_routers=(path,))
@@ -134,9 +134,7 @@ def test_a_route_that_is_taken_ends_the_start() -> None:
 def installed(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     """Let a plugin be installed that brings something."""
     point = importlib.metadata.EntryPoint("shop", value, custom.GROUP)
-    monkeypatch.setattr(
-        custom.importlib.metadata, "entry_points", lambda group: [point] if group == custom.GROUP else []
-    )
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [point] if group == custom.GROUP else [])
 
 
 def test_an_installed_plugin_brings_routes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,7 @@ class HistoryService:
         record = await self._record(principal, workflow_id)
         rows, _ = await step_numbers(self._store, record, self._definition_of, runs=1)
         read = getattr(self._store, "read_metrics", None)
-        recorded = await read(workflow_id, limit=_MOST_NUMBERS) if read is not None else []
+        recorded: list[dict[str, Any]] = await read(workflow_id, limit=_MOST_NUMBERS) if read is not None else []
         return models.WorkflowMetrics(
             steps=[models.StepNumbers(**row) for row in rows],
             recorded=[

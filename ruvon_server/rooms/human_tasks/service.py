@@ -192,7 +192,7 @@ class HumanTaskService:
 
     async def _tasks(self, record: InstanceRecord) -> list[models.HumanTask]:
         waits = [wait for wait in await waits_of(record, self._definitions) if wait["kind"] in _ASKED]
-        claims = await self._claims.of(record.workflow_id) if waits else {}
+        claims: Mapping[str, Claim] = await self._claims.of(record.workflow_id) if waits else {}
         return [_task(record, wait, claims.get(wait["id"])) for wait in waits]
 
 

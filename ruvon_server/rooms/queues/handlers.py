@@ -8,7 +8,7 @@ from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from ruvon_server.auth import Permission, Principal
 from ruvon_server.models import queues as models
-from ruvon_server.models.workflows import Name
+from ruvon_server.models.workflows import NAME_PATTERN, Name
 from ruvon_server.paging import DEFAULT_LIMIT, Limit
 from ruvon_server.rooms.queues.dead_letters import DeadLetterService
 from ruvon_server.rooms.queues.service import QueueService
@@ -16,8 +16,12 @@ from ruvon_server.routes import deletes, reads, replaces, writes
 
 __all__ = ["DEAD_LETTERS", "QUEUES", "WORKERS"]
 
-QueueName: TypeAlias = Annotated[str, PathParameter(max_length=200, description="The name of a queue.")]
-TaskId: TypeAlias = Annotated[str, PathParameter(max_length=1_000, description="The id of a dead letter.")]
+QueueName: TypeAlias = Annotated[
+    str, PathParameter(max_length=200, pattern=NAME_PATTERN, description="The name of a queue.")
+]
+TaskId: TypeAlias = Annotated[
+    str, PathParameter(max_length=1_000, pattern=NAME_PATTERN, description="The id of a dead letter.")
+]
 Service: TypeAlias = NamedDependency[QueueService]
 Letters: TypeAlias = NamedDependency[DeadLetterService]
 Asker: TypeAlias = NamedDependency[Principal]

@@ -9,12 +9,15 @@ from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from ruvon_server.auth import Permission, Principal
 from ruvon_server.models import schedules as models
+from ruvon_server.models.workflows import NAME_PATTERN
 from ruvon_server.rooms.schedules.service import ScheduleService
 from ruvon_server.routes import deletes, reads, writes
 
 __all__ = ["HANDLERS"]
 
-Name: TypeAlias = Annotated[str, PathParameter(max_length=200, description="The name of a schedule.")]
+Name: TypeAlias = Annotated[
+    str, PathParameter(max_length=200, pattern=NAME_PATTERN, description="The name of a schedule.")
+]
 Count: TypeAlias = Annotated[int, QueryParameter(ge=0, le=100, description="So many of its next moments.")]
 Service: TypeAlias = NamedDependency[ScheduleService]
 Asker: TypeAlias = NamedDependency[Principal]
