@@ -7,6 +7,7 @@ from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from ruvon.ir import RuvonError
 from ruvon_server.auth._address import Addresses, network_of
 from ruvon_server.auth._limits import Buckets
 from ruvon_server.auth._permissions import PUBLIC
@@ -46,6 +47,15 @@ class AuthMiddleware(ASGIMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Authenticate and go on."""
+        try:
+            await self._admit(scope)
+        except RuvonError as exc:
+            if scope["type"] == ScopeType.WEBSOCKET:
+                raise closing(exc) from None
+            raise
+        await next_app(scope, receive, send)
+
+    async def _admit(self, scope: Scope) -> None:
         connection = Connection(scope)
         address = self._addresses.of(connection)
         scope["state"][ADDRESS] = address
@@ -57,9 +67,8 @@ class AuthMiddleware(ASGIMiddleware):
             except NotAuthenticatedError as exc:
                 _LOGGER.warning("nobody is recognised: %s %s from %s: %s", scope["type"], scope["path"], address, exc)
                 self._buckets.take(place)
-                raise closing(exc) if scope["type"] == ScopeType.WEBSOCKET else exc from None
+                raise
             scope["user"] = principal
             self._buckets.take(f"principal/{principal.name}")
         elif scope["path"] not in _FREE:
             self._buckets.take(place)
-        await next_app(scope, receive, send)

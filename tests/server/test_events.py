@@ -264,7 +264,7 @@ def test_a_socket_is_closed_to_whoever_lacks_the_permission() -> None:
 
 
 @pytest.mark.parametrize(
-    ("origin", "code"), [("http://t", None), ("https://page.example", None), ("https://evil.example", 4403)]
+    ("origin", "code"), [("http://localhost", None), ("https://page.example", None), ("https://evil.example", 4403)]
 )
 def test_a_socket_is_closed_to_pages_from_elsewhere(origin: str, code: int | None) -> None:
     """Only pages of this server, and of origins that are named, may open one."""

@@ -88,7 +88,9 @@ def _scope(kind: str, target: str, headers: dict[str, str]) -> dict[str, Any]:
         "raw_path": parts.path.encode(),
         "root_path": "",
         "query_string": parts.query.encode(),
-        "headers": [(name.lower().encode(), value.encode()) for name, value in {"host": "t", **headers}.items()],
+        "headers": [
+            (name.lower().encode(), value.encode()) for name, value in {"host": "localhost", **headers}.items()
+        ],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),
         "state": {},
