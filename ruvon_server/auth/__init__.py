@@ -6,10 +6,10 @@ from ruvon_server.auth._guard import require_origin, require_permission
 from ruvon_server.auth._keys import ApiKey, Keys
 from ruvon_server.auth._limits import Buckets
 from ruvon_server.auth._middleware import ADDRESS, AuthMiddleware
-from ruvon_server.auth._permissions import PUBLIC, Permission
 from ruvon_server.auth._principal import Principal
 from ruvon_server.auth._provider import Authenticator, DisabledAuthenticator
 from ruvon_server.auth._roles import ROLES, STORE_WIDE, Roles
+from ruvon_server.models.permissions import PUBLIC, Permission
 
 __all__ = [
     "ADDRESS",

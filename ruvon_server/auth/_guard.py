@@ -7,10 +7,10 @@ from litestar.handlers import BaseRouteHandler
 
 from ruvon.ir import RuvonError
 from ruvon_server.auth._middleware import PERMISSION
-from ruvon_server.auth._permissions import PUBLIC
 from ruvon_server.auth._principal import Principal
 from ruvon_server.auth._provider import Connection
 from ruvon_server.auth._roles import STORE_WIDE
+from ruvon_server.models.permissions import PUBLIC
 from ruvon_server.problems import NotAllowedError, OtherOriginError, StoreWideError, closing
 
 __all__ = ["require_origin", "require_permission"]

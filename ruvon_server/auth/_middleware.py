@@ -10,8 +10,8 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from ruvon.ir import RuvonError
 from ruvon_server.auth._address import Addresses, network_of
 from ruvon_server.auth._limits import Buckets
-from ruvon_server.auth._permissions import PUBLIC
 from ruvon_server.auth._provider import Authenticator, Connection
+from ruvon_server.models.permissions import PUBLIC
 from ruvon_server.problems import NotAuthenticatedError, closing
 
 __all__ = ["ADDRESS", "PERMISSION", "AuthMiddleware"]

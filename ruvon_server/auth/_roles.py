@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, final
 
-from ruvon_server.auth._permissions import Permission
 from ruvon_server.auth._principal import EVERYTHING
+from ruvon_server.models.permissions import Permission
 from ruvon_server.problems import UnknownRoleError
 
 __all__ = ["ROLES", "STORE_WIDE", "Roles"]

@@ -17,10 +17,10 @@ __all__ = [
     "GraphBox",
     "GraphEdge",
     "GraphPart",
-    "HistoryEntry",
     "Step",
     "UploadDefinition",
     "Uploaded",
+    "VersionEntry",
 ]
 
 _DIGEST = "6d1f0c8b6a2e9d4f7c3b5a1e0f9d8c7b6a5e4d3c2b1a0f9e8d7c6b5a4e3d2c1b"
@@ -141,7 +141,7 @@ class DefinitionDiff(BaseModel):
     """Empty where they mean the same."""
 
 
-class HistoryEntry(DefinitionRow):
+class VersionEntry(DefinitionRow):
     """A version, and what differs from the one before it."""
 
     model_config = _config({**_ROW, "changes": []})
@@ -154,7 +154,7 @@ class DefinitionHistory(BaseModel):
 
     model_config = _config({"items": [{**_ROW, "changes": []}]})
 
-    items: list[HistoryEntry]
+    items: list[VersionEntry]
 
 
 class GraphPart(BaseModel):

@@ -20,7 +20,7 @@ __all__ = [
 
 Level: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 _MOMENT = "2026-11-21T12:00:00Z"
-_STEP = {
+_STEP: dict[str, Any] = {
     "workflow_type": "OrderProcessing",
     "step": "charge",
     "started": 120,
@@ -32,6 +32,41 @@ _STEP = {
     "p95_s": 0.62,
     "longest_s": 1.9,
 }
+_ENTRY: dict[str, Any] = {
+    "seq": 4,
+    "at": _MOMENT,
+    "level": "WARNING",
+    "kind": "repair",
+    "step": "charge",
+    "type": "STANDARD",
+    "activation": "charge",
+    "attempt": 1,
+    "note": "retry by anna: the gateway is back",
+    "actor": "anna",
+    "reason": "the gateway is back",
+    "result": None,
+    "error": None,
+    "traceback": None,
+    "changed": ["amount"],
+}
+_LINE: dict[str, Any] = {
+    "at": _MOMENT,
+    "level": "INFO",
+    "step": "approve",
+    "message": "answer sent by anna: a regular customer",
+    "actor": "anna",
+    "reason": "a regular customer",
+    "metadata": {},
+}
+_VALUE: dict[str, Any] = {"at": _MOMENT, "step": "charge", "name": "duration_ms", "value": 12.5}
+_THROUGHPUT: dict[str, Any] = {
+    "window_s": 3600,
+    "started": 360,
+    "completed": 350,
+    "failed": 2,
+    "started_per_s": 0.1,
+    "completed_per_s": 0.097,
+}
 
 
 def _config(*examples: dict[str, Any]) -> ConfigDict:
@@ -41,25 +76,7 @@ def _config(*examples: dict[str, Any]) -> ConfigDict:
 class HistoryEntry(BaseModel):
     """Something that has happened to a workflow."""
 
-    model_config = _config(
-        {
-            "seq": 4,
-            "at": _MOMENT,
-            "level": "WARNING",
-            "kind": "repair",
-            "step": "charge",
-            "type": "STANDARD",
-            "activation": "charge",
-            "attempt": 1,
-            "note": "retry by anna: the gateway is back",
-            "actor": "anna",
-            "reason": "the gateway is back",
-            "result": None,
-            "error": None,
-            "traceback": None,
-            "changed": ["amount"],
-        }
-    )
+    model_config = _config(_ENTRY)
 
     seq: int
     """Its place in the history, from 1."""
@@ -90,7 +107,7 @@ class HistoryEntry(BaseModel):
 class HistoryPage(BaseModel):
     """A page of a history, oldest first."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = _config({"items": [_ENTRY], "next_cursor": None})
 
     items: list[HistoryEntry]
     next_cursor: str | None
@@ -100,17 +117,7 @@ class HistoryPage(BaseModel):
 class LogLine(BaseModel):
     """A line that was written beside the history: by a step, or of a message that somebody has sent."""
 
-    model_config = _config(
-        {
-            "at": _MOMENT,
-            "level": "INFO",
-            "step": "approve",
-            "message": "answer sent by anna: a regular customer",
-            "actor": "anna",
-            "reason": "a regular customer",
-            "metadata": {},
-        }
-    )
+    model_config = _config(_LINE)
 
     at: datetime
     level: str
@@ -126,7 +133,7 @@ class LogLine(BaseModel):
 class LogLines(BaseModel):
     """The newest lines, oldest of them first."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = _config({"items": [_LINE]})
 
     items: list[LogLine]
 
@@ -153,7 +160,7 @@ class StepNumbers(BaseModel):
 class MetricValue(BaseModel):
     """A number that was recorded."""
 
-    model_config = _config({"at": _MOMENT, "step": "charge", "name": "duration_ms", "value": 12.5})
+    model_config = _config(_VALUE)
 
     at: datetime
     step: str | None
@@ -164,7 +171,7 @@ class MetricValue(BaseModel):
 class WorkflowMetrics(BaseModel):
     """The numbers of one workflow."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = _config({"steps": [{**_STEP, "step": None}, _STEP], "recorded": [_VALUE]})
 
     steps: list[StepNumbers]
     """From its history: the run itself first, then its steps."""
@@ -175,16 +182,7 @@ class WorkflowMetrics(BaseModel):
 class Throughput(BaseModel):
     """The workflows that were started in the last so many seconds."""
 
-    model_config = _config(
-        {
-            "window_s": 3600,
-            "started": 360,
-            "completed": 350,
-            "failed": 2,
-            "started_per_s": 0.1,
-            "completed_per_s": 0.097,
-        }
-    )
+    model_config = _config(_THROUGHPUT)
 
     window_s: int
     started: int
@@ -198,7 +196,14 @@ class Throughput(BaseModel):
 class FleetMetrics(BaseModel):
     """The numbers of all workflows that are there for whoever asks."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = _config(
+        {
+            "counts": {"COMPLETED": 350, "FAILED": 2},
+            "throughput": _THROUGHPUT,
+            "runs_counted": 352,
+            "steps": [_STEP],
+        }
+    )
 
     counts: dict[str, int]
     """How many workflows have each status; those that none has are left out."""

@@ -86,7 +86,7 @@ class HumanTask(BaseModel):
 class HumanTaskPage(BaseModel):
     """A page of tasks."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = _config({"items": [_TASK], "next_cursor": None})
 
     items: list[HumanTask]
     """Those of the newest workflows first. There may be fewer than asked for, and none, although more pages follow."""

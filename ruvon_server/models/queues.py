@@ -21,6 +21,39 @@ __all__ = [
 
 _MOMENT = "2026-11-21T12:00:00Z"
 _MOST = 1_000_000_000
+_WORKER: dict[str, Any] = {
+    "worker_id": "host-7-4f2a",
+    "host": "host",
+    "pid": 7,
+    "queues": ["default"],
+    "concurrency": 8,
+    "running": 3,
+    "draining": False,
+    "started_at": _MOMENT,
+    "seen_at": _MOMENT,
+    "silent_s": 1.2,
+}
+_QUEUE: dict[str, Any] = {
+    "name": "mail",
+    "pending": 12,
+    "claimed": 4,
+    "dead": 0,
+    "limits": {"concurrency": 4, "per_key": None, "rate": 100, "period_s": 60},
+    "running": 4,
+    "started": 57,
+}
+_DEAD_LETTER: dict[str, Any] = {
+    "task_id": "0196a1.4b7c",
+    "workflow_id": ID,
+    "queue": "default",
+    "step": "render",
+    "attempt": 1,
+    "crashes": 3,
+    "worker_id": "host-7-4f2a",
+    "priority": 0,
+    "concurrency_key": None,
+    "progress": {"page": 7},
+}
 
 
 def _config(*examples: dict[str, Any], closed: bool = False) -> ConfigDict:
@@ -31,20 +64,7 @@ def _config(*examples: dict[str, Any], closed: bool = False) -> ConfigDict:
 class Worker(BaseModel):
     """A worker process, as it tells of itself."""
 
-    model_config = _config(
-        {
-            "worker_id": "host-7-4f2a",
-            "host": "host",
-            "pid": 7,
-            "queues": ["default"],
-            "concurrency": 8,
-            "running": 3,
-            "draining": False,
-            "started_at": _MOMENT,
-            "seen_at": _MOMENT,
-            "silent_s": 1.2,
-        }
-    )
+    model_config = _config(_WORKER)
 
     worker_id: str
     host: str
@@ -66,7 +86,7 @@ class Worker(BaseModel):
 class WorkerList(BaseModel):
     """The workers, by id."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = _config({"items": [_WORKER]})
 
     items: list[Worker]
 
@@ -95,17 +115,7 @@ class Limits(BaseModel):
 class Queue(BaseModel):
     """A queue that has tasks or limits."""
 
-    model_config = _config(
-        {
-            "name": "mail",
-            "pending": 12,
-            "claimed": 4,
-            "dead": 0,
-            "limits": {"concurrency": 4, "per_key": None, "rate": 100, "period_s": 60},
-            "running": 4,
-            "started": 57,
-        }
-    )
+    model_config = _config(_QUEUE)
 
     name: str
     pending: int
@@ -124,7 +134,7 @@ class Queue(BaseModel):
 class QueueList(BaseModel):
     """The queues, by name."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = _config({"items": [_QUEUE]})
 
     items: list[Queue]
 
@@ -132,20 +142,7 @@ class QueueList(BaseModel):
 class DeadLetter(BaseModel):
     """A task that so many workers died over that no other one gets it."""
 
-    model_config = _config(
-        {
-            "task_id": "0196a1.4b7c",
-            "workflow_id": ID,
-            "queue": "default",
-            "step": "render",
-            "attempt": 1,
-            "crashes": 3,
-            "worker_id": "host-7-4f2a",
-            "priority": 0,
-            "concurrency_key": None,
-            "progress": {"page": 7},
-        }
-    )
+    model_config = _config(_DEAD_LETTER)
 
     task_id: str
     workflow_id: str
@@ -166,7 +163,7 @@ class DeadLetter(BaseModel):
 class DeadLetterPage(BaseModel):
     """Dead letters, the most urgent first."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = _config({"items": [_DEAD_LETTER]})
 
     items: list[DeadLetter]
 

@@ -109,7 +109,7 @@ class ScheduleRow(BaseModel):
 class ScheduleList(BaseModel):
     """The schedules, by name."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = _config({"items": [_ROW]})
 
     items: list[ScheduleRow]
 

@@ -5,8 +5,8 @@ from typing import Any, Final, TypeAlias
 from litestar.di import NamedDependency
 
 from ruvon_server.auth import Permission
+from ruvon_server.models.changes import Changes
 from ruvon_server.paging import DEFAULT_LIMIT, Limit
-from ruvon_server.rooms.changes.models import Changes
 from ruvon_server.rooms.changes.service import ChangesService
 from ruvon_server.routes import reads
 

@@ -6,7 +6,7 @@ import orjson
 
 from ruvon.providers import PersistenceProvider
 from ruvon_server.changes import read_changes
-from ruvon_server.rooms.changes.models import Change, Changes
+from ruvon_server.models.changes import ChangeEntry, Changes
 from ruvon_server.shown import moment
 
 __all__ = ["ChangesService"]
@@ -28,7 +28,7 @@ class ChangesService:
         return Changes(items=[_change(line) for line in await read_changes(self._store, limit)])
 
 
-def _change(line: dict[str, Any]) -> Change:
+def _change(line: dict[str, Any]) -> ChangeEntry:
     said = line["metadata"]
     values: dict[str, Any] = orjson.loads(said) if isinstance(said, str | bytes) else said
-    return Change(at=moment(line["at_us"]), operation=line["step_name"], **values)
+    return ChangeEntry(at=moment(line["at_us"]), operation=line["step_name"], **values)

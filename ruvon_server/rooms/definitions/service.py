@@ -81,11 +81,11 @@ class DefinitionService:
     async def history(self, principal: Principal, workflow_type: str) -> models.DefinitionHistory:
         """The versions of a type, each with what differs from the one before."""
         found = await self._versions(workflow_type)
-        items: list[models.HistoryEntry] = []
+        items: list[models.VersionEntry] = []
         for before, item in zip([None, *found[:-1]], found, strict=True):
             changes = _changes(before.definition, item.definition) if before is not None else []
             row = self._row(principal, item, workflow_type).model_dump()
-            items.append(models.HistoryEntry(**row, changes=changes))
+            items.append(models.VersionEntry(**row, changes=changes))
         return models.DefinitionHistory(items=items)
 
     async def diff(self, principal: Principal, workflow_type: str, old: str, new: str | None) -> models.DefinitionDiff:

@@ -9,8 +9,8 @@ from litestar.params import JSONBody, PathParameter
 
 from ruvon_server.auth import Permission, Principal
 from ruvon_server.changes import REASON
+from ruvon_server.models import keys as models
 from ruvon_server.paging import DEFAULT_LIMIT, Cursor, Limit, decode_cursor
-from ruvon_server.rooms.keys import models
 from ruvon_server.rooms.keys.service import KeyService
 from ruvon_server.routes import reads, writes
 
@@ -22,7 +22,9 @@ Asked: TypeAlias = Request[Principal, Any, Any]
 Id: TypeAlias = Annotated[str, PathParameter(max_length=100, description="The id of a key.")]
 _ONE: Final = ("key-not-found",)
 _CHANGE: Final = ("beyond-own-rights", "keys-busy")
-_LOCATION: Final = [ResponseHeader(name="Location", description="Its path.", documentation_only=True)]
+_LOCATION: Final = [
+    ResponseHeader(name="Location", value="/api/v1/keys/...", description="Its path.", documentation_only=True)
+]
 
 
 def _made(found: models.KeyCreated) -> Response[models.KeyCreated]:

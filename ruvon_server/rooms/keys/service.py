@@ -6,9 +6,9 @@ from typing import Final, Literal, final
 
 from ruvon.providers import Clock
 from ruvon_server.auth import ApiKey, Keys, Principal, Roles
+from ruvon_server.models import keys as models
 from ruvon_server.paging import encode_cursor
 from ruvon_server.problems import BeyondOwnRightsError, DeviceWithoutOwnerError, KeyNotFoundError, OtherTenantError
-from ruvon_server.rooms.keys import models
 from ruvon_server.shown import moment
 
 __all__ = ["KeyService"]

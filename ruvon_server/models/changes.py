@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Change", "Changes"]
+__all__ = ["ChangeEntry", "Changes"]
 
 _CHANGE: dict[str, Any] = {
     "at": "2026-11-21T12:00:00Z",
@@ -18,7 +18,7 @@ _CHANGE: dict[str, Any] = {
 }
 
 
-class Change(BaseModel):
+class ChangeEntry(BaseModel):
     """Something that was changed."""
 
     model_config = ConfigDict(use_attribute_docstrings=True, json_schema_extra={"examples": [_CHANGE]})
@@ -42,4 +42,4 @@ class Changes(BaseModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"items": [_CHANGE]}]})
 
-    items: list[Change]
+    items: list[ChangeEntry]

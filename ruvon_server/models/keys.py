@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from ruvon_server.auth import Permission
+from ruvon_server.models.permissions import Permission
 
 __all__ = ["CreateKey", "KeyCreated", "KeyInfo", "KeyPage", "RevokeKey", "RotateKey"]
 
