@@ -26,6 +26,7 @@ from ruvon_server.client._errors import (
     StillRunningError,
     UnexpectedAnswerError,
 )
+from ruvon_server.client._following import ServerEvent
 from ruvon_server.client._sync import Client
 
 del _httpx
@@ -37,6 +38,7 @@ __all__ = [
     "ClientError",
     "InvalidRequestError",
     "ProblemError",
+    "ServerEvent",
     "ServerUnreachableError",
     "StillRunningError",
     "UnexpectedAnswerError",

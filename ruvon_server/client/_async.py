@@ -1,7 +1,7 @@
 """`AsyncClient`: asks a server while other tasks go on."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import timedelta
 from types import TracebackType
 from typing import Self, TypeVar, final
@@ -9,11 +9,23 @@ from typing import Self, TypeVar, final
 import httpx
 
 from ruvon.providers import SystemClock, SystemIds
-from ruvon_server.client._bound import SlowMethod, SlowPages
+from ruvon_server.client._bound import SlowMethod, SlowPages, SlowStream
 from ruvon_server.client._call import Call, WorkflowRef
 from ruvon_server.client._exchange import Options, Pause, Steps, exchange, rest
+from ruvon_server.client._following import Following, ServerEvent
 from ruvon_server.client._settings import checked_url, headers_of, sent_by
-from ruvon_server.client.calls import definitions, health, histories, human_tasks, queues, schedules, workflows
+from ruvon_server.client.calls import (
+    changes,
+    definitions,
+    events,
+    health,
+    histories,
+    human_tasks,
+    keys,
+    queues,
+    schedules,
+    workflows,
+)
 from ruvon_server.models.workflows import WorkflowInfo, WorkflowRow
 
 __all__ = ["AsyncClient"]
@@ -119,6 +131,17 @@ class AsyncClient:
     get_approval = SlowMethod(human_tasks.get_approval)
     use_approval = SlowMethod(human_tasks.use_approval)
 
+    list_keys = SlowMethod(keys.list_keys)
+    create_key = SlowMethod(keys.create_key)
+    get_key = SlowMethod(keys.get_key)
+    rotate_key = SlowMethod(keys.rotate_key)
+    revoke_key = SlowMethod(keys.revoke_key)
+
+    list_changes = SlowMethod(changes.list_changes)
+
+    stream_events = SlowStream(events.stream_events)
+    stream_workflow_events = SlowStream(events.stream_workflow_events)
+
     each_workflow = SlowPages(workflows.list_workflows, WorkflowRow)
 
     async def wait(
@@ -145,6 +168,35 @@ class AsyncClient:
             UnexpectedAnswerError: what answered is no server of ours.
         """
         return await self._run(exchange(call, self._options))
+
+    async def follow(self, call: Call[None]) -> AsyncGenerator[ServerEvent, None]:
+        """The messages of a stream, over as many connections as it takes; closing the generator ends it.
+
+        Behind the last message with an id it goes on where a connection is lost. Where none had one yet, what was told in
+        between is missed; each connection begins with the message `opened`.
+
+        Raises:
+            ProblemError: the server does not open it.
+            ServerUnreachableError: no connection is made any more, or each one breaks before it says anything.
+            UnexpectedAnswerError: what answered is no server of ours.
+        """
+        following = Following(call, self._options)
+        pause_s: float | None = 0.0
+        while pause_s is not None:
+            if pause_s:
+                await self._pause(pause_s)
+            try:
+                async with self._http.stream(**sent_by(following.request(), self._key)) as answer:
+                    if not following.is_open(answer):
+                        await answer.aread()
+                        pause_s = following.refused(answer)
+                        continue
+                    async for chunk in answer.aiter_bytes():
+                        for message in following.feed(answer, chunk):
+                            yield message
+                pause_s = following.ended()
+            except httpx.TransportError as exc:
+                pause_s = following.lost(exc)
 
     async def _run(self, steps: Steps[T]) -> T:
         answer: httpx.Response | None = None

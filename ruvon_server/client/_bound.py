@@ -1,11 +1,12 @@
 """How calls become methods of the two clients: descriptors that keep the signatures."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, final
 
 from ruvon_server.client._call import Call, Page
+from ruvon_server.client._following import ServerEvent
 
-__all__ = ["Method", "Pages", "SlowMethod", "SlowPages"]
+__all__ = ["Method", "Pages", "SlowMethod", "SlowPages", "SlowStream", "Stream"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,6 +26,22 @@ class SlowSender(Protocol):
 
     async def send(self, call: Call[T], /) -> T:
         """The answer of a call."""
+        ...
+
+
+class Follower(Protocol):
+    """Follows streams."""
+
+    def follow(self, call: Call[None], /) -> Generator[ServerEvent, None, None]:
+        """The messages of a stream."""
+        ...
+
+
+class SlowFollower(Protocol):
+    """Follows streams, while other tasks go on."""
+
+    def follow(self, call: Call[None], /) -> AsyncGenerator[ServerEvent, None]:
+        """The messages of a stream."""
         ...
 
 
@@ -103,6 +120,40 @@ class SlowPages(Generic[P, T]):
                 call = call.at(page.next_cursor) if page.next_cursor is not None else None
 
         return method
+
+
+@final
+class Stream(Generic[P]):
+    """A method that follows a stream: makes a call of its arguments, and gives message by message."""
+
+    def __init__(self, make: Callable[P, Call[None]]) -> None:
+        self._make = make
+        self.__doc__ = make.__doc__
+
+    def __get__(self, client: Follower, _: object = None) -> Callable[P, Generator[ServerEvent, None, None]]:
+        """The method of one client."""
+
+        def method(*args: P.args, **kwargs: P.kwargs) -> Generator[ServerEvent, None, None]:
+            return client.follow(self._make(*args, **kwargs))
+
+        return _dressed(method, self._make)
+
+
+@final
+class SlowStream(Generic[P]):
+    """The same for the client whose methods are awaited."""
+
+    def __init__(self, make: Callable[P, Call[None]]) -> None:
+        self._make = make
+        self.__doc__ = make.__doc__
+
+    def __get__(self, client: SlowFollower, _: object = None) -> Callable[P, AsyncGenerator[ServerEvent, None]]:
+        """The method of one client."""
+
+        def method(*args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[ServerEvent, None]:
+            return client.follow(self._make(*args, **kwargs))
+
+        return _dressed(method, self._make)
 
 
 def _dressed(method: F, make: Callable[..., object]) -> F:

@@ -19,7 +19,18 @@ from ruvon_server.client.calls.workflows import get_workflow
 from ruvon_server.models.problems import Problem
 from ruvon_server.models.workflows import WorkflowInfo
 
-__all__ = ["Options", "Pause", "Send", "Steps", "exchange", "rest"]
+__all__ = [
+    "LONGEST_PAUSE_S",
+    "Options",
+    "Pause",
+    "Send",
+    "Steps",
+    "exchange",
+    "may_pass",
+    "read_answer",
+    "rest",
+    "retry_after",
+]
 
 T = TypeVar("T")
 
@@ -30,7 +41,8 @@ _TOO_MANY: Final = 429
 _FIRST_ERROR: Final = 400
 _FIRST_SUCCESS: Final = 200
 _SOMEBODY: Final = frozenset({"human", "input", "signal"})
-_LONGEST_PAUSE_S: Final = 30.0
+LONGEST_PAUSE_S: Final = 30.0
+"""Whoever is to wait longer is told so."""
 _LOOKS_S: Final = (0.05, 1.0)
 """How often a workflow is looked at that is waited for: first after so many seconds, and at least once in so many."""
 
@@ -96,9 +108,9 @@ def exchange(call: Call[T], options: Options) -> Steps[T]:
         else:
             if answer is None:
                 raise RuntimeError("a request was sent, and nothing came back")  # a driver of ours is wrong
-            wait_s = _retry_after(answer)
-            if is_last or not _may_pass(call, answer) or (wait_s or 0.0) > _LONGEST_PAUSE_S:
-                return _read(call, answer, wait_s)
+            wait_s = retry_after(answer)
+            if is_last or not may_pass(call, answer) or (wait_s or 0.0) > LONGEST_PAUSE_S:
+                return read_answer(call, answer, wait_s)
             pause_s = max(pause_s, wait_s or 0.0)
         yield Pause(pause_s)
     raise ValueError("a client tries at least once: `attempts` is 1 or more")
@@ -138,19 +150,26 @@ def _headers(call: Call[Any], options: Options) -> dict[str, str]:
     return headers
 
 
-def _may_pass(call: Call[Any], answer: httpx.Response) -> bool:
+def may_pass(call: Call[Any], answer: httpx.Response) -> bool:
     """Whether the same request may be answered otherwise a little later, and may be sent again."""
     if answer.status_code == _TOO_MANY:
         return True  # it was not even begun
     return answer.status_code in _MAY_PASS - call.answers and call.repeatable
 
 
-def _retry_after(answer: httpx.Response) -> float | None:
+def retry_after(answer: httpx.Response) -> float | None:
+    """So many seconds the server asks to wait; None where it says nothing."""
     written = answer.headers.get("Retry-After", "")
     return float(written) if written.isdecimal() else None
 
 
-def _read(call: Call[T], answer: httpx.Response, retry_after_s: float | None) -> T:
+def read_answer(call: Call[T], answer: httpx.Response, retry_after_s: float | None) -> T:
+    """The answer of a call.
+
+    Raises:
+        ProblemError: the server did not do it.
+        UnexpectedAnswerError: what came is no answer of a server of ours.
+    """
     status, url = answer.status_code, str(answer.url.copy_with(query=None))
     kind = answer.headers.get("Content-Type", "").partition(";")[0]
     if kind == _PROBLEM:

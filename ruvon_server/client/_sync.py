@@ -1,7 +1,7 @@
 """`Client`: asks a server, and waits for each answer."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from datetime import timedelta
 from types import TracebackType
 from typing import Self, TypeVar, final
@@ -9,11 +9,23 @@ from typing import Self, TypeVar, final
 import httpx
 
 from ruvon.providers import SystemClock, SystemIds
-from ruvon_server.client._bound import Method, Pages
+from ruvon_server.client._bound import Method, Pages, Stream
 from ruvon_server.client._call import Call, WorkflowRef
 from ruvon_server.client._exchange import Options, Pause, Steps, exchange, rest
+from ruvon_server.client._following import Following, ServerEvent
 from ruvon_server.client._settings import checked_url, headers_of, sent_by
-from ruvon_server.client.calls import definitions, health, histories, human_tasks, queues, schedules, workflows
+from ruvon_server.client.calls import (
+    changes,
+    definitions,
+    events,
+    health,
+    histories,
+    human_tasks,
+    keys,
+    queues,
+    schedules,
+    workflows,
+)
 from ruvon_server.models.workflows import WorkflowInfo, WorkflowRow
 
 __all__ = ["Client"]
@@ -119,6 +131,17 @@ class Client:
     get_approval = Method(human_tasks.get_approval)
     use_approval = Method(human_tasks.use_approval)
 
+    list_keys = Method(keys.list_keys)
+    create_key = Method(keys.create_key)
+    get_key = Method(keys.get_key)
+    rotate_key = Method(keys.rotate_key)
+    revoke_key = Method(keys.revoke_key)
+
+    list_changes = Method(changes.list_changes)
+
+    stream_events = Stream(events.stream_events)
+    stream_workflow_events = Stream(events.stream_workflow_events)
+
     each_workflow = Pages(workflows.list_workflows, WorkflowRow)
 
     def wait(
@@ -145,6 +168,34 @@ class Client:
             UnexpectedAnswerError: what answered is no server of ours.
         """
         return self._run(exchange(call, self._options))
+
+    def follow(self, call: Call[None]) -> Generator[ServerEvent, None, None]:
+        """The messages of a stream, over as many connections as it takes; closing the generator ends it.
+
+        Behind the last message with an id it goes on where a connection is lost. Where none had one yet, what was told in
+        between is missed; each connection begins with the message `opened`.
+
+        Raises:
+            ProblemError: the server does not open it.
+            ServerUnreachableError: no connection is made any more, or each one breaks before it says anything.
+            UnexpectedAnswerError: what answered is no server of ours.
+        """
+        following = Following(call, self._options)
+        pause_s: float | None = 0.0
+        while pause_s is not None:
+            if pause_s:
+                self._pause(pause_s)
+            try:
+                with self._http.stream(**sent_by(following.request(), self._key)) as answer:
+                    if not following.is_open(answer):
+                        answer.read()
+                        pause_s = following.refused(answer)
+                        continue
+                    for chunk in answer.iter_bytes():
+                        yield from following.feed(answer, chunk)
+                pause_s = following.ended()
+            except httpx.TransportError as exc:
+                pause_s = following.lost(exc)
 
     def _run(self, steps: Steps[T]) -> T:
         answer: httpx.Response | None = None

@@ -3,9 +3,10 @@
 import asyncio
 import functools
 import inspect
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, contextmanager, suppress
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -18,13 +19,17 @@ from ruvon_server.client import (
     Client,
     InvalidRequestError,
     ProblemError,
+    ServerEvent,
     ServerUnreachableError,
     StillRunningError,
     UnexpectedAnswerError,
 )
+from ruvon_server.models.permissions import Permission
 from ruvon_server.routes import route_table
 from tests.support.serving import new_app
 
+ADMIN = "admin-key-of-the-tests-0123456789"
+OPENED = b"event: opened\ndata: {}\n\n"
 NOBODY = "3f2a9c41-6a9b-4a55-8a27-0d2f5b1f1a11"
 HELLO = """workflow_type: Hello
 workflow_version: 1.0.0
@@ -123,7 +128,10 @@ def look_into_other_rooms(ruvon: Client) -> None:
     ruvon.list_human_tasks(limit=1)
     ruvon.list_dead_letters()
     ruvon.list_schedules()
+    ruvon.list_keys(limit=1)
+    ruvon.list_changes(limit=1)
     for ask in (
+        lambda: ruvon.create_key(name="ci", roles=["viewer"]),
         ruvon.list_queues,
         ruvon.list_workers,
         lambda: ruvon.set_queue_limits("q"),
@@ -144,6 +152,9 @@ def look_into_other_rooms(ruvon: Client) -> None:
                 ruvon.release_human_task,
                 ruvon.get_approval,
                 ruvon.use_approval,
+                ruvon.get_key,
+                ruvon.rotate_key,
+                ruvon.revoke_key,
             )
         ),
         lambda: ruvon.answer_human_task("nobody", answer={}),
@@ -151,6 +162,14 @@ def look_into_other_rooms(ruvon: Client) -> None:
     ):
         with suppress(ProblemError):
             ask()
+
+
+def follow_streams(ruvon: Client) -> None:
+    """Both streams, until their time is over."""
+    made = ruvon.start_workflow(workflow_type="Greeting", wait_s=10).workflow_id
+    told = list(ruvon.stream_workflow_events(made, for_s=0))
+    assert [told[0].event, told[-1].event, told[-1].data["status"]] == ["opened", "workflow", "COMPLETED"]
+    assert [item.event for item in ruvon.stream_events(status=["FAILED"], for_s=0)] == ["opened"]
 
 
 def test_every_operation_works() -> None:
@@ -163,8 +182,15 @@ def test_every_operation_works() -> None:
             sent.add(call.name)
             return send(call)
 
+        follow = ruvon.follow
+
+        def note_stream(call: Any) -> Any:
+            sent.add(call.name)
+            return follow(call)
+
         ruvon.send = note  # type: ignore[method-assign]
-        for talk in (look_around, go_on, repair, look_into_other_rooms):
+        ruvon.follow = note_stream  # type: ignore[method-assign]
+        for talk in (look_around, go_on, repair, look_into_other_rooms, follow_streams):
             talk(ruvon)
 
     assert operations() - sent == set()
@@ -328,3 +354,124 @@ def test_waiting_ends_where_somebody_is_asked() -> None:
         made = ruvon.start_workflow(workflow_type="Approval")
 
         assert ruvon.wait(made.workflow_id).waiting_for[0].name == "finance.approve"
+
+
+def test_keys_are_made_changed_and_ended() -> None:
+    """A key works as soon as it is made, is replaced by a rotation, and a revoked one has ended; changes tell who did it."""
+    with TestClient(new_app(auth="api-key", admin_key=ADMIN), raise_server_exceptions=False) as http:
+        ruvon = Client(http=http, api_key=ADMIN)
+        made = ruvon.create_key(name="ci", roles=["viewer"], permissions=[Permission.KEYS_READ])
+        assert Client(http=http, api_key=made.key).get_key(made.key_id).name == "ci"
+        other = ruvon.rotate_key(made.key_id)
+        ended = ruvon.revoke_key(other.key_id, reason="the laptop was lost")
+        assert [ended.status, ruvon.get_key(made.key_id).replaced_by] == ["revoked", other.key_id]
+        assert {key.key_id for key in ruvon.list_keys().items} == {made.key_id, other.key_id}
+        assert ruvon.list_changes().items[0].reason == "the laptop was lost"
+
+
+class Streaming:
+    """A server of a test that sends one stream after another, and notes what it was asked."""
+
+    def __init__(self, *streams: Any) -> None:
+        self._streams = iter(streams)
+        self.asked: list[httpx.QueryParams] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request.url.params)
+        found = next(self._streams)
+        if isinstance(found, httpx.Response):
+            return found
+        return httpx.Response(200, headers={"Content-Type": "text/event-stream"}, content=sent(found))
+
+
+def sent(pieces: tuple[Any, ...]) -> Iterator[bytes]:
+    """Pieces of a stream; an error among them breaks it."""
+    for piece in pieces:
+        if isinstance(piece, Exception):
+            raise piece
+        yield piece
+
+
+def row(number: int) -> bytes:
+    return b'id: %d-1\nevent: workflow\ndata: {"n": %d}\n\n' % (number, number)
+
+
+def test_a_stream_that_breaks_goes_on_behind_its_last_message() -> None:
+    """The next connection asks for what comes behind the last id; half a message counts for nothing."""
+    server = Streaming(
+        (OPENED, row(1), row(2)[:20], httpx.ReadError("lost")),
+        (OPENED, row(2), b'event: end\ndata: {"detail": "again"}\n\n'),
+        (OPENED, row(3)),
+    )
+    stream = answering(server).stream_events(after="0-1", workflow_type="Order")
+
+    assert [found.id for found in islice(stream, 6)] == [None, "1-1", None, "2-1", None, "3-1"]
+    assert [params["after"] for params in server.asked] == ["0-1", "1-1", "2-1"]
+    assert {params["workflow_type"] for params in server.asked} == {"Order"}
+
+
+def test_messages_are_whole_wherever_a_stream_is_cut() -> None:
+    """Pieces of one byte, heartbeats, a pause for browsers and ends of lines within a text change nothing."""
+    text = b'retry: 1000\nevent: opened\ndata: {}\n\n: heartbeat\n\nid: 7\nevent: entry\ndata: {"note": "a\xe2\x80\xa8b"}\n\n'
+    server = Streaming(tuple(text[at : at + 1] for at in range(len(text))))
+
+    assert [*answering(server).stream_workflow_events(NOBODY, for_s=0)] == [
+        ServerEvent("opened", None, {}),
+        ServerEvent("entry", "7", {"note": "a\u2028b"}),
+    ]
+
+
+def test_a_stream_is_given_up_when_nobody_answers_any_more() -> None:
+    """After so many connections in a row that said nothing the client says that the server is away."""
+    server = Streaming((OPENED, row(1)), *[(httpx.ReadError("lost"),)] * 3)
+    stream = answering(server, attempts=4).stream_events()
+
+    with pytest.raises(ServerUnreachableError, match="lost"):
+        list(stream)
+    assert len(server.asked) == 4
+
+
+def test_a_stream_that_is_refused_is_a_problem() -> None:
+    """What the server says instead of a stream is raised, once it is no matter of time."""
+    busy = httpx.Response(503, json=PROBLEM, headers={"Content-Type": "application/problem+json"})
+    none = httpx.Response(404, json=PROBLEM | {"status": 404}, headers={"Content-Type": "application/problem+json"})
+    server = Streaming(busy, none)
+
+    with pytest.raises(ProblemError) as found:
+        list(answering(server).stream_workflow_events(NOBODY))
+    assert (found.value.status, len(server.asked)) == (404, 2)
+
+
+@pytest.mark.parametrize("said", [b"data: {\n\n", b"data: []\n\n", b"data: \xff\n\n"])
+def test_a_stream_of_something_else_is_recognised(said: bytes) -> None:
+    """Messages that are no objects in JSON, and answers that are no streams, are of no server of ours."""
+    for stream in ((said,), httpx.Response(200, text="<html>")):
+        with pytest.raises(UnexpectedAnswerError, match="check the address"):
+            list(answering(Streaming(stream)).stream_events())
+
+
+def test_the_awaited_client_follows_streams() -> None:
+    """From an event loop a stream is the same, and goes on as well."""
+    streams = iter(((OPENED, row(1)), (OPENED, row(2))))
+    asked: list[str | None] = []
+
+    async def pieces(stream: tuple[bytes, ...]) -> AsyncIterator[bytes]:
+        for piece in stream:
+            yield piece
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.params.get("after"))
+        return httpx.Response(200, headers={"Content-Type": "text/event-stream"}, content=pieces(next(streams)))
+
+    async def talk() -> list[str | None]:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://ruvon.test") as http:
+            ids: list[str | None] = []
+            async with aclosing(AsyncClient(http=http, pause=timedelta(0)).stream_events()) as stream:
+                async for found in stream:
+                    ids.append(found.id)
+                    if found.id == "2-1":
+                        break
+            return ids
+
+    assert asyncio.run(talk()) == [None, "1-1", None, "2-1"]
+    assert asked == [None, "1-1"]
