@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Final, final
+from typing import Any, Final, cast, final
 
 import httpx
 
@@ -138,7 +138,7 @@ class Following:
         if not isinstance(data, dict):
             raise UnexpectedAnswerError(_shown(answer), answer.status_code, "a message is no object")
         ids = fields.get("id")
-        return ServerEvent(fields.get("event", ["message"])[-1], ids[-1] if ids else None, data)
+        return ServerEvent(fields.get("event", ["message"])[-1], ids[-1] if ids else None, cast("dict[str, Any]", data))
 
     def _pause_s(self) -> float:
         return self._options.pause_s * 2.0 ** max(0, self._failures - 1)

@@ -124,7 +124,7 @@ class MakeLink(BaseModel):
 
     answer: Any
     """The answer that the link gives; it has to fit the form."""
-    expires_in_s: int = Field(86_400, ge=1, le=31_536_000)
+    expires_in_s: int = Field(default=86_400, ge=1, le=31_536_000)
     """So long it is of use, in seconds."""
     recipient: Name | None = None
     """For whom it is; the history names him."""

@@ -93,9 +93,9 @@ class CreateKey(BaseModel):
 
     name: Name
     """Says whose it is or what it is for; histories name it."""
-    roles: list[Annotated[str, StringConstraints(min_length=1, max_length=100)]] = Field([], max_length=20)
+    roles: list[Annotated[str, StringConstraints(min_length=1, max_length=100)]] = Field(default=[], max_length=20)
     """What it may do: admin, operator, viewer, device, or a role of the settings."""
-    permissions: list[Permission] = Field([], max_length=100)
+    permissions: list[Permission] = Field(default=[], max_length=100)
     """What it may do besides."""
     owner_id: Tenant | None = None
     """Limit it to what this owner has; a key of the role device needs one."""
@@ -112,7 +112,7 @@ class RotateKey(BaseModel):
 
     model_config = _config({"grace_s": 3_600, "expires_in_s": 7_776_000}, closed=True)
 
-    grace_s: int = Field(0, ge=0, le=2_592_000)
+    grace_s: int = Field(default=0, ge=0, le=2_592_000)
     """So long the old one still is recognised, in seconds."""
     expires_in_s: Lifetime = None
     """So long the new one is recognised, in seconds; None: until it is revoked."""

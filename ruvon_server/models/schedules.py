@@ -58,7 +58,7 @@ class AddSchedule(BaseModel):
     """The version to start; the newest each time where none is given."""
     overlap: Overlap | None = None
     """What happens while a run goes on; what the workflow declares where none is given."""
-    catch_up: int | None = Field(None, ge=0, le=1_000_000)
+    catch_up: int | None = Field(default=None, ge=0, le=1_000_000)
     """How many missed runs are made up."""
     owner_id: Name | None = None
     """Whose the runs are; yours, where you belong to one."""
