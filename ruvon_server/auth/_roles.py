@@ -48,7 +48,15 @@ ROLES: Final[Mapping[str, frozenset[str]]] = {
 DEVICE: Final = "device"
 """The role that always belongs to one owner."""
 
-STORE_WIDE: Final = frozenset({Permission.DEFINITIONS_WRITE, Permission.METRICS_READ, Permission.CHANGES_READ})
+STORE_WIDE: Final = frozenset(
+    {
+        Permission.DEFINITIONS_WRITE,
+        Permission.QUEUES_READ,
+        Permission.QUEUES_WRITE,
+        Permission.METRICS_READ,
+        Permission.CHANGES_READ,
+    }
+)
 """What reaches beyond any tenant: only for whoever is limited to none."""
 
 

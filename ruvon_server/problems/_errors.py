@@ -33,7 +33,6 @@ RuvonError
     ├── LinkExpiredError             its time is over
     ├── LinkUsedError                its task waits no more
     ├── ScheduleTakenError           somebody else has a schedule of this name
-    ├── LimitedToTenantError         what is asked for belongs to no tenant
     ├── NoLimitsError                a queue has no limits
     └── NotDeadError                 a task is no dead letter
 """
@@ -59,7 +58,6 @@ __all__ = [
     "KeyEndedError",
     "KeyNotFoundError",
     "KeysBusyError",
-    "LimitedToTenantError",
     "LinkExpiredError",
     "LinkNotFoundError",
     "LinkUsedError",
@@ -333,13 +331,6 @@ class ScheduleTakenError(RequestRefusedError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"somebody else has a schedule {name!r}; choose another name")
-
-
-class LimitedToTenantError(RequestRefusedError):
-    """Whoever is limited to a tenant asks for something that belongs to none."""
-
-    def __init__(self) -> None:
-        super().__init__("this concerns all tenants, and you are limited to one; ask an administrator of the server")
 
 
 class NoLimitsError(RequestRefusedError):

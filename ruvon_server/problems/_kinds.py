@@ -92,7 +92,6 @@ _BY_ERROR: Final[dict[type[Exception], ProblemKind]] = {
     ours.LinkUsedError: ProblemKind("link-used", 409, "The task waits no more"),
     ours.ScheduleTakenError: ProblemKind("schedule-taken", 409, "The name is taken"),
     InvalidScheduleError: ProblemKind("invalid-schedule", 422, "The schedule cannot be"),
-    ours.LimitedToTenantError: ProblemKind("limited-to-tenant", 403, "It concerns all tenants"),
     ours.NoLimitsError: ProblemKind("no-limits", 404, "The queue has no limits"),
     ours.NotDeadError: ProblemKind("not-dead", 409, "The task is no dead letter"),
     InvalidLimitsError: ProblemKind("invalid-limits", 422, "The limits cannot be"),

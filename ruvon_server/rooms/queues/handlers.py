@@ -25,44 +25,41 @@ TaskId: TypeAlias = Annotated[
 Service: TypeAlias = NamedDependency[QueueService]
 Letters: TypeAlias = NamedDependency[DeadLetterService]
 Asker: TypeAlias = NamedDependency[Principal]
-_ALL: Final = ("limited-to-tenant",)
 _ONE: Final = ("task-not-found", "not-dead")
 
 
-@reads("/", name="list_workers", permission=Permission.QUEUES_READ, problems=_ALL)
-async def list_workers(service: Service, principal: Asker) -> models.WorkerList:
+@reads("/", name="list_workers", permission=Permission.QUEUES_READ)
+async def list_workers(service: Service) -> models.WorkerList:
     """List the workers of the store: what they serve and run, and their last sign of life."""
-    return await service.workers(principal)
+    return await service.workers()
 
 
-@reads("/", name="list_queues", permission=Permission.QUEUES_READ, problems=_ALL)
-async def list_queues(service: Service, principal: Asker) -> models.QueueList:
+@reads("/", name="list_queues", permission=Permission.QUEUES_READ)
+async def list_queues(service: Service) -> models.QueueList:
     """List the queues that have tasks or limits: what waits, what runs, and the limits."""
-    return await service.queues(principal)
+    return await service.queues()
 
 
 @replaces(
     "/{name:str}/limits",
     name="set_queue_limits",
     permission=Permission.QUEUES_WRITE,
-    problems=(*_ALL, "invalid-limits"),
+    problems=("invalid-limits",),
 )
-async def set_queue_limits(
-    name: QueueName, data: JSONBody[models.Limits], service: Service, principal: Asker
-) -> models.Limits:
+async def set_queue_limits(name: QueueName, data: JSONBody[models.Limits], service: Service) -> models.Limits:
     """Give a queue these limits in place of those that it had, for all workers, from the next claim on."""
-    return await service.set_limits(principal, name, data)
+    return await service.set_limits(name, data)
 
 
 @deletes(
     "/{name:str}/limits",
     name="lift_queue_limits",
     permission=Permission.QUEUES_WRITE,
-    problems=(*_ALL, "no-limits"),
+    problems=("no-limits",),
 )
-async def lift_queue_limits(name: QueueName, service: Service, principal: Asker) -> None:
+async def lift_queue_limits(name: QueueName, service: Service) -> None:
     """Let a queue have no limits any more."""
-    await service.lift_limits(principal, name)
+    await service.lift_limits(name)
 
 
 @reads("/", name="list_dead_letters", permission=Permission.WORKFLOWS_READ)

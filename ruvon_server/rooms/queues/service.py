@@ -1,4 +1,4 @@
-"""Workers and queues of a store. They are no tenant's, so whoever is limited to one sees nothing of them."""
+"""Workers and queues of a store. They are no tenant's: their permissions are only for whoever is limited to none."""
 
 from datetime import timedelta
 from typing import final
@@ -6,9 +6,8 @@ from typing import final
 from ruvon.builder import WorkflowBuilder
 from ruvon.providers import QueueLimits, QueueLoad
 from ruvon.providers._limits import Gate
-from ruvon_server.auth import Principal
 from ruvon_server.models import queues as models
-from ruvon_server.problems import LimitedToTenantError, NoLimitsError
+from ruvon_server.problems import NoLimitsError
 from ruvon_server.shown import moment
 
 __all__ = ["QueueService"]
@@ -26,9 +25,8 @@ class QueueService:
         self._builder = builder
         self._store = builder.persistence
 
-    async def workers(self, principal: Principal) -> models.WorkerList:
+    async def workers(self) -> models.WorkerList:
         """The workers of the store."""
-        _require_all(principal)
         now_us = self._builder.clock.now_us()
         items = [
             models.Worker(
@@ -47,9 +45,8 @@ class QueueService:
         ]
         return models.WorkerList(items=items)
 
-    async def queues(self, principal: Principal) -> models.QueueList:
+    async def queues(self) -> models.QueueList:
         """The queues that have tasks or limits."""
-        _require_all(principal)
         loads = {load.limits.queue: load for load in await self._builder.queues.loads()}
         counts: dict[str, dict[str, int]] = {}
         for queue, status, number in await self._store.count_tasks():
@@ -57,13 +54,12 @@ class QueueService:
         names = sorted({*loads, *counts})
         return models.QueueList(items=[_queue(name, counts.get(name, {}), loads.get(name)) for name in names])
 
-    async def set_limits(self, principal: Principal, name: str, wanted: models.Limits) -> models.Limits:
+    async def set_limits(self, name: str, wanted: models.Limits) -> models.Limits:
         """Give a queue these limits in place of those that it had; harmless when repeated.
 
         Raises:
             InvalidLimitsError: no queue can have them.
         """
-        _require_all(principal)
         if wanted == models.Limits():
             await self._builder.queues.lift_limits(name)
             return wanted
@@ -73,20 +69,14 @@ class QueueService:
         )
         return _limits(made)
 
-    async def lift_limits(self, principal: Principal, name: str) -> None:
+    async def lift_limits(self, name: str) -> None:
         """Let a queue have no limits any more.
 
         Raises:
             NoLimitsError: it has none.
         """
-        _require_all(principal)
         if not await self._builder.queues.lift_limits(name):
             raise NoLimitsError(name)
-
-
-def _require_all(principal: Principal) -> None:
-    if principal.owner_id is not None or principal.org_id is not None:
-        raise LimitedToTenantError
 
 
 def _queue(name: str, counts: dict[str, int], load: QueueLoad | None) -> models.Queue:
