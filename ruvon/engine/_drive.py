@@ -14,7 +14,6 @@ from uuid import UUID
 from ruvon.engine._cancel import ends_early, is_kept_back, leave_strand
 from ruvon.engine._commit import build_transition, committed
 from ruvon.engine._company import Company
-from ruvon.engine._effects import Effect
 from ruvon.engine._frames import Strand, UndoFrame
 from ruvon.engine._inbox import next_due_us, ring, take_inbox, withdraw_overdue
 from ruvon.engine._machine import advance
@@ -158,15 +157,8 @@ class Drive:
         while run.ready:
             strand = run.ready.popleft()
             strand.running = True
-            effect = advance(run, strand)
-            run.close_entry()
-            if effect is not None:
-                self._start(self._run_strand(strand, effect), strand)
-                continue
-            strand.running = False  # it has come to its end or to a wait without an effect, and needs no task
-            if not run.restarted:
-                self._after(strand)
-        if self._tasks and not self._start_children():
+            self._start(self._run_strand(strand), strand)
+        if not self._start_children():
             await self._wait()
 
     def _start(self, work: Coroutine[Any, Any, None], strand: Strand | None) -> None:
@@ -266,14 +258,12 @@ class Drive:
 
     # Strands
 
-    async def _run_strand(self, strand: Strand, effect: Effect | None = None) -> None:
-        """Run a strand on, from its next effect, which may be known already, until it waits or ends."""
+    async def _run_strand(self, strand: Strand) -> None:
         run = self.run
         strand.running = True
         try:
             while not strand.stopped:
-                if effect is None:
-                    effect = advance(run, strand)
+                effect = advance(run, strand)
                 if effect is None:
                     run.close_entry()
                     break
@@ -290,7 +280,6 @@ class Drive:
                 if run.cancelling is not None and is_kept_back(run, strand):
                     break
                 await effect.perform(run)
-                effect = None
                 if run.restarted:
                     break
                 if strand.last:
