@@ -85,15 +85,23 @@ def ruvon_worker(folder: Path, db: str, *arguments: str) -> Iterator[Process]:
 
 @contextmanager
 def celery_worker(
-    folder: Path, db: str, broker: str, namespace: str, *arguments: str, count: int = 1, lease: float = 30
+    folder: Path,
+    db: str,
+    broker: str,
+    namespace: str,
+    *arguments: str,
+    count: int = 1,
+    lease: float = 30,
+    batch: int = 32,
 ) -> Iterator[tuple[Process, ...]]:
-    """So many Celery workers, ready."""
+    """So many Celery workers, ready; each process has at most `batch` tasks in hand."""
     variables = {
         "RUVON_WORKFLOWS": str(folder / "none"),
         "RUVON_DB_URL": db,
         "RUVON_CELERY_BROKER_URL": broker,
         "RUVON_CELERY_NAMESPACE": namespace,
         "RUVON_WORKER_LEASE": str(lease),
+        "RUVON_CELERY_BATCH": str(batch),
     }
     command = [str(BIN / "celery"), "-A", "ruvon.celery_app", "worker", "--loglevel", "info", *arguments]
     made = [
