@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+import httpx
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from litestar import Litestar
 from litestar.testing import TestClient
@@ -68,6 +69,10 @@ def ids(http: TestClient[Litestar]) -> list[str]:
     return [http.post("/api/v1/workflows", json={**item, "wait_s": 1}).json()["workflow_id"] for item in STARTS]
 
 
+TWO_FIELDS = {"set_queue_limits"}
+"""Operations with a rule over two fields, which their schema does not say: `rate` and `period_s` go together."""
+
+
 def takes_nothing(operation: APIOperation) -> bool:
     """Whether there is no way to ask it wrongly."""
     return not operation.definition.raw.get("parameters") and "requestBody" not in operation.definition.raw
@@ -98,9 +103,14 @@ def test_nothing_breaks_the_server(
         if found is not None and case.path_parameters:
             hits = {"workflow_id": found, "workflow_type": "Approval"}
             case.path_parameters = {name: hits.get(name, value) for name, value in case.path_parameters.items()}
-        answer = http.request(**{**case.as_transport_kwargs(base_url=URL), "cookies": None})
+        try:
+            answer = http.request(**{**case.as_transport_kwargs(base_url=URL), "cookies": None})
+        except httpx.InvalidURL:  # this client sends no address of that length
+            assume(False)
+            return
         case.validate_response(answer, checks=CHECKS)
-        if mode is GenerationMode.POSITIVE and answer.status_code == 422:
+        is_said = operation.definition.raw.get("operationId") not in TWO_FIELDS
+        if mode is GenerationMode.POSITIVE and answer.status_code == 422 and is_said:
             assert answer.json()["code"] != "invalid-request", answer.text
 
     ask()
