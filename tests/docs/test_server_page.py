@@ -84,6 +84,7 @@ def test_every_request_of_the_page_is_answered_as_it_says(tmp_path: Path) -> Non
         known: dict[str, str] = {}
         for item in exchanges(guarded=False):
             await sent(client, item, known)
+        assert "workflow_id" in known, "the page starts a workflow"
 
     asked(talk, new_app(builder, approval_key="k" * 32))
 
@@ -112,12 +113,14 @@ def test_the_program_of_the_page_runs(
 def test_every_request_about_authentication_is_answered_as_it_says() -> None:
     """By a server that asks for keys."""
 
-    async def talk(client: Client) -> None:
+    async def talk(client: Client) -> dict[str, str]:
         known = {"admin": ADMIN}
         for item in exchanges(guarded=True):
             await sent(client, item, known)
+        return known
 
-    asked(talk, new_app(auth="api-key", admin_key=ADMIN))
+    known = asked(talk, new_app(auth="api-key", admin_key=ADMIN))
+    assert known.keys() >= {"key_id", "key"}, "the page makes a key"
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,8 @@ def _definition(*nodes: Node) -> Definition:
     return Definition(workflow_type="W", state=f"{SHOP}Order", graph=graph)
 
 
-def _comes_back(*nodes: Node) -> None:
+def assert_comes_back(*nodes: Node) -> None:
+    """Nodes are valid, and the Python that is printed of them is read back as the same definition."""
     definition = _definition(*nodes)
     assert verify(definition) == ()
     assert_python_shape(definition, shop_roots())
@@ -194,7 +195,7 @@ def test_a_call_comes_back_with_every_option(action: Effect) -> None:
     """As a statement, under derived and odd names, bound and not, with and without its own `automate_next`."""
     first = Node(id="Review it", action=action, next="x.y", automate_next=True)
     bound = replace(action, output=Name("found"))
-    _comes_back(first, Node(id="x.y", action=bound, next=END, automate_next=False))
+    assert_comes_back(first, Node(id="x.y", action=bound, next=END, automate_next=False))
 
 
 @pytest.mark.parametrize("action", EFFECTS)
@@ -205,7 +206,7 @@ def test_a_call_comes_back_from_a_gather(action: Effect) -> None:
         Branch(label="mine", graph=_one("a.b", action), after=("Charge card",)),
     )
     mapped = Parallel(over=E("state.lines"), item=Name("line"), body=_one("In each", action))
-    _comes_back(
+    assert_comes_back(
         Node(id="gather", action=Parallel(branches=branches), next="Each", automate_next=True),
         Node(id="Each", action=mapped, next="All", automate_next=True),
         Node(
@@ -228,7 +229,7 @@ def test_a_wait_comes_back_from_a_race(action: Effect) -> None:
         Branch(label="lead", graph=_one("third", action), won=True),
     )
     race = Parallel(branches=branches, join=Join.FIRST, output=Name("won"))
-    _comes_back(Node(id="first_of", action=race, next=END, automate_next=True))
+    assert_comes_back(Node(id="first_of", action=race, next=END, automate_next=True))
 
 
 @pytest.mark.parametrize("merge", MERGES)
@@ -237,7 +238,7 @@ def test_the_options_of_a_group_come_back(merge: Merge, join: Join) -> None:
     """Merge rules and the timeout of `gather` and `first_of`."""
     branches = (Branch(label="a", graph=_one("a", SIGNAL)), Branch(label="b", graph=_one("b", CHILD)))
     group = Parallel(branches=branches, join=join, merge=merge, timeout_us=5_000_000)
-    _comes_back(Node(id="Group", action=group, next=END, automate_next=True))
+    assert_comes_back(Node(id="Group", action=group, next=END, automate_next=True))
 
 
 def test_the_other_options_of_a_gather_come_back() -> None:
@@ -245,7 +246,7 @@ def test_the_other_options_of_a_gather_come_back() -> None:
     body = _one("add", ADD)
     mapped = Parallel(over=E("state.lines"), item=Name("line"), body=body, limit=E("state.amount"))
     collecting: dict[str, Any] = {"on_failure": OnFailure.COLLECT, "output": Name("batch")}
-    _comes_back(
+    assert_comes_back(
         Node(id="gather", action=mapped, next="Second", automate_next=True),
         Node(
             id="Second",
@@ -257,9 +258,9 @@ def test_the_other_options_of_a_gather_come_back() -> None:
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
-def test_any_name_comes_back(name: str) -> None:
+def test_any_nameassert_comes_back(name: str) -> None:
     """Names that are no identifiers, on a call and on a wait."""
-    _comes_back(
+    assert_comes_back(
         Node(id=name, action=SIGNAL, next=f"{name} again", automate_next=True),
         Node(id=f"{name} again", action=STEP, next=END, automate_next=True),
     )
@@ -274,11 +275,11 @@ CONSTANTS = (
 
 
 @pytest.mark.parametrize("value", CONSTANTS, ids=repr)
-def test_a_constant_comes_back(value: object) -> None:
+def test_a_constantassert_comes_back(value: object) -> None:
     """Everything that can be stored, assigned and as an argument."""
     constant = Const(value)  # type: ignore[arg-type]
     given = Call(function=f"{SHOP}anything", args={"value": constant})
-    _comes_back(
+    assert_comes_back(
         Node(id="set", action=Assign(target=Name("x"), value=constant), next="anything", automate_next=True),
         Node(id="anything", action=given, next="human", automate_next=True),
         Node(id="human", action=Wait(source=replace(HUMAN, show=constant)), next=END, automate_next=True)
@@ -296,10 +297,10 @@ def test_a_constant_comes_back(value: object) -> None:
         "template('a') + state.name",
     ],
 )
-def test_a_template_comes_back(text: str) -> None:
+def test_a_templateassert_comes_back(text: str) -> None:
     """A template, alone and inside an expression, assigned and as an argument."""
     given = Call(function=f"{SHOP}anything", args={"value": E(text)})
-    _comes_back(
+    assert_comes_back(
         Node(id="set", action=Assign(target=Name("x"), value=E(text)), next="anything", automate_next=True),
         Node(id="anything", action=given, next=END, automate_next=True),
     )

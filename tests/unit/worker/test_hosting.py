@@ -26,6 +26,7 @@ from ruvon.providers import (
     Transition,
     WorkflowBusyError,
 )
+from ruvon.worker import Worker
 from ruvon.worker._hosting import Hosting
 from tests.support import queued_flows as flows
 from tests.support.workers import until, working
@@ -180,19 +181,32 @@ def test_a_queue_with_limits_is_left_to_the_store() -> None:
     asyncio.run(scenario())
 
 
-def test_what_was_claimed_and_not_begun_is_given_back_when_the_worker_ends(queued: Make) -> None:
-    """The commit that queues it becomes durable while the worker drains: another worker has the task at once."""
+def test_what_was_claimed_and_not_begun_is_given_back_when_the_worker_ends() -> None:
+    """The worker is told to stop while the commit that queues the next step is on its way: anybody has that step at once."""
+
+    class Stopping(Counting):
+        """A commit that brings the step `b` stops the worker before it is durable."""
+
+        worker: Worker | None = None
+
+        async def commit(self, transition: Transition, /) -> None:
+            """As always."""
+            if self.worker is not None and self.asked["commits"] == 2 and transition.tasks:
+                self.worker.stop()
+            await super().commit(transition)
 
     async def scenario() -> None:
-        builder = queued()
-        async with working(builder) as worker:
-            workflow = await builder.create_workflow("QHold", {}, background=True)
-            await until(workflow, there=lambda: bool(flows.SEEN))
-            (task,) = (item for item in worker.running if item.kind is TaskKind.STEP)
-            assert (task.worker_id, task.lease_epoch) == (worker.worker_id, 1)
-            worker.stop()
-            flows.gate("a").set()
-        assert await builder.persistence.find_tasks(TaskFilter(statuses=(TaskStatus.CLAIMED,))) == []
+        store = Stopping()
+        builder = chained(store)
+        async with working(builder, lease=timedelta(hours=1)) as store.worker:
+            workflow = await builder.create_workflow("QChain", {}, background=True)
+            await until(workflow, there=lambda: store.asked["commits"] == 3)
+        assert BODIES == {"a": 1}
+        (step,) = await store.find_tasks(TaskFilter(queue="q"))
+        assert (step.status, step.worker_id, step.crashes, step.lease_epoch) == (TaskStatus.PENDING, None, 0, 1)
+        async with working(builder):
+            await until(workflow)
+        assert BODIES == {"a": 1, "b": 1, "c": 1}
 
     asyncio.run(scenario())
 
