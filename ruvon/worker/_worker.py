@@ -396,9 +396,8 @@ class Worker:
         finally:
             del self._drives[task.workflow_id]
             drive.close()
-            if (
-                report is not None and own is not None and not own.result()
-            ):  # nobody took it: it is not lost all the same
+            is_untaken = own is not None and not own.result()
+            if report is not None and is_untaken:  # it is not lost all the same
                 is_left = await self._report(report, task)
         if is_left and after is After.BUSY:  # the holder may have gone before it was told
             await self._drive(slot, None, died=False)
