@@ -14,8 +14,10 @@ FIRST ?= 0
 # Workflows of `make chaos`, and so many seconds it kills at most.
 RUNS ?= 5000
 CHAOS ?= 1800
+# Images for containers set it, and then each of some thousand Pythons compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test lint types unit campaign servers simulate chaos bench bench-peers lock clean
+.PHONY: run test lint types mypy pyright unit campaign servers simulate chaos bench bench-peers lock clean
 
 run: $(READY)
 	@$(BIN)/python -m examples.order_processing
@@ -27,9 +29,15 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
 
+# The two checkers side by side: each keeps one processor busy for as long.
 types: $(READY)
+	@$(MAKE) --no-print-directory -j $(JOBS) mypy pyright
+
+mypy: $(READY)
 	$(BIN)/mypy --config-file pyproject.toml
 	$(BIN)/mypy --config-file tests/typing/doubles.ini
+
+pyright: $(READY)
 	$(BIN)/pyright --project pyproject.toml
 
 # Its last words are which servers the tests ran against. Without PostgreSQL or Redis it fails, because tests were left out;

@@ -16,7 +16,7 @@ def operations() -> Iterator[tuple[str, str, str]]:
     for route in route_table(create_app(ServerSettings(db="memory", auth="disabled"))):
         if route.is_documented:
             asks = "nothing" if route.permission == PUBLIC else f"`{route.permission}`"
-            path = route.path.replace(":uuid}", "}").replace(":str}", "}")
+            path = route.path.replace(":uuid}", "}").replace(":str}", "}").replace(":int}", "}")
             yield f"`{route.method} {path}`", f"`{route.name}`", asks
 
 

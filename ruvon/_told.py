@@ -106,6 +106,6 @@ def _line(entry: dict[str, Any]) -> dict[str, Any]:
     found = {**dated(entry), "level": level}
     if "changed" in found:
         found["changed"] = [name for name in found["changed"] if name[0] not in _HIDDEN]
-    if "result" in found:
-        found["result"] = mask(found["result"])
+    if (result := found.pop("result", None)) is not None:
+        found["result"] = mask(result)
     return found

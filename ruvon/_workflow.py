@@ -14,7 +14,15 @@ import orjson
 
 from ruvon._bridge import run_coroutine_sync
 from ruvon.engine import Engine, ErrorRecord, NotWaitingForInputError, RepairPlan, Run, WorkflowFinishedError, rebuild
-from ruvon.engine._answers import accept_input, encode_signal, find_answered, require_open
+from ruvon.engine._answers import (
+    Guard,
+    accept_input,
+    encode_signal,
+    find_answered,
+    refuse_cancelled,
+    require_asked,
+    require_open,
+)
 from ruvon.engine._engine import Prepare
 from ruvon.engine._history import history_entry
 from ruvon.engine._repair import audit_note, jump, retry, retry_compensation
@@ -51,6 +59,7 @@ class Workflow:
         self._run = run
         self._view: Any = None
         self._go_on: GoOn | None = None
+        self._guard: Guard | None = None
 
     # What it is
 
@@ -140,11 +149,15 @@ class Workflow:
 
     # Driving
 
-    async def next_step(self, user_input: Mapping[str, Any] | object = None) -> StepResult:
+    async def next_step(
+        self, user_input: Mapping[str, Any] | object = None, *, actor: str = "", reason: str = ""
+    ) -> StepResult:
         """Run the current step, and those after it while the finished step goes on by itself.
 
         Args:
             user_input: input for the first step that runs, or the answer that the workflow waits for.
+            actor: who answers; kept beside the history.
+            reason: why; kept beside the history.
 
         Returns:
             The result of the last finished step, and the name of the step where the workflow stands now.
@@ -159,8 +172,10 @@ class Workflow:
         sent: list[tuple[str, int]] = []
 
         async def prepare(run: Run) -> None:
-            wait = await accept_input(run, given)
-            sent.extend([(wait.activation, run.last_seq)] if wait is not None else [])
+            wait = await accept_input(run, given, self._guard)
+            if wait is not None:
+                sent.append((wait.activation, run.last_seq))
+                await self._note(_Said(wait.node, "answer sent", actor, reason))
 
         try:
             made = await self._drive(by_step=True, prepare=prepare)
@@ -208,6 +223,15 @@ class Workflow:
             go_on: told each time, such as `Engine.leave_to_workers`; None lets the calls drive, as they do by themselves.
         """
         self._go_on = go_on
+        return self
+
+    def guarded_by(self, guard: Guard) -> Self:
+        """Let somebody say whose answers a human step takes.
+
+        Args:
+            guard: told the role and the person whom the step asks; what it raises refuses the answer.
+        """
+        self._guard = guard
         return self
 
     # Messages
@@ -263,12 +287,14 @@ class Workflow:
             reason: why; kept beside the history.
 
         Raises:
-            NotWaitingForInputError: nothing (of that name) waits for an answer, its time is over, or another one came
-                first.
+            NotWaitingForInputError: nothing (of that name) waits for an answer, its time is over, another one came
+                first, or the workflow was asked to end.
             InvalidInputError: the answer does not fit; the step keeps waiting.
         """
         await self.refresh()
         wait, checked = find_answered(self._run, value, step=step, wait_id=wait_id)
+        require_asked(wait, self._guard)
+        refuse_cancelled(self._run, await self._engine.store.read_inbox(self._record.workflow_id))
         if wait.due_us is not None and wait.due_us <= self._engine.clock.now_us():
             await self._let_expire()
             raise NotWaitingForInputError(self.id, self.status.value, step or wait.node)
@@ -322,13 +348,17 @@ class Workflow:
         entry = InboxEntry(workflow_id, kind, name, data, key, dedup, self._engine.clock.now_us())
         is_new = await self._engine.store.append_inbox(entry)
         if is_new:
-            if said is not None and (note := audit_note(said.actor, said.reason)):
-                # Before the run goes on, which may take long and the process with it; after the message was taken.
-                line: tuple[str, str, dict[str, Any]] = ("INFO", f"{said.what}{note}", {})
-                await write_lines(self._engine.store, workflow_id, said.step, [line])
+            if said is not None:
+                await self._note(said)
             await (self._go_on or self._engine.poke)(workflow_id)
         await self.refresh()
         return is_new
+
+    async def _note(self, said: "_Said") -> None:
+        """Say who has sent what: after it was taken, and before the run goes on, which may take long."""
+        if note := audit_note(said.actor, said.reason):
+            line: tuple[str, str, dict[str, Any]] = ("INFO", f"{said.what}{note}", {})
+            await write_lines(self._engine.store, self._record.workflow_id, said.step, [line])
 
     # Repair
 

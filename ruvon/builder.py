@@ -33,6 +33,8 @@ from ruvon._schedules import Schedules
 from ruvon._step_types import StepTypes, type_name
 from ruvon._workflow import Workflow
 from ruvon.engine import Engine, Observers, ProgramCache, StepInterceptor, WrongArgumentError
+from ruvon.engine._repair import audit_note
+from ruvon.engine._text_log import write_lines
 from ruvon.implementations.egress import HttpEgress
 from ruvon.implementations.encryption import encrypting, inner_store
 from ruvon.implementations.execution._named import execution_named
@@ -45,6 +47,7 @@ from ruvon.ir._paths import ImportRoots
 from ruvon.models import WorkflowStatus, WorkflowStep
 from ruvon.providers import (
     Clock,
+    DefinitionRecord,
     DuplicateIdempotencyKeyError,
     EgressProvider,
     EngineStore,
@@ -52,6 +55,7 @@ from ruvon.providers import (
     IdSource,
     InferenceProvider,
     InstanceFilter,
+    InstanceRecord,
     KeyProvider,
     PersistenceProvider,
     SystemClock,
@@ -364,6 +368,8 @@ class WorkflowBuilder:
         metadata: Mapping[str, object] | None = None,
         version: str | None = None,
         background: bool = False,
+        actor: str = "",
+        reason: str = "",
         persistence_provider: PersistenceProvider | None = None,
         execution_provider: ExecutionProvider | None = None,
     ) -> Workflow:
@@ -381,6 +387,8 @@ class WorkflowBuilder:
             metadata: whatever the application attaches.
             version: a version of the definition; the current one where none is given.
             background: a worker (`ruvon worker`) that serves the queue `default` drives it, beginning at once.
+            actor: who starts it; kept beside the history.
+            reason: why; kept beside the history.
             persistence_provider: another store than the builder's.
             execution_provider: another executor than the builder's.
 
@@ -401,13 +409,8 @@ class WorkflowBuilder:
             priority=priority, idempotency_key=idempotency_key,
             metadata={**self._observers.metadata(None), **(metadata or {})},
         )  # fmt: skip
-        try:
-            await engine.create(record, definition, background=background)
-        except DuplicateIdempotencyKeyError:
-            known = await engine.store.find_by_idempotency_key(idempotency_key or "")
-            if if_exists == "raise" or known is None:
-                raise
-            record = known
+        note, loads = audit_note(actor, reason), if_exists == "load"
+        record = await _create(engine, record, definition, note, background=background, loads=loads)
         return Workflow(engine, await engine.load(record))
 
     def create_workflow_sync(self, workflow_type: str, initial_data: object = None, **options: Any) -> Workflow:
@@ -499,6 +502,22 @@ class WorkflowBuilder:
         await self.inference.close()
         await self.execution.close()
         await self.persistence.close()
+
+
+async def _create(
+    engine: Engine, record: InstanceRecord, definition: DefinitionRecord, note: str, *, background: bool, loads: bool
+) -> InstanceRecord:
+    """Store an instance, and who has started it; where its key is taken, and `loads` is set, the one that has the key."""
+    try:
+        await engine.create(record, definition, background=background)
+    except DuplicateIdempotencyKeyError:
+        known = await engine.store.find_by_idempotency_key(record.idempotency_key or "")
+        if not loads or known is None:
+            raise
+        return known
+    if note:
+        await write_lines(engine.store, record.workflow_id, "", [("INFO", f"started{note}", {})])
+    return record
 
 
 def _as_list(given: object | Sequence[object]) -> Sequence[object]:

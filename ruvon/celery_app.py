@@ -21,7 +21,9 @@ import shutil
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
@@ -81,48 +83,67 @@ class _Metrics:
 
 
 @final
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """An open store: who does its tasks in this process, how many at a time, and who passes them on."""
+
+    worker: Worker
+    ahead: Ahead
+    execution: CeleryExecutionProvider
+
+
+@final
 class _Service:
     """What a process needs to do tasks: an open store, a builder, a pulse."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._worker: Worker | None = None
+        self._found: _Open | None = None
         self._clock: Clock = SystemClock()
-        self._ahead: Ahead | None = None
         self._stack: AsyncExitStack | None = None
 
-    def do(self, task_id: str) -> bool:
-        """Do one task of the store, and others beside it; False where it is not to be had."""
-        worker = self.worker()
-        ahead = self._ahead = self._ahead or Ahead(_batch())
-        if ahead.is_done(task_id):
-            return True
-        begun = self._clock.monotonic_us()
-        done = run_coroutine_sync(worker.take(task_id, more=ahead.more))
-        if done:
-            ahead.took(done, self._clock.monotonic_us() - begun)
-        return bool(done)
+    def do(self, task_ids: Sequence[str], celery_queue: str) -> None:
+        """Do tasks of the store, and others beside them; those that are not to be had are left alone.
 
-    def worker(self) -> Worker:
-        """The worker of this process; the first call opens the store."""
+        Args:
+            task_ids: the tasks that a message names.
+            celery_queue: where what this process does not do at once is passed on to.
+        """
+        found, waiting = self._opened(), task_ids
+        while waiting:
+            own, others = found.ahead.share(waiting)
+            for part in others:
+                found.execution.send(part, celery_queue)
+            if not own:
+                return
+            begun = self._clock.monotonic_us()
+            done = run_coroutine_sync(found.worker.take(own[0], more=found.ahead.more))
+            if done:
+                found.ahead.took(done, self._clock.monotonic_us() - begun)
+            else:
+                _LOGGER.debug("the task %s is done, withdrawn, or in other hands", own[0])
+            waiting = own[1:]
+
+    def _opened(self) -> _Open:
+        """The store of this process; the first call opens it."""
         with self._lock:
-            if self._worker is None:
-                self._worker = run_coroutine_sync(self._open(), _START_S)
-            return self._worker
+            if self._found is None:
+                self._found = run_coroutine_sync(self._open(), _START_S)
+            return self._found
 
-    async def _open(self) -> Worker:
+    async def _open(self) -> _Open:
         stack = AsyncExitStack()
         async with stack:
             session = await stack.enter_async_context(opened(Store(), create=True, execution="celery", serves=True))
             worker = Worker(session.builder, lease=_lease(), concurrency=_batch(), schedules=False)
             await stack.enter_async_context(worker.serving())
             self._stack = stack.pop_all()
-        return worker
+        return _Open(worker, Ahead(_batch()), _celery_of(session))
 
     def close(self) -> None:
         """Give back what is claimed, and close the store."""
         with self._lock:
-            stack, self._stack, self._worker = self._stack, None, None
+            stack, self._stack, self._found = self._stack, None, None
         if stack is not None:
             run_coroutine_sync(stack.aclose(), _STOP_S)
 
@@ -165,8 +186,12 @@ class _Caretaker:
             await task
 
 
+def _celery_of(session: Session) -> CeleryExecutionProvider:
+    return cast("CeleryExecutionProvider", session.builder.execution)
+
+
 def _feeder(session: Session) -> Feeder:
-    return Feeder(session.builder, depth=cast("CeleryExecutionProvider", session.builder.execution).depth)
+    return Feeder(session.builder, depth=_celery_of(session).depth)
 
 
 def _lease() -> timedelta:
@@ -192,10 +217,10 @@ _CARETAKER: Final = _Caretaker()
 _METRICS: Final = _Metrics()
 
 
-def _run_task(task_id: str) -> None:
-    """Do one task of the store; one that is not to be had is left alone."""
-    if not _SERVICE.do(task_id):
-        _LOGGER.debug("the task %s is done, withdrawn, or in other hands", task_id)
+def _run_task(message: Any, *task_ids: str) -> None:
+    """Do the tasks of the store that a message names."""
+    came_by: dict[str, Any] = message.request.delivery_info or {}  # a call without a broker has none
+    _SERVICE.do(task_ids, str(came_by.get("routing_key") or namespace()))
 
 
 async def _check() -> None:
@@ -228,7 +253,7 @@ def _on_process_shutdown(**_: object) -> None:
     _SERVICE.close()
 
 
-app.task(name=RUN_TASK)(_run_task)
+app.task(name=RUN_TASK, bind=True)(_run_task)
 _signals: Any = import_module("celery.signals")
 _signals.worker_init.connect(_on_init)
 _signals.worker_ready.connect(_on_ready)

@@ -35,11 +35,12 @@ from ruvon_server.embedded import working
 from ruvon_server.feed import Feed
 from ruvon_server.headers import add_security_headers
 from ruvon_server.parts import Parts
-from ruvon_server.problems import ProblemHandler
+from ruvon_server.problems import ProblemHandler, close_socket
 from ruvon_server.requests import StrictRequest
 from ruvon_server.rooms import ALL
 from ruvon_server.settings import ServerSettings, ServerSettingsError
 from ruvon_server.uploads import Uploads
+from ruvon_server.webhooks._relay import Webhooks
 
 __all__ = ["create_app", "new_registry"]
 
@@ -70,7 +71,12 @@ def create_app(
     roles = roles_of(settings)
     keys = Keys(builder.persistence, builder.clock, builder.ids)
     authenticator = authenticator or authenticator_of(settings, keys, roles, builder.clock)
-    parts = Parts(settings, builder, Drives(builder.engine()), Uploads(builder), feed, keys, roles, registry)
+    drives, uploads, webhooks = (
+        Drives(builder.engine()),
+        Uploads(builder, settings.secret_names),
+        _webhooks(settings, builder),
+    )
+    parts = Parts(settings, builder, drives, uploads, feed, keys, roles, webhooks, registry)
     routes = [*named_routes(settings.custom_routers), *plugin_routes()]
     own = [router for room in ALL for router in room(parts)]
     return Litestar(
@@ -78,6 +84,7 @@ def create_app(
         lifespan=[_lifespan(parts)],
         dependencies={"principal": Provide(_principal, sync_to_thread=False)},
         middleware=[_auth(settings, authenticator, builder), ChangesMiddleware(builder.persistence)],
+        after_exception=[close_socket],
         before_send=[add_security_headers],
         guards=[require_permission],
         exception_handlers={Exception: ProblemHandler(builder.ids)},
@@ -105,6 +112,13 @@ def _auth(settings: ServerSettings, authenticator: Authenticator, builder: Workf
     return AuthMiddleware(authenticator, addresses, buckets)
 
 
+def _webhooks(settings: ServerSettings, builder: WorkflowBuilder) -> Webhooks:
+    try:
+        return Webhooks(builder, settings.webhook_allow)
+    except ValueError as exc:
+        raise ServerSettingsError(f"the setting webhook_allow cannot be used: {exc}") from None
+
+
 def new_registry() -> CollectorRegistry:
     """A registry with the numbers of this process."""
     registry = CollectorRegistry()
@@ -129,6 +143,8 @@ def _lifespan(parts: Parts) -> Callable[[Litestar], AbstractAsyncContextManager[
             parts.builder.registered_types()  # a definition with mistakes ends the start, not the first request for it
             stack.push_async_callback(parts.drives.drain, grace_s)
             stack.push_async_callback(parts.feed.close)
+            if parts.settings.webhooks:
+                await stack.enter_async_context(parts.webhooks.running(grace_s=grace_s))
             if parts.settings.runs_steps:
                 await stack.enter_async_context(working(parts.builder, grace_s=grace_s))
             yield

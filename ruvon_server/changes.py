@@ -83,6 +83,6 @@ async def read_changes(store: PersistenceProvider, limit: int) -> Sequence[dict[
     """
     read = getattr(store, "read_execution_logs", None)
     if read is None:
-        raise UnsupportedError("gives out lines of its text log", "read the logger ruvon.server.changes")
+        raise UnsupportedError("way to read its text log", "read the logger ruvon.server.changes")
     found: list[dict[str, Any]] = await read(_LOG, limit=limit)
     return found[::-1]

@@ -11,6 +11,7 @@ from ruvon_server.drives import Drives
 from ruvon_server.feed import Feed
 from ruvon_server.settings import ServerSettings
 from ruvon_server.uploads import Uploads
+from ruvon_server.webhooks._relay import Webhooks
 
 __all__ = ["Parts"]
 
@@ -28,5 +29,6 @@ class Parts:
     """What changes in the store, for event streams."""
     keys: Keys
     roles: Roles
+    webhooks: Webhooks
     registry: CollectorRegistry
     """The numbers of this process."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
-from litestar import Litestar, delete, get, post, put, websocket
+from litestar import Litestar, delete, get, patch, post, put, websocket
 from litestar.handlers import HTTPRouteHandler, WebsocketRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.routes import HTTPRoute
@@ -16,7 +16,7 @@ from litestar.routes import HTTPRoute
 from ruvon_server.auth import PUBLIC, Permission, require_origin
 from ruvon_server.problems import documented
 
-__all__ = ["Declared", "Route", "deletes", "listens", "reads", "replaces", "route_table", "writes"]
+__all__ = ["Declared", "Route", "changes", "deletes", "listens", "reads", "replaces", "route_table", "writes"]
 
 Declared: TypeAlias = Callable[[Callable[..., Any]], HTTPRouteHandler]
 _BODY = ("bad-json", "unsupported-media-type", "body-too-large", "invalid-request")
@@ -93,6 +93,13 @@ def replaces(
 ) -> Declared:
     """A handler that puts something in the place of what is there; arguments as `reads`."""
     return put(path, **_options(name, permission, (*_BODY, *problems), None), **options)
+
+
+def changes(
+    path: str, *, name: str, permission: Permission, problems: tuple[str, ...] = (), **options: Any
+) -> Declared:
+    """A handler that changes what it is given of something; arguments as `reads`."""
+    return patch(path, **_options(name, permission, (*_BODY, *problems), None), **options)
 
 
 def deletes(

@@ -20,6 +20,7 @@ _ALSO: Final = {
     "workflows": "RUVON_WORKFLOWS",
     "import_roots": "RUVON_IMPORT_ROOTS",
     "execution": "RUVON_EXECUTION",
+    "secret_names": "RUVON_SECRET_NAMES",
     "custom_routers": "RUVON_CUSTOM_ROUTERS",
 }
 """Settings that every command of Ruvon has, under the name that they have there."""
@@ -67,6 +68,8 @@ class ServerSettings(BaseModel):
     """Files and folders of workflows. `RUVON_WORKFLOWS` too."""
     import_roots: Names = ()
     """Packages and folders that workflows may take code from, beside their own folders. `RUVON_IMPORT_ROOTS` too."""
+    secret_names: Names = ()
+    """What `secret("NAME")` of an uploaded definition may name: `PRICES_TOKEN`, or `PRICES_*`. `RUVON_SECRET_NAMES` too."""
     execution: str = "queue"
     """Who runs steps: `queue` (workers), `postgres`, `celery`, or `sync` in this process. `RUVON_EXECUTION` too."""
     worker: bool | None = None
@@ -119,6 +122,10 @@ class ServerSettings(BaseModel):
     """Signs approval links; at least 32 characters that nobody can guess. Without it there are none."""
     public_url: str = Field("", pattern=r"^(https?://\S+)?$")
     """Where the server is reached from outside, for approval links, such as `https://flows.example.org`."""
+    webhooks: bool = True
+    """Send webhooks from this process; one process of a store is enough."""
+    webhook_allow: Names = ()
+    """Names and networks that are not public and that webhooks may reach, such as `hooks.internal,10.20.0.0/16`."""
     custom_routers: Names = ()
     """Dotted paths of Litestar routers, controllers and handlers to serve besides. `RUVON_CUSTOM_ROUTERS` too."""
     docs: bool = True

@@ -4,14 +4,21 @@ A type is defined either by files of the servers or by uploads. The newest uploa
 a server that was started later or that another one has told nothing.
 """
 
-from typing import final
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final, final
 
 from ruvon.builder import WorkflowBuilder
 from ruvon.engine import UnknownWorkflowTypeError
-from ruvon.ir import Definition, digest, load
-from ruvon_server.problems import DefinedByFilesError, VersionTakenError
+from ruvon.ir import Definition, DefinitionError, Diagnostic, digest, load
+from ruvon.ir._reads import secrets_of
+from ruvon_server.models.workflows import NAME_PATTERN
+from ruvon_server.problems import DefinedByFilesError, SecretsRefusedError, VersionTakenError
 
 __all__ = ["Uploads"]
+
+_NAME: Final = re.compile(NAME_PATTERN)
+_LONGEST: Final = 200
 
 
 @final
@@ -20,10 +27,12 @@ class Uploads:
 
     Args:
         builder: registers them.
+        secret_names: the names that their `secret("NAME")` may have; one that ends with `*` stands for all that begin so.
     """
 
-    def __init__(self, builder: WorkflowBuilder) -> None:
+    def __init__(self, builder: WorkflowBuilder, secret_names: Sequence[str] = ()) -> None:
         self._builder = builder
+        self._secret_names = tuple(secret_names)
         self._store = builder.persistence
         self._newest: dict[str, bytes] = {}
         """The digests that are registered here, of types that no file defines."""
@@ -52,16 +61,29 @@ class Uploads:
         """Refuse what cannot be uploaded.
 
         Raises:
+            DefinitionError: no request can name it, because its type or version is no line of 1 to 200 characters.
             DefinedByFilesError: files define the type.
+            SecretsRefusedError: it asks for secrets that uploads may not have.
             VersionTakenError: the version is stored with another content.
             DefinitionDriftError, ProgramError: its code is not here, or does not fit it.
         """
+        if unspeakable := list(_unspeakable(definition)):
+            raise DefinitionError(unspeakable)
         if self.is_by_files(definition.workflow_type):
             raise DefinedByFilesError(definition.workflow_type)
+        refused = {name: step for name, step in secrets_of(definition).items() if not self._gives(name)}
+        if refused:
+            raise SecretsRefusedError(refused)
         for record in await self._store.list_definitions(definition.workflow_type):
             if record.workflow_version == definition.workflow_version and record.digest != digest(definition):
                 raise VersionTakenError(definition.workflow_type, definition.workflow_version)
         self._builder.engine().program_from(definition)
+
+    def _gives(self, name: str) -> bool:
+        return any(
+            name.startswith(allowed[:-1]) if allowed.endswith("*") else name == allowed
+            for allowed in self._secret_names
+        )
 
     async def keep(self, definition: Definition) -> None:
         """Store a definition; it is current from now on."""
@@ -69,3 +91,14 @@ class Uploads:
         await self._store.put_definition(engine.definition_record(engine.program_from(definition)))
         self._builder.register(definition)
         self._newest[definition.workflow_type] = digest(definition)
+
+
+def _unspeakable(definition: Definition) -> Iterator[Diagnostic]:
+    """What is wrong with the names of a definition; every store keeps the others, and every request can name them."""
+    for what, name in (("workflow_type", definition.workflow_type), ("workflow_version", definition.workflow_version)):
+        if len(name) > _LONGEST or _NAME.fullmatch(name) is None:
+            yield Diagnostic(
+                code="RV0901",
+                message=f"its {what} is {name[:40]!r}, of {len(name):,} characters",
+                help=f"write one line of 1 to {_LONGEST} characters, without control characters",
+            )

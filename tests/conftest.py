@@ -1,5 +1,6 @@
 """What every test shares: the switch that rewrites golden files, quiet hypothesis settings, the tally of servers."""
 
+import gc
 import os
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support import brokers, postgres, servers
+from tests.support import brokers, folders, postgres, servers
 from tests.support.cases import CASES
 from tests.support.golden import check_golden
 
@@ -19,6 +20,7 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
 settings.load_profile("ruvon")
+folders.prefer_memory()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,6 +37,12 @@ def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
 
 TALLY = servers.Tally()
 REQUIRE = {"PostgreSQL": postgres.require, "RabbitMQ": brokers.require_rabbitmq}
+
+
+def pytest_collection_finish() -> None:
+    """Take thirteen thousand tests, which stay to the end, out of what every full garbage collection looks at."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

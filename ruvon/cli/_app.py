@@ -7,12 +7,14 @@ from typing import Any
 
 import rich_click as click
 
+from ruvon.cli._api_keys import changes, keys
 from ruvon.cli._bulk import bulk
 from ruvon.cli._config import config
 from ruvon.cli._crash import crash_test
 from ruvon.cli._database import db
 from ruvon.cli._defaults import defaults
 from ruvon.cli._definitions import compile_, convert, explain, graph, schema, validate
+from ruvon.cli._human_tasks import human_tasks
 from ruvon.cli._interactive import interactive
 from ruvon.cli._metrics import metrics
 from ruvon.cli._migrate import migrate
@@ -50,7 +52,8 @@ click.rich_click.COMMAND_GROUPS = {
         },
         {"name": "Planning", "commands": ["schedule", "scheduler"]},
         {"name": "Workers", "commands": ["worker", "workers", "queues", "tasks", "scan-zombies", "zombie-daemon"]},
-        {"name": "Server", "commands": ["serve"]},
+        {"name": "People", "commands": ["human-tasks"]},
+        {"name": "Server", "commands": ["serve", "keys", "changes"]},
         {"name": "Testing", "commands": ["crash-test"]},
         {"name": "Looking on", "commands": ["logs", "metrics"]},
         {"name": "Set-up", "commands": ["config", "db", "plugins", "completion"]},
@@ -171,6 +174,7 @@ for command in (
     workers,
     queues,
     tasks,
+    human_tasks,
     scan_zombies,
     zombie_daemon,
     crash_test,
@@ -180,6 +184,8 @@ for command in (
     db,
     plugins,
     serve,
+    keys,
+    changes,
     completion,
 ):
     cli.add_command(command)

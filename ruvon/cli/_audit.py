@@ -10,18 +10,22 @@ from ruvon.cli._options import option
 if TYPE_CHECKING:
     from ruvon.cli._session import Session
 
-__all__ = ["audit_options", "note"]
+__all__ = ["actor_option", "audit_options", "note"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def audit_options(command: F) -> F:
     """Who asks and why; the command gets `actor` and `reason`."""
-    actor = option(
-        "--actor", default=_login, metavar="NAME", help="Who asks, for the history; default: the login name."
-    )
     reason = option("--reason", default="", help="Why; it is kept in the history.")
-    return actor(reason(command))
+    return actor_option(reason(command))
+
+
+def actor_option(command: F) -> F:
+    """Who asks; the command gets `actor`."""
+    return option(
+        "--actor", default=_login, metavar="NAME", help="Who asks, for the history; default: the login name."
+    )(command)
 
 
 def _login() -> str:

@@ -12,7 +12,8 @@ import rich_click as click
 from ruvon.cli._input import data_options, read_data
 from ruvon.cli._options import argument, one_of, option
 from ruvon.cli._output import Exit, fail, print_json, secho
-from ruvon.cli._repair import audit_options, confirmed
+from ruvon.cli._remotely import remotely
+from ruvon.cli._repair import audit_options, confirmed, state_fields
 from ruvon.cli._session import Store, await_it, code_options, opened
 from ruvon.cli._show import STATUSES
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from ruvon.builder import BulkAction, BulkItem, BulkReport
     from ruvon.providers import InstanceFilter
 
-__all__ = ["bulk", "each_of", "print_item", "span"]
+__all__ = ["bulk", "each_of", "perform", "print_item", "signal_fields", "span"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -91,6 +92,7 @@ def bulk() -> None:
 @bulk.command("cancel")
 @option("--force", is_flag=True, help="End them without running their compensations.")
 @_filter_options
+@remotely("bulk.cancel")
 def cancel(*, force: bool, **given: Any) -> None:
     """End every live run that fits.
 
@@ -98,12 +100,13 @@ def cancel(*, force: bool, **given: Any) -> None:
     """
     from ruvon.builder import BulkCancel  # noqa: PLC0415
 
-    _perform(BulkCancel(compensate=not force), "cancel", given)
+    _local(BulkCancel(compensate=not force), "cancel", given)
 
 
 @bulk.command("retry")
 @option("--from-step", metavar="STEP", help="Start again at this step instead of where each failed.")
 @_filter_options
+@remotely("bulk.retry")
 def retry(*, from_step: str | None, **given: Any) -> None:
     """Bring every failed run that fits back, and drive it as far as it goes now.
 
@@ -111,7 +114,7 @@ def retry(*, from_step: str | None, **given: Any) -> None:
     """
     from ruvon.builder import BulkRetry  # noqa: PLC0415
 
-    _perform(BulkRetry(from_step), "retry", given)
+    _local(BulkRetry(from_step), "retry", given)
 
 
 @bulk.command("signal")
@@ -119,6 +122,7 @@ def retry(*, from_step: str | None, **given: Any) -> None:
 @argument("payload", metavar="JSON", required=False)
 @option("--key", metavar="KEY", help="The key that the runs receive it by.")
 @_filter_options
+@remotely("bulk.signal")
 def signal(message: str, payload: str | None, *, key: str | None, **given: Any) -> None:
     """Send every live run that fits a signal of TYPE with the fields JSON.
 
@@ -126,8 +130,12 @@ def signal(message: str, payload: str | None, *, key: str | None, **given: Any) 
     """
     from ruvon.builder import BulkSignal  # noqa: PLC0415
 
-    fields = read_data(payload, None, f"ruvon bulk signal {shlex.quote(message)}", what="the payload")
-    _perform(BulkSignal(message, fields, key), "signal", given)
+    _local(BulkSignal(message, signal_fields(message, payload), key), "signal", given)
+
+
+def signal_fields(message: str, payload: str | None) -> Any:
+    """The fields of a signal."""
+    return read_data(payload, None, f"ruvon bulk signal {shlex.quote(message)}", what="the payload")
 
 
 @bulk.command("rewind")
@@ -135,6 +143,7 @@ def signal(message: str, payload: str | None, *, key: str | None, **given: Any) 
 @data_options("state", "-s", "Fields of the state to go on with")
 @option("--no-compensate", is_flag=True, help="Leave what completed since standing; nothing is undone.")
 @_filter_options
+@remotely("bulk.rewind")
 def rewind(to: str, *, data: str | None, data_file: str | None, no_compensate: bool, **given: Any) -> None:
     """Let every run that fits stand at the newest execution of the step TO again.
 
@@ -142,15 +151,12 @@ def rewind(to: str, *, data: str | None, data_file: str | None, no_compensate: b
     """
     from ruvon.builder import BulkRewind  # noqa: PLC0415
 
-    state = read_data(data, data_file, "--state")
-    if state is not None and not isinstance(state, dict):
-        fail("--state takes the fields to change, as a JSON object", Exit.USAGE)
-    fields = cast("Mapping[str, object] | None", state)
-    _perform(BulkRewind(to, fields, compensate=not no_compensate), "rewind", given)
+    _local(BulkRewind(to, state_fields(data, data_file), compensate=not no_compensate), "rewind", given)
 
 
 @bulk.command("purge")
 @_filter_options
+@remotely("bulk.purge")
 def purge(**given: Any) -> None:
     """Delete every ended run that fits, with its history; a child that a live run may have to undo stays.
 
@@ -158,26 +164,33 @@ def purge(**given: Any) -> None:
     """
     from ruvon.builder import BulkPurge  # noqa: PLC0415
 
-    _perform(BulkPurge(), "purge", given)
+    _local(BulkPurge(), "purge", given)
 
 
-def _perform(action: "BulkAction", verb: str, given: Mapping[str, Any]) -> None:
-    """Show what would happen, ask, do it, and say what came of it."""
+def perform(verb: str, given: Mapping[str, Any], run: "Callable[[InstanceFilter, bool], BulkReport]") -> None:
+    """Show what would happen, ask, do it, and say what came of it.
+
+    Args:
+        verb: what is done, for the question.
+        given: the values of the options.
+        run: does it, or only says what would happen where the second argument is true.
+    """
     as_json = bool(given["as_json"])
     if not given["dry_run"] and not given["yes"] and as_json:
         confirmed("", yes=False, as_json=True)
     wanted = _wanted(given)
     if given["dry_run"] or not given["yes"]:
-        plan = await_it(_run(action, wanted, given, dry_run=True, quiet=as_json))
-        if given["dry_run"]:
-            _conclude(plan, as_json=as_json, dry_run=True)
-            return
+        plan = run(wanted, True)
         planned = plan.counts.get("planned", 0)
-        if not planned:
+        if given["dry_run"] or not planned:
             _conclude(plan, as_json=as_json, dry_run=True)
             return
         confirmed(f"{verb} {planned} run{'s' * (planned != 1)}?", yes=False, as_json=as_json)
-    _conclude(await_it(_run(action, wanted, given, dry_run=False, quiet=as_json)), as_json=as_json, dry_run=False)
+    _conclude(run(wanted, False), as_json=as_json, dry_run=False)
+
+
+def _local(action: "BulkAction", verb: str, given: Mapping[str, Any]) -> None:
+    perform(verb, given, lambda wanted, dry_run: await_it(_run(action, wanted, given, dry_run=dry_run)))
 
 
 def _wanted(given: Mapping[str, Any]) -> "InstanceFilter":
@@ -194,7 +207,7 @@ def _wanted(given: Mapping[str, Any]) -> "InstanceFilter":
 
 
 async def _run(
-    action: "BulkAction", wanted: "InstanceFilter", given: Mapping[str, Any], *, dry_run: bool, quiet: bool
+    action: "BulkAction", wanted: "InstanceFilter", given: Mapping[str, Any], *, dry_run: bool
 ) -> "BulkReport":
     store = cast("Store", given["store"])
     async with opened(store, drives=True) as session:
@@ -206,7 +219,7 @@ async def _run(
             concurrency=given["concurrency"],
             actor=given["actor"],
             reason=given["reason"],
-            on_item=None if quiet else print_item,
+            on_item=None if given["as_json"] else print_item,
         )
 
 

@@ -5,15 +5,12 @@ Prompts go to standard error, so that standard output holds results only.
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 import rich_click as click
 
 from ruvon._described import resolved
 from ruvon.cli._output import Exit, fail, to_json
-
-if TYPE_CHECKING:
-    from ruvon.ir import Definition
 
 __all__ = ["ask_form", "ask_initial", "ask_until_valid", "fields_named"]
 
@@ -76,12 +73,11 @@ def fields_named(problems: Sequence[str], fields: frozenset[str]) -> frozenset[s
     return frozenset(named)
 
 
-def ask_initial(definition: "Definition", known: object) -> dict[str, Any]:
+def ask_initial(workflow_type: str, schema: Schema | None, known: object) -> dict[str, Any]:
     """The initial data of a workflow, asked for by its state's schema."""
     if known is not None and not isinstance(known, dict):
         fail("the initial data is no JSON object", Exit.USAGE)
-    schema = definition.schemas.get(definition.state)
-    click.secho(f"{definition.workflow_type}: the initial data", err=True, bold=True)
+    click.secho(f"{workflow_type}: the initial data", err=True, bold=True)
     return ask_until_valid(schema, lambda _: (), cast("dict[str, Any] | None", known))
 
 

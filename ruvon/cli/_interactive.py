@@ -12,6 +12,7 @@ from ruvon.cli._input import data_options, read_data
 from ruvon.cli._narrator import Narrator
 from ruvon.cli._options import argument, option
 from ruvon.cli._output import Exit, fail
+from ruvon.cli._remotely import remotely
 from ruvon.cli._session import Session, Store, await_it, code_options, opened
 from ruvon.cli._unknown import refuse_unknown
 
@@ -32,6 +33,7 @@ def interactive() -> None:
 @option("--workflow", "name", metavar="TYPE", help="Which workflow, where the target holds several.")
 @option("--json", "as_json", is_flag=True, help="Print JSON at the end; questions go to standard error.")
 @code_options
+@remotely("interactive.run")
 def run(target: str, *, data: str | None, data_file: str | None, name: str | None, as_json: bool, store: Store) -> None:
     """Ask for the initial data of TARGET, drive it, ask at each human step, and go on to the end.
 

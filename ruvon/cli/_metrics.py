@@ -9,9 +9,10 @@ import rich_click as click
 from ruvon._told import dated
 from ruvon.cli._options import option
 from ruvon.cli._output import Exit, fail, print_json, print_table
+from ruvon.cli._remotely import remotely
 from ruvon.cli._session import Session, Store, await_it, opened, store_options
 
-__all__ = ["metrics"]
+__all__ = ["metrics", "print_numbers", "refuse_together"]
 
 _ALL: Final = 2**31
 _NUMBERS: Final = ("at", "workflow_id", "step_name", "name", "value")
@@ -30,6 +31,7 @@ _WHOLE_RUN: Final = "(whole run)"
 @option("--runs", type=click.IntRange(1, _ALL), default=1000, show_default=True, help="Steps of so many newest runs.")
 @option("--json", "as_json", is_flag=True, help="Print JSON.")
 @store_options
+@remotely("histories.metrics")
 def metrics(
     *,
     workflow_id: str | None,
@@ -45,8 +47,7 @@ def metrics(
 
     Example: ruvon metrics --steps
     """
-    if steps and (name is not None or summary):
-        fail("--steps is a list of its own; leave --type and --summary out", Exit.USAGE)
+    refuse_together(name, steps=steps, summary=summary)
 
     async def work() -> dict[str, list[dict[str, Any]]]:
         async with opened(Store(db)) as session:
@@ -62,7 +63,17 @@ def metrics(
                 return {"metrics": rows}
             return {"steps": await _steps(session, found, runs)}
 
-    found = await_it(work())
+    print_numbers(await_it(work()), steps=steps, summary=summary, as_json=as_json)
+
+
+def refuse_together(name: str | None, *, steps: bool, summary: bool) -> None:
+    """End the command where its options do not go together."""
+    if steps and (name is not None or summary):
+        fail("--steps is a list of its own; leave --type and --summary out", Exit.USAGE)
+
+
+def print_numbers(found: Mapping[str, Sequence[dict[str, Any]]], *, steps: bool, summary: bool, as_json: bool) -> None:
+    """Print numbers: `metrics`, `workflows` and `steps` with a summary, else `metrics` or `steps`."""
     if as_json:
         print_json(found if summary else found["steps" if steps else "metrics"])
     elif summary:

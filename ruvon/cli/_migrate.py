@@ -10,6 +10,7 @@ import rich_click as click
 from ruvon.cli._bulk import each_of, print_item, span
 from ruvon.cli._options import argument, option
 from ruvon.cli._output import Exit, fail, print_json, secho
+from ruvon.cli._remotely import remotely
 from ruvon.cli._repair import audit_options, confirmed
 from ruvon.cli._session import Store, await_it, code_options, opened
 from ruvon.cli._show import STATUSES
@@ -18,10 +19,10 @@ from ruvon.cli._versions import version_name
 
 if TYPE_CHECKING:
     from ruvon.builder import BulkReport
-    from ruvon.engine._migrate import Migration
+    from ruvon.ir import Definition
     from ruvon.providers import InstanceFilter
 
-__all__ = ["migrate"]
+__all__ = ["migrate", "perform", "refuse_another_type", "refuse_unasked", "tell_check", "tell_plan"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -68,6 +69,7 @@ def migrate() -> None:
 
 @migrate.command("plan")
 @_which
+@remotely("migrations.plan")
 def plan(workflow_type: str, *, to: str, **given: Any) -> None:
     """Show which live runs of TYPE would move, and what stands against the others; nothing is changed.
 
@@ -75,10 +77,20 @@ def plan(workflow_type: str, *, to: str, **given: Any) -> None:
 
     Example: ruvon migrate plan OrderProcessing --to flows/order.py
     """
-    as_json = bool(given["as_json"])
     chosen = await_it(_chosen(workflow_type, to, given))
-    report = await_it(_run(chosen, given, dry_run=True, quiet=as_json))
-    _conclude(chosen, report, as_json=as_json, dry_run=True)
+    tell_plan(chosen.definition, given, _runner(chosen, given))
+
+
+def tell_plan(to: "Definition", given: Mapping[str, Any], run: "Callable[[InstanceFilter, bool], BulkReport]") -> None:
+    """Show what would happen; code 1 where something stands against one of the runs.
+
+    Args:
+        to: the definition to go on with.
+        given: the values of the options.
+        run: moves them, or only says what would happen where the second argument is true.
+    """
+    report = run(_wanted(to, given), True)
+    _conclude(to, report, as_json=bool(given["as_json"]), dry_run=True)
     if not report.ok or "skipped" in report.counts:
         raise SystemExit(int(Exit.FAILURE))
 
@@ -88,48 +100,47 @@ def plan(workflow_type: str, *, to: str, **given: Any) -> None:
 @_TO
 @_JSON
 @code_options
+@remotely("migrations.check")
 def check(workflow_id: str, *, to: str, as_json: bool, store: Store) -> None:
     """Say whether the run ID can be moved, where it stands, and all that stands against it; nothing is changed.
 
     Example: ruvon migrate check 3f2a9c41 --to flows/order.py
     """
 
-    async def work() -> "tuple[Chosen, Migration]":
+    async def work() -> "tuple[Definition, str, dict[str, Any]]":
         from ruvon.engine._migrate import check_migration  # noqa: PLC0415
 
         async with opened(store) as session:
             record = await session.provider.load_instance(UUID(await session.find_id(workflow_id)))
         chosen = await chosen_definition(store, to, name=record.workflow_type)
         async with opened(chosen.store) as session:
-            return chosen, await check_migration(session.builder.engine(), record.workflow_id, chosen.definition)
+            found = await check_migration(session.builder.engine(), record.workflow_id, chosen.definition)
+        data = {
+            "workflow_id": str(found.record.workflow_id),
+            "workflow_version": found.record.workflow_version,
+            "status": found.record.status,
+            "stands": list(found.stands),
+            "movable": not found.problems,
+            "problems": list(found.problems),
+        }
+        return chosen.definition, record.workflow_type, data
 
-    chosen, found = await_it(work())
+    tell_check(*await_it(work()), as_json=as_json)
+
+
+def tell_check(to: "Definition", workflow_type: str, found: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print whether a run can be moved; code 1 where it cannot."""
     if as_json:
-        print_json(
-            {
-                "to": _named(chosen),
-                "workflow_id": str(found.record.workflow_id),
-                "workflow_version": found.record.workflow_version,
-                "status": found.record.status,
-                "stands": list(found.stands),
-                "movable": not found.problems,
-                "problems": list(found.problems),
-            }
-        )
+        print_json({"to": _named(to), **found})
     else:
-        _print_check(chosen, found)
-    if found.problems:
+        secho(f"{workflow_type} {found['workflow_version']} {found['workflow_id']}", bold=True)
+        click.echo(f"  {found['status']}" + (f" at {' / '.join(found['stands'])}" if found["stands"] else ""))
+        can = "can" if found["movable"] else "cannot"
+        secho(f"  {can} be moved to {version_name(to)}", fg="green" if found["movable"] else "red")
+        for problem in found["problems"]:
+            click.echo(f"    {problem}")
+    if not found["movable"]:
         raise SystemExit(int(Exit.FAILURE))
-
-
-def _print_check(chosen: Chosen, found: "Migration") -> None:
-    record = found.record
-    secho(f"{record.workflow_type} {record.workflow_version} {record.workflow_id}", bold=True)
-    click.echo(f"  {record.status}" + (f" at {' / '.join(found.stands)}" if found.stands else ""))
-    can = "cannot" if found.problems else "can"
-    secho(f"  {can} be moved to {version_name(chosen.definition)}", fg="red" if found.problems else "green")
-    for problem in found.problems:
-        click.echo(f"    {problem}")
 
 
 @migrate.command("apply")
@@ -137,7 +148,8 @@ def _print_check(chosen: Chosen, found: "Migration") -> None:
 @option("--yes", "-y", is_flag=True, help="Do not ask.")
 @audit_options
 @_which
-def apply(workflow_type: str, *, to: str, dry_run: bool, yes: bool, actor: str, reason: str, **given: Any) -> None:
+@remotely("migrations.apply")
+def apply(workflow_type: str, *, to: str, **given: Any) -> None:
     """Move every waiting run of TYPE that fits; the plan is shown, and asked about, before anything is changed.
 
     Each move is one transition, so a run is moved or it is not. Runs that do not fit are left alone; exit code 1 only
@@ -145,22 +157,31 @@ def apply(workflow_type: str, *, to: str, dry_run: bool, yes: bool, actor: str, 
 
     Example: ruvon migrate apply OrderProcessing --to flows/order.py --from 1.2.0 --reason "new discount"
     """
-    as_json = bool(given["as_json"])
-    if as_json and not dry_run and not yes:
-        confirmed("", yes=False, as_json=True)
+    refuse_unasked(given)
     chosen = await_it(_chosen(workflow_type, to, given))
-    if dry_run or not yes:
-        planned = await_it(_run(chosen, given, dry_run=True, quiet=as_json))
+    perform(chosen.definition, given, _runner(chosen, given, (given["actor"], given["reason"])))
+
+
+def refuse_unasked(given: Mapping[str, Any]) -> None:
+    """End the command where JSON is wanted and nobody has said yes."""
+    if given["as_json"] and not given["dry_run"] and not given["yes"]:
+        confirmed("", yes=False, as_json=True)
+
+
+def perform(to: "Definition", given: Mapping[str, Any], run: "Callable[[InstanceFilter, bool], BulkReport]") -> None:
+    """Show what would happen, ask, move what fits, and say what came of it; arguments as `tell_plan`."""
+    as_json, dry_run = bool(given["as_json"]), bool(given["dry_run"])
+    wanted = _wanted(to, given)
+    if dry_run or not given["yes"]:
+        planned = run(wanted, True)
         count = planned.counts.get("planned", 0)
         if dry_run or not count:
-            _conclude(chosen, planned, as_json=as_json, dry_run=True)
+            _conclude(to, planned, as_json=as_json, dry_run=True)
             _end(planned)
             return
-        confirmed(
-            f"move {count} run{'s' * (count != 1)} to {version_name(chosen.definition)}?", yes=False, as_json=as_json
-        )
-    done = await_it(_run(chosen, given, dry_run=False, quiet=as_json, said=(actor, reason)))
-    _conclude(chosen, done, as_json=as_json, dry_run=False)
+        confirmed(f"move {count} run{'s' * (count != 1)} to {version_name(to)}?", yes=False, as_json=as_json)
+    done = run(wanted, False)
+    _conclude(to, done, as_json=as_json, dry_run=False)
     _end(done)
 
 
@@ -171,31 +192,41 @@ def _end(report: "BulkReport") -> None:
 
 async def _chosen(workflow_type: str, to: str, given: Mapping[str, Any]) -> Chosen:
     chosen = await chosen_definition(cast("Store", given["store"]), to, name=workflow_type)
-    found = chosen.definition.workflow_type
-    if found != workflow_type:
-        fail(f"{to} is a {found}, not a {workflow_type}", Exit.USAGE)
+    refuse_another_type(chosen.definition, to, workflow_type)
     return chosen
 
 
-async def _run(
-    chosen: Chosen, given: Mapping[str, Any], *, dry_run: bool, quiet: bool, said: tuple[str, str] = ("", "")
-) -> "BulkReport":
-    from ruvon.builder import BulkMigrate  # noqa: PLC0415
-
-    async with opened(chosen.store) as session:
-        return await session.builder.bulk(
-            _wanted(chosen, given),
-            BulkMigrate(chosen.definition),
-            dry_run=dry_run,
-            limit=given["limit"],
-            concurrency=given["concurrency"],
-            actor=said[0],
-            reason=said[1],
-            on_item=None if quiet else print_item,
-        )
+def refuse_another_type(definition: "Definition", text: str, workflow_type: str) -> None:
+    """End the command where a text means a definition of another type."""
+    found = definition.workflow_type
+    if found != workflow_type:
+        fail(f"{text} is a {found}, not a {workflow_type}", Exit.USAGE)
 
 
-def _wanted(chosen: Chosen, given: Mapping[str, Any]) -> "InstanceFilter":
+def _runner(
+    chosen: Chosen, given: Mapping[str, Any], said: tuple[str, str] = ("", "")
+) -> "Callable[[InstanceFilter, bool], BulkReport]":
+    """Moves runs of a database, or says what would happen."""
+
+    async def work(wanted: "InstanceFilter", dry_run: bool) -> "BulkReport":
+        from ruvon.builder import BulkMigrate  # noqa: PLC0415
+
+        async with opened(chosen.store) as session:
+            return await session.builder.bulk(
+                wanted,
+                BulkMigrate(chosen.definition),
+                dry_run=dry_run,
+                limit=given["limit"],
+                concurrency=given["concurrency"],
+                actor=said[0],
+                reason=said[1],
+                on_item=None if given["as_json"] else print_item,
+            )
+
+    return lambda wanted, dry_run: await_it(work(wanted, dry_run))
+
+
+def _wanted(to: "Definition", given: Mapping[str, Any]) -> "InstanceFilter":
     from ruvon.engine._against import LIVE  # noqa: PLC0415
     from ruvon.providers import InstanceFilter, SystemClock, duration_us  # noqa: PLC0415
 
@@ -203,28 +234,21 @@ def _wanted(chosen: Chosen, given: Mapping[str, Any]) -> "InstanceFilter":
     wanted: dict[str, Any] = {name: given[name] for name in names if given[name]}
     if given["older_than"] is not None:
         wanted["updated_before_us"] = SystemClock().now_us() - duration_us(given["older_than"])
-    return InstanceFilter(
-        statuses=tuple(given["statuses"]) or LIVE, workflow_type=chosen.definition.workflow_type, **wanted
-    )
+    return InstanceFilter(statuses=tuple(given["statuses"]) or LIVE, workflow_type=to.workflow_type, **wanted)
 
 
-def _named(chosen: Chosen) -> dict[str, str]:
+def _named(to: "Definition") -> dict[str, str]:
     from ruvon import ir  # noqa: PLC0415
 
-    definition = chosen.definition
-    return {
-        "type": definition.workflow_type,
-        "version": definition.workflow_version,
-        "digest": ir.digest(definition).hex(),
-    }
+    return {"type": to.workflow_type, "version": to.workflow_version, "digest": ir.digest(to).hex()}
 
 
-def _conclude(chosen: Chosen, report: "BulkReport", *, as_json: bool, dry_run: bool) -> None:
+def _conclude(to: "Definition", report: "BulkReport", *, as_json: bool, dry_run: bool) -> None:
     if as_json:
         runs = [asdict(item) for item in report.items]
         print_json(
             {
-                "to": _named(chosen),
+                "to": _named(to),
                 "dry_run": dry_run,
                 "counts": report.counts,
                 "reasons": report.reasons,
@@ -233,11 +257,11 @@ def _conclude(chosen: Chosen, report: "BulkReport", *, as_json: bool, dry_run: b
         )
         return
     if not report.items:
-        click.echo(f"no live run of another definition than {version_name(chosen.definition)} fits")
+        click.echo(f"no live run of another definition than {version_name(to)} fits")
         return
     verb = "would move to" if dry_run else "moved to"
     counts = report.counts
-    secho(f"{counts.get('planned' if dry_run else 'done', 0)} {verb} {version_name(chosen.definition)}", bold=True)
+    secho(f"{counts.get('planned' if dry_run else 'done', 0)} {verb} {version_name(to)}", bold=True)
     for outcome, text in (("skipped", "stay as they are"), ("failed", "failed")):
         if counts.get(outcome):
             click.echo(f"{counts[outcome]} {text}")

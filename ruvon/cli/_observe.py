@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -10,17 +11,29 @@ import rich_click as click
 from ruvon._told import LEVELS, told_history, told_lines
 from ruvon.cli._options import argument, one_of, option
 from ruvon.cli._output import Exit, fail, print_json, secho, to_json
+from ruvon.cli._remotely import remotely
 from ruvon.cli._report import flat, record_data
 from ruvon.cli._session import Session, Store, await_it, code_options, opened
 from ruvon.cli._waits import WAITS
 
 if TYPE_CHECKING:
+    from ruvon.ir import Definition
     from ruvon.providers import InstanceRecord
 
-__all__ = ["everything", "logs", "print_created", "print_history", "print_waiting"]
+__all__ = [
+    "FOLLOW_S",
+    "Wanted",
+    "everything",
+    "logs",
+    "print_created",
+    "print_history",
+    "print_waiting",
+    "require_step",
+]
 
 _COLOURS: Final = {"ERROR": "red", "WARNING": "yellow"}
-_FOLLOW_S: Final = 0.3
+FOLLOW_S: Final = 0.3
+"""So often, in seconds, a run that is followed is looked at."""
 _ALL: Final = 2**31
 
 
@@ -125,6 +138,7 @@ async def everything(session: Session, record: "InstanceRecord") -> list[dict[st
 @option("--follow", "-f", is_flag=True, help="Go on showing what happens until the run ends.")
 @option("--json", "as_json", is_flag=True, help="Print JSON; with --follow one object a line.")
 @code_options
+@remotely("histories.logs")
 def logs(
     workflow_id: str,
     *,
@@ -139,75 +153,99 @@ def logs(
 
     Example: ruvon logs 3f2a9c41 --level WARNING --follow
     """
-
-    def wanted(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        worst = LEVELS.index(level)
-        return [
-            entry
-            for entry in entries
-            if (step is None or entry["step"] == step) and LEVELS.index(entry["level"]) >= worst
-        ]
+    wanted = Wanted(step, level, limit, as_json=as_json)
 
     async def work() -> None:
         async with opened(store) as session:
             found = UUID(await session.find_id(workflow_id))
             record = await session.provider.load_instance(found)
             lines = await everything(session, record)
-            if step is not None and all(entry["step"] != step for entry in lines):
-                await _require_step(session, record, step)
-            shown = wanted(lines)[-limit:]
-            data = record_data(record, None)
-            plain = not as_json and step is None and LEVELS.index(level) <= LEVELS.index("INFO")
-            if plain and len(shown) < limit:
-                print_created(data, lines)
-            if not follow:
-                _print(shown, as_json=as_json)
-                if plain:
-                    print_waiting(data)
-                return
-            _print_each(shown, as_json=as_json)
-            seq = max((entry.get("seq", 0) for entry in lines), default=0)
-            over = False
+            if not wanted.is_known(lines):
+                require_step(record.workflow_type, await session.definition_of(record), step or "")
+            wanted.print_first(lines, record_data(record, None), follow=follow)
+            seq = wanted.last(lines)
+            over = not follow
             while not over:
                 over = await _has_ended(session, found)  # asked before reading, so that the last entries are shown
                 fresh = await history(session, record, after=seq)
-                seq = max((entry["seq"] for entry in fresh), default=seq)
-                _print_each(wanted(fresh), as_json=as_json)
-                await asyncio.sleep(0 if over else _FOLLOW_S)
+                seq = max(seq, wanted.last(fresh))
+                wanted.print_more(fresh)
+                await asyncio.sleep(0 if over else FOLLOW_S)
 
     await_it(work())
 
 
-async def _require_step(session: Session, record: "InstanceRecord", step: str) -> None:
-    """End the command where the run's workflow has no step of this name."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which lines of a history are to be shown, and how."""
+
+    step: str | None
+    level: str
+    limit: int
+    as_json: bool
+
+    def is_known(self, lines: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether lines tell that there is such a step; if not, its definition has to be asked."""
+        return self.step is None or any(entry["step"] == self.step for entry in lines)
+
+    def print_first(self, lines: Sequence[dict[str, Any]], data: Mapping[str, Any], *, follow: bool) -> None:
+        """Print a history as far as it goes.
+
+        Args:
+            lines: all of it.
+            data: the run as it is now.
+            follow: more is to be printed behind it.
+        """
+        shown = self._fitting(lines)[-self.limit :]
+        plain = not self.as_json and self.step is None and LEVELS.index(self.level) <= LEVELS.index("INFO")
+        if plain and len(shown) < self.limit:
+            print_created(data, lines)
+        if follow:
+            self._print_each(shown)
+        elif self.as_json:
+            print_json(shown)
+        else:
+            print_history(shown)
+        if plain and not follow:
+            print_waiting(data)
+
+    def print_more(self, fresh: Sequence[dict[str, Any]]) -> None:
+        """Print what has happened since."""
+        self._print_each(self._fitting(fresh))
+
+    def last(self, lines: Sequence[Mapping[str, Any]]) -> int:
+        """The number of the newest entry; 0 where there is none."""
+        return max((int(entry.get("seq", 0)) for entry in lines), default=0)
+
+    def _fitting(self, entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        worst = LEVELS.index(self.level)
+        return [
+            entry for entry in entries if self.step in {None, entry["step"]} and LEVELS.index(entry["level"]) >= worst
+        ]
+
+    def _print_each(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        if not self.as_json:
+            print_history(entries)
+            return
+        for entry in entries:
+            click.echo(to_json(entry, indent=False))
+
+
+def require_step(workflow_type: str, definition: "Definition", step: str) -> None:
+    """End the command where a workflow has no step of this name."""
     import difflib  # noqa: PLC0415
 
     from ruvon.ir import walk_nodes  # noqa: PLC0415
 
-    names = [node.id for node in walk_nodes((await session.definition_of(record)).graph)]
+    names = [node.id for node in walk_nodes(definition.graph)]
     if step in names:
         return
     near = difflib.get_close_matches(step, names, n=1)
     hint = f"did you mean `{near[0]}`?" if near else f"its steps are {', '.join(f'`{name}`' for name in names)}"
-    fail(f"the workflow {record.workflow_type} has no step `{step}`; {hint}", Exit.NOT_FOUND)
+    fail(f"the workflow {workflow_type} has no step `{step}`; {hint}", Exit.NOT_FOUND)
 
 
 async def _has_ended(session: Session, workflow_id: UUID) -> bool:
     from ruvon.models import WorkflowStatus  # noqa: PLC0415
 
     return WorkflowStatus((await session.provider.load_instance(workflow_id)).status).is_terminal
-
-
-def _print(entries: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
-    if as_json:
-        print_json(entries)
-    else:
-        print_history(entries)
-
-
-def _print_each(entries: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
-    if not as_json:
-        print_history(entries)
-        return
-    for entry in entries:
-        click.echo(to_json(entry, indent=False))

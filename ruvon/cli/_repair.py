@@ -28,6 +28,7 @@ __all__ = [
     "place_of",
     "plan_lines",
     "plan_text",
+    "refuse_left_over",
     "retry",
     "retry_compensation",
     "rewind",
@@ -117,7 +118,7 @@ def _driven(
 @audit_options
 @_JSON
 @code_options
-@remotely("retry")
+@remotely("runs.retry")
 def retry(
     workflow_id: str, *, from_step: str | None, auto: bool, actor: str, reason: str, as_json: bool, store: Store
 ) -> None:
@@ -145,7 +146,7 @@ def retry(
 @audit_options
 @_JSON
 @code_options
-@remotely("rewind")
+@remotely("runs.rewind")
 def rewind(
     workflow_id: str,
     to: str,
@@ -210,7 +211,7 @@ def _print_plan(plan: "RepairPlan", *, compensate: bool) -> None:
 @audit_options
 @_JSON
 @code_options
-@remotely("fork")
+@remotely("runs.fork")
 def fork(
     workflow_id: str,
     to: str,
@@ -248,7 +249,7 @@ def fork(
 @audit_options
 @_JSON
 @code_options
-@remotely("jump")
+@remotely("runs.jump")
 def jump(workflow_id: str, step: str, *, auto: bool, actor: str, reason: str, as_json: bool, store: Store) -> None:
     """Let the live run ID stand at STEP of its outermost list; nothing is undone, and `finally` of what it leaves runs.
 
@@ -273,7 +274,7 @@ def jump(workflow_id: str, step: str, *, auto: bool, actor: str, reason: str, as
 @audit_options
 @_JSON
 @code_options
-@remotely("signal")
+@remotely("runs.signal")
 def signal(
     workflow_id: str,
     message: str,
@@ -319,6 +320,7 @@ def _tell_other_key(workflow: "Workflow", message: str, key: str | None) -> None
 @audit_options
 @_JSON
 @code_options
+@remotely("runs.retry_compensation")
 def retry_compensation(workflow_id: str, *, actor: str, reason: str, as_json: bool, store: Store) -> None:
     """Try those compensations of the run ID again that failed in its rollback.
 
@@ -335,5 +337,10 @@ def retry_compensation(workflow_id: str, *, actor: str, reason: str, as_json: bo
 
             return str((await drive(session, workflow, narrator, go, as_json=as_json))["status"])
 
-    if await_it(work()) != "FAILED_ROLLED_BACK":
+    refuse_left_over(await_it(work()))
+
+
+def refuse_left_over(status: str) -> None:
+    """End with code 1 where something is not undone yet."""
+    if status != "FAILED_ROLLED_BACK":
         raise SystemExit(int(Exit.FAILURE))

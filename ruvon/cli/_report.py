@@ -90,6 +90,8 @@ def _next_commands(data: Mapping[str, Any], again: str) -> list[str]:
         return [f"another process drives it: {follow}"]
     if data.get("left_to_workers"):
         return [f"a worker of the queue `default` runs it; see: ruvon logs {workflow_id}{again} --follow"]
+    if data.get("under_way"):
+        return [f"{data['under_way']}; see: ruvon logs {workflow_id}{again} --follow"]
     waits = cast("list[dict[str, Any]]", data["waiting_for"])
     asked = [wait for wait in waits if "answer" in wait]
     if asked:

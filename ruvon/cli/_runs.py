@@ -39,7 +39,7 @@ _AUTO = option("--auto", is_flag=True, help="Go on through every step, retry and
 @_JSON
 @_WORKFLOW
 @code_options
-@remotely("run")
+@remotely("runs.run")
 def run_(
     target: str,
     *,
@@ -79,7 +79,7 @@ def run_(
 @_JSON
 @_WORKFLOW
 @code_options
-@remotely("start")
+@remotely("runs.start")
 def start(
     target: str,
     *,
@@ -106,7 +106,7 @@ def start(
     if interactive:
         from ruvon.cli._forms import ask_initial  # noqa: PLC0415
 
-        initial = ask_initial(definition, initial)
+        initial = ask_initial(definition.workflow_type, definition.schemas.get(definition.state), initial)
     narrator = Narrator(quiet=as_json)
 
     async def work() -> Mapping[str, Any]:
@@ -227,7 +227,7 @@ def how_to_go_on(narrator: Narrator, store: Store) -> str:
 @audit_options
 @_JSON
 @code_options
-@remotely("resume")
+@remotely("runs.resume")
 def resume(
     workflow_id: str | None,
     *,
@@ -333,7 +333,7 @@ async def give(
 @option("--force", is_flag=True, help="End it without running its compensations.")
 @_JSON
 @code_options
-@remotely("cancel")
+@remotely("runs.cancel")
 def cancel(workflow_id: str, *, reason: str, force: bool, as_json: bool, store: Store) -> None:
     """End the run ID: its children first, then what it has done is undone where saga mode is on.
 

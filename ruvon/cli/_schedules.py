@@ -1,7 +1,8 @@
 """`ruvon schedule`: what is planned; and `ruvon scheduler`: the process that starts it."""
 
 import difflib
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import rich_click as click
 
@@ -10,6 +11,7 @@ from ruvon.cli._family import register_family
 from ruvon.cli._input import data_options, read_data
 from ruvon.cli._options import argument, option
 from ruvon.cli._output import Exit, fail, moment, print_json, print_table, secho, shortened
+from ruvon.cli._remotely import remotely
 from ruvon.cli._session import Session, Store, again, await_it, code_options, opened, store_options
 from ruvon.cli._unknown import refuse_unknown
 
@@ -17,10 +19,11 @@ if TYPE_CHECKING:
     from ruvon.cron import Plan
     from ruvon.providers import ScheduleRecord
 
-__all__ = ["schedule"]
+__all__ = ["DATES", "print_next", "print_schedule", "print_schedules", "refuse_unknown_name", "schedule"]
 
 _JSON = option("--json", "as_json", is_flag=True, help="Print JSON.")
-_DATES: Final = 5
+DATES: Final = 5
+"""So many planned moments are shown."""
 
 
 @click.group()
@@ -31,6 +34,7 @@ def schedule() -> None:
 @schedule.command("list")
 @_JSON
 @store_options
+@remotely("schedules.list_")
 def list_(*, as_json: bool, db: str | None) -> None:
     """List the schedules with their next planned moment.
 
@@ -41,7 +45,11 @@ def list_(*, as_json: bool, db: str | None) -> None:
         async with opened(Store(db)) as session:
             return [_row(item) for item in await session.builder.schedules.list()]
 
-    rows = await_it(work())
+    print_schedules(await_it(work()), as_json=as_json)
+
+
+def print_schedules(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
+    """Print schedules, one a line."""
     if as_json:
         print_json(rows)
     else:
@@ -52,6 +60,7 @@ def list_(*, as_json: bool, db: str | None) -> None:
 @argument("name")
 @_JSON
 @store_options
+@remotely("schedules.show")
 def show(name: str, *, as_json: bool, db: str | None) -> None:
     """Show a schedule in words, with its next five dates.
 
@@ -80,6 +89,7 @@ def show(name: str, *, as_json: bool, db: str | None) -> None:
 @option("--workflow", "which", metavar="TYPE", help="Which workflow, where the target holds several.")
 @_JSON
 @code_options
+@remotely("schedules.add")
 def add(
     name: str,
     target: str,
@@ -131,6 +141,7 @@ def add(
 @argument("name")
 @option("--reason", default="", help="Why; `show` tells it.")
 @store_options
+@remotely("schedules.pause")
 def pause(name: str, *, reason: str, db: str | None) -> None:
     """Start nothing more of a schedule until it is resumed.
 
@@ -148,6 +159,7 @@ def pause(name: str, *, reason: str, db: str | None) -> None:
 @schedule.command()
 @argument("name")
 @store_options
+@remotely("schedules.resume")
 def resume(name: str, *, db: str | None) -> None:
     """Go on with the next planned moment; what was missed during the pause is not made up.
 
@@ -159,12 +171,18 @@ def resume(name: str, *, db: str | None) -> None:
             return await session.builder.schedules.resume((await _found(session, name)).schedule_id)
 
     record = await_it(work())
-    click.echo(f"{record.schedule_id}: next {_maybe(record.next_us) or 'never'}")
+    print_next(record.schedule_id, _maybe(record.next_us))
+
+
+def print_next(name: str, next_at: str | None) -> None:
+    """Say that a schedule goes on."""
+    click.echo(f"{name}: next {next_at or 'never'}")
 
 
 @schedule.command()
 @argument("name")
 @store_options
+@remotely("schedules.remove")
 def remove(name: str, *, db: str | None) -> None:
     """Delete a schedule; what it has started goes on.
 
@@ -182,7 +200,7 @@ def remove(name: str, *, db: str | None) -> None:
 @schedule.command("next")
 @argument("cron")
 @option("--tz", "timezone", default="UTC", show_default=True, help="The time zone.")
-@option("--count", type=click.IntRange(1, 1000), default=_DATES, show_default=True, help="How many dates.")
+@option("--count", type=click.IntRange(1, 1000), default=DATES, show_default=True, help="How many dates.")
 @option("--after", type=click.DateTime(), help="Dates after this moment (UTC); default: now.")
 @_JSON
 def next_(cron: str, *, timezone: str, count: int, after: Any, as_json: bool) -> None:
@@ -211,6 +229,11 @@ async def _found(session: Session, name: str) -> "ScheduleRecord":  # noqa: RET5
         return await session.builder.schedules.get(name)
     except ScheduleNotFoundError:
         known = [item.schedule_id for item in await session.builder.schedules.list()]
+    refuse_unknown_name(name, known)
+
+
+def refuse_unknown_name(name: str, known: Sequence[str]) -> NoReturn:
+    """End the command where no schedule has a name, with those that are spelt alike."""
     near = difflib.get_close_matches(name, known, n=1)
     guess = f"did you mean `{near[0]}`? " if near else ""
     listed = f"see `ruvon schedule list{again(code=False)}`"
@@ -272,19 +295,30 @@ def _print_schedule(record: "ScheduleRecord", now_us: int, *, as_json: bool) -> 
     from ruvon.cron import Plan, explain  # noqa: PLC0415
 
     words = explain(record.cron, record.timezone)
-    dates = [] if record.paused else _dates(Plan(record.cron, record.timezone), now_us, _DATES)
-    row = _row(record)
+    dates = [] if record.paused else _dates(Plan(record.cron, record.timezone), now_us, DATES)
+    print_schedule(_row(record), words, dates, as_json=as_json)
+
+
+def print_schedule(row: Mapping[str, Any], words: str, dates: list[str], *, as_json: bool) -> None:
+    """Print a schedule.
+
+    Args:
+        row: as the list has it.
+        words: what its cron expression says.
+        dates: its next planned moments, in its own time zone.
+        as_json: print JSON.
+    """
     if as_json:
-        print_json(row | {"words": words, "next": dates})
+        print_json({**row, "words": words, "next": dates})
         return
-    secho(f"{record.schedule_id}: {words}", bold=True)
+    secho(f"{row['schedule']}: {words}", bold=True)
     for name in _SHOWN:
         if row[name] not in {None, "", 0} or name == "catch_up":
             click.echo(f"  {name.replace('_', ' ')}: {row[name]}")
-    if record.last_us is not None:
-        click.echo(f"  last: {row['last_at']} (run {record.last_workflow_id})")
-    if record.paused:
-        click.echo(f"  next: `ruvon schedule resume {record.schedule_id}{again(code=False)}` goes on")
+    if row["last_at"] is not None:
+        click.echo(f"  last: {row['last_at']} (run {row['last_workflow_id']})")
+    if row["state"] == "paused":
+        click.echo(f"  next: `ruvon schedule resume {row['schedule']}{again(code=False)}` goes on")
         return
     click.echo("  next:")
     _print_dates(dates)

@@ -1,5 +1,6 @@
 """`ruvon serve`: the process that answers over HTTP."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
@@ -85,7 +86,7 @@ async def _serve(store: Store, settings: "ServerSettings") -> None:
         await builder.close()
         raise
     try:
-        await serve_until_told(settings, builder=builder, registry=registry, tell=_tell)
+        await serve_until_told(settings, builder=builder, registry=registry, tell=partial(_tell, settings))
     except ServerSettingsError as exc:
         await builder.close()
         fail(str(exc), Exit.USAGE)
@@ -138,5 +139,9 @@ def _set_up_logging(settings: "ServerSettings") -> None:
         logging.getLogger("ruvon.server.changes").setLevel(logging.INFO)  # who has changed what is always said
 
 
-def _tell(url: str) -> None:
+def _tell(settings: "ServerSettings", url: str) -> None:
     click.echo(f"Ruvon answers on {url}; Ctrl-C ends it", err=True)
+    click.echo(f"what it can do: {url}/docs", err=True)
+    if not settings.runs_steps and settings.execution != "sync":
+        workers = "`celery -A ruvon.celery_app worker`" if settings.execution == "celery" else "`ruvon worker`"
+        click.echo(f"steps are run by {workers} on the same database; this process runs none", err=True)

@@ -3,7 +3,6 @@
 import asyncio
 import functools
 import os
-import re
 import shlex
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import rich_click as click
 
+from ruvon.cli._ids import begin_of, is_whole, only_one
 from ruvon.cli._options import option
-from ruvon.cli._output import Exit, fail, shortened
+from ruvon.cli._output import Exit, fail
 from ruvon.cli._provider import (
     EXECUTIONS,
     SERVING_PATIENCE_S,
@@ -24,7 +24,7 @@ from ruvon.cli._provider import (
     new_provider,
     without_password,
 )
-from ruvon.cli._remotely import refuse_a_server
+from ruvon.cli._remotely import SERVER, refuse_a_server
 from ruvon.cli._settings import setting
 from ruvon.cli._targets import Needs, import_roots
 
@@ -53,9 +53,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 MEMORY: Final = ":memory:"
 _DATABASE: Final = "A SQLite file, postgresql://..., redis://..., or `memory`; default: the setting."
-_SHORTEST_PREFIX: Final = 4
-_ID_LENGTH: Final = 36
-_WHOLE_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +145,14 @@ _STORE: Final = "ruvon.cli.store"
 
 
 def again(*, code: bool = True) -> str:
-    """The options of the command under way that name database and code, for a command that a message suggests.
+    """The options of the command under way that name its server, or database and code, for commands that messages suggest.
 
     Args:
         code: the suggested command runs code; else it takes the database alone.
     """
     context = click.get_current_context(silent=True)
+    if context is not None and SERVER in context.meta:
+        return str(context.meta[SERVER])
     store: Store = context.meta.get(_STORE, Store()) if context is not None else Store()
     return store.again if code else store.same_database
 
@@ -194,18 +193,9 @@ class Session:
 
     async def find_id(self, given: str) -> str:
         """A workflow's whole id, from it or from its first characters."""
-        text = given.strip().lower()
-        if _WHOLE_ID.fullmatch(text):
-            return text
-        if not _SHORTEST_PREFIX <= len(text) < _ID_LENGTH or text.strip("0123456789abcdef-"):
-            fail(f"`{shortened(given)}` is no workflow id; see `ruvon list{again(code=False)}`", Exit.NOT_FOUND)
-        found = await self.provider.ids_like(text)
-        if not found:
-            listed = f"`ruvon list{again(code=False)}`"
-            fail(f"no workflow has an id that begins with {text}; see {listed}", Exit.NOT_FOUND)
-        if len(found) > 1:
-            fail(f"several workflows have ids that begin with {text}; give more of it", Exit.USAGE)
-        return found[0]
+        options = again(code=False)
+        begin = begin_of(given, options)
+        return begin if is_whole(begin) else only_one(await self.provider.ids_like(begin), begin, options)
 
 
 def store_options(command: F) -> F:

@@ -1,5 +1,6 @@
 """The commands that look at runs: list and show."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from ruvon.cli._session import Session, Store, await_it, code_options, opened, s
 if TYPE_CHECKING:
     from ruvon.providers import InstanceRecord
 
-__all__ = ["STATUSES", "list_", "print_run", "show"]
+__all__ = ["STATUSES", "list_", "print_rows", "print_run", "show"]
 
 STATUSES: Final = (
     "ACTIVE",
@@ -43,7 +44,7 @@ STATUSES: Final = (
 @option("--verbose", "-v", is_flag=True, help="Version, owner and parent too.")
 @option("--json", "as_json", is_flag=True, help="Print JSON.")
 @store_options
-@remotely("list_")
+@remotely("runs.list_")
 def list_(
     *,
     status: str | None,
@@ -67,12 +68,15 @@ def list_(
             driven = await session.driven(*found)
             return [{**row, "driven": str(row["workflow_id"]) in driven} for row in found]
 
-    rows = [_summary(row) for row in await_it(work())]
+    print_rows([_summary(row) for row in await_it(work())], verbose=verbose, as_json=as_json)
+
+
+def print_rows(rows: Sequence[dict[str, Any]], *, verbose: bool, as_json: bool) -> None:
+    """Print runs, one a line."""
     if as_json:
         print_json(rows)
         return
-    for row in rows:
-        row["status"] += " (driven)" if row["driven"] else ""
+    rows = [{**row, "status": f"{row['status']}{' (driven)' if row['driven'] else ''}"} for row in rows]
     extra = ("workflow_version", "owner_id", "parent_id") if verbose else ()
     print_table(rows, ("workflow_id", "workflow_type", "status", "current_step", "created_at", "updated_at", *extra))
 
@@ -90,7 +94,7 @@ def _summary(row: dict[str, Any]) -> dict[str, Any]:
 @option("--verbose", "-v", is_flag=True, help="All of that, and its digest, owner and children.")
 @option("--json", "as_json", is_flag=True, help="Print JSON.")
 @code_options
-@remotely("show")
+@remotely("runs.show")
 def show(
     workflow_id: str, *, state: bool, logs: bool, metrics: bool, verbose: bool, as_json: bool, store: Store
 ) -> None:

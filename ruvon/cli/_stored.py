@@ -1,6 +1,7 @@
 """Which definition is meant: one that a TARGET compiles to, or one that the database has, by version or by digest."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,7 +15,15 @@ if TYPE_CHECKING:
     from ruvon.ir import Definition
     from ruvon.providers import DefinitionRecord
 
-__all__ = ["REFERENCE", "Chosen", "chosen_definition", "is_stored", "stored_definition"]
+__all__ = [
+    "REFERENCE",
+    "Chosen",
+    "Version",
+    "chosen_definition",
+    "is_stored",
+    "stored_definition",
+    "the_one",
+]
 
 REFERENCE: Final = "a TARGET, or a stored one as TYPE@VERSION or as the first characters of its digest"
 _DIGEST: Final = re.compile(r"[0-9a-fA-F]{6,64}")
@@ -36,20 +45,35 @@ def is_stored(text: str) -> bool:
 
 async def stored_definition(session: Session, text: str) -> "DefinitionRecord":
     """The stored definition that `TYPE@VERSION`, or the first characters of a digest, means; else the command ends."""
+    kind, separator, _ = text.rpartition("@")
+    known = await session.provider.list_definitions(*([kind] if separator else []))
+    chosen = the_one([Version(item.workflow_type, item.workflow_version, item.digest.hex()) for item in known], text)
+    return next(item for item in known if item.digest.hex() == chosen.digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A stored version of a workflow type."""
+
+    workflow_type: str
+    workflow_version: str
+    digest: str
+
+
+def the_one(known: Sequence[Version], text: str) -> Version:
+    """The version that `TYPE@VERSION`, or the first characters of a digest, means; none or several end the command."""
     kind, separator, version = text.rpartition("@")
     if separator:
-        known = await session.provider.list_definitions(kind)
+        known = [item for item in known if item.workflow_type == kind]
         found = [item for item in known if item.workflow_version == version]
         missing = f"no {kind} of version {shortened(version)} is stored" if known else _no_definition(kind)
     else:
-        found = [
-            item for item in await session.provider.list_definitions() if item.digest.hex().startswith(text.lower())
-        ]
+        found = [item for item in known if item.digest.startswith(text.lower())]
         missing = f"no stored definition has a digest that begins with {text.lower()}"
     if not found:
         fail(f"{missing}; see `ruvon definitions list{again(code=False)}`", Exit.NOT_FOUND)
     if len(found) > 1:
-        digests = ", ".join(item.digest.hex()[:12] for item in found)
+        digests = ", ".join(item.digest[:12] for item in found)
         fail(f"several stored definitions are {text}; say which by its digest: {digests}", Exit.USAGE)
     return found[0]
 

@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import orjson
 import rich_click as click
@@ -13,13 +13,14 @@ import rich_click as click
 from ruvon.cli._audit import audit_options
 from ruvon.cli._options import Span, argument, option
 from ruvon.cli._output import Exit, fail, moment, print_json, print_table
+from ruvon.cli._remotely import remotely
 from ruvon.cli._session import Store, await_it, code_options, opened, store_options
 
 if TYPE_CHECKING:
     from ruvon.providers import TaskRecord
     from ruvon.zombie_scanner import Zombie, ZombieScanner
 
-__all__ = ["scan_zombies", "tasks", "zombie_daemon"]
+__all__ = ["print_task", "print_tasks", "refuse_living", "scan_zombies", "tasks", "zombie_daemon"]
 
 _LABELS: Final = {"lease_epoch": "claims so far", "digest": "definition"}
 _JSON = option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -38,6 +39,7 @@ def tasks() -> None:
 @option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many at most.")
 @_JSON
 @store_options
+@remotely("queues.list_tasks")
 def list_tasks(
     *, dead: bool, queue: str | None, workflow_id: str | None, limit: int, as_json: bool, db: str | None
 ) -> None:
@@ -65,7 +67,11 @@ def list_tasks(
 
             return [{**_row(task), "waits_for": reason(task)} for task in listed]
 
-    rows = await_it(work())
+    print_tasks(await_it(work()), as_json=as_json)
+
+
+def print_tasks(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
+    """Print tasks, one a line."""
     if as_json:
         print_json(rows)
     else:
@@ -78,6 +84,7 @@ def list_tasks(
 @argument("task_id")
 @_JSON
 @store_options
+@remotely("queues.show_task")
 def show_task(task_id: str, *, as_json: bool, db: str | None) -> None:
     """Show one task: when it is due, who has it, how far its body is. The state that it carries is not shown.
 
@@ -99,7 +106,11 @@ def show_task(task_id: str, *, as_json: bool, db: str | None) -> None:
                 "payload_bytes": len(task.payload),
             }
 
-    found = await_it(work())
+    print_task(await_it(work()), as_json=as_json)
+
+
+def print_task(found: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print all that is known of a task."""
     if as_json:
         print_json(found)
         return
@@ -112,6 +123,7 @@ def show_task(task_id: str, *, as_json: bool, db: str | None) -> None:
 @argument("task_id")
 @audit_options
 @code_options
+@remotely("queues.requeue")
 def requeue(task_id: str, *, actor: str, reason: str, store: Store) -> None:
     """Retry the run of a dead letter: its step is queued again with a fresh crash budget.
 
@@ -132,6 +144,7 @@ def requeue(task_id: str, *, actor: str, reason: str, store: Store) -> None:
 @tasks.command()
 @argument("task_id")
 @store_options
+@remotely("queues.discard")
 def discard(task_id: str, *, db: str | None) -> None:
     """Forget a dead letter; its run stays as it is.
 
@@ -245,9 +258,14 @@ async def _dead(provider: Any, task_id: str) -> "TaskRecord":
     """The dead letter with this id; anything else ends the command."""
     task: TaskRecord = await provider.get_task(task_id)
     if task.status != "dead":
-        fail(
-            f"the task {task_id} is {task.status}; only a dead letter can be queued again or forgotten "
-            "(to withdraw a task, cancel its run)",
-            Exit.FAILURE,
-        )
+        refuse_living(task_id, task.status)
     return task
+
+
+def refuse_living(task_id: str, status: str) -> NoReturn:
+    """End the command where a task is no dead letter."""
+    fail(
+        f"the task {task_id} is {status}; only a dead letter can be queued again or forgotten "
+        "(to withdraw a task, cancel its run)",
+        Exit.FAILURE,
+    )

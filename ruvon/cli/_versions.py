@@ -1,21 +1,30 @@
 """`ruvon definitions`: what is stored, who runs it, and what differs."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import rich_click as click
 
 from ruvon.cli._definitions import draw, in_form
 from ruvon.cli._options import argument, option
-from ruvon.cli._output import Exit, moment, print_json, print_table, secho
-from ruvon.cli._remotely import remotely
-from ruvon.cli._session import Session, Store, await_it, code_options, opened, store_options
+from ruvon.cli._output import Exit, fail, moment, print_json, print_table, secho, shortened
+from ruvon.cli._remotely import remotely, require_a_server
+from ruvon.cli._session import Session, Store, again, await_it, code_options, opened, store_options
 from ruvon.cli._stored import chosen_definition
 
 if TYPE_CHECKING:
     from ruvon.ir import Definition
     from ruvon.ir._diff import Change
 
-__all__ = ["definitions", "version_name"]
+__all__ = [
+    "definitions",
+    "print_definition",
+    "print_versions",
+    "refuse_unknown_type",
+    "tell_differences",
+    "tell_history",
+    "version_name",
+]
 
 _JSON = option("--json", "as_json", is_flag=True, help="Print JSON.")
 _FORMS = ("text", "graph", "json", "yaml", "python", "mermaid", "dot", "svg")
@@ -42,7 +51,7 @@ def definitions() -> None:
 @option("--type", "workflow_type", metavar="TYPE", help="Only definitions of this workflow type.")
 @_JSON
 @store_options
-@remotely("definitions")
+@remotely("definitions.list_")
 def list_(*, workflow_type: str | None, as_json: bool, db: str | None) -> None:
     """List every stored version with its digest, and how many runs go on, wait, and have ended with it.
 
@@ -53,12 +62,15 @@ def list_(*, workflow_type: str | None, as_json: bool, db: str | None) -> None:
         async with opened(Store(db)) as session:
             return await _counted(session, workflow_type)
 
-    rows = await_it(work())
+    print_versions(await_it(work()), as_json=as_json)
+
+
+def print_versions(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
+    """Print versions, one a line, with the runs of each."""
     if as_json:
         print_json(rows)
         return
-    for row in rows:
-        row["digest"] = row["digest"][:12]
+    rows = [{**row, "digest": row["digest"][:12]} for row in rows]
     print_table(rows, ("type", "version", "digest", "running", "waiting", "ended", "stored_at"))
 
 
@@ -83,12 +95,17 @@ async def _counted(session: Session, workflow_type: str | None) -> list[dict[str
 @argument("reference", metavar="DEFINITION")
 @option("--format", "form", type=click.Choice(_FORMS), default="text", show_default=True)
 @code_options
+@remotely("definitions.show")
 def show(reference: str, *, form: str, store: Store) -> None:
     """Print a DEFINITION: TYPE@VERSION or the first characters of a digest for a stored one, or a TARGET.
 
     Example: ruvon definitions show OrderProcessing@1.2.0 --format graph
     """
-    found = await_it(chosen_definition(store, reference)).definition
+    print_definition(await_it(chosen_definition(store, reference)).definition, form)
+
+
+def print_definition(found: "Definition", form: str) -> None:
+    """Print a definition in one of its forms."""
     if form in ("mermaid", "dot", "svg", "graph"):
         click.echo(draw(found, "text" if form == "graph" else form))
     else:
@@ -101,6 +118,7 @@ def show(reference: str, *, form: str, store: Store) -> None:
 @option("--workflow", "name", metavar="TYPE", help="Which workflow, where a target holds several.")
 @_JSON
 @code_options
+@remotely("definitions.diff")
 def diff(old: str, new: str, *, name: str | None, as_json: bool, store: Store) -> None:
     """Say what differs between two definitions: steps, edges, conditions, options, functions, fields and types.
 
@@ -109,13 +127,18 @@ def diff(old: str, new: str, *, name: str | None, as_json: bool, store: Store) -
 
     Example: ruvon definitions diff OrderProcessing@1.2.0 flows/order.py
     """
-    from ruvon.ir._diff import diff as differences  # noqa: PLC0415
 
     async def work() -> "tuple[Definition, Definition]":
         before = await chosen_definition(store, old, name=name)
         return before.definition, (await chosen_definition(store, new, name=name)).definition
 
-    before, after = await_it(work())
+    tell_differences(*await_it(work()), as_json=as_json)
+
+
+def tell_differences(before: "Definition", after: "Definition", *, as_json: bool) -> None:
+    """Print what differs; code 1 where something does."""
+    from ruvon.ir._diff import diff as differences  # noqa: PLC0415
+
     found = differences(before, after)
     if as_json:
         print_json(_as_data(before, after, found))
@@ -125,29 +148,94 @@ def diff(old: str, new: str, *, name: str | None, as_json: bool, store: Store) -
         raise SystemExit(int(Exit.FAILURE))
 
 
-def _as_data(before: "Definition", after: "Definition", found: "tuple[Change, ...]") -> dict[str, Any]:
+def _named(item: "Definition") -> dict[str, Any]:
     from ruvon import ir  # noqa: PLC0415
 
-    return {
-        name: {
-            "type": item.workflow_type,
-            "version": item.workflow_version,
-            "digest": ir.digest(item).hex(),
+    return {"type": item.workflow_type, "version": item.workflow_version, "digest": ir.digest(item).hex()}
+
+
+def _as_data(before: "Definition", after: "Definition", found: "tuple[Change, ...]") -> dict[str, Any]:
+    return {name: _named(item) for name, item in (("old", before), ("new", after))} | {"changes": _changes(found)}
+
+
+def _changes(found: "Sequence[Change]") -> list[dict[str, Any]]:
+    return [
+        {
+            "area": item.area.value,
+            "kind": item.kind.value,
+            "subject": item.subject,
+            "field": item.field or None,
+            "before": item.before,
+            "after": item.after,
         }
-        for name, item in (("old", before), ("new", after))
-    } | {
-        "changes": [
-            {
-                "area": item.area.value,
-                "kind": item.kind.value,
-                "subject": item.subject,
-                "field": item.field or None,
-                "before": item.before,
-                "after": item.after,
-            }
-            for item in found
-        ]
-    }
+        for item in found
+    ]
+
+
+@definitions.command("history")
+@argument("workflow_type", metavar="TYPE")
+@_JSON
+@store_options
+@remotely("definitions.history")
+def history(workflow_type: str, *, as_json: bool, db: str | None) -> None:
+    """List the stored versions of TYPE, oldest first, each with what differs from the one before.
+
+    Example: ruvon definitions history OrderProcessing
+    """
+
+    async def work() -> "list[tuple[Definition, str | None]]":
+        from ruvon.ir import load  # noqa: PLC0415
+
+        async with opened(Store(db)) as session:
+            known = await session.provider.list_definitions(workflow_type)
+            if not known:
+                refuse_unknown_type(workflow_type)
+            return [(load(item.text), moment(item.stored_us)) for item in known]
+
+    tell_history(await_it(work()), as_json=as_json)
+
+
+def refuse_unknown_type(workflow_type: str) -> NoReturn:
+    """End the command where nothing of a type is stored."""
+    listed = f"see `ruvon definitions list{again(code=False)}`"
+    fail(f"no definition of a {shortened(workflow_type)} is stored; {listed}", Exit.NOT_FOUND)
+
+
+def tell_history(versions: "Sequence[tuple[Definition, str | None]]", *, as_json: bool) -> None:
+    """Print versions, oldest first, each with the moment when it was stored and what differs from the one before."""
+    from ruvon.ir._diff import diff as differences  # noqa: PLC0415
+
+    rows: list[dict[str, Any]] = []
+    before: Definition | None = None
+    for definition, stored_at in versions:
+        found = differences(before, definition) if before is not None else ()
+        before = definition
+        if as_json:
+            rows.append({**_named(definition), "stored_at": stored_at, "changes": _changes(found)})
+            continue
+        secho(f"{version_name(definition)}  {stored_at or 'not stored yet'}", bold=True)
+        for item in found:
+            secho(f"  {item}", fg=_COLOURS[str(item)[0]])
+    if as_json:
+        print_json(rows)
+
+
+@definitions.command("upload")
+@argument("target")
+@option("--workflow", "name", metavar="TYPE", help="Which workflow, where the target holds several.")
+@option("--dry-run", is_flag=True, help="Only check it.")
+@_JSON
+@code_options
+@remotely("definitions.upload")
+def upload(target: str, *, name: str | None, dry_run: bool, as_json: bool, store: Store) -> None:
+    """Give a server a definition: a YAML file as it is, any other TARGET compiled; the code must be there already.
+
+    Every server of the same store starts it from now on, and a version is never changed.
+
+    Example: ruvon definitions upload flows/order.yaml --server https://flows.example.org
+    """
+    del target, name, dry_run, as_json, store
+    require_a_server()
 
 
 def _print(before: "Definition", after: "Definition", found: "tuple[Change, ...]") -> None:

@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,13 @@ import rich_click as click
 
 from ruvon.cli._options import Span, option
 from ruvon.cli._output import Exit, fail, moment, print_json, print_table
+from ruvon.cli._remotely import remotely
 from ruvon.cli._session import Session, Store, await_it, code_options, opened, store_options
 
 if TYPE_CHECKING:
     from ruvon.worker import Worker
 
-__all__ = ["worker", "workers"]
+__all__ = ["print_workers", "worker", "workers"]
 
 
 @click.command()
@@ -114,6 +116,7 @@ async def _serve(made: "Worker") -> None:
 @click.command()
 @option("--json", "as_json", is_flag=True, help="Print JSON.")
 @store_options
+@remotely("queues.workers")
 def workers(*, as_json: bool, db: str | None) -> None:
     """Show the workers of the database: what they serve and run, and when they gave their last sign of life.
 
@@ -141,7 +144,11 @@ def workers(*, as_json: bool, db: str | None) -> None:
                 for found in await session.provider.list_workers()
             ]
 
-    rows = await_it(work())
+    print_workers(await_it(work()), as_json=as_json)
+
+
+def print_workers(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
+    """Print what workers tell of themselves."""
     if as_json:
         print_json(rows)
         return

@@ -1,6 +1,9 @@
 """Input from applications: which wait it is for, and whether it fits, before anything is written."""
 
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias, cast
+
+import orjson
 
 from ruvon.engine._errors import InvalidInputError, NotWaitingForInputError, WorkflowFinishedError
 from ruvon.engine._frames import GraphFrame, Strand, WaitKind, WaitState
@@ -14,7 +17,19 @@ from ruvon.ir.values import InvalidValueError, validate
 from ruvon.models import WorkflowStatus
 from ruvon.providers import InboxEntry, InboxKind, WorkflowBusyError
 
-__all__ = ["accept_input", "encode_signal", "find_answered", "require_open"]
+__all__ = [
+    "Guard",
+    "accept_input",
+    "encode_signal",
+    "find_answered",
+    "refuse_cancelled",
+    "require_asked",
+    "require_open",
+]
+
+
+Guard: TypeAlias = Callable[[str | None, str | None], None]
+"""Told the role and the person whom a step asks, before an answer is handed to it; raises to refuse the answer."""
 
 
 def require_open(run: Run) -> None:
@@ -23,7 +38,7 @@ def require_open(run: Run) -> None:
         raise WorkflowFinishedError(run.id, run.status.value)
 
 
-async def accept_input(run: Run, given: object) -> WaitState | None:
+async def accept_input(run: Run, given: object, guard: Guard | None = None) -> WaitState | None:
     """Check a call of `next_step` against where the instance stands, and hand the input to who waits for it.
 
     What somebody waits for is sent as every answer is, so that of two that come at the same time one is refused.
@@ -39,6 +54,7 @@ async def accept_input(run: Run, given: object) -> WaitState | None:
     asking = [strand for strand in run.waiting.values() if _asks(strand)]
     if asking:
         strand, value = _check(run, asking[0], given)
+        require_asked(strand.wait, guard)
         return await _send(run, strand, value)
     if run.waiting or len(run.root.frames) > 1:
         raise NotWaitingForInputError(run.id, run.status.value, current_step(run))
@@ -51,6 +67,7 @@ async def _send(run: Run, strand: Strand, value: object) -> WaitState | None:
     wait, now = strand.wait, run.now_us()
     if wait is None:
         return None
+    refuse_cancelled(run, run.inbox)
     if wait.due_us is not None and wait.due_us <= now:
         raise NotWaitingForInputError(run.id, run.status.value, current_step(run))
     store, workflow_id = run.services.store, run.record.workflow_id
@@ -60,6 +77,24 @@ async def _send(run: Run, strand: Strand, value: object) -> WaitState | None:
         raise NotWaitingForInputError(run.id, run.status.value, current_step(run))
     run.inbox = list(await store.read_inbox(workflow_id))
     return wait
+
+
+def refuse_cancelled(run: Run, inbox: Iterable[InboxEntry]) -> None:
+    """Refuse an answer that would come too late, because the instance was asked to end and only has not done so yet.
+
+    Raises:
+        NotWaitingForInputError: such a request lies in the inbox.
+    """
+    if any(entry.kind is InboxKind.CANCEL for entry in inbox):
+        raise NotWaitingForInputError(run.id, "being cancelled", current_step(run))
+
+
+def require_asked(wait: WaitState | None, guard: Guard | None) -> None:
+    """Let a guard refuse whoever a step does not ask."""
+    if guard is None or wait is None or wait.kind is not WaitKind.HUMAN:
+        return
+    shown = cast("dict[str, Any]", orjson.loads(wait.show)) if wait.show is not None else {}
+    guard(shown.get("role"), shown.get("assignee"))
 
 
 def _checked_now(run: Run, given: object) -> object:

@@ -2,11 +2,23 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, final
 
-from ruvon.providers import InboxEntry, Transition
+from ruvon.providers import Transition
 
-__all__ = ["Company"]
+__all__ = ["Company", "Handed"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """What the body of a queued step made, in the process that drives its instance: it is never encoded as a report."""
+
+    activation: str
+    task_id: str
+    report: object
+    """As the operation of the step takes it."""
 
 
 class Company(Protocol):
@@ -32,8 +44,8 @@ class Company(Protocol):
         """Whether there is something that `take_handed` would give."""
         ...
 
-    def take_handed(self) -> list[InboxEntry]:
-        """What was handed over since this was asked last, in its order; each has no number of the store's."""
+    def take_handed(self) -> list[Handed]:
+        """What was handed over since this was asked last, in its order."""
         ...
 
     def prepare(self, transition: Transition) -> None:

@@ -14,8 +14,9 @@ from uuid import UUID
 from ruvon.engine._cancel import ends_early, is_kept_back, leave_strand
 from ruvon.engine._commit import build_transition, committed
 from ruvon.engine._company import Company
+from ruvon.engine._effects import Effect
 from ruvon.engine._frames import Strand, UndoFrame
-from ruvon.engine._inbox import next_due_us, ring, take_inbox, withdraw_overdue
+from ruvon.engine._inbox import next_due_us, ring, take_handed, take_inbox, withdraw_overdue
 from ruvon.engine._machine import advance
 from ruvon.engine._resume import come_to_effects
 from ruvon.engine._run import Run
@@ -98,15 +99,16 @@ class Drive:
             if found:
                 self._read = max(entry.seq for entry in found)
                 run.inbox.extend(found)
-        if self._company is not None:
-            run.inbox[:0] = self._company.take_handed()  # what is done is recorded, whatever else has happened
+        handed = self._company.take_handed() if self._company is not None else ()
         if self._torn and ends_early(run):
             come_to_effects(run)
         self._torn = False
+        if handed:
+            take_handed(run, handed)
         if run.inbox:
             take_inbox(run)
-            if run.losers:
-                self._stop_losers()
+        if run.losers:
+            self._stop_losers()
 
     # The loop
 
@@ -154,11 +156,19 @@ class Drive:
             finally:
                 self._inline = None
             return
+        is_settled = True
         while run.ready:
             strand = run.ready.popleft()
             strand.running = True
-            self._start(self._run_strand(strand), strand)
-        if not self._start_children():
+            effect = advance(run, strand) if not strand.stopped else None
+            run.close_entry()
+            if effect is not None:
+                self._start(self._run_strand(strand, effect), strand)
+                continue
+            strand.running = is_settled = False  # it has come to its end or to a wait without an effect: no task for it
+            if not run.restarted:
+                self._after(strand)
+        if is_settled and not self._start_children():
             await self._wait()
 
     def _start(self, work: Coroutine[Any, Any, None], strand: Strand | None) -> None:
@@ -258,12 +268,14 @@ class Drive:
 
     # Strands
 
-    async def _run_strand(self, strand: Strand) -> None:
+    async def _run_strand(self, strand: Strand, effect: Effect | None = None) -> None:
+        """Run a strand on, from its next effect, which may be known already, until it waits or ends."""
         run = self.run
         strand.running = True
         try:
             while not strand.stopped:
-                effect = advance(run, strand)
+                if effect is None:
+                    effect = advance(run, strand)
                 if effect is None:
                     run.close_entry()
                     break
@@ -280,6 +292,7 @@ class Drive:
                 if run.cancelling is not None and is_kept_back(run, strand):
                     break
                 await effect.perform(run)
+                effect = None
                 if run.restarted:
                     break
                 if strand.last:

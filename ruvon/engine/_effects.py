@@ -71,6 +71,8 @@ class Message:
 
     payload: bytes
     name: str = ""
+    value: object = None
+    """What the payload would say, where the message never left this process; the payload is empty then."""
 
 
 @final

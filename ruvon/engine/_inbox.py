@@ -5,6 +5,7 @@ somebody does; an answer, a child's end or a worker's result for a wait that is 
 in the transition of what it caused.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final, cast
 
 import orjson
@@ -19,6 +20,7 @@ from ruvon.engine._cancel import (
     leave_strand,
     time_out,
 )
+from ruvon.engine._company import Handed
 from ruvon.engine._effects import EXPIRED, Given, Message
 from ruvon.engine._frames import Strand, UndoFrame, WaitKind, WaitState
 from ruvon.engine._machine import arrive
@@ -27,11 +29,30 @@ from ruvon.engine._run import Run
 from ruvon.ir._nodes import Join, Parallel
 from ruvon.providers import InboxEntry, InboxKind, TaskFilter, TaskStatus
 
-__all__ = ["next_due_us", "ring", "signal_of", "take_inbox", "withdraw_overdue"]
+__all__ = ["next_due_us", "ring", "signal_of", "take_handed", "take_inbox", "withdraw_overdue"]
 
 _CLAIMED_US: Final = 30_000_000
 """A worker's task is not looked at more often: its death takes about so long to be noticed."""
 _MOST_TASKS: Final = 10_000
+
+
+def take_handed(run: Run, handed: Sequence[Handed]) -> None:
+    """Record what is done already, before anything else that has come; whoever finds the instance ended reports it."""
+    for item in handed:
+        if run.root.ended is not None or run.fatal is not None:
+            return
+        run.out.tasks_done.append(item.task_id)
+        run.moved = True
+        _take_result(run, item.activation, Message(b"", item.task_id, item.report))
+
+
+def _take_result(run: Run, activation: str, message: Message) -> None:
+    """Give the result of a queued step to the strand that waits for it."""
+    strand = run.waiting.get(activation)
+    if strand is not None and strand.wait is not None and strand.wait.key == message.name:
+        arrive(run, strand, message)
+    else:
+        run.log("dropped", "", activation, note="the result of a task that nobody waits for any more")
 
 
 def take_inbox(run: Run) -> None:
@@ -86,11 +107,7 @@ def _take(run: Run, entry: InboxEntry) -> bool:
             _take_answer(run, entry)
         case InboxKind.TASK_RESULT:
             _consume(run, entry)
-            strand = run.waiting.get(entry.name)
-            if strand is not None and strand.wait is not None and strand.wait.key == entry.key:
-                arrive(run, strand, Message(entry.payload, entry.key or ""))
-            else:
-                run.log("dropped", "", entry.name, note="the result of a task that nobody waits for any more")
+            _take_result(run, entry.name, Message(entry.payload, entry.key or ""))
         case InboxKind.CHILD_ENDED:
             _consume(run, entry)
             _child_ended(run, entry)
@@ -124,10 +141,7 @@ def _take_answer(run: Run, entry: InboxEntry) -> None:
 
 def _consume(run: Run, entry: InboxEntry) -> None:
     run.inbox.remove(entry)
-    if entry.seq:
-        run.out.consumed.append(entry.seq)
-    elif entry.key is not None:  # handed over by a slot of this worker: the store has the task, and no message
-        run.out.tasks_done.append(entry.key)
+    run.out.consumed.append(entry.seq)
     run.moved = True
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol, final
 from uuid import UUID
 
@@ -130,35 +131,73 @@ class Outgoing:
 
 @final
 class Run:
-    """An instance being driven."""
+    """An instance being driven.
 
-    def __init__(self, services: Services, record: InstanceRecord, program: Program) -> None:
+    Args:
+        services: what it needs of the engine around it.
+        record: its row.
+        program: the program of the row's definition.
+        detached: it belongs to a worker, which runs one body of it and records nothing.
+    """
+
+    epoch: int = 0
+    """How often the instance was rewound."""
+    cancelling: str | None = None
+    """Why the instance is being cancelled, while it is."""
+    cancel_compensates: bool = False
+    cancel_error: ErrorRecord | None = None
+    """What it ends with where its timeout has passed, which leads it out as a cancel does."""
+    begun_again: int = 0
+    """How often an operator's retry let a compound node begin anew."""
+    rests: bool = False
+    """A caller wanted one step and has it: nothing of what comes was begun."""
+    failure: bytes | None = None
+    """The position where the last uncaught error happened; an operator's retry goes on there."""
+    error: ErrorRecord | None = None
+    deltas: int = 0
+    """Log entries, and their bytes, since the last snapshot."""
+    delta_bytes: int = 0
+
+    # What the next transition carries, beside `pending` and `out`.
+    current: LogEntry | None = None
+    """The entry that changes of scopes belong to."""
+    moved: bool = False
+    """The position changed since the last commit, though no entry says so."""
+
+    # What belongs to one drive of the instance, and to nothing that is stored, beside what `_begin_drive` makes.
+    by_step: bool = False
+    """Stop after a step of the outermost graph that does not go on by itself."""
+    alone: bool = False
+    """No task stands for the drive; the one with which the instance was to begin may still be in the queue."""
+    halted: Op | None = None
+    """The step after which the drive stops."""
+    fatal: Exit | None = None
+    """The error that ended the instance where it happened; the position stays as it was."""
+    fatal_strand: Strand | None = None
+    turn_ended: bool = False
+    """A turn of the outermost loop is about to begin (`commit="iteration"`)."""
+    token: bytes = b""
+    share: Callable[[], AbstractAsyncContextManager[SharedCommit]]
+    """Opens a transaction that a step's statements share with its commit; the drive gives it."""
+    driven: bool = False
+    """It was driven as far as it goes now."""
+    restarted: bool = False
+    """The instance was replaced by a fresh one; this run is over."""
+
+    def __init__(self, services: Services, record: InstanceRecord, program: Program, *, detached: bool = False) -> None:
         self.services = services
         self.record = record
         self.program = program
-        self.id = str(record.workflow_id)
+        self.detached = detached
         self.dirty: list[Scope] = []
         """Scopes that changed since the last log entry."""
         self.scopes: dict[str, Scope] = {}
-        self.environments: dict[str, Environment] = {}
+        self._environments: dict[str, Environment] = {}
         self.root = Strand(self.new_scope("", None))
         self.body = BodyFrame(program.body, "")
         self.root.frames.append(self.body)
-        self.epoch = 0
-        self.cancelling: str | None = None
-        """Why the instance is being cancelled, while it is."""
-        self.cancel_compensates = False
-        self.cancel_error: ErrorRecord | None = None
-        """What it ends with where its timeout has passed, which leads it out as a cancel does."""
         self.timeout_us = self.own_timeout_us()
         """The moment at which its timeout passes, if it has one."""
-        self.begun_again = 0
-        """How often an operator's retry let a compound node begin anew."""
-        self.rests = False
-        """A caller wanted one step and has it: nothing of what comes was begun."""
-        self.failure: bytes | None = None
-        """The position where the last uncaught error happened; an operator's retry goes on there."""
-        self.error: ErrorRecord | None = None
         self.failed_compensations: list[str] = []
         self.status = WorkflowStatus(record.status)
         self.last_seq = record.last_seq
@@ -167,24 +206,19 @@ class Run:
         self.previous: dict[int, bytes] = {}
         """Results of the steps that finished last in live frames, by their log entry."""
         self.progress: dict[str, dict[str, Any]] = {}
-        # What the next transition carries.
         self.pending: list[LogEntry] = []
-        self.current: LogEntry | None = None
-        """The entry that changes of scopes belong to."""
-        self.moved = False
-        """The position changed since the last commit, though no entry says so."""
         self.out = Outgoing()
         self.queued: set[str] = set()
         """Tasks of the last commit that strands wait for; one that nobody waits for any more is withdrawn."""
-        self.detached = False
-        """It belongs to a worker, which runs one body of it and records nothing."""
-        self.deltas = 0
-        """Log entries, and their bytes, since the last snapshot."""
-        self.delta_bytes = 0
         self._begin_drive()
         # Only while it is being loaded.
         self.loading: list[tuple[Strand, ForkFrame, int, list[Any]]] = []
         self.stored = StoredScopes(b"{}")
+
+    @cached_property
+    def id(self) -> str:
+        """The instance's id as text."""
+        return str(self.record.workflow_id)
 
     def _begin_drive(self) -> None:
         """What belongs to one drive of the instance, and to nothing that is stored."""
@@ -196,15 +230,6 @@ class Run:
         self.inbox: list[InboxEntry] = []
         self.overdue: list[WaitState] = []
         """Waits for tasks whose time to find a worker is over."""
-        self.by_step = False
-        """Stop after a step of the outermost graph that does not go on by itself."""
-        self.alone = False
-        """No task stands for the drive; the one with which the instance was to begin may still be in the queue."""
-        self.halted: Op | None = None
-        """The step after which the drive stops."""
-        self.fatal: Exit | None = None
-        """The error that ended the instance where it happened; the position stays as it was."""
-        self.fatal_strand: Strand | None = None
         self.spawned: list[UUID] = []
         """Children that were created and are to be driven."""
         self.told: set[UUID] = set()
@@ -212,18 +237,9 @@ class Run:
         self.losers: list[Strand] = []
         """Running strands that are to be cancelled."""
         self.commit_each = self.program.definition.commit is CommitMode.STEP
-        self.turn_ended = False
-        """A turn of the outermost loop is about to begin (`commit="iteration"`)."""
         self.notices: Notices | None = self.services.observers.notices(self)
-        self.token = b""
-        self.share: Callable[[], AbstractAsyncContextManager[SharedCommit]]
-        """Opens a transaction that a step's statements share with its commit; the drive gives it."""
         self.hears = self.record.waiting_for is not None
         """Somebody may have sent it a message, so that it is looked for once more behind the end."""
-        self.driven = False
-        """It was driven as far as it goes now."""
-        self.restarted = False
-        """The instance was replaced by a fresh one; this run is over."""
 
     # Time limits
 
@@ -264,24 +280,33 @@ class Run:
         """A scope of this run."""
         scope = Scope(name, self.program.types, self.dirty, parent)
         self.scopes[name] = scope
-        self.environments[name] = Environment(
-            scope.names,
-            recorder=self,
-            secrets=self.services.secret,
-            templates=self.services.render,
-            resolve=self._resolve,
-        )
+        self._environments.pop(name, None)
         return scope
 
     def drop_scope(self, scope: Scope) -> None:
         """Forget the scope of a joined branch."""
         scope.drop()
         self.scopes.pop(scope.name, None)
-        self.environments.pop(scope.name, None)
+        self._environments.pop(scope.name, None)
 
     def env(self, strand: Strand) -> Environment:
         """What expressions of a strand are evaluated in."""
-        return self.environments[strand.scope.name]
+        scope = strand.scope
+        found = self._environments.get(scope.name)
+        if found is None:
+            found = self._environments[scope.name] = Environment(
+                scope.names,
+                recorder=self,
+                secrets=self.services.secret,
+                templates=self.services.render,
+                resolve=self._resolve,
+            )
+        return found
+
+    def let_go(self) -> None:
+        """Cut what refers to itself, so that nothing of a run that is over waits for the garbage collector."""
+        self._environments.clear()
+        self.scopes.clear()
 
     def _resolve(self, path: str) -> object:
         return self.program.types.load(path)

@@ -3,7 +3,9 @@
 A definition may name code, never choose it freely: a path is imported only when its module lies in an allowed package
 or below an allowed folder, and only what such a module defines: classes and functions that it imports from elsewhere
 are as far away as where they come from. The standard library is never allowed, except for the exception classes that
-handlers and `raise` may name, and the classes of plain values. (Law 7 of the design.)
+handlers and `raise` may name, and the classes of plain values. Of Ruvon itself there are data classes, exceptions and what
+was declared for workflows, never the functions that it works with, unless the roots name their very package. (Law 7 of the
+design.)
 """
 
 import builtins
@@ -12,10 +14,11 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
+from enum import Enum
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
-from typing import Final
+from typing import Final, cast
 
 from ruvon.ir._errors import RuvonError
 
@@ -31,6 +34,11 @@ _OWN_MODULE: Final = "name an object by the module that defines it"
 _CODE: Final = (type, FunctionType, BuiltinFunctionType, MethodType)
 """What can be called to some effect. Other objects (steps, constants, partial functions) are the making of the module."""
 _VALUE_MODULES: Final = frozenset({"datetime", "decimal", "uuid"})
+_OWN: Final = frozenset(
+    {"authoring", "builder", "engine", "implementations", "ir", "models", "providers", "steps", "testing"}
+)
+"""The packages of Ruvon that have something a definition may name; others do things when they are imported."""
+_DECLARED: Final = ("__ruvon_step__", "__ruvon_compensation__", "__ruvon_workflow__", "__ruvon_pure__")
 _PLAIN: Final = frozenset({bool, int, float, str, bytes, list, tuple, dict, set, frozenset, object})
 
 
@@ -131,8 +139,10 @@ class ImportRoots:
         """Import the module `name`; `path` is what the message speaks of."""
         shown = path or name
         top = name.partition(".")[0]
-        if name == "builtins" or top == "ruvon":
-            return importlib.import_module(name) if name != "builtins" else builtins
+        if name == "builtins":
+            return builtins
+        if top == "ruvon":
+            return _own_module(name, shown)
         if top in sys.stdlib_module_names:
             raise ImportRefusedError(shown, "the standard library is never an import root", _WRAP)
         self._extend_search_path()
@@ -150,7 +160,15 @@ class ImportRoots:
     def _permit(self, module_name: str, path: str, found: object) -> object:
         if module_name == "builtins" and not (isinstance(found, type) and issubclass(found, Exception)):
             raise ImportRefusedError(path, "of the builtins only exception classes may be named", _WRAP)
+        is_own = module_name.partition(".")[0] == "ruvon" and not self._names_own(module_name)
+        if is_own and not _is_for_workflows(found):
+            raise ImportRefusedError(path, "it is a part of Ruvon that no workflow calls", _WRAP)
         return found
+
+    def _names_own(self, module_name: str) -> bool:
+        """Whether the roots name the very package of Ruvon that a module lies in, as contract suites do with theirs."""
+        own = [name for name in self.packages if name.startswith("ruvon.")]
+        return any(module_name == name or module_name.startswith(f"{name}.") for name in own)
 
     def _require_inside(self, path: str, found: object) -> None:
         """Refuse what a module only imported: another module, or a class or function from outside of the roots."""
@@ -181,6 +199,25 @@ class ImportRoots:
         places = [spec.origin, *(spec.submodule_search_locations or [])] if spec else []
         origins = [Path(place).resolve() for place in places if place and place not in {"built-in", "frozen"}]
         return any(origin.is_relative_to(folder) for origin in origins for folder in self.folders)
+
+
+def _own_module(name: str, shown: str) -> ModuleType:
+    """A module of Ruvon itself."""
+    package = name.split(".")[1:2]
+    if package and package[0] not in _OWN:
+        raise ImportRefusedError(shown, f"`{name}` is a part of Ruvon that has nothing for workflows", _WRAP)
+    try:
+        return importlib.import_module(name)
+    except ImportError as exc:
+        raise ObjectNotFoundError(shown, str(exc)) from exc
+
+
+def _is_for_workflows(found: object) -> bool:
+    """Whether something of Ruvon itself is an exception, a class of data, or was declared for workflows."""
+    if not isinstance(found, type):
+        return any(hasattr(found, mark) for mark in _DECLARED)
+    cls = cast("type[object]", found)
+    return issubclass(cls, Exception | Enum) or is_dataclass(cls) or hasattr(cls, "model_fields")
 
 
 def is_there(module: str) -> bool:

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from typing import assert_never
 
+from ruvon.ir._canonical import walk_nodes
 from ruvon.ir._nodes import (
     Assign,
     Call,
     Decision,
+    Definition,
     Fail,
     HumanSource,
     Loop,
@@ -22,8 +24,23 @@ from ruvon.ir._nodes import (
 )
 from ruvon.ir.expr import _nodes as e
 from ruvon.ir.expr._nodes import Expr
+from ruvon.ir.expr._walk import walk
 
-__all__ = ["expressions_of", "outputs_of", "values_of"]
+__all__ = ["expressions_of", "outputs_of", "secrets_of", "values_of"]
+
+
+def secrets_of(definition: Definition) -> dict[str, str]:
+    """The names that `secret("NAME")` is called with anywhere in a definition, each with the first node that does."""
+    found: dict[str, str] = {}
+    for node in walk_nodes(definition.graph):
+        for expr in expressions_of(node):
+            for part in walk(expr):
+                match part:
+                    case e.Call(function=e.Name(id="secret"), args=(e.Const(value=str(name)),)):
+                        found.setdefault(name, node.id)
+                    case _:
+                        continue
+    return found
 
 
 def expressions_of(node: Node) -> Iterator[Expr]:

@@ -185,7 +185,8 @@ def take_report(op: "CallOp", run: Run, strand: Strand, frame: GraphFrame, arriv
     wait = strand.wait
     if wait is None or not isinstance(arrival, Message) or arrival.name != wait.key:
         return WAITS
-    report = Report.decode(arrival.payload, run.program.types)
+    value = arrival.value
+    report = value if isinstance(value, Report) else Report.decode(arrival.payload, run.program.types)
     run.queued.discard(arrival.name)
     strand.wait = None
     strand.attempt, strand.since_us, strand.unknown = wait.attempt, wait.since_us, wait.unknown

@@ -37,8 +37,7 @@ class RemoteStep:
         self._engine = engine
         self._threaded = threaded
         self._types = program.types
-        self._run = run = Run(engine, _record(task, order), program)
-        run.detached = True
+        self._run = run = Run(engine, _record(task, order), program, detached=True)
         run.epoch = order.epoch
         self._frame = frame = BodyFrame(program.body, order.path)
         frame.pc, frame.visit = order.node, order.visit
@@ -72,17 +71,21 @@ class RemoteStep:
             strand.interrupted = True
             cancel()
 
-    async def perform(self) -> bytes | None:
-        """Run the body; the payload of the report, or None where it was stopped."""
+    def payload_of(self, report: Report) -> bytes:
+        """A report of this attempt as the store carries it."""
+        return report.encode(self._types)
+
+    async def perform(self) -> Report | None:
+        """Run the body; what is to be reported, or None where it was stopped."""
         run, strand = self._run, self._run.root
         op = cast("CallOp", self._op)
         try:
             outcome = op.enter(run, strand, self._frame)
         except Exception as exc:  # as at a holder: what an expression raises is the node's error
             record = run.record_of(exc, strand, op.id, self._activation)
-            return Report(Unfit(record)).encode(self._types)
+            return Report(Unfit(record))
         if isinstance(outcome, Exit) and outcome.error is not None:
-            return Report(Unfit(outcome.error)).encode(self._types)
+            return Report(Unfit(outcome.error))
         attempt = cast("Attempt", outcome)
         attempt.work.threaded = self._threaded
         attempt.work.around = Around(self._loop(), self.order.is_bare)
@@ -101,12 +104,11 @@ class RemoteStep:
             services.published if services is not None else (),
             duration,
             orjson.dumps(told, default=str) if told else None,
-        ).encode(self._types)
+        )
 
     def let_go(self) -> None:
         """Cut what refers to itself, so that nothing of the attempt waits for the garbage collector."""
-        self._run.environments.clear()
-        self._run.scopes.clear()
+        self._run.let_go()
 
     def _loop(self) -> tuple[int, object] | None:
         loop = self.order.loop

@@ -8,11 +8,12 @@ from enum import Enum, auto
 from typing import final
 from uuid import UUID
 
+from ruvon.engine._company import Handed
 from ruvon.models import WorkflowStatus
-from ruvon.providers import InboxEntry, TaskKind, TaskRecord, Transition
+from ruvon.providers import TaskKind, TaskRecord, Transition
 from ruvon.worker._hosting import Hosting
 
-__all__ = ["After", "JoinedDrive", "Lookouts"]
+__all__ = ["After", "Crew", "JoinedDrive", "Lookouts"]
 
 
 class After(Enum):
@@ -25,6 +26,26 @@ class After(Enum):
     """Somebody else drives it, who takes what came."""
 
 
+class _Answer(asyncio.Future[bool]):
+    """Whether something counts. Who waits for it and is cancelled learns it all the same: a commit may hold it already."""
+
+    def cancel(self, msg: object = None) -> bool:
+        """Refuse: the task that waits is cancelled when the answer has come."""
+        return False
+
+
+@final
+class Crew:
+    """The slots of a worker whose tasks belong to one instance."""
+
+    __slots__ = ("drive", "size")
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.drive: JoinedDrive | None = None
+        """Where one of them drives the instance."""
+
+
 @final
 class JoinedDrive:
     """The drive of an instance by one slot, which others join: they hand over what their bodies made, or report meanwhile.
@@ -34,18 +55,18 @@ class JoinedDrive:
 
     Args:
         task: the claimed task that stands for the drive.
-        others: how many other slots of the worker have a task of the instance now.
+        crew: the slots of the worker that have a task of the instance.
         host: the worker, which adopts tasks, and lends a drive's slot to others while the drive only waits.
     """
 
     __slots__ = (
-        "_again", "_answers", "_changed", "_closed", "_handed", "_has_told", "_host", "_is_gone", "_joined", "_notify",
-        "_others", "_reporting", "_streak", "_task",
+        "_again", "_answers", "_changed", "_closed", "_crew", "_handed", "_has_told", "_host", "_is_gone", "_joined",
+        "_notify", "_reporting", "_streak", "_task",
     )  # fmt: skip
 
-    def __init__(self, task: TaskRecord, others: Callable[[], int], host: Hosting) -> None:
+    def __init__(self, task: TaskRecord, crew: Crew, host: Hosting) -> None:
         self._task = task
-        self._others = others
+        self._crew = crew
         self._host = host
         self._again = True
         self._joined = False
@@ -57,7 +78,7 @@ class JoinedDrive:
         self._reporting = 0
         self._changed = asyncio.Event()
         self._notify: Callable[[], None] | None = None
-        self._handed: list[InboxEntry] = []
+        self._handed: list[Handed] = []
         self._answers: dict[str, asyncio.Future[bool]] = {}
         """Whether what was handed over counts, by the id of its task."""
 
@@ -74,14 +95,14 @@ class JoinedDrive:
             self._again = self._joined = True
             self._changed.set()
 
-    def hand(self, entry: InboxEntry) -> "asyncio.Future[bool]":
+    def hand(self, made: Handed) -> "asyncio.Future[bool]":
         """Give the drive what a body made: True when that is durable, False when the drive has ended without it."""
-        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        if self._closed or entry.key is None:
+        answer = _Answer()
+        if self._closed:
             answer.set_result(False)
             return answer
-        self._answers[entry.key] = answer
-        self._handed.append(entry)
+        self._answers[made.task_id] = answer
+        self._handed.append(made)
         self._changed.set()
         if self._notify is not None:
             self._notify()
@@ -128,7 +149,7 @@ class JoinedDrive:
     def is_expected(self) -> bool:
         """Whether a report may come soon: a slot has a task of the instance, or had one a moment ago."""
         joined, self._joined = self._joined, False
-        return joined or self._reporting > 0 or self._others() > 0
+        return joined or self._reporting > 0 or self._crew.size > 1
 
     def take_reported(self) -> bool:
         """Whether others have reported since this was asked last; whoever asks reads the inbox next."""
@@ -139,7 +160,7 @@ class JoinedDrive:
         """Whether there is something that `take_handed` would give."""
         return bool(self._handed)
 
-    def take_handed(self) -> list[InboxEntry]:
+    def take_handed(self) -> list[Handed]:
         """What was handed over since this was asked last."""
         handed, self._handed = self._handed, []
         return handed
@@ -175,7 +196,7 @@ class JoinedDrive:
 
     @contextmanager
     def resting(self) -> Generator[None, None, None]:
-        """The drive only waits for others, and leaves its slot to them."""
+        """The drive, or a slot that has handed something to it, only waits, and leaves its slot to others."""
         self._host.rests(1)
         try:
             yield

@@ -1,11 +1,12 @@
-"""What a worker does for the drives in its slots: it begins their new tasks at once, and uses their slots while they wait.
+"""What a worker does for the drives in its slots: it begins their new tasks at once, and lends slots that only wait.
 
 A new task of a drive is claimed in the commit that queues it, so a workflow whose next step is queued goes on without a look
 into the queue. Not where others have more right: a queue with limits, which only the store can keep; tasks of a higher
 priority that wait; after many in a row, whoever waits.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final, final
 
@@ -53,6 +54,8 @@ class Hosting:
         self._begin = begin
         self._wake = wake
         self._resting = 0
+        self._asked = 0
+        """For so many tasks the store is being asked now."""
         self._claimed: dict[str, TaskRecord] = {}
         """Tasks that were claimed in the commit that queues them, until it is durable."""
         self._limited: frozenset[str] = frozenset()
@@ -65,8 +68,12 @@ class Hosting:
 
     @property
     def free(self) -> int:
-        """How many more tasks may begin. Drives that wait take no slot, but never more of them than there are slots."""
-        return self._concurrency - self._taken() + min(self._resting, self._concurrency)
+        """How many more tasks may begin; below zero where a drive goes on whose slot was lent meanwhile.
+
+        What only waits takes no slot, but never more of that than there are slots. What is about to begin takes one already.
+        """
+        lent = min(self._resting, self._concurrency)
+        return self._concurrency + lent - self._taken() - len(self._claimed) - self._asked
 
     # --- what the worker tells ----------------------------------------------------------------------------------------
 
@@ -74,6 +81,15 @@ class Hosting:
         """Learn which queues have limits; from the first look on tasks are claimed here, until `shut`."""
         self._limited = frozenset(load.limits.queue for load in await store.queue_loads())
         self._is_open = not self._is_shut
+
+    @contextmanager
+    def asking(self, wanted: int) -> Generator[None, None, None]:
+        """While this is open the store is asked for so many tasks: nobody else takes their slots."""
+        self._asked = wanted
+        try:
+            yield
+        finally:
+            self._asked = 0
 
     def claimed(self, found: Sequence[TaskRecord], wanted: int) -> None:
         """What a claim of so many tasks has found."""
@@ -95,7 +111,7 @@ class Hosting:
         if not self._is_open or (self.has_backlog and streak >= _STREAK):
             return False
         now = self._clock.now_us()
-        room = 1 + max(self.free - len(self._claimed), 0)  # one takes the drive's own slot, which waits for it
+        room = max(self.free + 1, 0)  # one takes the drive's own slot, which waits for it, unless that was lent
         found = [task for task in tasks if self._may_adopt(task, now)][:room]
         for task in found:
             task.status, task.worker_id, task.lease_epoch = TaskStatus.CLAIMED, self._worker_id, 1
@@ -120,7 +136,7 @@ class Hosting:
                 self._begin(replace(task))  # the store may keep the one that was committed
 
     def rests(self, change: int, /) -> None:
-        """A drive has begun (1) or ended (-1) to wait for others, and takes no slot meanwhile."""
+        """A slot has begun (1) or ended (-1) to wait: a drive for others, or a body that is done for its drive's commit."""
         self._resting += change
         if change > 0:
             self._wake()

@@ -5,8 +5,11 @@ from typing import final
 
 import orjson
 
-from ruvon.providers import TaskClaim, TaskRecord
+from ruvon.engine._company import Handed
+from ruvon.providers import InboxEntry, InboxKind, TaskClaim, TaskRecord
 from ruvon.steps._remote import RemoteStep
+from ruvon.steps._wire import Report
+from ruvon.worker._drives import Crew
 
 __all__ = ["Slot"]
 
@@ -15,10 +18,11 @@ __all__ = ["Slot"]
 class Slot:
     """What a worker knows of a task that it runs."""
 
-    __slots__ = ("_is_cancelled", "_told", "driving", "lost", "remote", "task", "work")
+    __slots__ = ("_is_cancelled", "_told", "crew", "driving", "lost", "remote", "task", "work")
 
-    def __init__(self, task: TaskRecord) -> None:
+    def __init__(self, task: TaskRecord, crew: Crew) -> None:
         self.task = task
+        self.crew = crew
         self.remote: RemoteStep | None = None
         self.work: asyncio.Task[None] | None = None
         self._is_cancelled = False
@@ -34,6 +38,19 @@ class Slot:
         told = self._told = self.remote.progress if self.remote is not None and not self.driving else None
         progress = orjson.dumps(dict(told), default=str) if told else None
         return TaskClaim(self.task.task_id, self.task.lease_epoch, progress)
+
+    def handed(self, made: Report) -> Handed:
+        """What the body made, for a drive in this process."""
+        return Handed(self.task.activation, self.task.task_id, made)
+
+    def entry(self, made: Report, at_us: int) -> InboxEntry:
+        """What the body made, for a drive anywhere."""
+        if self.remote is None:
+            raise RuntimeError("a task without a body makes nothing")
+        task, payload = self.task, self.remote.payload_of(made)
+        return InboxEntry(
+            task.workflow_id, InboxKind.TASK_RESULT, task.activation, payload, key=task.task_id, at_us=at_us
+        )
 
     @property
     def may_hand(self) -> bool:

@@ -9,7 +9,6 @@ import asyncio
 import logging
 import os
 import platform
-from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -21,8 +20,6 @@ from ruvon.builder import WorkflowBuilder
 from ruvon.implementations.execution._context import CURRENT, context_of
 from ruvon.ir import RuvonError
 from ruvon.providers import (
-    InboxEntry,
-    InboxKind,
     PersistenceError,
     TaskClaim,
     TaskKind,
@@ -36,8 +33,8 @@ from ruvon.providers import (
 )
 from ruvon.scheduler import Scheduler
 from ruvon.steps._remote import RemoteStep
-from ruvon.steps._wire import Order
-from ruvon.worker._drives import After, JoinedDrive, Lookouts
+from ruvon.steps._wire import Order, Report
+from ruvon.worker._drives import After, Crew, JoinedDrive, Lookouts
 from ruvon.worker._hosting import Hosting
 from ruvon.worker._pulse import Pulse
 from ruvon.worker._reporter import Reporter
@@ -119,10 +116,7 @@ class Worker:
         self._scheduler = Scheduler(builder, poll=poll, adopt=adopt) if schedules else None
         self._news = asyncio.Event()
         self._slots: dict[str, Slot] = {}
-        self._members: Counter[UUID] = Counter()
-        """How many slots have a task of an instance."""
-        self._drives: dict[UUID, JoinedDrive] = {}
-        """The instances that slots of this worker drive."""
+        self._crews: dict[UUID, Crew] = {}
         self._hosting = Hosting(
             self.worker_id,
             queues=self._queues,
@@ -260,16 +254,19 @@ class Worker:
 
     async def _claim(self) -> bool:
         """Claim as many tasks as there are free slots, and begin them; whether there were any."""
-        free = self._hosting.free
-        if free <= 0:
+        if self._hosting.free <= 0:
             return False
         now = self._clock.now_us()
         if now - self._reaped_us >= min(self._lease_us // 3, _REAP_US):
             await self._reap(now)
             await self._hosting.look(self._store)
-        found = await self._store.claim_tasks(
-            self.worker_id, queues=self._queues, limit=free, lease_us=self._lease_us, now_us=now
-        )
+        free = self._hosting.free
+        if free <= 0:  # drives of this worker have begun tasks of their own meanwhile
+            return False
+        with self._hosting.asking(free):
+            found = await self._store.claim_tasks(
+                self.worker_id, queues=self._queues, limit=free, lease_us=self._lease_us, now_us=now
+            )
         self._hosting.claimed(found, free)
         for task in found:
             self._begin(task)
@@ -295,8 +292,11 @@ class Worker:
 
     def _begin(self, task: TaskRecord) -> Slot:
         before = self._slots.get(task.task_id)
-        slot = self._slots[task.task_id] = Slot(task)
-        self._members[task.workflow_id] += 1
+        crew = self._crews.get(task.workflow_id)
+        if crew is None:
+            crew = self._crews[task.workflow_id] = Crew()
+        crew.size += 1
+        slot = self._slots[task.task_id] = Slot(task, crew)
         slot.work = asyncio.create_task(self._run_slot(slot, before), name=f"ruvon-task-{task.task_id}")
         if before is not None:  # this worker was cut off for longer than its lease, and has got its own task again
             before.lose()
@@ -347,9 +347,9 @@ class Worker:
         finally:
             if self._slots.get(task.task_id) is slot:
                 del self._slots[task.task_id]
-            self._members[task.workflow_id] -= 1
-            if not self._members[task.workflow_id]:
-                del self._members[task.workflow_id]
+            slot.crew.size -= 1
+            if not slot.crew.size:
+                del self._crews[task.workflow_id]
             self._news.set()
 
     async def _do(self, slot: Slot) -> None:
@@ -358,47 +358,36 @@ class Worker:
             slot.driving = True
             await self._drive(slot, None, died=task.crashes > 0)
             return
-        payload = await self._perform(slot)
+        made = await self._perform(slot)
         slot.driving = True
-        if payload is None:
+        if made is None:
             await self._give_back(slot, 0)
             return
-        entry = InboxEntry(
-            task.workflow_id,
-            InboxKind.TASK_RESULT,
-            task.activation,
-            payload,
-            key=task.task_id,
-            at_us=self._clock.now_us(),
-        )
-        await self._drive(slot, entry, died=False)
+        await self._drive(slot, made, died=False)
 
-    async def _drive(self, slot: Slot, entry: InboxEntry | None, *, died: bool) -> None:
+    async def _drive(self, slot: Slot, made: Report | None, *, died: bool) -> None:
         """Drive the instance, with what the body made; where another slot does that already, it is given what there is.
 
         That slot's own task stands for the drive until all of it is done, so this one's may go with the result.
         """
-        task = slot.task
-        drive = self._drives.get(task.workflow_id)
-        if drive is not None:
-            await self._join(drive, slot, entry)
+        task, crew = slot.task, slot.crew
+        if crew.drive is not None:
+            await self._join(crew.drive, slot, made)
             return
-        drive = JoinedDrive(task, lambda: self._members[task.workflow_id] - 1, self._hosting)
-        self._drives[task.workflow_id] = drive
-        report = TaskReport(task.task_id, task.lease_epoch, entry, drives=True) if entry is not None else None
+        drive = crew.drive = JoinedDrive(task, crew, self._hosting)
         is_alone = not self._lookouts.stands(task.workflow_id, self._clock.now_us())
-        own = drive.hand(entry) if entry is not None and slot.may_hand and is_alone else None
+        own = drive.hand(slot.handed(made)) if made is not None and slot.may_hand and is_alone else None
         is_left = False
         try:
-            if report is not None and own is None and not await self._report(report, task) and not drive.is_wanted:
+            is_reported = made is None or own is not None or await self._report(slot, made, drives=True)
+            if not is_reported and not drive.is_wanted:
                 return
             after = await self._drive_on(task, drive, died=died)
         finally:
-            del self._drives[task.workflow_id]
+            crew.drive = None
             drive.close()
-            is_untaken = own is not None and not own.result()
-            if report is not None and is_untaken:  # it is not lost all the same
-                is_left = await self._report(report, task)
+            if made is not None and own is not None and not own.result():  # it is not lost all the same
+                is_left = await self._report(slot, made, drives=True)
         if is_left and after is After.BUSY:  # the holder may have gone before it was told
             await self._drive(slot, None, died=False)
         elif not drive.is_gone and not (after is After.BUSY and await self._is_lookout(task)):
@@ -416,24 +405,22 @@ class Worker:
             raise
         return after
 
-    async def _join(self, drive: JoinedDrive, slot: Slot, entry: InboxEntry | None) -> None:
+    async def _join(self, drive: JoinedDrive, slot: Slot, made: Report | None) -> None:
         """Let the drive of another slot take what the body made."""
-        task = slot.task
-        report = TaskReport(task.task_id, task.lease_epoch, entry)
-        if entry is None or not slot.may_hand:
+        if made is None or not slot.may_hand:
             with drive.joined():
-                await self._report(report, task)
+                await self._report(slot, made)
             return
-        answer = drive.hand(entry)
+        answer = drive.hand(slot.handed(made))
         try:
-            counts = await asyncio.shield(answer)
+            with drive.resting():
+                counts = await answer
         except asyncio.CancelledError:
-            await asyncio.wait((answer,))
             if not answer.result():
-                await self._report(report, task)
+                await self._report(slot, made)
             raise
         if not counts:
-            await self._drive(slot, entry, died=False)  # the drive has ended without it: somebody takes its place
+            await self._drive(slot, made, died=False)  # the drive has ended without it: somebody takes its place
 
     async def _is_lookout(self, task: TaskRecord) -> bool:
         """The holder takes what came, unless it has died or lost the server: one task stays to look a lease later."""
@@ -456,14 +443,16 @@ class Worker:
             self._scheduler.wake()
         return After.ENDED if run.status.is_terminal else After.MORE
 
-    async def _report(self, report: TaskReport, task: TaskRecord) -> bool:
-        if await self._reporter.report(report):
+    async def _report(self, slot: Slot, made: Report | None, *, drives: bool = False) -> bool:
+        """Tell the store what the body made, or that the task has nothing more to do; whether that counted."""
+        entry = slot.entry(made, self._clock.now_us()) if made is not None else None
+        if await self._reporter.report(TaskReport(slot.task.task_id, slot.task.lease_epoch, entry, drives=drives)):
             return True
-        await self._tell_dropped(task)
+        await self._tell_dropped(slot.task)
         return False
 
-    async def _perform(self, slot: Slot) -> bytes | None:
-        """Run the body of a step; the payload of the report, or None where it was stopped."""
+    async def _perform(self, slot: Slot) -> Report | None:
+        """Run the body of a step; what is to be reported, or None where it was stopped."""
         task = slot.task
         order = Order.decode(task.payload)
         program = await self._engine.program_by_digest(order.digest)

@@ -2,9 +2,13 @@
 
 Only the position provider is used; libcst's scope and name providers cost more than everything else together. Texts of
 nodes are slices of the source, so that comments, odd spacing and line numbers are exactly the author's.
+
+The trees of the last few texts are kept: the workflows of a module are compiled one by one, and reading takes most of the
+time. Nobody changes a tree.
 """
 
 import ast
+import functools
 import re
 import warnings
 from collections.abc import Mapping
@@ -29,6 +33,10 @@ _MAX_TEXT: Final = 5_000_000
 _MAX_DEPTH: Final = 100
 _MAX_LEVELS: Final = 1_000
 """Levels of Python's own tree, where a chain of a thousand `+` or `elif` is as deep; libcst's time grows with the square."""
+_KEPT: Final = 8
+"""Trees at once; one takes about 170 bytes for each character of its text."""
+_MAX_KEPT_TEXT: Final = 100_000
+"""Longer texts are read anew each time, so that eight trees stay below 140 MB."""
 
 
 @final
@@ -83,8 +91,7 @@ def read_source(source: SourceText, findings: Findings) -> Source | None:
     if not _bounded(source.file, text, findings):
         return None
     try:
-        module = cst.parse_module(text)
-        ranges = MetadataWrapper(module, unsafe_skip_copy=True).resolve(PositionProvider)
+        module, ranges = _kept_tree(text) if len(text) <= _MAX_KEPT_TEXT else _tree(text)
     except cst.ParserSyntaxError as error:
         detail, line, column = _python_says(text) or (_detail(error.message), error.raw_line, error.raw_column + 1)
         findings.error(
@@ -101,6 +108,18 @@ def read_source(source: SourceText, findings: Findings) -> Source | None:
         findings.error(codes.TOO_DEEP, f"the text is {kind}", Span.at(source.file, 1, 1), help="split it up")
         return None
     return Source(source.file, text, module, ranges, findings)
+
+
+def _tree(text: str) -> tuple[cst.Module, Mapping[cst.CSTNode, CodeRange]]:
+    """What libcst reads, and where each node of it lies."""
+    module = cst.parse_module(text)
+    return module, MetadataWrapper(module, unsafe_skip_copy=True).resolve(PositionProvider)
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def _kept_tree(text: str) -> tuple[cst.Module, Mapping[cst.CSTNode, CodeRange]]:
+    """The same, kept; what cannot be read is told by an exception and so never kept."""
+    return _tree(text)
 
 
 def _python_says(text: str) -> tuple[str, int, int] | None:

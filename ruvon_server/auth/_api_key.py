@@ -43,6 +43,7 @@ class ApiKeyAuthenticator:
             raise NotAuthenticatedError("the key is unknown or has ended; ask an administrator for another one")
         return Principal(
             name=f"key/{found.key_id}/{found.name}",
+            roles=frozenset(found.roles),
             permissions=self._roles.permissions(found.roles) | set(found.permissions),
             owner_id=found.owner_id,
             org_id=found.org_id,

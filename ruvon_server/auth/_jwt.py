@@ -74,7 +74,9 @@ class JwtAuthenticator:
             raise NotAuthenticatedError(f"the token does not say whose it is (claim {self._rules.owner_claim})")
         if DEVICE in roles and owner is None:
             owner = name
-        return Principal(name=f"jwt/{name}", permissions=permissions, owner_id=owner, org_id=org)
+        return Principal(
+            name=f"jwt/{name}", person=name, roles=roles, permissions=permissions, owner_id=owner, org_id=org
+        )
 
     async def _claims(self, token: str) -> dict[str, Any]:
         """What a token says, if its signature and its times are right."""

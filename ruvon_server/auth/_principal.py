@@ -17,6 +17,10 @@ class Principal:
 
     name: str
     """What histories and audits call him."""
+    person: str | None = None
+    """What workflows call him, where that is another name."""
+    roles: frozenset[str] = frozenset()
+    """What he is: human tasks are for roles, too. What they allow is in `permissions`."""
     permissions: frozenset[str] = frozenset()
     """What he may do; `*` is everything."""
     owner_id: str | None = None
@@ -30,13 +34,22 @@ class Principal:
         return cls(name=name, permissions=frozenset({EVERYTHING}))
 
     @property
+    def is_admin(self) -> bool:
+        """Whether he may do everything with whatever is there for him."""
+        return EVERYTHING in self.permissions
+
+    @property
     def is_limited(self) -> bool:
         """Whether only what one owner or organisation has is there for him."""
         return self.owner_id is not None or self.org_id is not None
 
     def may(self, permission: str) -> bool:
         """Whether he may do something."""
-        return permission in self.permissions or EVERYTHING in self.permissions
+        return permission in self.permissions or self.is_admin
+
+    def is_called(self, name: str) -> bool:
+        """Whether a name of a workflow means him."""
+        return name in (self.name, self.person)
 
     def sees(self, owner_id: str | None, org_id: str | None) -> bool:
         """Whether what an owner and an organisation have is there for him."""

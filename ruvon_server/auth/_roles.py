@@ -16,6 +16,7 @@ _VIEWER: Final = frozenset(
         Permission.METRICS_READ,
         Permission.SCHEDULES_READ,
         Permission.QUEUES_READ,
+        Permission.WEBHOOKS_READ,
         Permission.CUSTOM_USE,
     }
 )
@@ -27,6 +28,7 @@ _OPERATOR: Final = _VIEWER | {
     Permission.WORKFLOWS_BULK,
     Permission.SCHEDULES_WRITE,
     Permission.QUEUES_WRITE,
+    Permission.WEBHOOKS_WRITE,
 }
 _DEVICE: Final = frozenset(
     {

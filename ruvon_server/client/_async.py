@@ -24,8 +24,11 @@ from ruvon_server.client.calls import (
     keys,
     queues,
     schedules,
+    webhooks,
     workflows,
 )
+from ruvon_server.models.keys import KeyInfo
+from ruvon_server.models.webhooks import Delivery
 from ruvon_server.models.workflows import WorkflowInfo, WorkflowRow
 
 __all__ = ["AsyncClient"]
@@ -75,6 +78,7 @@ class AsyncClient:
 
     start_workflow = SlowMethod(workflows.start_workflow)
     list_workflows = SlowMethod(workflows.list_workflows)
+    find_workflow_ids = SlowMethod(workflows.find_workflow_ids)
     bulk_workflows = SlowMethod(workflows.bulk_workflows)
     get_workflow = SlowMethod(workflows.get_workflow)
     get_workflow_state = SlowMethod(workflows.get_workflow_state)
@@ -84,9 +88,12 @@ class AsyncClient:
     signal_workflow = SlowMethod(workflows.signal_workflow)
     cancel_workflow = SlowMethod(workflows.cancel_workflow)
     retry_workflow = SlowMethod(workflows.retry_workflow)
+    retry_compensation = SlowMethod(workflows.retry_compensation)
     rewind_workflow = SlowMethod(workflows.rewind_workflow)
     fork_workflow = SlowMethod(workflows.fork_workflow)
     jump_workflow = SlowMethod(workflows.jump_workflow)
+    migrate_workflow = SlowMethod(workflows.migrate_workflow)
+    migrate_workflows = SlowMethod(workflows.migrate_workflows)
 
     list_definitions = SlowMethod(definitions.list_definitions)
     upload_definition = SlowMethod(definitions.upload_definition)
@@ -95,6 +102,7 @@ class AsyncClient:
     get_definition_history = SlowMethod(definitions.get_definition_history)
     diff_definitions = SlowMethod(definitions.diff_definitions)
     get_definition_graph = SlowMethod(definitions.get_definition_graph)
+    get_definition_document = SlowMethod(definitions.get_definition_document)
     get_definition_picture = SlowMethod(definitions.get_definition_picture)
 
     get_health = SlowMethod(health.get_health)
@@ -106,6 +114,8 @@ class AsyncClient:
     list_workers = SlowMethod(queues.list_workers)
     list_queues = SlowMethod(queues.list_queues)
     lift_queue_limits = SlowMethod(queues.lift_queue_limits)
+    list_tasks = SlowMethod(queues.list_tasks)
+    get_task = SlowMethod(queues.get_task)
     list_dead_letters = SlowMethod(queues.list_dead_letters)
     get_dead_letter = SlowMethod(queues.get_dead_letter)
     discard_dead_letter = SlowMethod(queues.discard_dead_letter)
@@ -121,6 +131,7 @@ class AsyncClient:
     get_workflow_logs = SlowMethod(histories.get_workflow_logs)
     get_workflow_metrics = SlowMethod(histories.get_workflow_metrics)
     get_fleet_metrics = SlowMethod(histories.get_fleet_metrics)
+    get_recorded_metrics = SlowMethod(histories.get_recorded_metrics)
 
     release_human_task = SlowMethod(human_tasks.release_human_task)
     answer_human_task = SlowMethod(human_tasks.answer_human_task)
@@ -130,6 +141,17 @@ class AsyncClient:
     claim_human_task = SlowMethod(human_tasks.claim_human_task)
     get_approval = SlowMethod(human_tasks.get_approval)
     use_approval = SlowMethod(human_tasks.use_approval)
+
+    list_webhooks = SlowMethod(webhooks.list_webhooks)
+    create_webhook = SlowMethod(webhooks.create_webhook)
+    get_webhook = SlowMethod(webhooks.get_webhook)
+    update_webhook = SlowMethod(webhooks.update_webhook)
+    delete_webhook = SlowMethod(webhooks.delete_webhook)
+    rotate_webhook_secret = SlowMethod(webhooks.rotate_webhook_secret)
+    test_webhook = SlowMethod(webhooks.test_webhook)
+    list_webhook_deliveries = SlowMethod(webhooks.list_webhook_deliveries)
+    replay_webhook_delivery = SlowMethod(webhooks.replay_webhook_delivery)
+    recover_webhook = SlowMethod(webhooks.recover_webhook)
 
     list_keys = SlowMethod(keys.list_keys)
     create_key = SlowMethod(keys.create_key)
@@ -143,6 +165,8 @@ class AsyncClient:
     stream_workflow_events = SlowStream(events.stream_workflow_events)
 
     each_workflow = SlowPages(workflows.list_workflows, WorkflowRow)
+    each_webhook_delivery = SlowPages(webhooks.list_webhook_deliveries, Delivery)
+    each_key = SlowPages(keys.list_keys, KeyInfo)
 
     async def wait(
         self, workflow_id: WorkflowRef, *, patience: timedelta = timedelta(minutes=1), until_ended: bool = False
@@ -200,7 +224,7 @@ class AsyncClient:
 
     async def _run(self, steps: Steps[T]) -> T:
         answer: httpx.Response | None = None
-        lost: httpx.TransportError | None = None
+        lost: httpx.RequestError | None = None
         while True:
             try:
                 wanted = steps.send(answer) if lost is None else steps.throw(lost)
@@ -213,7 +237,7 @@ class AsyncClient:
                 continue
             try:
                 answer = await self._http.request(**sent_by(wanted, self._key))
-            except httpx.TransportError as exc:
+            except httpx.RequestError as exc:
                 lost = exc
 
     async def close(self) -> None:

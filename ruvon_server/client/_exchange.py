@@ -100,7 +100,7 @@ def exchange(call: Call[T], options: Options) -> Steps[T]:
         pause_s = options.pause_s * 2 ** (attempt - 1)
         try:
             answer = yield Send(call, headers, options.timeout_s + call.patience_s)
-        except httpx.TransportError as exc:
+        except httpx.RequestError as exc:
             sent = sent or not isinstance(exc, _NOT_SENT)
             if is_last or (sent and not call.repeatable):
                 reason = str(exc) or type(exc).__name__

@@ -3,6 +3,8 @@
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
+
 from ruvon_server.client._errors import InvalidRequestError
 from ruvon_server.client._exchange import Send
 
@@ -17,8 +19,8 @@ def checked_url(url: str) -> str:
     """
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
+        usable = parts.scheme in {"http", "https"} and bool(httpx.URL(url).host) and parts.port != 0
+    except (ValueError, httpx.InvalidURL):
         usable = False
     if not usable:
         raise InvalidRequestError("the server", [f"`{url}` is no address; write it like http://127.0.0.1:8000"])

@@ -24,8 +24,11 @@ from ruvon_server.client.calls import (
     keys,
     queues,
     schedules,
+    webhooks,
     workflows,
 )
+from ruvon_server.models.keys import KeyInfo
+from ruvon_server.models.webhooks import Delivery
 from ruvon_server.models.workflows import WorkflowInfo, WorkflowRow
 
 __all__ = ["Client"]
@@ -75,6 +78,7 @@ class Client:
 
     start_workflow = Method(workflows.start_workflow)
     list_workflows = Method(workflows.list_workflows)
+    find_workflow_ids = Method(workflows.find_workflow_ids)
     bulk_workflows = Method(workflows.bulk_workflows)
     get_workflow = Method(workflows.get_workflow)
     get_workflow_state = Method(workflows.get_workflow_state)
@@ -84,9 +88,12 @@ class Client:
     signal_workflow = Method(workflows.signal_workflow)
     cancel_workflow = Method(workflows.cancel_workflow)
     retry_workflow = Method(workflows.retry_workflow)
+    retry_compensation = Method(workflows.retry_compensation)
     rewind_workflow = Method(workflows.rewind_workflow)
     fork_workflow = Method(workflows.fork_workflow)
     jump_workflow = Method(workflows.jump_workflow)
+    migrate_workflow = Method(workflows.migrate_workflow)
+    migrate_workflows = Method(workflows.migrate_workflows)
 
     list_definitions = Method(definitions.list_definitions)
     upload_definition = Method(definitions.upload_definition)
@@ -95,6 +102,7 @@ class Client:
     get_definition_history = Method(definitions.get_definition_history)
     diff_definitions = Method(definitions.diff_definitions)
     get_definition_graph = Method(definitions.get_definition_graph)
+    get_definition_document = Method(definitions.get_definition_document)
     get_definition_picture = Method(definitions.get_definition_picture)
 
     get_health = Method(health.get_health)
@@ -106,6 +114,8 @@ class Client:
     list_workers = Method(queues.list_workers)
     list_queues = Method(queues.list_queues)
     lift_queue_limits = Method(queues.lift_queue_limits)
+    list_tasks = Method(queues.list_tasks)
+    get_task = Method(queues.get_task)
     list_dead_letters = Method(queues.list_dead_letters)
     get_dead_letter = Method(queues.get_dead_letter)
     discard_dead_letter = Method(queues.discard_dead_letter)
@@ -121,6 +131,7 @@ class Client:
     get_workflow_logs = Method(histories.get_workflow_logs)
     get_workflow_metrics = Method(histories.get_workflow_metrics)
     get_fleet_metrics = Method(histories.get_fleet_metrics)
+    get_recorded_metrics = Method(histories.get_recorded_metrics)
 
     release_human_task = Method(human_tasks.release_human_task)
     answer_human_task = Method(human_tasks.answer_human_task)
@@ -130,6 +141,17 @@ class Client:
     claim_human_task = Method(human_tasks.claim_human_task)
     get_approval = Method(human_tasks.get_approval)
     use_approval = Method(human_tasks.use_approval)
+
+    list_webhooks = Method(webhooks.list_webhooks)
+    create_webhook = Method(webhooks.create_webhook)
+    get_webhook = Method(webhooks.get_webhook)
+    update_webhook = Method(webhooks.update_webhook)
+    delete_webhook = Method(webhooks.delete_webhook)
+    rotate_webhook_secret = Method(webhooks.rotate_webhook_secret)
+    test_webhook = Method(webhooks.test_webhook)
+    list_webhook_deliveries = Method(webhooks.list_webhook_deliveries)
+    replay_webhook_delivery = Method(webhooks.replay_webhook_delivery)
+    recover_webhook = Method(webhooks.recover_webhook)
 
     list_keys = Method(keys.list_keys)
     create_key = Method(keys.create_key)
@@ -143,6 +165,8 @@ class Client:
     stream_workflow_events = Stream(events.stream_workflow_events)
 
     each_workflow = Pages(workflows.list_workflows, WorkflowRow)
+    each_webhook_delivery = Pages(webhooks.list_webhook_deliveries, Delivery)
+    each_key = Pages(keys.list_keys, KeyInfo)
 
     def wait(
         self, workflow_id: WorkflowRef, *, patience: timedelta = timedelta(minutes=1), until_ended: bool = False
@@ -199,7 +223,7 @@ class Client:
 
     def _run(self, steps: Steps[T]) -> T:
         answer: httpx.Response | None = None
-        lost: httpx.TransportError | None = None
+        lost: httpx.RequestError | None = None
         while True:
             try:
                 wanted = steps.send(answer) if lost is None else steps.throw(lost)
@@ -212,7 +236,7 @@ class Client:
                 continue
             try:
                 answer = self._http.request(**sent_by(wanted, self._key))
-            except httpx.TransportError as exc:
+            except httpx.RequestError as exc:
                 lost = exc
 
     def close(self) -> None:

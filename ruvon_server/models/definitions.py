@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 __all__ = [
     "Change",
     "DefinitionDiff",
+    "DefinitionDocument",
     "DefinitionHistory",
     "DefinitionInfo",
     "DefinitionList",
@@ -139,6 +140,15 @@ class DefinitionDiff(BaseModel):
     new: DefinitionRow
     changes: list[Change]
     """Empty where they mean the same."""
+
+
+class DefinitionDocument(BaseModel):
+    """A definition as it is compiled."""
+
+    model_config = _config({"document": '{"format":"..."}'})
+
+    document: str
+    """Its canonical JSON, as `ruvon compile` prints it; the digest is made of it."""
 
 
 class VersionEntry(DefinitionRow):

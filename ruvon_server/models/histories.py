@@ -5,6 +5,8 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
+from ruvon_server.models.workflows import ID
+
 __all__ = [
     "FleetMetrics",
     "HistoryEntry",
@@ -13,7 +15,11 @@ __all__ = [
     "LogLine",
     "LogLines",
     "MetricValue",
+    "RecordedMetric",
+    "RecordedMetrics",
+    "RunNumbers",
     "StepNumbers",
+    "Summary",
     "Throughput",
     "WorkflowMetrics",
 ]
@@ -59,6 +65,22 @@ _LINE: dict[str, Any] = {
     "metadata": {},
 }
 _VALUE: dict[str, Any] = {"at": _MOMENT, "step": "charge", "name": "duration_ms", "value": 12.5}
+_RECORDED: dict[str, Any] = {**_VALUE, "workflow_id": ID}
+_SUMMARY: dict[str, Any] = {
+    "name": "duration_ms",
+    "step": "charge",
+    "count": 120,
+    "min": 3.1,
+    "mean": 12.5,
+    "max": 90.0,
+}
+_RUNS: dict[str, Any] = {
+    "workflow_type": "OrderProcessing",
+    "status": "COMPLETED",
+    "workflows": 350,
+    "mean_s": 1.9,
+    "longest_s": 7.5,
+}
 _THROUGHPUT: dict[str, Any] = {
     "window_s": 3600,
     "started": 360,
@@ -166,6 +188,53 @@ class MetricValue(BaseModel):
     step: str | None
     name: str
     value: float
+
+
+class RecordedMetric(MetricValue):
+    """A number that was recorded, and of which workflow."""
+
+    model_config = _config(_RECORDED)
+
+    workflow_id: str
+
+
+class Summary(BaseModel):
+    """What was recorded under one name of one step, in a line."""
+
+    model_config = _config(_SUMMARY)
+
+    name: str
+    step: str | None
+    count: int
+    min: float
+    mean: float
+    max: float
+
+
+class RunNumbers(BaseModel):
+    """The workflows of one type and status."""
+
+    model_config = _config(_RUNS)
+
+    workflow_type: str
+    status: str
+    workflows: int
+    mean_s: float
+    """From their start to their last change."""
+    longest_s: float
+
+
+class RecordedMetrics(BaseModel):
+    """What was recorded of all workflows, or of one."""
+
+    model_config = _config({"items": [_RECORDED], "sums": [_SUMMARY], "workflows": [_RUNS]})
+
+    items: list[RecordedMetric]
+    """The newest numbers, oldest of them first."""
+    sums: list[Summary]
+    """Of all numbers, whether they are among the newest or not."""
+    workflows: list[RunNumbers]
+    """All workflows by type and status; none where only one was asked about."""
 
 
 class WorkflowMetrics(BaseModel):

@@ -15,6 +15,9 @@ __all__ = [
     "QueueList",
     "RequeueDeadLetter",
     "Requeued",
+    "Task",
+    "TaskDetails",
+    "TaskList",
     "Worker",
     "WorkerList",
 ]
@@ -56,6 +59,23 @@ _DEAD_LETTER: dict[str, Any] = {
 }
 
 
+_TASK: dict[str, Any] = {
+    "task_id": "0196a1.4b7c",
+    "workflow_id": ID,
+    "status": "pending",
+    "queue": "default",
+    "kind": "step",
+    "step": "render",
+    "attempt": 1,
+    "crashes": 0,
+    "worker_id": None,
+    "waits_for": None,
+    "available_at": _MOMENT,
+    "priority": 0,
+    "concurrency_key": None,
+}
+
+
 def _config(*examples: dict[str, Any], closed: bool = False) -> ConfigDict:
     extra: Literal["forbid", "ignore"] = "forbid" if closed else "ignore"
     return ConfigDict(use_attribute_docstrings=True, extra=extra, json_schema_extra={"examples": list(examples)})
@@ -91,10 +111,21 @@ class WorkerList(BaseModel):
     items: list[Worker]
 
 
+def _says_both(schema: dict[str, Any]) -> None:
+    """Let the schema say that `rate` and `period_s` are both there, or neither."""
+    open_side = {"type": "null"}
+    both = {name: schema["properties"][name]["anyOf"][0] for name in ("rate", "period_s")}
+    schema["anyOf"] = [
+        {"properties": dict.fromkeys(both, open_side)},
+        {"properties": both, "required": list(both)},
+    ]
+    schema["examples"] = [{"concurrency": 4, "per_key": 1, "rate": 100, "period_s": 60}]
+
+
 class Limits(BaseModel):
     """What a queue may do; null leaves that side open."""
 
-    model_config = _config({"concurrency": 4, "per_key": 1, "rate": 100, "period_s": 60}, closed=True)
+    model_config = ConfigDict(use_attribute_docstrings=True, extra="forbid", json_schema_extra=_says_both)
 
     concurrency: int | None = Field(default=None, ge=0, le=_MOST)
     """So many steps of it run at a time, over all workers; 0: none is begun."""
@@ -137,6 +168,59 @@ class QueueList(BaseModel):
     model_config = _config({"items": [_QUEUE]})
 
     items: list[Queue]
+
+
+class Task(BaseModel):
+    """Something that a worker is to do, or does."""
+
+    model_config = _config(_TASK)
+
+    task_id: str
+    workflow_id: str
+    status: str
+    """`pending`, `claimed` or `dead`."""
+    queue: str
+    kind: str
+    """What is to be done: a step, or to go on with a workflow."""
+    step: str
+    """The activation of the step."""
+    attempt: int
+    crashes: int
+    """So many workers have died over it."""
+    worker_id: str | None
+    waits_for: str | None
+    """Why nobody has it yet: a limit of its queue, or its moment; None where only a worker is missing."""
+    available_at: datetime
+    """No worker gets it before."""
+    priority: int
+    concurrency_key: str | None
+
+
+class TaskList(BaseModel):
+    """Tasks, the most urgent first."""
+
+    model_config = _config({"items": [_TASK]})
+
+    items: list[Task]
+
+
+class TaskDetails(Task):
+    """A task, with how far it is. The state that it carries is not shown."""
+
+    model_config = _config(
+        {**_TASK, "lease_until": None, "claims": 0, "progress": None, "digest": None, "payload_bytes": 0}
+    )
+
+    lease_until: datetime | None
+    """So long whoever has it keeps it without another sign of life."""
+    claims: int
+    """So often it was claimed."""
+    progress: Any
+    """What its body told last."""
+    digest: str | None
+    """The digest of the definition that it runs."""
+    payload_bytes: int
+    """The size of what it carries."""
 
 
 class DeadLetter(BaseModel):

@@ -79,6 +79,7 @@ _ROW: dict[str, Any] = {
     "priority": 0,
     "created_at": _MOMENT,
     "updated_at": _MOMENT,
+    "driven": False,
 }
 
 
@@ -131,6 +132,8 @@ class WorkflowRow(BaseModel):
     priority: int
     created_at: datetime
     updated_at: datetime
+    driven: bool = False
+    """Whether a process has it in hand now; false where the store cannot say that."""
 
 
 class WorkflowPage(BaseModel):
@@ -201,6 +204,7 @@ class WorkflowInfo(WorkflowRow):
             "metadata": {"customer": "C-7"},
             "digest": "6d1f0c…",
             "revision": 5,
+            "idempotency_key": None,
         }
     )
 
@@ -222,6 +226,8 @@ class WorkflowInfo(WorkflowRow):
     """The digest of its definition."""
     revision: int
     """Rises with each change."""
+    idempotency_key: str | None = None
+    """The key that it was started with."""
 
 
 class WorkflowState(BaseModel):
@@ -316,6 +322,24 @@ class CancelWorkflow(BaseModel):
     """Why; kept in the history."""
     compensate: bool = True
     """Undo what has completed, where saga mode is on."""
+
+
+class RetryCompensation(BaseModel):
+    """Try those compensations again that failed."""
+
+    model_config = _config({"reason": "the hotel answers again"}, closed=True)
+
+    reason: Reason = ""
+    """Why; kept in the history."""
+    wait_s: WaitFor = 30
+
+
+class WorkflowIds(BaseModel):
+    """Ids of workflows, newest first."""
+
+    model_config = _config({"items": [ID]})
+
+    items: list[str]
 
 
 class RetryWorkflow(BaseModel):
@@ -450,6 +474,7 @@ class BulkItem(BaseModel):
             "note": "",
             "undone": [],
             "kept": [],
+            "reasons": [],
         }
     )
 
@@ -465,6 +490,8 @@ class BulkItem(BaseModel):
     """Planned: the activations that would be compensated, in that order."""
     kept: list[str]
     """Planned rewind: the activations without compensation that would happen again."""
+    reasons: list[str] = []
+    """Skipped: each thing that stands against it."""
 
 
 class BulkReport(BaseModel):

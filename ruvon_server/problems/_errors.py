@@ -28,17 +28,24 @@ RuvonError
     ├── BusyElsewhereError           another process changes the same thing
     ├── HumanTaskNotFoundError       nothing like that waits for a person
     ├── TaskOfAnotherError           it waits for another person
+    ├── SecretsRefusedError          an uploaded definition asks for secrets that uploads may not have
+    ├── TaskOfRoleError              it waits for somebody of a role
     ├── LinksAreOffError             there is no key to sign approval links with
     ├── LinkNotFoundError            a text is no approval link
     ├── LinkExpiredError             its time is over
     ├── LinkUsedError                its task waits no more
     ├── ScheduleTakenError           somebody else has a schedule of this name
     ├── NoLimitsError                a queue has no limits
+    ├── WebhookNotFoundError         a webhook that there is not
+    ├── DeliveryNotFoundError        ... a delivery
+    ├── WebhookUrlRefusedError       an address that webhooks never reach
+    ├── WebhookDisabledError         a webhook is switched off
+    ├── TooManyWebhooksError         there are as many as a store has
     └── NotDeadError                 a task is no dead letter
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ruvon.ir import RuvonError
 
@@ -50,6 +57,7 @@ __all__ = [
     "BusyElsewhereError",
     "CrossOriginError",
     "DefinedByFilesError",
+    "DeliveryNotFoundError",
     "DeviceWithoutOwnerError",
     "ForeignHostError",
     "HumanTaskNotFoundError",
@@ -70,13 +78,19 @@ __all__ = [
     "OtherTenantError",
     "RequestRefusedError",
     "ScheduleTakenError",
+    "SecretsRefusedError",
     "StoreWideError",
     "TaskOfAnotherError",
+    "TaskOfRoleError",
     "TooManyRequestsError",
     "TooManyStreamsError",
+    "TooManyWebhooksError",
     "UnknownRoleError",
     "UnsupportedMediaTypeError",
     "VersionTakenError",
+    "WebhookDisabledError",
+    "WebhookNotFoundError",
+    "WebhookUrlRefusedError",
 ]
 
 
@@ -210,12 +224,16 @@ class StoreWideError(RequestRefusedError):
 
 
 class BeyondOwnRightsError(RequestRefusedError):
-    """Somebody would get a key that may do more than he himself."""
+    """Somebody would get a key that may do more than he himself, or that is what he is not.
 
-    def __init__(self, permission: str) -> None:
-        super().__init__(
-            f"the key may do {permission}, which you may not; nobody handles keys that may do more than he"
-        )
+    Args:
+        permission: what it may do and he may not.
+        role: the role that it has and he has not: human tasks are for roles, whatever these allow.
+    """
+
+    def __init__(self, permission: str = "", *, role: str | None = None) -> None:
+        what = f"may do {permission}, which you may not" if role is None else f"has the role {role}, which you have not"
+        super().__init__(f"the key {what}; nobody handles keys that may do more than he")
 
 
 class UnknownRoleError(RequestRefusedError, ValueError):
@@ -298,6 +316,30 @@ class TaskOfAnotherError(RequestRefusedError):
         super().__init__(f"the task is {whose}'s; it can be answered once it is released, or by {whose}")
 
 
+class SecretsRefusedError(RequestRefusedError):
+    """An uploaded definition asks for secrets that uploads may not have; nothing was stored.
+
+    Args:
+        steps: the names of the secrets, each with a step that asks for it.
+    """
+
+    def __init__(self, steps: Mapping[str, str]) -> None:
+        self.steps = dict(steps)
+        named = ", ".join(f'secret("{name}")' for name in sorted(steps))
+        super().__init__(
+            f"an uploaded definition may not read {named}; whoever runs the server allows it with RUVON_SECRET_NAMES, "
+            "or loads the definition from a file of the server"
+        )
+
+
+class TaskOfRoleError(RequestRefusedError):
+    """A task is for people of a role that whoever asks has not."""
+
+    def __init__(self, role: str) -> None:
+        self.role = role
+        super().__init__(f"the task is for the role {role}; somebody who has it, or an administrator, can answer it")
+
+
 class LinksAreOffError(RequestRefusedError):
     """There is no key to sign approval links with."""
 
@@ -348,3 +390,40 @@ class NotDeadError(RequestRefusedError):
             f"the task {task_id[:100]} is {status}; only a dead letter can be queued again or forgotten "
             "(to withdraw a task, cancel its workflow)"
         )
+
+
+class WebhookNotFoundError(RequestRefusedError):
+    """There is no webhook with this id."""
+
+    def __init__(self, webhook_id: str) -> None:
+        super().__init__(f"there is no webhook {webhook_id[:40]!r}; the list of webhooks has their ids")
+
+
+class DeliveryNotFoundError(RequestRefusedError):
+    """A webhook has no delivery with this number (any more)."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(
+            f"there is no delivery {number}, or it is no longer kept; the list of deliveries has the others"
+        )
+
+
+class WebhookUrlRefusedError(RequestRefusedError, ValueError):
+    """Webhooks never reach an address."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the address of the webhook is not taken: {reason}")
+
+
+class WebhookDisabledError(RequestRefusedError):
+    """A webhook is switched off, so nothing would be sent."""
+
+    def __init__(self, webhook_id: str) -> None:
+        super().__init__(f"the webhook {webhook_id} is switched off, and nothing would be sent; enable it first")
+
+
+class TooManyWebhooksError(RequestRefusedError):
+    """There are as many webhooks as a store has."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"there are {most} webhooks, and a store has no more; delete one that nobody needs")

@@ -1,5 +1,7 @@
 """The problems of a handler as its documentation has them."""
 
+from typing import Self, final
+
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 
@@ -12,6 +14,14 @@ __all__ = ["ALWAYS", "documented"]
 ALWAYS = ("not-authenticated", "not-allowed", "internal", "store-unavailable")
 """What every handler that asks for a permission may answer."""
 _BY_CODE = {kind.code: kind for kind in KINDS}
+
+
+@final
+class _Shared(ResponseSpec):
+    """Litestar copies handlers deeply for each application; what they document never changes, and is not copied."""
+
+    def __deepcopy__(self, memo: dict[int, object], /) -> Self:
+        return self
 
 
 def documented(*codes: str) -> dict[int, ResponseSpec]:
@@ -27,7 +37,7 @@ def documented(*codes: str) -> dict[int, ResponseSpec]:
 
 
 def _spec(kinds: list[ProblemKind]) -> ResponseSpec:
-    return ResponseSpec(
+    return _Shared(
         Problem,
         generate_examples=False,
         description="; ".join(kind.title for kind in kinds),

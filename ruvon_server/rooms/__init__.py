@@ -21,6 +21,7 @@ from ruvon_server.rooms import (
     keys,
     queues,
     schedules,
+    webhooks,
     workflows,
 )
 
@@ -37,6 +38,7 @@ ALL: Final[tuple[Room, ...]] = (
     queues.room,
     definitions.room,
     events.room,
+    webhooks.room,
     keys.room,
     changes.room,
     documents.room,

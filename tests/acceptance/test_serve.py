@@ -55,6 +55,15 @@ def lines(folder: Path) -> list[str]:
     return ledger.read_text(encoding="utf-8").split() if ledger.exists() else []
 
 
+def test_a_server_that_runs_no_steps_says_who_does(tmp_path: Path) -> None:
+    """A workflow that stays where it is has a reason that was told; a server with a worker says nothing of the kind."""
+    with serving(tmp_path, "alone", "--no-worker") as (alone, _):
+        until(lambda: "steps are run by `ruvon worker` on the same database; this process runs none" in alone.said())
+    with serving(tmp_path, "whole") as (whole, _):
+        until(lambda: "/docs" in whole.said())
+    assert "steps are run by" not in whole.said()
+
+
 def test_a_workflow_survives_the_death_of_its_server(tmp_path: Path) -> None:
     """Started over HTTP, killed in the second step, it is finished by the next server; no committed step runs again."""
     with serving(tmp_path, "first") as (process, client):

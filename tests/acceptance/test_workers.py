@@ -13,7 +13,7 @@ import pytest
 from ruvon.builder import WorkflowBuilder
 from ruvon.models import WorkflowStatus
 from ruvon.providers import TaskFilter, WorkflowBusyError
-from tests.support.places import Place, places
+from tests.support.places import Place, freeze, places
 from tests.support.workers import until
 
 RUNS = 8
@@ -115,7 +115,7 @@ def test_a_worker_that_comes_back_late_is_not_heard(place: Place) -> None:
         workflow = await builder.create_workflow("Waits", {}, background=True)
         await asyncio.to_thread(place.wait_for, lambda lines: len(lines) == 1)
         await _let_go(builder, workflow.id)  # a stopped process keeps what it holds
-        first.send_signal(signal.SIGSTOP)
+        freeze(first, Path(place.url))
         second = place.work("--lease", "1")
         await asyncio.to_thread(place.wait_for, lambda lines: len(lines) == 2)
         place.go()

@@ -5,13 +5,16 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
+
+if TYPE_CHECKING:
+    from tests.cli.both import Both
 
 ROOT = Path(__file__).parents[2]
 FLOWS = Path(__file__).parent / "flows" / "cli_flows.py"
@@ -90,6 +93,24 @@ def shell(place: Path) -> Command:
         return Done(done.returncode, done.stdout, done.stderr)
 
     return call
+
+
+@pytest.fixture
+def both(ruvon: Command, place: Path, monkeypatch: pytest.MonkeyPatch) -> "Iterator[Both]":
+    """A server in this process over the file that commands of this process open, too."""
+    from litestar.testing import TestClient
+
+    import ruvon_server.client
+    from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
+    from ruvon_server.client import Client
+    from tests.cli.both import Both
+    from tests.support.serving import new_app, new_builder
+
+    assert ruvon("db", "init", "--db", "x.db").code == 0
+    builder = new_builder(SQLitePersistenceProvider(str(place / "x.db")))
+    with TestClient(new_app(builder, approval_key="k" * 32), raise_server_exceptions=False) as http:
+        monkeypatch.setattr(ruvon_server.client, "Client", lambda url, *, api_key: Client(http=http))
+        yield Both(ruvon, place, builder)
 
 
 @pytest.fixture

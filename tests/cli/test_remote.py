@@ -133,16 +133,16 @@ def test_definitions_are_listed(remote: Command) -> None:
 @pytest.mark.parametrize(
     ("args", "code", "said"),
     [
-        (["show", NOBODY], 4, "no workflow with the id"),
-        (["show", "3f2a"], 2, "no workflow id"),
+        (["show", NOBODY], 4, "there is no run"),
+        (["show", "3f2"], 4, "no workflow id"),
         (["start", "Nothing"], 4, "Nothing"),
         (["start", "flows/order.yaml"], 2, "a server starts the types that it knows"),
         (["start", "Greeting", "-d", '{"amount": "much"}'], 1, "amount"),
-        (["show", NOBODY, "--logs"], 2, "cannot be asked of a server yet"),
+        (["start", "Greeting", "--dry-run"], 2, "cannot be asked of a server"),
         (["resume", "--all"], 2, "by itself"),
         (["list", "--server", URL, "--db", "x.db"], 2, "not both"),
-        (["workers", "--server", URL], 2, "cannot ask a server"),
-        (["logs", NOBODY], 2, "RUVON_SERVER_URL names one"),
+        (["worker", "--server", URL], 2, "cannot ask a server"),
+        (["scan-zombies"], 2, "RUVON_SERVER_URL names one"),
     ],
 )
 def test_what_goes_wrong_is_said_in_a_sentence(remote: Command, args: list[str], code: int, said: str) -> None:
@@ -172,3 +172,71 @@ def test_a_server_that_is_away_is_a_sentence(ruvon: Command, monkeypatch: pytest
     done = ruvon("list", "--server", URL)
 
     assert (done.code, "is the server up" in done.err) == (3, True)
+
+
+def test_keys_are_made_shown_changed_and_ended(remote: Command) -> None:
+    """The key is alone on standard output, once; the list never has it."""
+    made = remote("keys", "create", "ci", "--role", "viewer", "--expires", "90d", "--reason", "a pipeline")
+    found = remote("keys", "list", "--json").json
+    rotated = remote("keys", "rotate", found[0]["key_id"], "--grace", "1h")
+    ended = remote("keys", "revoke", remote("keys", "list", "--json").json[0]["key_id"], "--reason", "lost", "--json")
+
+    assert (made.code, made.out.startswith("ruvon_"), made.out.count("\n")) == (0, True, 1), made.text
+    assert [item["name"] for item in found] == ["ci"]
+    assert made.out.strip() not in remote("keys", "list").text
+    assert rotated.out.startswith("ruvon_")
+    assert rotated.out != made.out
+    assert ended.json["status"] == "revoked"
+    assert "viewer" in remote("keys", "show", found[0]["key_id"]).out
+
+
+def test_a_definition_is_uploaded(remote: Command, place: Path) -> None:
+    """Checked first, then current; its mistakes are sentences with their places."""
+    (place / "hello.yaml").write_text("workflow_type: Hello\nsteps:\n  - {name: greet, type: RETURN, value: hello}\n")
+    (place / "wrong.yaml").write_text("workflow_type: Wrong\nsteps:\n  - {name: greet, type: NOTHING}\n")
+
+    checked = remote("definitions", "upload", "hello.yaml", "--dry-run")
+    done = remote("definitions", "upload", "hello.yaml")
+    wrong = remote("definitions", "upload", "wrong.yaml")
+
+    assert "could be uploaded" in checked.out
+    assert "Hello 1.0.0" in done.out
+    assert remote("run", "Hello", "--json").json["result"] == "hello"
+    assert (wrong.code, "NOTHING" in wrong.err) == (1, True), wrong.text
+    assert "  wrong.yaml:3:25: RV0813: " in wrong.err
+    assert "upload.yaml" not in wrong.err
+
+
+@pytest.mark.parametrize(
+    "args", [("start", "Greeting"), ("run", "Greeting"), ("schedule", "add", "x", "Greeting", "--cron", "0 9 * * *")]
+)
+def test_a_field_that_is_none_is_refused(remote: Command, args: tuple[str, ...]) -> None:
+    """A field that the state does not have is a mistake, as on a database; nothing is made of it."""
+    done = remote(*args, "-d", '{"numbr": "A-1"}')
+
+    assert (done.code, "there is no field `numbr`; did you mean `number`?" in done.err) == (1, True), done.text
+    assert remote("list", "--json").json == []
+    assert remote("schedule", "list", "--json").json == []
+
+
+def test_what_goes_on_by_itself_is_not_to_be_resumed(remote: Command) -> None:
+    """After a start and a signal the next command is one that looks, not one that drives or sends again."""
+    waiting = made(remote, "Payment", {"number": "A-1"})
+
+    said = [
+        remote("start", "Approval").out,
+        remote("signal", waiting, "Paid", '{"amount": 12}', "--key", "A-1").out,
+    ]
+
+    assert "it goes on by itself; see: ruvon logs" in said[0]
+    assert "the signal lies in its mailbox; see: ruvon logs" in said[1]
+    assert [word for text in said for word in ("ruvon resume", "ruvon signal") if word in text] == []
+
+
+def test_a_signal_with_auto_shows_the_end(remote: Command) -> None:
+    """It does not take the run that has not looked into its mailbox yet for one that waits."""
+    found = made(remote, "Payment", {"number": "A-1"})
+
+    done = [remote("signal", found, "Paid", '{"amount": 12}', "--key", "A-1", "--auto", "--json")]
+
+    assert [item.json["status"] for item in done] == ["COMPLETED"]

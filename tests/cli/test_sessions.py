@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.cli.conftest import FLOWS, LARGE, ORDER, ROOT, RUVON, SMALL, Command, masked
 from tests.support.golden import GOLDEN
+from tests.support.places import freeze
 
 
 def test_from_source_to_history(shell: Command) -> None:
@@ -192,7 +193,7 @@ def test_a_busy_workflow_says_who_must_stop_it(shell: Command, place: Path) -> N
         roots = ("--import-root", str(FLOWS.parent))
         listed, data = shell("list"), shell("list", "--json").json
         shown = shell("show", workflow_id, *roots)
-        process.send_signal(signal.SIGSTOP)
+        freeze(process, next(place.glob("*.db")))
         cancelled = shell("cancel", workflow_id, *roots)
         process.send_signal(signal.SIGCONT)
         out, _ = process.communicate(timeout=60)

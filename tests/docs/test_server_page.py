@@ -9,6 +9,7 @@ import pytest
 from litestar.testing import TestClient
 
 import ruvon_server.client
+from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
 from ruvon_server.client import _sync as client
 from ruvon_server.routes import Route, route_table
 from tests.support.serving import Client, asked, new_app, new_builder
@@ -50,7 +51,7 @@ def exchange(text: str) -> Exchange:
 
 NAMES = ("task_id", "token")
 """What later requests of the page name as the last answer did."""
-MADE = {"/api/v1/workflows": ("workflow_id",), "/api/v1/keys": ("key_id", "key")}
+MADE = {"/api/v1/workflows": ("workflow_id",), "/api/v1/keys": ("key_id", "key"), "/api/v1/webhooks": ("webhook_id",)}
 
 
 async def sent(client: Client, item: Exchange, known: dict[str, str]) -> None:
@@ -77,7 +78,7 @@ def test_every_request_of_the_page_is_answered_as_it_says(tmp_path: Path) -> Non
     found = PROGRAM.search(PAGE.read_text(encoding="utf-8"))
     assert found is not None
     (tmp_path / "parcels.py").write_text(found[1], encoding="utf-8")
-    builder = new_builder()
+    builder = new_builder(SQLitePersistenceProvider(tmp_path / "page.db"))
     builder.register(tmp_path / "parcels.py")
 
     async def talk(client: Client) -> None:

@@ -8,19 +8,19 @@ where the operation is about nothing that belongs to anybody.
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from litestar.routes import WebSocketRoute
-from litestar.testing import AsyncTestClient
 
 from ruvon.builder import WorkflowBuilder
+from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
 from ruvon_server.auth import PUBLIC, Keys, Principal, Roles
 from ruvon_server.routes import Route, route_table
-from tests.support.serving import Client, new_app, new_builder
+from tests.support.serving import Client, new_app, new_builder, served
 from tests.support.streaming import connected
 
 TABLE = Path(__file__).with_name("authorisation.txt")
@@ -42,18 +42,25 @@ ASKING = {
     "auditor": who("auditor"),
     "nobody": who("nobody"),
 }
+NEWER = "1.1.0"
+"""A version of what `World.workflow` makes that is stored beside the one that files define."""
 BODIES: dict[str, dict[str, Any]] = {
     "upload_definition": {
         "source": "workflow_type: Up\nsteps:\n  - {name: a, type: RETURN, value: 1}\n",
         "dry_run": True,
     },
     "bulk_workflows": {"action": "cancel", "filter": {"workflow_type": "Approval"}, "dry_run": True, "limit": 1_000},
+    "migrate_workflow": {"to": NEWER},
+    "migrate_workflows": {"workflow_type": "Approval", "to": NEWER, "dry_run": True, "limit": 1_000},
     "fork_workflow": {"to": "note"},
     "jump_workflow": {"step": "note_2"},
     "rewind_workflow": {"to": "note"},
     "resume_workflow": {"answer": {"approved": True}},
     "signal_workflow": {"name": "Paid", "payload": {"amount": 1}},
     "rotate_key": {},
+    "update_webhook": {"description": "changed"},
+    "rotate_webhook_secret": {},
+    "recover_webhook": {"since": "2020-01-01T00:00:00Z"},
     "answer_human_task": {"answer": {"approved": True}},
     "make_approval_link": {"answer": {"approved": True}},
     "set_queue_limits": {"concurrency": 4},
@@ -63,16 +70,19 @@ QUERIES: dict[str, dict[str, Any]] = {
     "stream_events": {"after": "0-0", "for_s": 0},
     "stream_workflow_events": {"for_s": 0},
     "list_schedules": {},
+    "find_workflow_ids": {},
     "get_fleet_metrics": {"runs": 0},
 }
 """What operations are asked beside their path; the others, for as many things as there may be."""
 LISTS = {
     "list_workflows": "workflow_id",
     "bulk_workflows": "workflow_id",
+    "migrate_workflows": "workflow_id",
     "list_keys": "key_id",
     "list_human_tasks": "task_id",
     "list_dead_letters": "task_id",
     "list_schedules": "name",
+    "list_webhooks": "webhook_id",
 }
 """Operations that answer with many things, and what each is known by."""
 TELLS = {"stream_events": "workflow", "get_fleet_metrics": "workflow"}
@@ -80,6 +90,7 @@ TELLS = {"stream_events": "workflow", "get_fleet_metrics": "workflow"}
 MAKES = {
     "start_workflow": {"workflow_type": "Greeting", "run": False},
     "create_key": {"name": "made"},
+    "create_webhook": {"url": "https://a.example/"},
     "add_schedule": {"workflow_type": "Greeting", "cron": "0 9 * * MON"},
 }
 """Operations that make something for somebody."""
@@ -97,7 +108,14 @@ LATER = {
     "no-limits",
 }
 """Refused for a reason that nobody is told of who may not see the thing."""
-HIDDEN = {"workflow-not-found", "key-not-found", "human-task-not-found", "schedule-not-found", "task-not-found"}
+HIDDEN = {
+    "workflow-not-found",
+    "key-not-found",
+    "human-task-not-found",
+    "schedule-not-found",
+    "task-not-found",
+    "webhook-not-found",
+}
 
 
 @dataclass
@@ -130,6 +148,16 @@ class World:
         name = f"s-{next(self.numbers)}"
         await self.builder.schedules.add(name, "Greeting", cron="0 9 * * MON", owner_id=owner, org_id=org)
         return name
+
+    async def webhook(self, whose: str) -> str:
+        owner, org = WHOSE[whose]
+        wanted = {"url": "https://a.example/", "owner_id": owner, "org_id": org}
+        return str((await self.ask("POST", "/api/v1/webhooks", "admin", json=wanted)).json()["webhook_id"])
+
+    async def delivery(self, whose: str) -> str:
+        webhook_id = await self.webhook(whose)
+        number = (await self.ask("POST", f"/api/v1/webhooks/{webhook_id}/test", "admin")).json()["number"]
+        return f"{webhook_id}/deliveries/{number}"
 
     async def human_task(self, whose: str) -> str:
         workflow_id = await self.workflow(whose)
@@ -169,11 +197,15 @@ def makers(world: World) -> dict[str, Callable[[str], Awaitable[str]]]:
     """What makes the things that paths are about, by the place in the path or the kind of thing."""
     return {
         "workflows/{workflow_id:uuid}": world.workflow,
+        "workflows/ids/{begin:str}": world.workflow,
         "keys/{key_id:str}": world.key,
         "human-tasks/{task_id:str}": world.human_task,
         "dead-letters/{task_id:str}": world.dead_letter,
+        "tasks/{task_id:str}": world.dead_letter,
         "schedules/{name:str}": world.schedule,
         "approvals/{token:str}": world.approval,
+        "webhooks/{webhook_id:str}/deliveries/{number:int}": world.delivery,
+        "webhooks/{webhook_id:str}": world.webhook,
     }
 
 
@@ -184,12 +216,13 @@ def lister(world: World, name: str) -> Callable[[str], Awaitable[str]] | None:
         "list_human_tasks": world.human_task,
         "list_dead_letters": world.dead_letter,
         "list_schedules": world.schedule,
+        "list_webhooks": world.webhook,
     }
     return kinds.get(name, world.workflow) if name in LISTS or name in TELLS else None
 
 
 def is_about_somebody(route: Route) -> bool:
-    about = "_id:" in route.path or "schedules/{" in route.path
+    about = "_id:" in route.path or "{begin:" in route.path or "schedules/{" in route.path
     return about or route.name in LISTS or route.name in TELLS or route.name in MAKES
 
 
@@ -238,6 +271,8 @@ async def outcome(world: World, route: Route, role: str, whose: str) -> str:
     if route.name in LISTS:
         found = {item[LISTS[route.name]] for item in answer.json()["items"]}
         return "yes" if subject in found else "hidden"
+    if route.name == "find_workflow_ids":
+        return "yes" if subject in answer.json()["items"] else "hidden"
     if route.name == "stream_events":
         return "yes" if subject in answer.text else "hidden"
     if route.name == "get_fleet_metrics":
@@ -248,9 +283,12 @@ async def outcome(world: World, route: Route, role: str, whose: str) -> str:
 @asynccontextmanager
 async def new_world() -> AsyncGenerator[World, None]:
     """A server that nobody has asked yet."""
-    builder = new_builder()
+    builder = new_builder(SQLitePersistenceProvider(":memory:"))
     app = new_app(builder, authenticator=ByHeader(), approval_key="k" * 32)
-    async with AsyncTestClient(app, raise_server_exceptions=False) as client:
+    async with served(app) as client:
+        newer = replace(builder.get_definition("Approval"), workflow_version=NEWER)
+        engine = builder.engine()
+        await builder.persistence.put_definition(engine.definition_record(engine.program_from(newer)))
         queueing = new_builder(builder.persistence, execution="queue")
         yield World(client, builder, queueing, Keys(builder.persistence, builder.clock, builder.ids))
 

@@ -12,8 +12,9 @@ from uuid import UUID
 
 import httpx
 import pytest
-from litestar.testing import AsyncTestClient, TestClient
+from litestar.testing import TestClient
 
+from ruvon.ir import load
 from ruvon_server.client import (
     AsyncClient,
     Client,
@@ -26,7 +27,7 @@ from ruvon_server.client import (
 )
 from ruvon_server.models.permissions import Permission
 from ruvon_server.routes import route_table
-from tests.support.serving import new_app
+from tests.support.serving import new_app, served
 
 ADMIN = "admin-key-of-the-tests-0123456789"
 OPENED = b"event: opened\ndata: {}\n\n"
@@ -87,6 +88,7 @@ def look_around(ruvon: Client) -> None:
     assert ruvon.diff_definitions("Hello", old="1.0.0").changes == []
     assert ruvon.get_definition_graph("Hello").boxes
     assert ruvon.get_definition_picture("Hello", form="mermaid").startswith("flowchart")
+    assert load(ruvon.get_definition_document("Hello").document).workflow_type == "Hello"
     assert ruvon.get_health().status == "ok"
     assert ruvon.get_readiness().store == "ok"
     assert "process_" in ruvon.get_metrics()
@@ -116,6 +118,8 @@ def repair(ruvon: Client) -> None:
     assert ruvon.jump_workflow(asked, step="note").current_step == "note"
     assert ruvon.fork_workflow(asked, to="note").workflow_id != asked
     assert ruvon.rewind_workflow(asked, to="note", dry_run=True).model_dump()["step"] == "note"
+    assert ruvon.migrate_workflow(asked, to="1.0.0", dry_run=True).model_dump()["movable"] is False
+    assert ruvon.migrate_workflows(workflow_type="Undoable", to="1.0.0", dry_run=True).items == []
 
 
 def look_into_other_rooms(ruvon: Client) -> None:
@@ -127,11 +131,25 @@ def look_into_other_rooms(ruvon: Client) -> None:
     ruvon.get_fleet_metrics(runs=1)
     ruvon.list_human_tasks(limit=1)
     ruvon.list_dead_letters()
+    assert ruvon.list_tasks(dead=True, queue="net", limit=1).items == []
     ruvon.list_schedules()
     ruvon.list_keys(limit=1)
     ruvon.list_changes(limit=1)
+    hook = ruvon.create_webhook(url="https://shop.example/hook", events=["workflow.*"])
+    assert [item.webhook_id for item in ruvon.list_webhooks(limit=1).items] == [hook.webhook_id]
+    assert ruvon.update_webhook(hook.webhook_id, description="shop").description == "shop"
+    assert ruvon.rotate_webhook_secret(hook.webhook_id).secret != hook.secret
+    sent = ruvon.test_webhook(hook.webhook_id)
+    assert ruvon.replay_webhook_delivery(hook.webhook_id, sent.number).replay_of == sent.number
+    assert [item.number for item in ruvon.list_webhook_deliveries(hook.webhook_id, limit=1).items] == [2]
+    assert [item.number for item in ruvon.each_webhook_delivery(hook.webhook_id, limit=1)] == [2, 1]
+    assert ruvon.recover_webhook(hook.webhook_id, since=hook.created_at).replayed == 0
+    ruvon.delete_webhook(ruvon.get_webhook(hook.webhook_id).webhook_id)
     for ask in (
         lambda: ruvon.create_key(name="ci", roles=["viewer"]),
+        lambda: ruvon.find_workflow_ids(made[:8]),
+        lambda: ruvon.retry_compensation(made),
+        ruvon.get_recorded_metrics,
         ruvon.list_queues,
         ruvon.list_workers,
         lambda: ruvon.set_queue_limits("q"),
@@ -140,6 +158,7 @@ def look_into_other_rooms(ruvon: Client) -> None:
         *(
             functools.partial(ask, "nobody")
             for ask in (
+                ruvon.get_task,
                 ruvon.get_dead_letter,
                 ruvon.requeue_dead_letter,
                 ruvon.discard_dead_letter,
@@ -200,7 +219,7 @@ def test_the_awaited_client_does_the_same() -> None:
     """Starting, waiting, going through pages and problems, from an event loop."""
 
     async def talk() -> tuple[Any, ...]:
-        async with AsyncTestClient(new_app(), raise_server_exceptions=False) as http:
+        async with served(new_app()) as http:
             ruvon = AsyncClient(http=http)
             made = await ruvon.start_workflow(workflow_type="Greeting")
             ended = await ruvon.wait(made.workflow_id)

@@ -1,12 +1,15 @@
 """The definitions room: each operation over HTTP, in process."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ruvon.implementations.persistence.memory import MemoryPersistenceProvider
+from ruvon.ir import dump
 from ruvon_server.auth import Principal
-from tests.support.serving import Client, asked, new_app, new_builder
+from tests.support.serving import Client, asked, new_app, new_builder, served
 
 DEFINITIONS = "/api/v1/definitions"
 HELLO = """workflow_type: Hello
@@ -75,8 +78,6 @@ def test_an_uploaded_definition_can_be_started() -> None:
 
 def test_a_compiled_definition_is_uploaded_too() -> None:
     """What `ruvon compile` prints is taken as it is."""
-    from ruvon.ir import dump
-
     text = dump(
         new_builder().compile_source(HELLO.format(version="2.0.0", value="ir")).definitions[0].definition
     ).decode()
@@ -136,6 +137,50 @@ def test_a_version_is_not_changed() -> None:
     assert asked(talk) == [201, 201, 409, "version-taken"]
 
 
+@pytest.mark.parametrize("name", ["a\0b", "a\nb", "n" * 201])
+@pytest.mark.parametrize("field", ["workflow_type", "workflow_version"])
+@pytest.mark.parametrize("form", ["yaml", "ir"])
+def test_a_name_that_no_request_can_say_is_refused(name: str, field: str, form: str) -> None:
+    """Nobody could start, show or compare what has it, and not every store keeps it."""
+    written = {"workflow_type": "Named", "workflow_version": "1.0.0", field: name}
+    text = json.dumps({**written, "steps": [{"name": "end", "type": "RETURN", "value": 1}]})
+    if form == "ir":
+        text = dump(new_builder().compile_source(text, kind="yaml").definitions[0].definition).decode()
+
+    async def talk(client: Client) -> tuple[int, str, list[str]]:
+        answer = await client.post(DEFINITIONS, json={"source": text, "form": form})
+        listed = [item["workflow_type"] for item in (await got(client, ""))["items"]]
+        return answer.status_code, answer.json()["code"], [item for item in listed if item == written["workflow_type"]]
+
+    assert asked(talk) == (422, "invalid-definition", [])
+
+
+@pytest.mark.parametrize("form", ["yaml", "ir"])
+def test_an_upload_calls_nothing_that_ruvon_works_with(form: str) -> None:
+    """Neither what reads the environment, nor a module that was never written, which is a mistake of the sender."""
+    text = "workflow_type: Calls\nsteps:\n  - {name: it, type: STANDARD, function: '%s'}\n"
+    function, harmless = (
+        "ruvon.implementations.encryption._keys:encryption_required",
+        "tests.support.server_flows:fragile",
+    )
+
+    def source(path: str) -> str:
+        if form == "yaml":
+            return text % path
+        made = dump(new_builder().compile_source(text % harmless, kind="yaml").definitions[0].definition).decode()
+        tree = json.loads(made.replace(harmless, path))
+        tree["beside"]["contracts"] = {}
+        return json.dumps({key: value for key, value in tree.items() if key != "digest"})
+
+    async def talk(client: Client) -> list[int]:
+        paths = (function, "ruvon.implementations.nothing:work", "ruvon.nothing:work")
+        return [
+            (await client.post(DEFINITIONS, json={"source": source(path), "form": form})).status_code for path in paths
+        ]
+
+    assert all(status in {409, 422} for status in asked(talk))
+
+
 def test_what_files_define_is_not_uploaded() -> None:
     """A deployment and an upload never fight over a type."""
 
@@ -158,9 +203,8 @@ def test_another_server_knows_what_was_uploaded() -> None:
         return (await client.post("/api/v1/workflows", json={"workflow_type": "Hello", "wait_s": 5})).json()["result"]
 
     async def talk(client: Client) -> list[Any]:
-        from litestar.testing import AsyncTestClient
 
-        async with AsyncTestClient(new_app(new_builder(store))) as other:
+        async with served(new_app(new_builder(store))) as other:
             await upload(client, "1.0.0")
             first = await run(other)
             await upload(client, "2.0.0")
@@ -255,6 +299,65 @@ def test_a_tenant_is_not_told_how_many_runs_others_have() -> None:
     found = asked(talk, new_app(authenticator=Tenant()))
 
     assert (found["running"], found["waiting"], found["ended"]) == (None, None, None)
+
+
+ASKING = """workflow_type: Asking
+steps:
+  - name: fetch
+    type: HTTP
+    url: "http://127.0.0.1:9/{{{{ secret('{first}') }}}}"
+  - name: each
+    type: LOOP
+    iterate_over: state['lines']
+    item_var_name: item
+    loop_body:
+      - {{name: told, type: RETURN, value: "{{{{ secret('{second}') }}}}"}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("allowed", "refused"),
+    [
+        ((), ["BANK_KEY", "PRICES_TOKEN"]),
+        (("PRICES_TOKEN",), ["BANK_KEY"]),
+        (("PRICES_*",), ["BANK_KEY"]),
+        (("PRICES", "BANK_", "prices_token"), ["BANK_KEY", "PRICES_TOKEN"]),
+        (("PRICES_*", "BANK_KEY"), []),
+        (("*",), []),
+    ],
+)
+@pytest.mark.parametrize("form", ["yaml", "ir"])
+def test_an_upload_has_the_secrets_that_the_server_names(
+    allowed: tuple[str, ...], refused: list[str], form: str
+) -> None:
+    """Wherever it asks for others it is refused with their names and the setting, and nothing is stored."""
+    text = ASKING.format(first="PRICES_TOKEN", second="BANK_KEY")
+    if form == "ir":
+        text = dump(new_builder().compile_source(text).definitions[0].definition).decode()
+
+    async def talk(client: Client) -> tuple[int, Any, int]:
+        answer = await client.post(DEFINITIONS, json={"source": text, "form": form})
+        return answer.status_code, answer.json(), (await client.get(f"{DEFINITIONS}/Asking")).status_code
+
+    status, said, stored = asked(talk, new_app(secret_names=allowed))
+
+    assert (status, stored) == ((422, 404) if refused else (201, 200))
+    if refused:
+        assert said["code"] == "secret-refused"
+        assert [item["detail"].split('"')[1] for item in said["errors"]] == refused
+        assert all("RUVON_SECRET_NAMES" in item["detail"] and item["place"] for item in said["errors"])
+
+
+def test_a_definition_of_a_file_has_any_secret(tmp_path: Path) -> None:
+    """Whoever puts files on the server may read its variables anyway."""
+    (tmp_path / "asking.yaml").write_text(ASKING.format(first="PRICES_TOKEN", second="BANK_KEY"), encoding="utf-8")
+    builder = new_builder()
+    builder.register(tmp_path)
+
+    async def talk(client: Client) -> int:
+        return (await client.get(f"{DEFINITIONS}/Asking")).status_code
+
+    assert asked(talk, new_app(builder)) == 200
 
 
 def test_an_upload_reads_no_variable_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from ruvon_server.auth import Permission, Principal
 from ruvon_server.feed import Change, Feed, Listener
 from tests.server.test_app import Everybody
 from tests.server.test_workflows import WORKFLOWS, started
-from tests.support.serving import Client, asked, new_app, new_builder
+from tests.support.serving import Client, asked, new_app, new_builder, on_every_store
 from tests.support.streaming import connected, streamed
 
 EVENTS = "/api/v1/events"
@@ -33,6 +33,7 @@ def summary(key: int, updated_us: int = 1) -> WorkflowSummary:
     return WorkflowSummary(str(key), "Order", "1", "ACTIVE", None, None, None, None, 0, 1, updated_us, key)
 
 
+@on_every_store
 def test_a_stream_shows_how_workflows_change() -> None:
     """What is started after the stream is open comes to it, at last as it has ended."""
 
@@ -66,6 +67,7 @@ def test_a_stream_is_an_answer_that_nobody_keeps() -> None:
     assert (headers["cache-control"], headers["x-accel-buffering"]) == ("no-store", "no")
 
 
+@on_every_store
 def test_a_stream_is_filtered_by_type_and_status() -> None:
     """Other changes do not come."""
 
@@ -82,6 +84,7 @@ def test_a_stream_is_filtered_by_type_and_status() -> None:
     assert talked(talk) == [("Greeting", "COMPLETED"), ("Approval", "WAITING_HUMAN"), ("Payment", "PAUSED")]
 
 
+@on_every_store
 def test_a_stream_has_nothing_of_other_tenants() -> None:
     """Neither what was before nor what happens now."""
     ann = Principal(name="ann", owner_id="ann", permissions=frozenset(Permission))
@@ -140,6 +143,7 @@ def test_what_another_process_does_comes_too(tmp_path: Path) -> None:
     assert asked(talk, new_app(new_builder(SQLitePersistenceProvider(tmp_path / "w.db")))) == "Payment"
 
 
+@on_every_store
 @pytest.mark.parametrize("after", ["x", "1", "1-", "-1-2", "1-2-3", "9999999999999999-1"])
 def test_an_id_of_no_event_is_refused(after: str) -> None:
     """It is a mistake of the caller, told before the stream begins."""
@@ -151,6 +155,7 @@ def test_an_id_of_no_event_is_refused(after: str) -> None:
     assert talked(talk) == (400, "bad-cursor")
 
 
+@on_every_store
 def test_the_stream_of_a_workflow_is_its_history() -> None:
     """Every entry under its number, then how it stands; behind that what happens."""
 
@@ -172,6 +177,7 @@ def test_the_stream_of_a_workflow_is_its_history() -> None:
     assert (now[1]["data"]["kind"], now[2]["data"]["status"]) == ("end", "COMPLETED")
 
 
+@on_every_store
 def test_the_stream_of_a_workflow_goes_on_behind_an_entry() -> None:
     """`Last-Event-ID` is the number of an entry."""
 
@@ -198,6 +204,7 @@ def test_entries_that_are_not_kept_are_told_as_a_gap() -> None:
     assert asked(talk, app)[:3] == [("opened", None), ("gap", 2), ("entry", None)]
 
 
+@on_every_store
 def test_the_stream_of_no_workflow_is_refused() -> None:
     """404, as for every other operation; for a WebSocket it is the code 4404."""
 
@@ -225,6 +232,7 @@ def test_a_workflow_of_another_tenant_has_no_stream() -> None:
     assert asked(talk, app) == 404
 
 
+@on_every_store
 def test_a_socket_shows_the_same() -> None:
     """Event, id and data are in one text."""
 
@@ -241,6 +249,7 @@ def test_a_socket_shows_the_same() -> None:
     assert found["id"]
 
 
+@on_every_store
 def test_a_socket_of_a_workflow_goes_on_behind_an_entry() -> None:
     """`after` is the number of an entry."""
 
@@ -287,6 +296,7 @@ def test_a_stream_says_that_it_lives() -> None:
     assert talked(talk, stream_heartbeat_s=0.05) == ": heartbeat"
 
 
+@on_every_store
 def test_streams_end_with_the_server() -> None:
     """Each is told, and ends by itself."""
 

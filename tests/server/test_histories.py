@@ -6,25 +6,26 @@ from uuid import uuid4
 import pytest
 
 from ruvon.engine._repair import audit_note, audit_words
-from tests.support.serving import Client, People, asked, new_app, new_builder
+from tests.support.serving import Client, People, asked, new_app, new_builder, on_every_store
 
 WORKFLOWS = "/api/v1/workflows"
 
 
-async def started(client: Client, kind: str = "Greeting", **more: Any) -> str:
+async def started(client: Client, kind: str = "Greeting", headers: dict[str, str] | None = None, **more: Any) -> str:
     """The path of a workflow that has come to rest."""
     body = {"workflow_type": kind, "data": {"switch": "/nowhere"}, "wait_s": 10, **more}
-    answer = await client.post(WORKFLOWS, json=body)
+    answer = await client.post(WORKFLOWS, json=body, headers=headers)
     return f"{WORKFLOWS}/{answer.json()['workflow_id']}"
 
 
 async def got(client: Client, path: str, **query: Any) -> Any:
     """What a path answers."""
-    answer = await client.get(path, params=query)
+    answer = await client.get(path, params=query or None)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
+@on_every_store
 def test_a_history_is_read_in_pages() -> None:
     """The pages together are the whole, oldest first."""
 
@@ -45,6 +46,7 @@ def test_a_history_is_read_in_pages() -> None:
     assert seen == whole == sorted(whole)
 
 
+@on_every_store
 def test_a_repair_is_told_with_its_actor_and_reason() -> None:
     """Who asked for it and why are fields of the entry."""
 
@@ -72,6 +74,7 @@ def test_a_note_without_an_actor_has_none() -> None:
     assert audit_words("retry") == (None, None)
 
 
+@on_every_store
 def test_a_secret_is_not_in_the_history() -> None:
     """Values are masked as everywhere."""
 
@@ -82,21 +85,19 @@ def test_a_secret_is_not_in_the_history() -> None:
     assert "hunter2" not in asked(talk)
 
 
-@pytest.mark.parametrize(
-    ("query", "messages"),
-    [
-        ({}, ["two", "three", "four"]),
-        ({"level": "DEBUG"}, ["one", "two", "three", "four"]),
-        ({"level": "WARNING"}, ["three", "four"]),
-        ({"limit": 1}, ["four"]),
-        ({"step": "pack"}, ["three"]),
-    ],
-)
-def test_logs_are_narrowed(query: dict[str, Any], messages: list[str]) -> None:
+@on_every_store
+def test_logs_are_narrowed() -> None:
     """By level, step and number; the newest, oldest of them first."""
     builder = new_builder()
+    wanted = {
+        "": ["two", "three", "four"],
+        "level=DEBUG": ["one", "two", "three", "four"],
+        "level=WARNING": ["three", "four"],
+        "limit=1": ["four"],
+        "step=pack": ["three"],
+    }
 
-    async def talk(client: Client) -> list[str]:
+    async def talk(client: Client) -> dict[str, list[str]]:
         path = await started(client)
         workflow_id = path.rpartition("/")[2]
         for step, level, message in (
@@ -106,11 +107,47 @@ def test_logs_are_narrowed(query: dict[str, Any], messages: list[str]) -> None:
             ("note", "ERROR", "four"),
         ):
             await builder.persistence.log_execution(workflow_id, step, level, message)
-        return [item["message"] for item in (await got(client, f"{path}/logs", **query))["items"]]
+        found = {query: (await got(client, f"{path}/logs?{query}"))["items"] for query in wanted}
+        told = {query: [item["message"] for item in items] for query, items in found.items()}
+        return {query: [text for text in texts if not text.startswith("started")] for query, texts in told.items()}
 
-    assert asked(talk, new_app(builder)) == messages
+    assert asked(talk, new_app(builder)) == wanted
 
 
+@on_every_store
+def test_who_has_started_a_workflow_is_in_its_logs() -> None:
+    """Once, also where the same start is sent again by somebody else."""
+
+    async def talk(client: Client) -> list[Any]:
+        first, again = [
+            await started(client, "Approval", idempotency_key="a-1", headers={"X-Who": who}) for who in ("bob", "eve")
+        ]
+        assert first == again
+        return [(item["message"], item["actor"]) for item in (await got(client, f"{first}/logs"))["items"]]
+
+    assert asked(talk, new_app(authenticator=People())) == [("started by bob", "bob")]
+
+
+@on_every_store
+def test_a_signal_is_in_the_logs_with_its_actor_and_reason() -> None:
+    """Who has sent it and why are fields of the line."""
+
+    async def talk(client: Client) -> Any:
+        path = await started(client, "Payment")
+        body = {"name": "Paid", "payload": {"amount": 1}, "reason": "by cheque"}
+        assert (await client.post(f"{path}/signal", json=body)).status_code == 202
+        return (await got(client, f"{path}/logs"))["items"][-1]
+
+    line = asked(talk, new_app(authenticator=People()))
+
+    assert (line["message"], line["actor"], line["reason"]) == (
+        "signal Paid sent by anna: by cheque",
+        "anna",
+        "by cheque",
+    )
+
+
+@on_every_store
 def test_an_answer_is_in_the_logs_with_its_actor_and_reason() -> None:
     """Who has sent it and why are fields of the line."""
 
@@ -119,11 +156,13 @@ def test_an_answer_is_in_the_logs_with_its_actor_and_reason() -> None:
         await client.post(f"{path}/resume", json={"answer": {"approved": True}, "reason": "fine", "wait_s": 5})
         return (await got(client, f"{path}/logs"))["items"]
 
-    line = next(item for item in asked(talk, new_app(authenticator=People())) if item["actor"])
+    items = asked(talk, new_app(authenticator=People()))
+    line = next(item for item in items if item["message"].startswith("answer"))
 
     assert (line["actor"], line["reason"]) == ("anna", "fine")
 
 
+@on_every_store
 def test_the_numbers_of_a_workflow_are_those_of_its_steps() -> None:
     """The run itself first, then its steps."""
 
@@ -136,6 +175,7 @@ def test_the_numbers_of_a_workflow_are_those_of_its_steps() -> None:
     assert sum(row["completed"] for row in rows[1:]) == 3
 
 
+@on_every_store
 def test_the_numbers_of_all_have_counts_throughput_and_times() -> None:
     """By status, of the window, and by step."""
 
@@ -157,6 +197,7 @@ def test_the_numbers_of_all_have_counts_throughput_and_times() -> None:
     assert {row["workflow_type"] for row in found["steps"]} == {"Greeting", "Approval", "Fragile"}
 
 
+@on_every_store
 def test_a_tenant_gets_the_numbers_of_his_own() -> None:
     """Others' workflows count nowhere."""
 
@@ -170,6 +211,7 @@ def test_a_tenant_gets_the_numbers_of_his_own() -> None:
     assert (found["counts"], found["runs_counted"], found["throughput"]["started"]) == ({"COMPLETED": 1}, 1, 1)
 
 
+@on_every_store
 @pytest.mark.parametrize("rest", ["history", "logs", "metrics"])
 def test_a_workflow_of_another_tenant_is_not_there(rest: str) -> None:
     """It is answered like an id that nobody has."""

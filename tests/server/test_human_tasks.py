@@ -6,7 +6,7 @@ import pytest
 
 from ruvon_server.settings import ServerSettings, ServerSettingsError
 from tests.support.engine_world import JumpingClock
-from tests.support.serving import Client, People, asked, new_app, new_builder, until
+from tests.support.serving import Client, People, asked, new_app, new_builder, on_every_store, until
 
 TASKS = "/api/v1/human-tasks"
 KEY = "k" * 32
@@ -41,6 +41,7 @@ async def link_to(client: Client, task: dict[str, Any], **more: Any) -> str:
     return url
 
 
+@on_every_store
 def test_the_inbox_has_what_waits_for_a_person() -> None:
     """A task has its name, what is shown, and the form of the answer."""
     found = asked(lambda client: waiting(client, number="A-1"), app())
@@ -49,29 +50,29 @@ def test_the_inbox_has_what_waits_for_a_person() -> None:
     assert found["form"]["required"] == ["approved"]
 
 
-@pytest.mark.parametrize(
-    ("query", "names"),
-    [
-        ("role=legal", ["legal.review"]),
-        ("assignee=bob", ["legal.review"]),
-        ("name=finance.approve", ["finance.approve"]),
-        ("workflow_type=Review", ["legal.review"]),
-        ("role=finance", []),
-        ("claimed_by=bob", []),
-        ("unclaimed=true", ["legal.review", "finance.approve"]),
-    ],
-)
-def test_the_inbox_is_narrowed(query: str, names: list[str]) -> None:
+@on_every_store
+def test_the_inbox_is_narrowed() -> None:
     """By role, person, name, type and claim; newest workflows first."""
+    wanted = {
+        "role=legal": ["legal.review"],
+        "assignee=bob": ["legal.review"],
+        "name=finance.approve": ["finance.approve"],
+        "workflow_type=Review": ["legal.review"],
+        "role=finance": [],
+        "claimed_by=bob": [],
+        "unclaimed=true": ["legal.review", "finance.approve"],
+    }
 
-    async def talk(client: Client) -> list[str]:
+    async def talk(client: Client) -> dict[str, list[str]]:
         await waiting(client)
         await waiting(client, "Review", "bob")
-        return [item["name"] for item in (await client.get(f"{TASKS}?{query}")).json()["items"]]
+        answers = {query: await client.get(f"{TASKS}?{query}") for query in wanted}
+        return {query: [item["name"] for item in answer.json()["items"]] for query, answer in answers.items()}
 
-    assert asked(talk, app()) == names
+    assert asked(talk, app()) == wanted
 
 
+@on_every_store
 def test_the_inbox_is_read_in_pages() -> None:
     """`next_cursor` goes on behind the last workflow, until there is none."""
 
@@ -88,6 +89,7 @@ def test_the_inbox_is_read_in_pages() -> None:
     assert asked(talk, app()) == ["3", "2", "1", None]
 
 
+@on_every_store
 def test_an_answer_lets_the_workflow_go_on() -> None:
     """The answer is passed on, and the task waits no more."""
 
@@ -113,6 +115,7 @@ def test_an_answer_that_does_not_fit_leaves_the_task() -> None:
     assert asked(talk, app()) == (422, "invalid-input", 200)
 
 
+@on_every_store
 def test_a_claimed_task_is_nobody_elses() -> None:
     """Claiming again is harmless; others can neither claim nor answer it."""
 
@@ -126,6 +129,7 @@ def test_a_claimed_task_is_nobody_elses() -> None:
     assert asked(talk, app()) == [200, 200, 409, 409, "task-of-another", "anna"]
 
 
+@on_every_store
 @pytest.mark.parametrize(
     ("headers", "body", "status", "left"),
     [
@@ -149,17 +153,20 @@ def test_a_task_is_given_back_by_whoever_has_it(
     assert asked(talk, app()) == (status, left)
 
 
+@on_every_store
 def test_a_task_for_one_person_is_not_answered_by_another() -> None:
     """`assignee` is the one who may answer."""
 
     async def talk(client: Client) -> list[int]:
         path = f"{TASKS}/{(await waiting(client, 'Review', 'bob'))['task_id']}/answer"
         body = {"answer": {"approved": True}}
-        return [(await client.post(path, json=body, headers=who(name))).status_code for name in ("anna", "bob")]
+        legal = [{**who(name), "X-Roles": "legal"} for name in ("anna", "bob")]
+        return [(await client.post(path, json=body, headers=headers)).status_code for headers in legal]
 
     assert asked(talk, app()) == [409, 200]
 
 
+@on_every_store
 def test_a_task_of_another_tenant_is_not_there() -> None:
     """It is in no list and under no path."""
 
@@ -189,6 +196,7 @@ def test_an_id_that_is_none_is_not_there(task_id: str) -> None:
     assert asked(talk, app()) in {404, 422}
 
 
+@on_every_store
 def test_opening_a_link_does_nothing() -> None:
     """It says what it would do, and the task waits on."""
 
@@ -204,6 +212,7 @@ def test_opening_a_link_does_nothing() -> None:
     assert left == 200
 
 
+@on_every_store
 def test_a_link_is_of_use_once() -> None:
     """The first POST answers the task; the second finds nothing to answer, and so does any other link."""
 
@@ -215,6 +224,31 @@ def test_a_link_is_of_use_once() -> None:
         return statuses, ended["result"], (await client.get(url)).json()["is_open"]
 
     assert asked(talk, app()) == ([200, 409, 409], "yes", False)
+
+
+@pytest.mark.parametrize("is_used", [True, False])
+@on_every_store
+def test_a_link_is_about_one_question(*, is_used: bool) -> None:
+    """One that was asked, answered and, after a rewind, asked again is another one, whoever has answered."""
+
+    async def talk(client: Client) -> tuple[int, Any, str, int]:
+        task = await waiting(client)
+        url, run = await link_to(client, task), f"/api/v1/workflows/{task['workflow_id']}"
+        body = {"answer": {"approved": True}}
+        await (client.post(url) if is_used else client.post(f"{TASKS}/{task['task_id']}/answer", json=body))
+        await until(client, task["workflow_id"], "COMPLETED")
+        rewound = await client.post(f"{run}/rewind", json={"to": task["step"]})
+        assert rewound.status_code == 200, rewound.text
+        view, again = await client.get(url), await client.post(url)
+        status = (await until(client, task["workflow_id"], "WAITING_HUMAN"))["status"]
+        return (
+            again.status_code,
+            view.json()["is_open"],
+            status,
+            (await client.post(await link_to(client, task))).status_code,
+        )
+
+    assert asked(talk, app()) == (409, False, "WAITING_HUMAN", 200)
 
 
 def test_a_browser_gets_a_page_with_a_button() -> None:
@@ -232,6 +266,7 @@ def test_a_browser_gets_a_page_with_a_button() -> None:
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
 
 
+@on_every_store
 def test_the_time_of_a_link_ends() -> None:
     """Then it can neither be shown nor used."""
     clock = JumpingClock()

@@ -5,13 +5,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from litestar.testing import AsyncTestClient
 
 from ruvon.implementations.persistence.memory import MemoryPersistenceProvider
 from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
 from ruvon_server.settings import ServerSettingsError
 from tests.support.engine_world import JumpingClock
-from tests.support.serving import Client, asked, new_app, new_builder
+from tests.support.serving import Client, asked, new_app, new_builder, on_every_store, served, until
 
 KEYS = "/api/v1/keys"
 ADMIN = "admin-key-of-the-tests-0123456789"
@@ -100,6 +99,7 @@ def test_a_key_does_what_its_roles_and_permissions_allow() -> None:
     assert asked(talk, keyed()) == [200, 403, 403, 200]
 
 
+@on_every_store
 def test_a_key_is_shown_once() -> None:
     """Its secret is in the answer that makes it, and in no other."""
 
@@ -137,7 +137,7 @@ def with_clock(talk: Callable[[Client, JumpingClock], Awaitable[Any]]) -> Any:
     builder.clock = clock
 
     async def whole() -> Any:
-        async with AsyncTestClient(keyed(builder)) as client:
+        async with served(keyed(builder)) as client:
             return await talk(client, clock)
 
     return asyncio.run(whole())
@@ -156,6 +156,7 @@ def test_a_key_expires() -> None:
     assert with_clock(talk) == [200, 401, "expired"]
 
 
+@on_every_store
 def test_a_rotated_key_has_its_grace() -> None:
     """Both are recognised for `grace_s`, then only the new one, which may do the same; a second rotation is refused."""
 
@@ -178,6 +179,7 @@ def test_a_rotated_key_has_its_grace() -> None:
     assert with_clock(talk) == ["ours", ["viewer"], "key-ended", [200, 200], 401, 200]
 
 
+@on_every_store
 def test_a_revoked_key_ends_at_once() -> None:
     """A second revocation changes nothing, and nothing brings it back."""
 
@@ -197,7 +199,7 @@ def test_another_server_of_the_store_knows_it_at_once() -> None:
     store = MemoryPersistenceProvider()
 
     async def talk(client: Client) -> list[int]:
-        async with AsyncTestClient(keyed(new_builder(store))) as other:
+        async with served(keyed(new_builder(store))) as other:
             found = await made(client, roles=["viewer"])
             before = await status(other, found["key"])
             await other.post(f"{KEYS}/{found['key_id']}/revoke", json={}, headers=BY_ADMIN)
@@ -206,6 +208,7 @@ def test_another_server_of_the_store_knows_it_at_once() -> None:
     assert asked(talk, keyed(new_builder(store))) == [200, 401]
 
 
+@on_every_store
 def test_the_last_use_is_noted() -> None:
     """To the minute; a key that was never used says nothing."""
 
@@ -239,6 +242,40 @@ def test_nobody_handles_keys_that_may_do_more_than_he() -> None:
     assert asked(talk, keyed()) == ["beyond-own-rights"] * 4
 
 
+def test_nobody_gives_a_role_that_he_has_not() -> None:
+    """Human tasks are for roles: one that allows no more than he may himself makes him somebody else all the same."""
+    roles = ("clerk=keys:write+workflows:read+workflows:run", "legal=workflows:read+workflows:run")
+
+    async def talk(client: Client) -> list[str]:
+        clerk = (await made(client, roles=["clerk"]))["key"]
+        lawyer = await made(client, roles=["legal"])
+        answers = [
+            await client.post(KEYS, json={"name": "x", "roles": ["legal"]}, headers=bearer(clerk)),
+            await client.post(f"{KEYS}/{lawyer['key_id']}/rotate", json={}, headers=bearer(clerk)),
+        ]
+        assert (await made(client, clerk, roles=["clerk"]))["status"] == "valid"
+        return [answer.json()["code"] for answer in answers]
+
+    assert asked(talk, keyed(roles=roles)) == ["beyond-own-rights"] * 2
+
+
+def test_pages_do_not_say_how_many_keys_others_have() -> None:
+    """Where a page ends is counted among the keys that are there for whoever asks."""
+
+    async def cursor(client: Client, strangers: int) -> str:
+        chief = (await made(client, roles=["admin"], org_id="ours"))["key"]
+        for number in range(strangers):
+            await made(client, org_id="theirs", name=f"stranger {number}")
+        for _ in range(2):
+            await made(client, chief)
+        return str((await client.get(KEYS, params={"limit": 1}, headers=bearer(chief))).json()["next_cursor"])
+
+    alone, among = (asked(lambda client, n=n: cursor(client, n), keyed()) for n in (0, 3))
+
+    assert alone == among != "None"
+
+
+@on_every_store
 def test_a_tenants_administrator_handles_keys_of_his_tenant() -> None:
     """He makes them there only, and sees no others."""
 
@@ -292,6 +329,7 @@ def test_a_key_that_cannot_be_is_refused(wanted: dict[str, Any], code: str) -> N
     assert asked(talk, keyed()) == (code, [])
 
 
+@on_every_store
 def test_keys_are_listed_in_pages() -> None:
     """Newest first, each once."""
 
@@ -354,6 +392,7 @@ def test_the_administrators_key_comes_from_a_file(tmp_path: Any) -> None:
     assert asked(talk, new_app(auth="api-key", admin_key_file=str(tmp_path / "admin.key"))) == 200
 
 
+@on_every_store
 def test_every_change_is_in_the_log_of_changes() -> None:
     """Who, what, from where and why; refused requests and looking are not there."""
 
@@ -372,6 +411,7 @@ def test_every_change_is_in_the_log_of_changes() -> None:
     ]
 
 
+@on_every_store
 def test_the_history_says_which_key_has_done_it() -> None:
     """Signals, answers and repairs carry the name of the key."""
 
@@ -381,6 +421,8 @@ def test_the_history_says_which_key_has_done_it() -> None:
         start = {"workflow_type": "Approval", "wait_s": 5}
         run = (await client.post("/api/v1/workflows", json=start, headers=by)).json()["workflow_id"]
         await client.post(f"/api/v1/workflows/{run}/cancel", json={"reason": "done"}, headers=by)
+        client.headers.update(by)
+        await until(client, run, "CANCELLED")  # it is ended behind the answer
         shown = await client.get(f"/api/v1/workflows/{run}", headers=by)
         return f"key/{found['key_id']}/ci" if f"key/{found['key_id']}/ci" in shown.text else shown.text
 

@@ -104,6 +104,34 @@ def test_a_request_that_does_not_fit_is_refused(method: str, path: str, status: 
     assert asked(talk) == (status, code)
 
 
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        (f"{WORKFLOWS}?status=DONE", "'DONE'; it is one of ACTIVE, "),
+        ("/api/v1/webhooks/411c4471d1bea377/deliveries?status=DONE", "it is one of pending, delivered, failed"),
+        ("/nothing", "no operation has this path"),
+        (f"{WORKFLOWS}/no-uuid", "/docs has every operation"),
+    ],
+)
+def test_a_refusal_says_what_would_fit(path: str, said: str) -> None:
+    """A value that is none is answered with those that there are, a path that is none with where they all are."""
+
+    async def talk(client: Client) -> str:
+        return str((await client.get(path)).json()["detail"])
+
+    assert said in asked(talk)
+
+
+def test_a_refusal_is_a_sentence_of_ours() -> None:
+    """What a validator says is told without the name of its exception."""
+
+    async def talk(client: Client) -> str:
+        answer = await client.post("/api/v1/webhooks", json={"url": "https://shop.example/hook", "events": ["stepp"]})
+        return str(answer.json()["detail"])
+
+    assert asked(talk).startswith("body.events.0: no event is called that")
+
+
 def test_an_error_that_nobody_foresaw_tells_nothing_but_its_id(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

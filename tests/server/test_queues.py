@@ -6,7 +6,7 @@ import pytest
 
 from ruvon.builder import WorkflowBuilder
 from ruvon.providers import WorkerRecord
-from tests.support.serving import Client, People, asked, new_app, new_builder, until
+from tests.support.serving import Client, People, asked, new_app, new_builder, on_every_store, until
 
 QUEUES = "/api/v1/queues"
 LETTERS = "/api/v1/dead-letters"
@@ -31,6 +31,7 @@ async def died_over(client: Client, builder: WorkflowBuilder, **more: Any) -> tu
     return made["workflow_id"], task.task_id
 
 
+@on_every_store
 def test_the_workers_of_the_store_are_listed() -> None:
     """With what they serve, what they have, and how long they have been silent."""
     builder = new_builder()
@@ -47,6 +48,7 @@ def test_the_workers_of_the_store_are_listed() -> None:
     assert found["silent_s"] >= 0
 
 
+@on_every_store
 def test_a_queue_is_listed_with_what_waits_and_its_limits() -> None:
     """Queues with tasks, with limits, or with both."""
     builder = new_builder(execution="queue")
@@ -64,6 +66,7 @@ def test_a_queue_is_listed_with_what_waits_and_its_limits() -> None:
     assert (found["mail"]["pending"], found["mail"]["limits"]["per_key"], found["mail"]["started"]) == (0, 1, None)
 
 
+@on_every_store
 def test_limits_are_replaced_and_lifted() -> None:
     """A PUT leaves nothing of the old ones; a DELETE lifts them, the second time there are none."""
 
@@ -76,6 +79,7 @@ def test_limits_are_replaced_and_lifted() -> None:
     assert asked(talk) == [None, 1, 204, 404, []]
 
 
+@on_every_store
 def test_limits_without_any_lift_them() -> None:
     """An empty object opens the queue."""
 
@@ -132,6 +136,7 @@ def test_a_tenant_sees_nothing_of_the_store(method: str, path: str) -> None:
     assert asked(talk, serving(new_builder())) == 403
 
 
+@on_every_store
 def test_a_dead_letter_is_queued_again() -> None:
     """Its workflow is retried, with who asked for it and why, and the letter is gone."""
     builder = new_builder(execution="queue")
@@ -150,6 +155,7 @@ def test_a_dead_letter_is_queued_again() -> None:
     assert (status, repair["actor"], repair["reason"], left) == (202, "anna", "more memory", 404)
 
 
+@on_every_store
 def test_a_dead_letter_is_forgotten() -> None:
     """It is in no list any more; its workflow stays failed."""
     builder = new_builder(execution="queue")
@@ -163,6 +169,7 @@ def test_a_dead_letter_is_forgotten() -> None:
     assert asked(talk, serving(builder)) == (1, 204, [])
 
 
+@on_every_store
 def test_a_task_that_lives_is_no_dead_letter() -> None:
     """It can be neither queued again nor forgotten."""
     builder = new_builder(execution="queue")
@@ -177,6 +184,7 @@ def test_a_task_that_lives_is_no_dead_letter() -> None:
     assert asked(talk, serving(builder)) == [(409, "not-dead")] * 2
 
 
+@on_every_store
 def test_a_dead_letter_of_another_tenant_is_not_there() -> None:
     """It is in no list and under no path."""
     builder = new_builder(execution="queue")

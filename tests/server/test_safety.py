@@ -4,14 +4,13 @@ import asyncio
 from typing import Any
 
 import pytest
-from litestar.testing import AsyncTestClient
 
 from ruvon_server.auth import Addresses, Buckets, DisabledAuthenticator, Principal
 from ruvon_server.auth._limits import Buckets as _Buckets
 from ruvon_server.problems import CrossOriginError, NotAuthenticatedError, TooManyRequestsError
 from ruvon_server.settings import ServerSettings, ServerSettingsError
 from tests.support.engine_world import JumpingClock
-from tests.support.serving import Client, asked, new_app, new_builder
+from tests.support.serving import Client, asked, new_app, new_builder, served
 
 PATH = "/api/v1/workflows"
 
@@ -52,7 +51,7 @@ def test_time_brings_requests_back() -> None:
     clock = JumpingClock()
 
     async def talk() -> list[Any]:
-        async with AsyncTestClient(limited(clock)) as client:
+        async with served(limited(clock)) as client:
             await asking(client, 2, **{"X-Name": "ann"})
             answer = await client.get(PATH, headers={"X-Name": "ann"})
             wait_s = int(answer.headers["Retry-After"])

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.support.engine_world import JumpingClock
-from tests.support.serving import Client, People, asked, new_app, new_builder
+from tests.support.serving import Client, People, asked, new_app, new_builder, on_every_store
 
 SCHEDULES = "/api/v1/schedules"
 WEEKLY = {"name": "weekly", "workflow_type": "Greeting", "cron": "0 9 * * MON", "timezone": "Europe/Rome"}
@@ -16,6 +16,7 @@ def app() -> Any:
     return new_app(new_builder(clock=JumpingClock()), authenticator=People())
 
 
+@on_every_store
 def test_a_schedule_is_told_in_words_with_its_next_moments() -> None:
     """In its own time zone."""
 
@@ -31,6 +32,7 @@ def test_a_schedule_is_told_in_words_with_its_next_moments() -> None:
     assert found["next_at"] == "2023-11-20T08:00:00Z"
 
 
+@on_every_store
 def test_a_schedule_of_the_same_name_is_changed() -> None:
     """The second time it is answered with 200."""
 
@@ -45,6 +47,7 @@ def test_a_schedule_of_the_same_name_is_changed() -> None:
     assert [(item["name"], item["cron"], item["overlap"]) for item in items] == [("weekly", "0 8 * * *", "allow")]
 
 
+@on_every_store
 def test_a_pause_says_who_and_why_and_ends() -> None:
     """While it is paused nothing is planned; resuming plans the next moment."""
 
@@ -60,6 +63,7 @@ def test_a_pause_says_who_and_why_and_ends() -> None:
     assert (resumed["paused"], resumed["note"], len(resumed["next"])) == (False, "", 5)
 
 
+@on_every_store
 def test_a_removed_schedule_is_gone() -> None:
     """It is answered with 204, and the second time with 404."""
 
@@ -93,6 +97,7 @@ def test_a_schedule_that_cannot_be_is_refused(change: dict[str, Any], status: in
     assert asked(talk, app()) == (status, code, [])
 
 
+@on_every_store
 def test_a_schedule_of_another_tenant_is_not_there() -> None:
     """It is in no list and under no path, and its name cannot be taken over."""
     ours, theirs = {"X-Org": "ours"}, {"X-Org": "theirs"}

@@ -9,9 +9,10 @@ import pytest
 from ruvon.implementations.persistence.redis import RedisPersistenceProvider
 from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
 from ruvon.providers import PersistenceProvider
+from ruvon_server.rooms.workflows import service
 from tests.support import postgres
 from tests.support.redis import private_server
-from tests.support.serving import Client, asked, new_app, new_builder, until
+from tests.support.serving import Client, People, asked, new_app, new_builder, until
 
 WORKFLOWS = "/api/v1/workflows"
 STORES = [
@@ -116,6 +117,30 @@ def test_lists_are_filtered_and_paged(store: PersistenceProvider) -> None:
         return sizes, len((await client.get(WORKFLOWS, params={"metadata": "even:true"})).json()["items"])
 
     assert asked(talk, app(store)) == ([2, 2, 1], 3)
+
+
+def test_ids_of_others_are_in_nobodys_way(store: PersistenceProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many of others begin alike, a tenant finds his own, and them only."""
+    monkeypatch.setattr(service, "_MOST_IDS", 3)
+
+    async def talk(client: Client) -> tuple[str, list[str], int]:
+        async def start(org: str) -> str:
+            body = {"workflow_type": "Approval", "run": False}
+            found: str = (await client.post("/api/v1/workflows", json=body, headers={"X-Org": org})).json()[
+                "workflow_id"
+            ]
+            return found
+
+        mine = await start("ours")
+        for _ in range(4):
+            await start("theirs")
+        path = f"/api/v1/workflows/ids/{mine[:4]}"
+        found, all_of_them = await client.get(path, headers={"X-Org": "ours"}), await client.get(path)
+        return mine, found.json()["items"], len(all_of_them.json()["items"])
+
+    mine, found, count = asked(talk, new_app(new_builder(store), authenticator=People()))
+
+    assert (found, count) == ([mine], 3)
 
 
 def test_an_uploaded_definition_is_stored(store: PersistenceProvider) -> None:

@@ -1,7 +1,7 @@
 """Brokers for the tests of Celery: the Redis server of the other tests, and RabbitMQ on this machine or where it is named.
 
 A test process has a Redis database number, or a RabbitMQ virtual host's queues, of its own only as far as its Celery
-queues have names of their own; so each world names them. `RUVON_TESTRABBITMQ_URL_URL` is a URL, or `none`.
+queues have names of their own; so each world names them. `RUVON_TEST_RABBITMQ_URL` is a URL, or `none`.
 """
 
 import functools
@@ -14,7 +14,7 @@ from tests.support import redis, servers
 
 __all__ = ["RABBITMQ_URL", "needs_rabbitmq", "rabbitmq", "redis_broker", "require_rabbitmq"]
 
-RABBITMQ_URL = os.environ.get("RUVON_TESTRABBITMQ_URL_URL") or "amqp://guest:guest@127.0.0.1:5672//"
+RABBITMQ_URL = os.environ.get("RUVON_TEST_RABBITMQ_URL") or "amqp://guest:guest@127.0.0.1:5672//"
 needs_rabbitmq = pytest.mark.needs("RabbitMQ")
 
 
@@ -36,9 +36,7 @@ def rabbitmq() -> str:
 def require_rabbitmq() -> None:
     """Skip the test that runs now where no RabbitMQ answers."""
     if _version() is None:
-        servers.missing(
-            "RabbitMQ", f"none answers at {urlsplit(RABBITMQ_URL).hostname}; set RUVON_TESTRABBITMQ_URL_URL"
-        )
+        servers.missing("RabbitMQ", f"none answers at {urlsplit(RABBITMQ_URL).hostname}; set RUVON_TEST_RABBITMQ_URL")
 
 
 @functools.cache

@@ -2,12 +2,14 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from ruvon.builder import WorkflowBuilder
 from ruvon.implementations.execution.queued import QueuedExecutionProvider
@@ -17,10 +19,32 @@ from ruvon.providers import PersistenceProvider
 from tests.support import postgres
 from tests.support.redis import private_server
 
-__all__ = ["FLOW", "ROOT", "Place", "places"]
+__all__ = ["FLOW", "ROOT", "Place", "freeze", "places"]
 
 ROOT = Path(__file__).parents[2]
 FLOW = ROOT / "tests" / "acceptance" / "queued_flow.py"
+
+
+def freeze(process: "subprocess.Popen[Any]", database: Path) -> None:
+    """Stop a process until SIGCONT, at a moment when it writes nothing into a SQLite file: the lock would be frozen, too."""
+    while True:
+        process.send_signal(signal.SIGSTOP)
+        os.waitpid(process.pid, os.WUNTRACED)
+        if not _is_locked(database):
+            return
+        process.send_signal(signal.SIGCONT)
+
+
+def _is_locked(database: Path) -> bool:
+    if not database.is_file():
+        return False  # no file: a server's connection holds rows only
+    with closing(sqlite3.connect(database, timeout=0.5, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+        connection.execute("ROLLBACK")
+        return False
 
 
 class Place:

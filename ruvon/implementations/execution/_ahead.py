@@ -1,8 +1,10 @@
-"""How many tasks a message brings along, and which of them were done before their own messages came.
+"""How many tasks a process does for one message, and which it did before their messages came.
 
-A message names one task. While tasks are brief, the process claims more and more of those that wait beside it, so that a
-backlog costs the store a few statements for many tasks; a task that is not brief ends that at once, and what waits is left
-to other processes. The message of a task that was done ahead of it is let go without asking the store.
+A message names the tasks that became due together. While tasks are brief, a process does more and more of them at a time,
+and claims further ones that wait beside them, so that a backlog costs the broker few messages and the store few statements
+for many tasks. A task that is not brief ends that at once: then a process does one task of a message and passes the others
+on, in two messages, so that a crowd of processes has all of them in hand soon. A task that was done ahead of its message is
+let go without asking the store.
 """
 
 import threading
@@ -34,8 +36,15 @@ class Ahead:
 
     @property
     def more(self) -> int:
-        """How many tasks the next message may bring along."""
+        """How many tasks may be done together with the next one."""
         return self._more
+
+    def share(self, task_ids: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+        """What this process does of a message's tasks, and the messages with which it passes on the others."""
+        waiting = [task_id for task_id in task_ids if not self.is_done(task_id)]
+        own, others = waiting[: self._more + 1], waiting[self._more + 1 :]
+        middle = (len(others) + 1) // 2
+        return own, [part for part in (others[:middle], others[middle:]) if part]
 
     def is_done(self, task_id: str) -> bool:
         """Whether the task was done ahead of this message; it is forgotten with that."""

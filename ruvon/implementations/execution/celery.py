@@ -1,9 +1,9 @@
 """`CeleryExecutionProvider`: Celery workers run queued steps; a broker tells them that there is something to do.
 
-A message carries the id of a task and nothing else. The task itself is committed to the store before it is sent, and a
-worker claims it there by its id: a message that comes twice finds the task claimed or gone, and one that is lost is sent
-again by the feeder (`Feeder`), which every `celery -A ruvon.celery_app worker` brings along. So the broker may lose,
-double and reorder as it likes.
+A message carries the ids of tasks that became due together, and nothing else. The tasks themselves are committed to the
+store before it is sent, and a worker claims them there: a message that comes twice finds them claimed or gone, and what is
+lost is sent again by the feeder (`Feeder`), which every `celery -A ruvon.celery_app worker` brings along. So the broker may
+lose, double and reorder as it likes.
 """
 
 import logging
@@ -21,7 +21,9 @@ __all__ = ["RUN_TASK", "CeleryExecutionProvider", "CeleryExecutor", "new_celery"
 _LOGGER: Final = logging.getLogger("ruvon.celery")
 
 RUN_TASK: Final = "ruvon.run_task"
-"""The name of the one Celery task; its argument is the id of a task of the store."""
+"""The name of the one Celery task; its arguments are the ids of tasks of the store."""
+_TOGETHER: Final = 32
+"""So many tasks at most one message names."""
 _LATER_US: Final = 600_000_000
 """What is due later than this is not sent ahead: a worker would keep it in memory all the time."""
 _VISIBILITY_S: Final = 3_600
@@ -95,7 +97,7 @@ class CeleryExecutionProvider(WorkerServed):
         self._namespace = namespace
         self._own = frozenset(own_queues)
         self._clock = clock or SystemClock()
-        self._letters: queue.SimpleQueue[tuple[str, str, float] | None] = queue.SimpleQueue()
+        self._letters: queue.SimpleQueue[tuple[Sequence[str], str, float] | None] = queue.SimpleQueue()
         self._sender: threading.Thread | None = None
         self._is_down = False
 
@@ -111,19 +113,29 @@ class CeleryExecutionProvider(WorkerServed):
     async def tasks_added(self, tasks: Sequence[TaskRecord], /) -> None:
         """Tell the broker, from a thread: a broker that is slow or down holds up no workflow."""
         now = self._clock.now_us()
+        due: dict[str, list[str]] = {}
         for task in tasks:
-            delay_us = max(task.available_us - now, 0)
-            if delay_us <= _LATER_US:
-                self._letters.put((task.task_id, self.celery_queue(task.queue), delay_us / 1_000_000))
-        if tasks and (self._sender is None or not self._sender.is_alive()):
+            delay_us, name = task.available_us - now, self.celery_queue(task.queue)
+            if delay_us <= 0:
+                due.setdefault(name, []).append(task.task_id)
+            elif delay_us <= _LATER_US:
+                self.send([task.task_id], name, delay_us)
+        for name, task_ids in due.items():
+            for first in range(0, len(task_ids), _TOGETHER):
+                self.send(task_ids[first : first + _TOGETHER], name)
+
+    def send(self, task_ids: Sequence[str], celery_queue: str, delay_us: int = 0) -> None:
+        """Send one message that names tasks, from a thread; one that cannot be sent is made up for by the feeder."""
+        self._letters.put((task_ids, celery_queue, delay_us / 1_000_000))
+        if self._sender is None or not self._sender.is_alive():
             self._sender = threading.Thread(target=self._send, name="ruvon-celery-sender", daemon=True)
             self._sender.start()
 
     def _send(self) -> None:
         while (letter := self._letters.get()) is not None:
-            task_id, name, delay_s = letter
+            task_ids, name, delay_s = letter
             try:
-                self.app.send_task(RUN_TASK, (task_id,), queue=name, countdown=delay_s or None)
+                self.app.send_task(RUN_TASK, tuple(task_ids), queue=name, countdown=delay_s or None)
             except Exception as exc:  # noqa: BLE001 - each transport has its own; the feeder sends it again
                 self._tell_down(exc)
             else:

@@ -8,6 +8,7 @@ from ruvon_server.models import definitions as models
 __all__ = [
     "diff_definitions",
     "get_definition",
+    "get_definition_document",
     "get_definition_graph",
     "get_definition_history",
     "get_definition_picture",
@@ -56,6 +57,13 @@ def get_definition_graph(workflow_type: str, /, *, version: str | None = None) -
     """The graph of a version as boxes and edges."""
     name, wanted = "get_definition_graph", query({"version": version})
     return Call(name, "GET", _one(name, workflow_type, "/graph"), json_of(models.Graph), wanted, repeatable=True)
+
+
+def get_definition_document(workflow_type: str, /, *, version: str | None = None) -> Call[models.DefinitionDocument]:
+    """A version as it is compiled."""
+    name, wanted = "get_definition_document", query({"version": version})
+    read = json_of(models.DefinitionDocument)
+    return Call(name, "GET", _one(name, workflow_type, "/document"), read, wanted, repeatable=True)
 
 
 def get_definition_picture(

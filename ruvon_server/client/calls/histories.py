@@ -3,7 +3,13 @@
 from ruvon_server.client._call import API, Call, WorkflowRef, json_of, one, query
 from ruvon_server.models import histories as models
 
-__all__ = ["get_fleet_metrics", "get_workflow_history", "get_workflow_logs", "get_workflow_metrics"]
+__all__ = [
+    "get_fleet_metrics",
+    "get_recorded_metrics",
+    "get_workflow_history",
+    "get_workflow_logs",
+    "get_workflow_metrics",
+]
 
 
 def get_workflow_history(
@@ -53,5 +59,19 @@ def get_fleet_metrics(
         f"{API}/metrics",
         json_of(models.FleetMetrics),
         query({"workflow_type": workflow_type, "window_s": window_s, "runs": runs}),
+        repeatable=True,
+    )
+
+
+def get_recorded_metrics(
+    *, workflow_id: WorkflowRef | None = None, name: str | None = None, limit: int | None = None
+) -> Call[models.RecordedMetrics]:
+    """The newest numbers that were recorded, and what all of them come to."""
+    return Call(
+        "get_recorded_metrics",
+        "GET",
+        f"{API}/metrics/recorded",
+        json_of(models.RecordedMetrics),
+        query({"workflow_id": workflow_id, "name": name, "limit": limit}),
         repeatable=True,
     )

@@ -8,9 +8,11 @@ from ruvon_server.models import queues as models
 __all__ = [
     "discard_dead_letter",
     "get_dead_letter",
+    "get_task",
     "lift_queue_limits",
     "list_dead_letters",
     "list_queues",
+    "list_tasks",
     "list_workers",
     "requeue_dead_letter",
     "set_queue_limits",
@@ -40,6 +42,30 @@ def lift_queue_limits(queue: str, /) -> Call[None]:
     """Take the limits of a queue away."""
     name = "lift_queue_limits"
     return Call(name, "DELETE", f"{API}/queues/{part(name, queue)}/limits", nothing)
+
+
+def list_tasks(
+    *,
+    dead: bool | None = None,
+    queue: str | None = None,
+    workflow_id: UUID | str | None = None,
+    limit: int | None = None,
+) -> Call[models.TaskList]:
+    """What lies in the queues, the most urgent first."""
+    return Call(
+        "list_tasks",
+        "GET",
+        f"{API}/tasks",
+        json_of(models.TaskList),
+        query({"dead": dead, "queue": queue, "workflow_id": workflow_id, "limit": limit}),
+        repeatable=True,
+    )
+
+
+def get_task(task_id: str, /) -> Call[models.TaskDetails]:
+    """A task, with how far it is."""
+    name = "get_task"
+    return Call(name, "GET", f"{API}/tasks/{part(name, task_id)}", json_of(models.TaskDetails), repeatable=True)
 
 
 def list_dead_letters(

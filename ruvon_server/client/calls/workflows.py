@@ -8,19 +8,24 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from ruvon.models import WorkflowStatus
-from ruvon_server.client._call import API, Call, WorkflowRef, asking, asking_one, json_of, one, query
+from ruvon_server.client._call import API, Call, WorkflowRef, asking, asking_one, json_of, one, part, query
+from ruvon_server.models import migrations
 from ruvon_server.models import workflows as models
 
 __all__ = [
     "bulk_workflows",
     "cancel_workflow",
+    "find_workflow_ids",
     "fork_workflow",
     "get_current_step",
     "get_workflow",
     "get_workflow_state",
     "jump_workflow",
     "list_workflows",
+    "migrate_workflow",
+    "migrate_workflows",
     "resume_workflow",
+    "retry_compensation",
     "retry_workflow",
     "rewind_workflow",
     "run_next_step",
@@ -32,6 +37,9 @@ _LONG_S: Final = 60.0
 """So long the server itself waits for work that says nothing of its patience."""
 _INFO = json_of(models.WorkflowInfo)
 _REWOUND: TypeAdapter[models.WorkflowInfo | models.RewindPlan] = TypeAdapter(models.WorkflowInfo | models.RewindPlan)
+_MOVED: TypeAdapter[models.WorkflowInfo | migrations.MigrationCheck] = TypeAdapter(
+    models.WorkflowInfo | migrations.MigrationCheck
+)
 
 start_workflow = asking("start_workflow", "/workflows", models.StartWorkflow, _INFO, keyed=True)
 bulk_workflows = asking(
@@ -41,12 +49,23 @@ run_next_step = asking_one("run_next_step", "/next", models.GoOn, _INFO)
 resume_workflow = asking_one("resume_workflow", "/resume", models.ResumeWorkflow, _INFO)
 signal_workflow = asking_one("signal_workflow", "/signal", models.SignalWorkflow, _INFO)
 cancel_workflow = asking_one("cancel_workflow", "/cancel", models.CancelWorkflow, _INFO)
+retry_compensation = asking_one("retry_compensation", "/retry-compensation", models.RetryCompensation, _INFO)
 retry_workflow = asking_one("retry_workflow", "/retry", models.RetryWorkflow, _INFO)
 rewind_workflow = asking_one(
     "rewind_workflow", "/rewind", models.RewindWorkflow, _REWOUND.validate_json, patience_s=_LONG_S
 )
 fork_workflow = asking_one("fork_workflow", "/fork", models.ForkWorkflow, _INFO)
 jump_workflow = asking_one("jump_workflow", "/jump", models.JumpWorkflow, _INFO)
+migrate_workflow = asking_one(
+    "migrate_workflow", "/migrate", migrations.MigrateWorkflow, _MOVED.validate_json, patience_s=_LONG_S
+)
+migrate_workflows = asking(
+    "migrate_workflows",
+    "/workflows/migrate",
+    migrations.MigrateWorkflows,
+    json_of(migrations.MigrationReport),
+    patience_s=_LONG_S,
+)
 
 
 def list_workflows(
@@ -85,6 +104,13 @@ def list_workflows(
     )
     read = json_of(models.WorkflowPage)
     return Call("list_workflows", "GET", f"{API}/workflows", read, wanted, repeatable=True)
+
+
+def find_workflow_ids(begin: str, /) -> Call[models.WorkflowIds]:
+    """The ids of workflows that begin like this, newest first."""
+    name = "find_workflow_ids"
+    path = f"{API}/workflows/ids/{part(name, begin)}"
+    return Call(name, "GET", path, json_of(models.WorkflowIds), repeatable=True)
 
 
 def get_workflow(workflow_id: WorkflowRef, /) -> Call[models.WorkflowInfo]:

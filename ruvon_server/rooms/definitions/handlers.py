@@ -53,6 +53,7 @@ async def list_definitions(service: Service, principal: Asker) -> models.Definit
     permission=Permission.DEFINITIONS_WRITE,
     status_code=201,
     problems=(
+        "secret-refused",
         "invalid-definition",
         "code-not-found",
         "cannot-run-here",
@@ -125,6 +126,19 @@ async def get_definition_graph(workflow_type: Type, service: Service, version: V
 
 
 @reads(
+    "/{workflow_type:str}/document",
+    name="get_definition_document",
+    permission=Permission.DEFINITIONS_READ,
+    problems=_ONE,
+)
+async def get_definition_document(
+    workflow_type: Type, service: Service, version: Version = None
+) -> models.DefinitionDocument:
+    """A version as it is compiled: whoever has it needs no server to draw, compare or print it."""
+    return models.DefinitionDocument(document=(await service.document(workflow_type, version)).decode())
+
+
+@reads(
     "/{workflow_type:str}/picture",
     name="get_definition_picture",
     permission=Permission.DEFINITIONS_READ,
@@ -154,6 +168,7 @@ HANDLERS: Final[list[Any]] = [
     get_definition_history,
     diff_definitions,
     get_definition_graph,
+    get_definition_document,
     get_definition_picture,
 ]
 """The operations of the room."""

@@ -2,19 +2,18 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, final
 
 from ruvon import ir
 from ruvon._versions import StoredVersion, stored_versions
 from ruvon.builder import WorkflowBuilder
-from ruvon.engine import UnknownWorkflowTypeError
 from ruvon.ir import Definition, DefinitionError, Diagnostic, drawing
 from ruvon.ir._diff import diff as differences
 from ruvon_server.auth import Principal
 from ruvon_server.models import definitions as models
 from ruvon_server.shown import moment
 from ruvon_server.uploads import Uploads
+from ruvon_server.versions import Version, Versions
 
 __all__ = ["DefinitionService"]
 
@@ -24,16 +23,6 @@ _PICTURES: Final = {
     "dot": drawing.to_dot,
     "text": drawing.to_terminal,
 }
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class _Version:
-    """A version that is stored, registered, or both."""
-
-    definition: Definition
-    digest: bytes
-    stored: StoredVersion | None
 
 
 @final
@@ -49,6 +38,7 @@ class DefinitionService:
         self._builder = builder
         self._store = builder.persistence
         self._uploads = uploads
+        self._known = Versions(builder, uploads)
 
     async def find(self, principal: Principal) -> models.DefinitionList:
         """Every version of every type."""
@@ -57,17 +47,17 @@ class DefinitionService:
         rows: list[models.DefinitionRow] = []
         for name in sorted(types):
             mine = [item for item in stored if item.record.workflow_type == name]
-            rows += [self._row(principal, item, name) for item in await self._versions(name, mine)]
+            rows += [self._row(principal, item, name) for item in await self._known.of(name, mine)]
         return models.DefinitionList(items=rows)
 
     async def versions(self, principal: Principal, workflow_type: str) -> models.DefinitionList:
         """Every version of a type, oldest first."""
-        found = await self._versions(workflow_type)
+        found = await self._known.of(workflow_type)
         return models.DefinitionList(items=[self._row(principal, item, workflow_type) for item in found])
 
     async def show(self, principal: Principal, workflow_type: str, version: str | None) -> models.DefinitionInfo:
         """A version of a type; the current one where none is named."""
-        found = await self._version(workflow_type, version)
+        found = await self._known.one(workflow_type, version)
         definition = found.definition
         schema = definition.schemas.get(definition.state)
         return models.DefinitionInfo(
@@ -80,7 +70,7 @@ class DefinitionService:
 
     async def history(self, principal: Principal, workflow_type: str) -> models.DefinitionHistory:
         """The versions of a type, each with what differs from the one before."""
-        found = await self._versions(workflow_type)
+        found = await self._known.of(workflow_type)
         items: list[models.VersionEntry] = []
         for before, item in zip([None, *found[:-1]], found, strict=True):
             changes = _changes(before.definition, item.definition) if before is not None else []
@@ -90,7 +80,7 @@ class DefinitionService:
 
     async def diff(self, principal: Principal, workflow_type: str, old: str, new: str | None) -> models.DefinitionDiff:
         """What differs between two versions of a type."""
-        before, after = await self._version(workflow_type, old), await self._version(workflow_type, new)
+        before, after = await self._known.one(workflow_type, old), await self._known.one(workflow_type, new)
         return models.DefinitionDiff(
             old=self._row(principal, before, workflow_type),
             new=self._row(principal, after, workflow_type),
@@ -99,11 +89,15 @@ class DefinitionService:
 
     async def graph(self, workflow_type: str, version: str | None) -> models.Graph:
         """The graph of a version, for programs that draw."""
-        return _graph(drawing.picture((await self._version(workflow_type, version)).definition))
+        return _graph(drawing.picture((await self._known.one(workflow_type, version)).definition))
+
+    async def document(self, workflow_type: str, version: str | None) -> bytes:
+        """A version as `ruvon compile` writes it."""
+        return ir.dump((await self._known.one(workflow_type, version)).definition)
 
     async def picture(self, workflow_type: str, version: str | None, form: str) -> str:
         """The graph of a version as `svg`, `mermaid`, `dot` or `text`."""
-        return _PICTURES[form]((await self._version(workflow_type, version)).definition)
+        return _PICTURES[form]((await self._known.one(workflow_type, version)).definition)
 
     async def upload(self, principal: Principal, wanted: models.UploadDefinition) -> models.Uploaded:
         """Check a text, and store its definitions.
@@ -143,54 +137,17 @@ class DefinitionService:
             raise DefinitionError(found.diagnostics)
         return [item.definition for item in found.definitions], found.diagnostics
 
-    async def _versions(self, workflow_type: str, stored: Sequence[StoredVersion] | None = None) -> list[_Version]:
-        """The versions of a type: stored ones in their order, then those that are registered and not stored."""
-        await self._uploads.learn(workflow_type)
-        known = stored if stored is not None else await stored_versions(self._store, workflow_type)
-        found = [_Version(ir.load(item.record.text), item.record.digest, item) for item in known]
-        try:
-            current = self._builder.get_definition(workflow_type)
-        except UnknownWorkflowTypeError:
-            if not found:
-                raise
-            return found
-        digest = ir.digest(current)
-        if all(item.digest != digest for item in found):
-            found.append(_Version(current, digest, None))
-        return found
-
-    async def _version(self, workflow_type: str, version: str | None) -> _Version:
-        """A version by its name, by its digest or the beginning of that; the current one where none is named."""
-        found = await self._versions(workflow_type)
-        if version is None:
-            return next((item for item in found if self._is_current(item)), found[-1])
-        named = [item for item in found if item.definition.workflow_version == version]
-        named = named or [item for item in found if len(version) >= _SHORTEST and item.digest.hex().startswith(version)]
-        if not named:
-            raise UnknownWorkflowTypeError(workflow_type, self._builder.registered_types(), version)
-        return named[-1]
-
-    def _is_current(self, version: _Version) -> bool:
-        try:
-            return ir.digest(self._builder.get_definition(version.definition.workflow_type)) == version.digest
-        except UnknownWorkflowTypeError:
-            return False
-
-    def _row(self, principal: Principal, version: _Version, workflow_type: str) -> models.DefinitionRow:
+    def _row(self, principal: Principal, version: Version, workflow_type: str) -> models.DefinitionRow:
         stored = version.stored
         return models.DefinitionRow(
             workflow_type=workflow_type,
             workflow_version=version.definition.workflow_version,
             digest=version.digest.hex(),
-            is_current=self._is_current(version),
+            is_current=self._known.is_current(version),
             by_files=self._uploads.is_by_files(workflow_type),
             stored_at=moment(stored.record.stored_us) if stored is not None else None,
             **_counts(principal, stored),
         )
-
-
-_SHORTEST: Final = 6
-"""So many characters of a digest name a definition."""
 
 
 def _counts(principal: Principal, stored: StoredVersion | None) -> dict[str, int | None]:

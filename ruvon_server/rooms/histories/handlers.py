@@ -75,7 +75,23 @@ async def get_fleet_metrics(
     return await service.fleet(principal, workflow_type, window_s, runs)
 
 
-OF_ALL: Final[list[Any]] = [get_fleet_metrics]
+@reads(
+    "/recorded",
+    name="get_recorded_metrics",
+    permission=Permission.METRICS_READ,
+    problems=(*_ONE, "unsupported"),
+)
+async def get_recorded_metrics(
+    service: Service,
+    workflow_id: Annotated[UUID | None, QueryParameter(description="Only those of this workflow.")] = None,
+    name: Annotated[Name | None, QueryParameter(description="Only those of this name.")] = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> models.RecordedMetrics:
+    """The newest numbers that were recorded, and what all of them come to."""
+    return await service.recorded(workflow_id, name, limit)
+
+
+OF_ALL: Final[list[Any]] = [get_fleet_metrics, get_recorded_metrics]
 """The operations on all workflows."""
 OF_ONE: Final[list[Any]] = [get_workflow_history, get_workflow_logs, get_workflow_metrics]
 """The operations on one."""

@@ -1,5 +1,6 @@
 """What the histories room does."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final, final
 from uuid import UUID
@@ -19,8 +20,8 @@ from ruvon_server.shown import DefinitionCache, moment
 
 __all__ = ["HistoryService"]
 
-_SENT: Final = ("answer sent", "signal sent", "claimed", "released")
-"""What lines about messages and claims begin with."""
+_SAID: Final = re.compile(r"(started|answer sent|signal \S+ sent|claimed|released)( by |: )")
+"""What lines about starts, messages and claims begin with."""
 _MOST_LINES: Final = 10_000
 """So many lines are looked through for those of a step."""
 _MOST_NUMBERS: Final = 500
@@ -62,7 +63,7 @@ class HistoryService:
         """
         await self._record(principal, workflow_id)
         if not hasattr(self._store, "read_execution_logs"):
-            raise UnsupportedError("gives out lines of its text log", "use one of the stores that come with Ruvon")
+            raise UnsupportedError("way to read its text log", "use one of the stores that come with Ruvon")
         most = limit if step is None else _MOST_LINES
         found: list[dict[str, Any]] = []
         for wanted in LEVELS[LEVELS.index(level) :]:
@@ -78,12 +79,28 @@ class HistoryService:
         recorded: list[dict[str, Any]] = await read(workflow_id, limit=_MOST_NUMBERS) if read is not None else []
         return models.WorkflowMetrics(
             steps=[models.StepNumbers(**row) for row in rows],
-            recorded=[
-                models.MetricValue(
-                    at=moment(row["at_us"]), step=row["step_name"] or None, name=row["name"], value=row["value"]
-                )
-                for row in recorded
-            ],
+            recorded=[models.MetricValue(**_value(row)) for row in recorded],
+        )
+
+    async def recorded(self, workflow_id: UUID | None, name: str | None, limit: int) -> models.RecordedMetrics:
+        """The numbers that were recorded of all workflows, or of one, and what they come to.
+
+        Raises:
+            UnsupportedError: the store does not give them out.
+        """
+        store: Any = self._store
+        if not hasattr(store, "summarize_metrics"):
+            raise UnsupportedError("way to read recorded numbers", "use SQLite, PostgreSQL or Redis")
+        if workflow_id is not None:
+            await self._store.load_instance(workflow_id)
+        whose = str(workflow_id) if workflow_id is not None else None
+        values: list[dict[str, Any]] = await store.read_metrics(whose, name=name, limit=limit)
+        sums: list[dict[str, Any]] = await store.summarize_metrics(whose, name=name)
+        runs: list[dict[str, Any]] = await store.summarize() if whose is None else []
+        return models.RecordedMetrics(
+            items=[models.RecordedMetric(workflow_id=str(row["workflow_id"]), **_value(row)) for row in values],
+            sums=[models.Summary.model_validate({**row, "step": row["step_name"] or None}) for row in sums],
+            workflows=[_runs(row) for row in runs],
         )
 
     async def fleet(
@@ -140,6 +157,17 @@ class HistoryService:
         return record
 
 
+def _value(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"at": moment(row["at_us"]), "step": row["step_name"] or None, "name": row["name"], "value": row["value"]}
+
+
+def _runs(row: Mapping[str, Any]) -> models.RunNumbers:
+    spans = {f"{name}_s": row[f"{name}_us"] / 1_000_000 for name in ("mean", "longest")}
+    return models.RunNumbers(
+        workflow_type=row["workflow_type"], status=row["status"], workflows=row["workflows"], **spans
+    )
+
+
 def _entry(item: Mapping[str, Any]) -> models.HistoryEntry:
     actor, reason = audit_words(str(item.get("note", ""))) if item["kind"] == "repair" else (None, None)
     return models.HistoryEntry.model_validate({**item, "actor": actor, "reason": reason})
@@ -147,5 +175,5 @@ def _entry(item: Mapping[str, Any]) -> models.HistoryEntry:
 
 def _log_line(item: Mapping[str, Any]) -> models.LogLine:
     message = str(item["message"])
-    actor, reason = audit_words(message) if message.startswith(_SENT) else (None, None)
+    actor, reason = audit_words(message) if _SAID.match(message) else (None, None)
     return models.LogLine.model_validate({**item, "actor": actor, "reason": reason})

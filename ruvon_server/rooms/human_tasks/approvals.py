@@ -51,6 +51,7 @@ class ApprovalService:
             expires_us=expires_us,
             made_by=principal.name,
             recipient=wanted.recipient or "",
+            seq=await self._tasks.length(task),
         )
         token = self._links.sign(link)
         if len(token) > _LONGEST:
@@ -65,6 +66,7 @@ class ApprovalService:
         link = self._links.read(token)
         try:
             task = await self._tasks.show(_ANYBODY, link.task_id)
+            await self._tasks.require_unanswered(task, link.seq)
         except HumanTaskNotFoundError:
             task = None
         return models.ApprovalView(
@@ -86,7 +88,7 @@ class ApprovalService:
         link = self._links.read(token)
         actor = f"{link.recipient} (link of {link.made_by})" if link.recipient else f"a link of {link.made_by}"
         try:
-            await self._tasks.answer(_ANYBODY, link.task_id, link.answer, "", actor=actor)
+            await self._tasks.answer(_ANYBODY, link.task_id, link.answer, "", actor=actor, since=link.seq)
         except (HumanTaskNotFoundError, NotWaitingForInputError):
             raise LinkUsedError from None
         return models.ApprovalResult(answer=link.answer)

@@ -24,7 +24,8 @@ Service: TypeAlias = NamedDependency[HumanTaskService]
 Approvals: TypeAlias = NamedDependency[ApprovalService]
 Asker: TypeAlias = NamedDependency[Principal]
 _ONE: Final = ("human-task-not-found",)
-_HIS: Final = (*_ONE, "task-of-another")
+_FREE: Final = (*_ONE, "task-of-another", "busy-elsewhere")
+_HIS: Final = (*_ONE, "task-of-another", "task-of-role")
 _ANSWERS: Final = (*_HIS, "not-waiting", "invalid-input", "definition-drift", "cannot-run-here", "workflow-finished")
 _LINK: Final = ("links-off", "link-not-found", "link-expired")
 _HTML: Final = "text/html"
@@ -76,7 +77,7 @@ async def claim_human_task(task_id: Id, service: Service, principal: Asker) -> m
     "/{task_id:str}/release",
     name="release_human_task",
     permission=Permission.WORKFLOWS_RUN,
-    problems=(*_HIS, "busy-elsewhere"),
+    problems=_FREE,
 )
 async def release_human_task(
     task_id: Id, data: JSONBody[models.ReleaseTask], service: Service, principal: Asker
@@ -130,7 +131,7 @@ async def get_approval(token: Token, approvals: Approvals, request: Request[Any,
     "/{token:str}",
     name="use_approval",
     permission=PUBLIC,
-    problems=(*_LINK, "link-used", "invalid-input", "definition-drift", "cannot-run-here"),
+    problems=(*_LINK, "link-used", "invalid-input", "definition-drift", "cannot-run-here", "busy-elsewhere"),
     answers={200: ResponseSpec(models.ApprovalResult, generate_examples=False, description="The answer was given")},
 )
 async def use_approval(token: Token, approvals: Approvals, request: Request[Any, Any, Any]) -> Response[Any]:

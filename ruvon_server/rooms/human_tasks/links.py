@@ -1,7 +1,7 @@
 """Approval links: a text that says which answer is given to which task, signed so that nobody can change it.
 
 What a link says can be read by whoever has it; only the signature is secret. A link is of use once because a wait takes
-one answer, whoever gives it.
+one answer, whoever gives it; a question that is asked again, after a rewind, is not the one that the link is about.
 """
 
 import base64
@@ -35,6 +35,8 @@ class Link:
     """Who made it."""
     recipient: str = ""
     """For whom; the history names him."""
+    seq: int = 0
+    """How long the history of the workflow was when it was made: who answers after that answers in its place."""
 
 
 @final
@@ -56,7 +58,7 @@ class Links:
         Raises:
             LinksAreOffError: there is no key.
         """
-        said = [link.task_id, link.answer, link.expires_us, link.made_by, link.recipient]
+        said = [link.task_id, link.answer, link.expires_us, link.made_by, link.recipient, link.seq]
         body = orjson.dumps(said)
         return f"{_text(body)}.{_text(self._signature(body))}"
 
@@ -77,10 +79,17 @@ class Links:
             raise LinkNotFoundError from None
         if not hmac.compare_digest(self._signature(body), given):
             raise LinkNotFoundError
-        task_id, answer, expires_us, made_by, recipient = orjson.loads(body)
+        task_id, answer, expires_us, made_by, recipient, *more = orjson.loads(body)
         if expires_us <= self._clock.now_us():
             raise LinkExpiredError
-        return Link(task_id=task_id, answer=answer, expires_us=expires_us, made_by=made_by, recipient=recipient)
+        return Link(
+            task_id=task_id,
+            answer=answer,
+            expires_us=expires_us,
+            made_by=made_by,
+            recipient=recipient,
+            seq=more[0] if more else 0,
+        )
 
     def _signature(self, body: bytes) -> bytes:
         if self._key is None:

@@ -2,8 +2,8 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final, cast, final
 from uuid import UUID
@@ -13,7 +13,8 @@ from ruvon.engine._answers import find_answered
 from ruvon.engine._repair import audit_note
 from ruvon.ir.values import mask
 from ruvon.models import WorkflowStatus
-from ruvon.providers import InstanceFilter, InstanceRecord, WorkflowBusyError, WorkflowNotFoundError
+from ruvon.providers import InboxKind, InstanceFilter, InstanceRecord, WorkflowBusyError, WorkflowNotFoundError
+from ruvon_server.answering import require_asked
 from ruvon_server.auth import Permission, Principal
 from ruvon_server.drives import Drives
 from ruvon_server.models import human_tasks as models
@@ -26,6 +27,8 @@ __all__ = ["HumanTaskService", "TaskFilter"]
 
 _ASKING: Final = (WorkflowStatus.WAITING_HUMAN.value, WorkflowStatus.WAITING_HUMAN_INPUT.value)
 _ASKED: Final = frozenset({"human", "input"})
+_ANSWERED: Final = frozenset({"wait", "step", "error"})
+"""Kinds of the entry that a wait leaves behind when it is over, and a step that took what it asked for."""
 _PAGE: Final = 100
 _MOST_LOOKED_AT: Final = 500
 """So many workflows one page looks at, at most."""
@@ -118,14 +121,13 @@ class HumanTaskService:
 
         Raises:
             TaskOfAnotherError: somebody else has it, or it is for somebody else alone.
+            TaskOfRoleError: it is for a role that he has not.
         """
-        task = await self.show(principal, task_id)
-        _require_his(principal, task)
-        claim = await self._claims.claim(UUID(task.workflow_id), task.wait_id, principal.name)
-        if claim.by != principal.name:
-            raise TaskOfAnotherError(claim.by)
-        if task.claimed_by is None:
-            await self._note(task, f"claimed{audit_note(principal.name, '')}")
+        async with self._turn(principal, task_id) as task:
+            _require_his(principal, task)
+            claim = await self._claims.claim(UUID(task.workflow_id), task.wait_id, principal.name)
+            if task.claimed_by is None:
+                await self._note(task, f"claimed{audit_note(principal.name, '')}")
         return task.model_copy(update=_claimed(claim))
 
     async def release(self, principal: Principal, task_id: str, *, force: bool) -> models.HumanTask:
@@ -134,19 +136,21 @@ class HumanTaskService:
         Raises:
             TaskOfAnotherError: somebody else has it, and it is not forced by whoever may.
         """
-        task = await self.show(principal, task_id)
-        if task.claimed_by is None:
-            return task
-        if task.claimed_by != principal.name and not (force and principal.may(Permission.WORKFLOWS_REPAIR)):
-            raise TaskOfAnotherError(task.claimed_by)
-        await self._claims.release(UUID(task.workflow_id), task.wait_id)
-        await self._note(task, f"released{audit_note(principal.name, '')}")
+        async with self._turn(principal, task_id) as task:
+            if task.claimed_by is None:
+                return task
+            if task.claimed_by != principal.name and not (force and principal.may(Permission.WORKFLOWS_REPAIR)):
+                raise TaskOfAnotherError(task.claimed_by)
+            await self._claims.release(UUID(task.workflow_id), task.wait_id)
+            await self._note(task, f"released{audit_note(principal.name, '')}")
         return task.model_copy(update={"claimed_by": None, "claimed_at": None})
 
     async def check(self, principal: Principal, task_id: str, answer: object) -> models.HumanTask:
         """A task, if an answer fits it and whoever asks may give it.
 
         Raises:
+            TaskOfAnotherError: somebody else has it, or it is for somebody else alone.
+            TaskOfRoleError: it is for a role that he has not.
             InvalidInputError: it does not fit.
         """
         task = await self.show(principal, task_id)
@@ -155,8 +159,31 @@ class HumanTaskService:
         find_answered(await self._builder.engine().load(record), answer, step=None, wait_id=task.wait_id)
         return task
 
+    async def length(self, task: models.HumanTask) -> int:
+        """How long the history of its workflow is."""
+        return (await self._store.load_instance(UUID(task.workflow_id))).last_seq
+
+    async def require_unanswered(self, task: models.HumanTask, since: int) -> None:
+        """Refuse a task that was answered since the history was so long, and is asked again.
+
+        Raises:
+            HumanTaskNotFoundError: it was.
+        """
+        entries = await self._store.read_log(UUID(task.workflow_id), after=since)
+        activation = task.wait_id.removesuffix(":input")
+        if any(entry.kind in _ANSWERED and entry.activation == activation for entry in entries):
+            raise HumanTaskNotFoundError(task.task_id)
+
     async def answer(
-        self, principal: Principal, task_id: str, answer: object, reason: str, *, wait_s: float = 0, actor: str = ""
+        self,
+        principal: Principal,
+        task_id: str,
+        answer: object,
+        reason: str,
+        *,
+        wait_s: float = 0,
+        actor: str = "",
+        since: int | None = None,
     ) -> None:
         """Answer a task.
 
@@ -167,21 +194,38 @@ class HumanTaskService:
             reason: why.
             wait_s: so long the workflow is waited for that goes on.
             actor: who answers, where that is not who asks.
+            since: nobody may have answered since the history was so long.
 
         Raises:
             TaskOfAnotherError: somebody else has it, or it is for somebody else alone.
+            TaskOfRoleError: it is for a role that he has not.
             NotWaitingForInputError: another answer came first.
             InvalidInputError: it does not fit; the task keeps waiting.
         """
-        task = await self.show(principal, task_id)
-        if not actor:
-            _require_his(principal, task)
-        workflow_id = UUID(task.workflow_id)
-        workflow = (await self._builder.load_workflow(workflow_id)).followed_by(self._drives.go_on)
-        await workflow.answer(answer, wait_id=task.wait_id, actor=actor or principal.name, reason=reason)
-        await self._claims.release(workflow_id, task.wait_id)
+        async with self._turn(principal, task_id) as task:
+            if not actor:
+                _require_his(principal, task)
+            if since is not None:
+                await self.require_unanswered(task, since)
+            workflow_id = UUID(task.workflow_id)
+            workflow = (await self._builder.load_workflow(workflow_id)).followed_by(self._drives.go_on)
+            await workflow.answer(answer, wait_id=task.wait_id, actor=actor or principal.name, reason=reason)
+            await self._claims.release(workflow_id, task.wait_id)
         if wait_s:
             await self._drives.within(wait_s, self._drive(workflow_id))
+
+    async def close(self, task: models.HumanTask) -> None:
+        """Forget who has had a task that was answered otherwise than with `answer`."""
+        workflow_id = UUID(task.workflow_id)
+        async with self._claims.turn(workflow_id):
+            await self._claims.release(workflow_id, task.wait_id)
+
+    @asynccontextmanager
+    async def _turn(self, principal: Principal, task_id: str) -> AsyncGenerator[models.HumanTask, None]:
+        """A task, as it is while nobody else claims, releases or answers it here."""
+        known = await self.show(principal, task_id)
+        async with self._claims.turn(UUID(known.workflow_id)):
+            yield await self.show(principal, task_id)
 
     async def _drive(self, workflow_id: UUID) -> None:
         with suppress(WorkflowBusyError):  # whoever drives it goes on with it
@@ -192,6 +236,11 @@ class HumanTaskService:
 
     async def _tasks(self, record: InstanceRecord) -> list[models.HumanTask]:
         waits = [wait for wait in await waits_of(record, self._definitions) if wait["kind"] in _ASKED]
+        if waits:
+            sent = await self._store.read_inbox(record.workflow_id)  # what was answered is open no more, taken or not
+            ends = any(entry.kind is InboxKind.CANCEL for entry in sent)
+            answered = {entry.name for entry in sent if entry.kind is InboxKind.ANSWER}
+            waits = [wait for wait in waits if not ends and wait["id"] not in answered]
         claims: Mapping[str, Claim] = await self._claims.of(record.workflow_id) if waits else {}
         return [_task(record, wait, claims.get(wait["id"])) for wait in waits]
 
@@ -226,11 +275,10 @@ def _claimed(claim: Claim) -> dict[str, Any]:
 
 
 def _require_his(principal: Principal, task: models.HumanTask) -> None:
-    """Refuse whoever a task is not for; an administrator may stand in for everybody."""
+    """Refuse whoever a task is not for, and everybody but the one who has claimed it."""
+    require_asked(principal, task.role, task.assignee)
     if task.claimed_by is not None and task.claimed_by != principal.name:
         raise TaskOfAnotherError(task.claimed_by)
-    if task.assignee is not None and task.assignee != principal.name and not principal.may(Permission.WORKFLOWS_REPAIR):
-        raise TaskOfAnotherError(task.assignee)
 
 
 def _id(workflow_id: UUID, wait_id: str) -> str:

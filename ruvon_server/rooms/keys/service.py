@@ -64,12 +64,11 @@ class KeyService:
 
     async def find(self, principal: Principal, limit: int, after: tuple[int, int] | None) -> models.KeyPage:
         """A page of the keys that are there for whoever asks, newest first."""
-        known = await self._keys.find()
-        before = len(known) if after is None else min(after[0], len(known))
-        seen = [place for place in range(before) if principal.sees(known[place]["owner_id"], known[place]["org_id"])]
-        chosen = seen[::-1][:limit]
-        items = [await self._info(await self._keys.get(known[place]["key_id"])) for place in chosen]
-        cursor = encode_cursor((chosen[-1], 0)) if len(seen) > limit else None
+        seen = [item for item in await self._keys.find() if principal.sees(item["owner_id"], item["org_id"])]
+        before = len(seen) if after is None else min(after[0], len(seen))
+        first = max(before - limit, 0)
+        items = [await self._info(await self._keys.get(item["key_id"])) for item in reversed(seen[first:before])]
+        cursor = encode_cursor((first, 0)) if first else None
         return models.KeyPage(items=items, next_cursor=cursor)
 
     async def show(self, principal: Principal, key_id: str) -> models.KeyInfo:
@@ -110,7 +109,10 @@ class KeyService:
         return found
 
     def _require_within(self, principal: Principal, roles: Iterable[str], permissions: Iterable[str]) -> None:
-        for permission in sorted(self._roles.permissions(roles) | set(permissions)):
+        named = set(roles)
+        for role in sorted(named - principal.roles if not principal.is_admin else ()):
+            raise BeyondOwnRightsError(role=role)
+        for permission in sorted(self._roles.permissions(named) | set(permissions)):
             if not principal.may(permission):
                 raise BeyondOwnRightsError(permission)
 

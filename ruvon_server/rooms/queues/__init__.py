@@ -1,4 +1,4 @@
-"""Workers, queues and dead letters: who runs queued steps, what waits for them, and what they died over."""
+"""Workers, queues, tasks and dead letters: who runs queued steps, what waits for them, and what they died over."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from litestar.di import Provide
 
 from ruvon_server.parts import Parts
 from ruvon_server.rooms.queues.dead_letters import DeadLetterService
-from ruvon_server.rooms.queues.handlers import DEAD_LETTERS, QUEUES, WORKERS
+from ruvon_server.rooms.queues.handlers import DEAD_LETTERS, QUEUES, TASKS, WORKERS
 from ruvon_server.rooms.queues.service import QueueService
 
 __all__ = ["room"]
@@ -21,5 +21,6 @@ def room(parts: Parts) -> Sequence[Router]:
     return [
         Router(path="/api/v1/workers", route_handlers=WORKERS, dependencies=of_all, tags=["queues"]),
         Router(path="/api/v1/queues", route_handlers=QUEUES, dependencies=dict(of_all), tags=["queues"]),
+        Router(path="/api/v1/tasks", route_handlers=TASKS, dependencies=dict(of_all), tags=["queues"]),
         Router(path="/api/v1/dead-letters", route_handlers=DEAD_LETTERS, dependencies=of_letters, tags=["queues"]),
     ]

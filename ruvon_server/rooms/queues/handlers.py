@@ -14,13 +14,13 @@ from ruvon_server.rooms.queues.dead_letters import DeadLetterService
 from ruvon_server.rooms.queues.service import QueueService
 from ruvon_server.routes import deletes, reads, replaces, writes
 
-__all__ = ["DEAD_LETTERS", "QUEUES", "WORKERS"]
+__all__ = ["DEAD_LETTERS", "QUEUES", "TASKS", "WORKERS"]
 
 QueueName: TypeAlias = Annotated[
     str, PathParameter(max_length=200, pattern=NAME_PATTERN, description="The name of a queue.")
 ]
 TaskId: TypeAlias = Annotated[
-    str, PathParameter(max_length=1_000, pattern=NAME_PATTERN, description="The id of a dead letter.")
+    str, PathParameter(max_length=1_000, pattern=NAME_PATTERN, description="The id of a task.")
 ]
 Service: TypeAlias = NamedDependency[QueueService]
 Letters: TypeAlias = NamedDependency[DeadLetterService]
@@ -60,6 +60,24 @@ async def set_queue_limits(name: QueueName, data: JSONBody[models.Limits], servi
 async def lift_queue_limits(name: QueueName, service: Service) -> None:
     """Let a queue have no limits any more."""
     await service.lift_limits(name)
+
+
+@reads("/", name="list_tasks", permission=Permission.QUEUES_READ)
+async def list_tasks(
+    service: Service,
+    dead: Annotated[bool, QueryParameter(description="Only dead letters.")] = False,
+    queue: Annotated[Name | None, QueryParameter(description="Only those of this queue.")] = None,
+    workflow_id: Annotated[UUID | None, QueryParameter(description="Only those of this workflow.")] = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> models.TaskList:
+    """List what lies in the queues of the store, the most urgent first: what waits, what runs, and dead letters."""
+    return await service.tasks(queue, workflow_id, limit, dead=dead)
+
+
+@reads("/{task_id:str}", name="get_task", permission=Permission.QUEUES_READ, problems=("task-not-found",))
+async def get_task(task_id: TaskId, service: Service) -> models.TaskDetails:
+    """Show a task: when it is due, who has it, how far its body is. The state that it carries is not shown."""
+    return await service.task(task_id)
 
 
 @reads("/", name="list_dead_letters", permission=Permission.WORKFLOWS_READ)
@@ -110,4 +128,5 @@ async def discard_dead_letter(task_id: TaskId, letters: Letters, principal: Aske
 
 WORKERS: Final[list[Any]] = [list_workers]
 QUEUES: Final[list[Any]] = [list_queues, set_queue_limits, lift_queue_limits]
+TASKS: Final[list[Any]] = [list_tasks, get_task]
 DEAD_LETTERS: Final[list[Any]] = [list_dead_letters, get_dead_letter, requeue_dead_letter, discard_dead_letter]

@@ -1,21 +1,27 @@
 """Workers and queues of a store. They are no tenant's: their permissions are only for whoever is limited to none."""
 
 from datetime import timedelta
-from typing import final
+from typing import Any, Final, final
+from uuid import UUID
 
+import orjson
+
+from ruvon._described import moment as written
 from ruvon.builder import WorkflowBuilder
-from ruvon.providers import QueueLimits, QueueLoad
-from ruvon.providers._limits import Gate
+from ruvon.providers import QueueLimits, QueueLoad, TaskFilter, TaskRecord, TaskStatus
+from ruvon.providers._limits import DELAYED, Gate, why_waiting
 from ruvon_server.models import queues as models
 from ruvon_server.problems import NoLimitsError
 from ruvon_server.shown import moment
 
 __all__ = ["QueueService"]
 
+_DEAD: Final = (TaskStatus.DEAD.value,)
+
 
 @final
 class QueueService:
-    """Shows workers and queues, and sets limits.
+    """Shows workers, queues and tasks, and sets limits.
 
     Args:
         builder: the store.
@@ -53,6 +59,48 @@ class QueueService:
             counts.setdefault(queue, {})[status] = number
         names = sorted({*loads, *counts})
         return models.QueueList(items=[_queue(name, counts.get(name, {}), loads.get(name)) for name in names])
+
+    async def tasks(self, queue: str | None, workflow_id: UUID | None, limit: int, *, dead: bool) -> models.TaskList:
+        """The tasks of the store that fit, the most urgent first."""
+        wanted = TaskFilter(statuses=_DEAD if dead else (), queue=queue, workflow_id=workflow_id)
+        found = await self._store.find_tasks(wanted, limit=limit)
+        loads = {load.limits.queue: load for load in await self._store.queue_loads()}
+        return models.TaskList(items=[models.Task(**self._columns(item, loads)) for item in found])
+
+    async def task(self, task_id: str) -> models.TaskDetails:
+        """One task.
+
+        Raises:
+            TaskNotFoundError: there is none with this id.
+        """
+        task = await self._store.get_task(task_id)
+        loads = {load.limits.queue: load for load in await self._store.queue_loads()}
+        return models.TaskDetails(
+            **self._columns(task, loads),
+            lease_until=moment(task.lease_us) if task.lease_us else None,
+            claims=task.lease_epoch,
+            progress=orjson.loads(task.progress) if task.progress else None,
+            digest=orjson.loads(task.payload)["digest"] if task.payload else None,
+            payload_bytes=len(task.payload),
+        )
+
+    def _columns(self, task: TaskRecord, loads: dict[str, QueueLoad]) -> dict[str, Any]:
+        said = why_waiting(task, loads.get(task.queue), self._builder.clock.now_us())
+        return {
+            "task_id": task.task_id,
+            "workflow_id": str(task.workflow_id),
+            "status": str(task.status),
+            "queue": task.queue,
+            "kind": str(task.kind),
+            "step": task.activation,
+            "attempt": task.attempt,
+            "crashes": task.crashes,
+            "worker_id": task.worker_id,
+            "waits_for": f"its moment: {written(task.available_us)}" if said == DELAYED else said or None,
+            "available_at": moment(task.available_us),
+            "priority": task.priority,
+            "concurrency_key": task.concurrency_key,
+        }
 
     async def set_limits(self, name: str, wanted: models.Limits) -> models.Limits:
         """Give a queue these limits in place of those that it had; harmless when repeated.

@@ -57,6 +57,7 @@ def bulk_report(items: Sequence[BulkItem], *, finished: bool) -> models.BulkRepo
             note=item.note,
             undone=list(item.undone),
             kept=list(item.kept),
+            reasons=list(item.reasons),
         )
         for item in items
     ]

@@ -13,6 +13,7 @@ from litestar.params import HeaderParameter, JSONBody, PathParameter, QueryParam
 from ruvon.models import WorkflowStatus
 from ruvon.providers import InstanceFilter
 from ruvon_server.auth import Permission, Principal
+from ruvon_server.models import migrations
 from ruvon_server.models import workflows as models
 from ruvon_server.paging import DEFAULT_LIMIT, Cursor, Limit, decode_cursor
 from ruvon_server.rooms.workflows.filters import filter_of
@@ -22,6 +23,10 @@ from ruvon_server.routes import reads, writes
 __all__ = ["OF_ALL", "OF_ONE"]
 
 Id: TypeAlias = Annotated[UUID, PathParameter(description="The id of a workflow.")]
+Begin: TypeAlias = Annotated[
+    str,
+    PathParameter(min_length=4, max_length=36, pattern="^[0-9a-fA-F-]+$", description="The first characters of an id."),
+]
 Service: TypeAlias = NamedDependency[WorkflowService]
 Asker: TypeAlias = NamedDependency[Principal]
 _ONE: Final = ("workflow-not-found",)
@@ -125,6 +130,12 @@ async def list_workflows(
     return await service.find(principal, wanted, limit, decode_cursor(cursor))
 
 
+@reads("/ids/{begin:str}", name="find_workflow_ids", permission=Permission.WORKFLOWS_READ, problems=("unsupported",))
+async def find_workflow_ids(begin: Begin, service: Service, principal: Asker) -> models.WorkflowIds:
+    """The ids of workflows that begin like this, for people who type only the first characters."""
+    return await service.ids(principal, begin)
+
+
 @reads("/{workflow_id:uuid}", name="get_workflow", permission=Permission.WORKFLOWS_READ, problems=_ONE)
 async def get_workflow(workflow_id: Id, service: Service, principal: Asker) -> models.WorkflowInfo:
     """Show how a workflow stands: its status, what it waits for, its result or error."""
@@ -147,7 +158,7 @@ async def get_current_step(workflow_id: Id, service: Service, principal: Asker) 
     "/{workflow_id:uuid}/next",
     name="run_next_step",
     permission=Permission.WORKFLOWS_RUN,
-    problems=(*_CHANGE, "workflow-finished", "not-waiting", "invalid-input"),
+    problems=(*_CHANGE, "workflow-finished", "not-waiting", "invalid-input", "task-of-another", "task-of-role"),
     answers=_LATER,
 )
 async def run_next_step(
@@ -164,7 +175,7 @@ async def run_next_step(
     "/{workflow_id:uuid}/resume",
     name="resume_workflow",
     permission=Permission.WORKFLOWS_RUN,
-    problems=(*_CHANGE, "workflow-finished", "not-waiting", "invalid-input"),
+    problems=(*_CHANGE, "workflow-finished", "not-waiting", "invalid-input", "task-of-another", "task-of-role"),
     answers=_LATER,
 )
 async def resume_workflow(
@@ -229,6 +240,23 @@ async def retry_workflow(
 
 
 @writes(
+    "/{workflow_id:uuid}/retry-compensation",
+    name="retry_compensation",
+    permission=Permission.WORKFLOWS_REPAIR,
+    problems=(*_CHANGE, "repair-refused"),
+    answers=_LATER,
+)
+async def retry_compensation(
+    workflow_id: Id,
+    data: JSONBody[models.RetryCompensation],
+    service: Service,
+    principal: Asker,
+) -> Response[models.WorkflowInfo]:
+    """Try those compensations again that failed when a workflow was rolled back."""
+    return _answer(await service.retry_compensation(principal, workflow_id, data))
+
+
+@writes(
     "/{workflow_id:uuid}/rewind",
     name="rewind_workflow",
     permission=Permission.WORKFLOWS_REPAIR,
@@ -282,6 +310,43 @@ async def jump_workflow(
 
 
 @writes(
+    "/{workflow_id:uuid}/migrate",
+    name="migrate_workflow",
+    permission=Permission.WORKFLOWS_REPAIR,
+    problems=(*_CHANGE, "repair-refused", "unknown-workflow-type", "code-not-found"),
+)
+async def migrate_workflow(
+    workflow_id: Id,
+    data: JSONBody[migrations.MigrateWorkflow],
+    service: Service,
+    principal: Asker,
+) -> models.WorkflowInfo | migrations.MigrationCheck:
+    """Let a workflow that waits go on with another definition of its type; with `dry_run` only say whether it can."""
+    if data.dry_run:
+        return await service.check_migration(principal, workflow_id, data)
+    return await service.migrate(principal, workflow_id, data)
+
+
+@writes(
+    "/migrate",
+    name="migrate_workflows",
+    permission=Permission.WORKFLOWS_REPAIR,
+    problems=("unknown-workflow-type",),
+    answers={
+        202: ResponseSpec(
+            migrations.MigrationReport, generate_examples=False, description="The rest is done behind the answer"
+        )
+    },
+)
+async def migrate_workflows(
+    data: JSONBody[migrations.MigrateWorkflows], service: Service, principal: Asker
+) -> Response[migrations.MigrationReport]:
+    """Move every workflow of a type that waits, and that fits, to another definition. With `dry_run` nothing is done."""
+    found = await service.migrate_all(principal, data)
+    return Response(found, status_code=200 if found.finished else 202)
+
+
+@writes(
     "/bulk",
     name="bulk_workflows",
     permission=Permission.WORKFLOWS_BULK,
@@ -297,7 +362,7 @@ async def bulk_workflows(
     return Response(found, status_code=200 if found.finished else 202)
 
 
-OF_ALL: Final[list[Any]] = [start_workflow, list_workflows, bulk_workflows]
+OF_ALL: Final[list[Any]] = [start_workflow, list_workflows, find_workflow_ids, bulk_workflows, migrate_workflows]
 """The operations on all workflows."""
 OF_ONE: Final[list[Any]] = [
     get_workflow,
@@ -308,8 +373,10 @@ OF_ONE: Final[list[Any]] = [
     signal_workflow,
     cancel_workflow,
     retry_workflow,
+    retry_compensation,
     rewind_workflow,
     fork_workflow,
     jump_workflow,
+    migrate_workflow,
 ]
 """The operations on one."""

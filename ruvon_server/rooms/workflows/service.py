@@ -3,13 +3,15 @@
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, cast, final
 from uuid import UUID
 
 from ruvon import ir
 from ruvon._described import form_of
 from ruvon._workflow import Workflow
-from ruvon.builder import BulkItem, WorkflowBuilder
+from ruvon.builder import BulkAction, BulkItem, BulkMigrate, WorkflowBuilder
+from ruvon.engine._migrate import check_migration, migrate
 from ruvon.ir.values import mask
 from ruvon.models import WorkflowStatus
 from ruvon.providers import (
@@ -20,18 +22,24 @@ from ruvon.providers import (
     WorkflowNotFoundError,
     WorkflowSummary,
 )
+from ruvon.providers.persistence import UnsupportedError
+from ruvon_server.answering import require_asked
 from ruvon_server.auth import Principal
 from ruvon_server.drives import Drives
+from ruvon_server.models import migrations
 from ruvon_server.models import workflows as models
 from ruvon_server.paging import encode_cursor
 from ruvon_server.problems import IdempotencyKeyReusedError, OtherTenantError
 from ruvon_server.rooms.workflows.bulk import bulk_action, bulk_filter, bulk_report
+from ruvon_server.rooms.workflows.migrations import migration_check, migration_filter, migration_report
 from ruvon_server.shown import DefinitionCache, error_of, moment, result_of, state_of, waits_of
 from ruvon_server.uploads import Uploads
+from ruvon_server.versions import Versions
 
 __all__ = ["WorkflowService"]
 
 _TRIES: Final = 20
+_MOST_IDS: Final = 100
 _PAUSE_US: Final = 25_000
 
 
@@ -55,6 +63,7 @@ class WorkflowService:
         self._store = builder.persistence
         self._drives = drives
         self._uploads = uploads
+        self._versions = Versions(builder, uploads)
         self._limit_s = wait_limit_s
         self._definitions = DefinitionCache(self._store)
 
@@ -85,6 +94,7 @@ class WorkflowService:
                 priority=wanted.priority,
                 metadata=wanted.metadata,
                 background=background,
+                actor=principal.name,
             )
         except DuplicateIdempotencyKeyError:
             return await self._known(principal, wanted), False
@@ -117,11 +127,27 @@ class WorkflowService:
         rows = await self._store.find_instances(narrowed, limit=limit + 1, after=after)
         more, rows = len(rows) > limit, rows[:limit]
         cursor = encode_cursor((rows[-1].created_us, rows[-1].key)) if more else None
-        return models.WorkflowPage(items=[_row(item) for item in rows], next_cursor=cursor)
+        driven = await self._driven(*rows)
+        items = [models.WorkflowRow(**_columns(item, driven)) for item in rows]
+        return models.WorkflowPage(items=items, next_cursor=cursor)
 
     async def show(self, principal: Principal, workflow_id: UUID) -> models.WorkflowInfo:
         """How a workflow stands."""
         return await self._info(await self._record(principal, workflow_id))
+
+    async def ids(self, principal: Principal, begin: str) -> models.WorkflowIds:
+        """The ids that begin like this, of workflows that are there for whoever asks; as many as one page shows.
+
+        Raises:
+            UnsupportedError: the store cannot look for them.
+        """
+        store: Any = self._store
+        if not hasattr(store, "ids_like"):
+            raise UnsupportedError("search for the beginning of an id", "give the whole id")
+        found: list[str] = await store.ids_like(
+            begin.lower(), limit=_MOST_IDS, owner_id=principal.owner_id, org_id=principal.org_id
+        )
+        return models.WorkflowIds(items=found)
 
     async def state(self, principal: Principal, workflow_id: UUID) -> models.WorkflowState:
         """The state of a workflow."""
@@ -153,7 +179,8 @@ class WorkflowService:
     ) -> tuple[models.WorkflowInfo, bool]:
         """Run the current step, and those after it while they go on by themselves; and whether that has ended."""
         workflow = await self._workflow(principal, workflow_id)
-        done = await self._within(wanted.wait_s, self._in_turn(lambda: workflow.next_step(wanted.input)))
+        work = self._in_turn(lambda: workflow.next_step(wanted.input, actor=principal.name))
+        done = await self._within(wanted.wait_s, work)
         return await self._now(workflow_id), done
 
     async def resume(
@@ -221,6 +248,15 @@ class WorkflowService:
             state=cast("dict[str, Any]", mask(dict(plan.state))),
         )
 
+    async def retry_compensation(
+        self, principal: Principal, workflow_id: UUID, wanted: models.RetryCompensation
+    ) -> tuple[models.WorkflowInfo, bool]:
+        """Try those compensations again that failed in a rollback; whether that has ended."""
+        workflow = await self._workflow(principal, workflow_id)
+        act = self._in_turn(lambda: workflow.retry_compensation(actor=principal.name, reason=wanted.reason))
+        done = await self._within(wanted.wait_s, act)
+        return await self._now(workflow_id), done
+
     async def rewind(
         self, principal: Principal, workflow_id: UUID, wanted: models.RewindWorkflow
     ) -> tuple[models.WorkflowInfo, bool]:
@@ -259,24 +295,65 @@ class WorkflowService:
             await self._drives.go_on(workflow_id)
         return await self._now(workflow_id)
 
+    async def check_migration(
+        self, principal: Principal, workflow_id: UUID, wanted: migrations.MigrateWorkflow
+    ) -> migrations.MigrationCheck:
+        """Whether a workflow can go on with another definition of its type."""
+        record = await self._record(principal, workflow_id)
+        to = await self._versions.one(record.workflow_type, wanted.to)
+        return migration_check(await check_migration(self._engine, workflow_id, to.definition), to)
+
+    async def migrate(
+        self, principal: Principal, workflow_id: UUID, wanted: migrations.MigrateWorkflow
+    ) -> models.WorkflowInfo:
+        """Let a workflow go on with another definition of its type."""
+        record = await self._record(principal, workflow_id)
+        program = self._engine.program_from((await self._versions.one(record.workflow_type, wanted.to)).definition)
+        who = {"actor": principal.name, "reason": wanted.reason}
+        await self._in_turn(lambda: migrate(self._engine, workflow_id, program, **who))
+        return await self._now(workflow_id)
+
+    async def migrate_all(
+        self, principal: Principal, wanted: migrations.MigrateWorkflows
+    ) -> migrations.MigrationReport:
+        """Let every workflow of a type that fits, and that is there for whoever asks, go on with another definition."""
+        to = await self._versions.one(wanted.workflow_type, wanted.to)
+        done: list[BulkItem] = []
+        finished = await self._each(principal, migration_filter(wanted), BulkMigrate(to.definition), wanted, done)
+        return migration_report(done, to, finished=finished)
+
     async def bulk(self, principal: Principal, wanted: models.BulkRequest) -> models.BulkReport:
         """Do one thing with every workflow that fits and that is there for whoever asks."""
         done: list[BulkItem] = []
-        chosen = bulk_filter(wanted.filter)
+        finished = await self._each(principal, bulk_filter(wanted.filter), bulk_action(wanted), wanted, done)
+        return bulk_report(done, finished=finished)
+
+    async def _each(
+        self,
+        principal: Principal,
+        chosen: InstanceFilter,
+        action: BulkAction,
+        wanted: models.BulkRequest | migrations.MigrateWorkflows,
+        done: list[BulkItem],
+    ) -> bool:
+        """Do it, and put what is done into a list: as it comes, and in its order when that is all; whether it is."""
         whose = principal.narrowed(chosen.owner_id, chosen.org_id)
-        finished = True
-        if whose is not None:
-            work = self._builder.bulk(
+        if whose is None:
+            return True
+
+        async def work() -> None:
+            report = await self._builder.bulk(
                 replace(chosen, owner_id=whose[0], org_id=whose[1]),
-                bulk_action(wanted),
+                action,
                 dry_run=wanted.dry_run,
                 limit=wanted.limit,
                 actor=principal.name,
                 reason=wanted.reason,
                 on_item=done.append,
             )
-            finished = await self._within(self._limit_s, work)
-        return bulk_report(done, finished=finished)
+            done[:] = report.items
+
+        return await self._within(self._limit_s, work())
 
     # What all of them need
 
@@ -287,9 +364,10 @@ class WorkflowService:
         return record
 
     async def _workflow(self, principal: Principal, workflow_id: UUID) -> Workflow:
-        """The handle of a workflow; what goes on after its messages goes on behind the request."""
+        """The handle of a workflow, by which he answers what he may; what goes on after that goes on behind the request."""
         await self._record(principal, workflow_id)
-        return (await self._builder.load_workflow(workflow_id)).followed_by(self._drives.go_on)
+        workflow = await self._builder.load_workflow(workflow_id)
+        return workflow.followed_by(self._drives.go_on).guarded_by(partial(require_asked, principal))
 
     async def _in_turn(self, work: Callable[[], Awaitable[object]]) -> None:
         """Do what takes a turn of its own; whoever is about to let the workflow go is waited for a moment."""
@@ -317,9 +395,12 @@ class WorkflowService:
 
         async def work() -> None:
             await act(workflow.followed_by(None))
-            with suppress(WorkflowBusyError):  # whoever drives it goes on with it
+            try:
                 if not workflow.status.is_terminal:
                     await workflow.run()
+            except WorkflowBusyError:  # whoever drives it goes on with it, and is waited for a moment
+                with suppress(WorkflowBusyError):
+                    await self._in_turn(lambda: self._engine.drive(workflow_id, patient=True))
 
         done = await self._within(seconds, work())
         return await self._now(workflow_id), done
@@ -330,11 +411,20 @@ class WorkflowService:
     async def _waits(self, record: InstanceRecord) -> list[models.Wait]:
         return [models.Wait.model_validate(item) for item in await waits_of(record, self._definitions)]
 
+    async def _driven(self, *found: InstanceRecord | WorkflowSummary) -> frozenset[str]:
+        """The ids of those that a process has in hand now; none where the store cannot say that."""
+        store: Any = self._store
+        live = [str(item.workflow_id) for item in found if not WorkflowStatus(item.status).is_terminal]
+        if not live or not hasattr(store, "held_instances"):
+            return frozenset()
+        driven: frozenset[str] = await store.held_instances(live)
+        return driven
+
     async def _info(self, record: InstanceRecord) -> models.WorkflowInfo:
         result, result_error = await result_of(self._engine, record)
         error, traceback = error_of(record)
         return models.WorkflowInfo(
-            **_columns(record),
+            **_columns(record, await self._driven(record)),
             waiting_for=await self._waits(record),
             result=result,
             result_error=result_error,
@@ -345,10 +435,11 @@ class WorkflowService:
             metadata=dict(record.metadata),
             digest=record.digest.hex(),
             revision=record.revision,
+            idempotency_key=record.idempotency_key,
         )
 
 
-def _columns(record: InstanceRecord | WorkflowSummary) -> dict[str, Any]:
+def _columns(record: InstanceRecord | WorkflowSummary, driven: frozenset[str]) -> dict[str, Any]:
     return {
         "workflow_id": str(record.workflow_id),
         "workflow_type": record.workflow_type,
@@ -361,11 +452,8 @@ def _columns(record: InstanceRecord | WorkflowSummary) -> dict[str, Any]:
         "priority": record.priority,
         "created_at": moment(record.created_us),
         "updated_at": moment(record.updated_us),
+        "driven": str(record.workflow_id) in driven,
     }
-
-
-def _row(found: WorkflowSummary) -> models.WorkflowRow:
-    return models.WorkflowRow(**_columns(found))
 
 
 def _input_schema(definition: ir.Definition, node: ir.Node) -> dict[str, Any] | None:

@@ -97,10 +97,10 @@ _BOMBS = [
 @pytest.mark.parametrize("text", _BOMBS)
 def test_bombs_end_in_the_budget(text: str) -> None:
     """What would take all time or memory is refused before it does."""
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(ExpressionBudgetError):
         evaluate(text, {})
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_doubling_through_clauses_ends_in_the_budget() -> None:

@@ -98,6 +98,47 @@ def test_names_of_python_itself_are_not_found(roots: ImportRoots, name: str) -> 
         roots.load(f"inside_roots:{name}")
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "ruvon.implementations.encryption._keys:encryption_required",
+        "ruvon.implementations.encryption:keys_from_environment",
+        "ruvon.ir._paths:ImportRoots.load",
+        "ruvon.builder:WorkflowBuilder",
+        "ruvon.implementations.persistence.sqlite:SQLitePersistenceProvider",
+        "ruvon.db_schema._migrate:config_of",
+        "ruvon.db_schema.migrations.env:anything",
+        "ruvon.celery_app:app",
+        "ruvon.cli._app:app",
+    ],
+)
+def test_what_ruvon_works_with_is_refused(roots: ImportRoots, path: str) -> None:
+    """A definition that somebody uploads does not call what opens stores, reads keys or imports."""
+    with pytest.raises(ImportRefusedError, match="part of Ruvon"):
+        roots.load(path)
+
+
+@pytest.mark.parametrize("path", ["ruvon.models:TimedOut", "ruvon.models:Won", "ruvon.models:HttpResponse"])
+def test_what_ruvon_has_for_workflows_is_found(roots: ImportRoots, path: str) -> None:
+    """Its exceptions and the classes of its results."""
+    assert isinstance(roots.load(path), type)
+
+
+def test_what_ruvon_works_with_is_found_where_the_roots_name_its_package() -> None:
+    """The functions of a contract suite, for whoever runs it; that `ruvon` itself is a root opens nothing."""
+    path = "ruvon.testing.contracts._flows:add"
+    assert callable(ImportRoots({"ruvon.testing.contracts"}).load(path))
+    for packages in ({"ruvon"}, {"ruvon.testing.contracts._flow"}, {"ruvon.models"}):
+        with pytest.raises(ImportRefusedError, match="part of Ruvon"):
+            ImportRoots(packages).load(path)
+
+
+def test_a_module_of_ruvon_that_does_not_exist_is_not_found(roots: ImportRoots) -> None:
+    """It is a mistake of the author, not a failure of whoever loads it."""
+    with pytest.raises(ObjectNotFoundError, match=r"No module named 'ruvon\.implementations\.nothing'"):
+        roots.load("ruvon.implementations.nothing:work")
+
+
 def test_a_module_that_does_not_exist_is_said_not_to_exist(roots: ImportRoots) -> None:
     """What was deleted is no question of what is allowed."""
     with pytest.raises(ObjectNotFoundError, match="there is no module `never_written`"):

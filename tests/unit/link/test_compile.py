@@ -328,7 +328,7 @@ def test_changed_import_misses(tmp_path: Path) -> None:
     )
     path = write(tmp_path, "limited_r.py", text)
     (first,) = require(compile_file(path))
-    helper.write_text("LIMIT = 2\n")
+    helper.write_text("LIMIT = 20\n")  # of another size: bytecode of the same second would be taken for it otherwise
     del sys.modules["limits_r"], sys.modules["limited_r"]
     (second,) = require(compile_file(path))
     assert first.digest != second.digest

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from ruvon import StepContext, step, workflow
+from ruvon import StepContext, gather, step, workflow
 from ruvon.builder import WorkflowBuilder
 from ruvon.implementations.execution.queued import QueuedExecutionProvider
 from ruvon.implementations.persistence.memory import MemoryPersistenceProvider
@@ -41,6 +41,25 @@ BODIES: Counter[str] = Counter()
 async def link(context: StepContext, name: str) -> str:
     BODIES[name] += 1
     return name
+
+
+AT_ONCE: Counter[str] = Counter()
+
+
+@step(queue="q")
+async def part(number: int) -> int:
+    AT_ONCE["now"] += 1
+    AT_ONCE["most"] = max(AT_ONCE["most"], AT_ONCE["now"])
+    await asyncio.sleep(0.002 * (number % 3))
+    AT_ONCE["now"] -= 1
+    return number
+
+
+@workflow("QParts")
+async def parts(state: flows.Doc) -> int:
+    found = await gather(*(part(number) for number in range(12)))
+    await part(0)
+    return len(found)
 
 
 @workflow("QChain")
@@ -92,7 +111,7 @@ def chained(store: MemoryPersistenceProvider) -> WorkflowBuilder:
         plugins=False,
         import_roots=["tests"],
     )
-    builder.register(chain)
+    builder.register(chain, parts)
     return builder
 
 
@@ -129,6 +148,23 @@ def test_a_result_whose_commit_failed_is_not_lost_and_its_body_is_not_run_again(
         assert BODIES == {"a": 1, "b": 1, "c": 1}
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_slots_that_are_lent_let_no_more_bodies_run_at_a_time(concurrency: int) -> None:
+    """`concurrency` counts bodies, whatever waits for a commit beside them."""
+
+    async def scenario() -> None:
+        builder = chained(MemoryPersistenceProvider())
+        AT_ONCE.clear()
+        made = [await builder.create_workflow("QParts", {}, background=True) for _ in range(6)]
+        async with working(builder, concurrency=concurrency):
+            for workflow in made:
+                await until(workflow)
+        assert [workflow.result for workflow in made] == [12] * 6
+
+    asyncio.run(scenario())
+    assert (AT_ONCE["now"], AT_ONCE["most"]) == (0, concurrency)
 
 
 def test_a_result_that_nobody_takes_is_driven_on_when_the_holder_has_gone_meanwhile(queued: Make) -> None:

@@ -28,9 +28,12 @@ class Operators(Database):
         """The workflows that this one started, oldest first: id, type, status, step."""
         return [rows.plain(row) for row in await self._all(queries.CHILDREN, str(workflow_id))]
 
-    async def ids_like(self, prefix: str, *, limit: int = 2) -> list[str]:
-        """Ids of workflows that begin like this, newest first."""
-        return [str(row["id"]) for row in await self._all(queries.IDS_LIKE, prefix, limit)]
+    async def ids_like(
+        self, prefix: str, *, limit: int = 2, owner_id: str | None = None, org_id: str | None = None
+    ) -> list[str]:
+        """Ids of workflows that begin like this, newest first; only those of an owner or organisation that is given."""
+        found = await self._all(queries.IDS_LIKE, prefix, limit, owner_id, org_id)
+        return [str(row["id"]) for row in found]
 
     async def held_instances(self, workflow_ids: Iterable[UUID | str]) -> frozenset[str]:
         """Those of these workflows that somebody holds now; looking takes nothing, so it is in no driver's way."""

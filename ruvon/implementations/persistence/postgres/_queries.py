@@ -152,7 +152,9 @@ SELECT e.id FROM workflow_executions e WHERE e.id = ANY($1::text[]) AND EXISTS (
 )"""
 
 IDS_LIKE: Final = """
-SELECT id FROM workflow_executions WHERE id >= $1 AND id < $1 || '~' ORDER BY created_us DESC LIMIT $2"""
+SELECT id FROM workflow_executions WHERE id >= $1 AND id < $1 || '~'
+  AND ($3::text IS NULL OR owner_id = $3) AND ($4::text IS NULL OR org_id = $4)
+ORDER BY created_us DESC LIMIT $2"""
 
 BY_TYPE: Final = """
 SELECT workflow_type, status, count(*) AS workflows, avg(updated_us - created_us)::float8 AS mean_us,

@@ -1,6 +1,8 @@
 """The driver: how connections are made, what the server's errors mean, and which of them leave a write in doubt."""
 
+import asyncio
 import os
+from collections.abc import Awaitable
 from typing import Any, Final, cast, final
 from urllib.parse import urlsplit
 
@@ -69,20 +71,20 @@ class Wire:
         Raises:
             DRIVER_ERRORS: there is no such server, or it refuses the user.
         """
-        await self._inner.connect()
+        await _heeding(self._inner.connect())
 
     async def call(self, *arguments: bytes | str | int) -> Any:
         """Send one command and give its answer."""
-        await self._inner.send_command(*arguments)
-        return await self._inner.read_response()
+        await _heeding(self._inner.send_command(*arguments))
+        return await _heeding(self._inner.read_response())
 
     async def send(self, *arguments: bytes | str | int) -> None:
         """Send a command whose answer `receive` gives."""
-        await self._inner.send_command(*arguments)
+        await _heeding(self._inner.send_command(*arguments))
 
     async def receive(self, *, timeout_s: float) -> Any:
         """The next thing that the server says."""
-        return await self._inner.read_response(timeout=timeout_s)
+        return await _heeding(self._inner.read_response(timeout=timeout_s))
 
     async def close(self) -> None:
         """Let it go; a second call is harmless, and so is a connection that was lost."""
@@ -90,6 +92,20 @@ class Wire:
             await self._inner.disconnect(nowait=True)
         except DRIVER_ERRORS:
             return
+
+
+async def _heeding(work: Awaitable[Any]) -> Any:
+    """What the driver gives, unless the task was cancelled meanwhile.
+
+    The driver waits with `asyncio.wait_for`, which before Python 3.12 drops a cancel that comes as its work ends. Whoever
+    had cancelled the task and waits for its end would wait for ever.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task is not None else 0
+    found = await work
+    if task is not None and task.cancelling() > before:
+        raise asyncio.CancelledError
+    return found
 
 
 def database_url(given: str | None) -> str:

@@ -65,8 +65,14 @@ class Operators(Listing):
             for item, activation in zip(found, activations, strict=True)
         ]
 
-    async def ids_like(self, prefix: str, *, limit: int = 2) -> list[str]:
-        """Ids of workflows that begin like this, newest first."""
+    async def ids_like(
+        self, prefix: str, *, limit: int = 2, owner_id: str | None = None, org_id: str | None = None
+    ) -> list[str]:
+        """Ids of workflows that begin like this, newest first; only those of an owner or organisation that is given."""
+        if owner_id is not None or org_id is not None:
+            theirs = InstanceFilter(owner_id=owner_id, org_id=org_id)
+            fitting = [item async for item in self._all(theirs) if item.workflow_id.startswith(prefix)]
+            return [item.workflow_id for item in sorted(fitting, key=lambda item: -item.created_us)[:limit]]
         found = [name.decode().partition(":") for name in await self._ask("ids_like", prefix)]
         return [name for name, _, _ in sorted(found, key=lambda item: item[2], reverse=True)[:limit]]
 

@@ -27,10 +27,13 @@ class Operators(Database):
         """The workflows that this one started, oldest first: id, type, status, step."""
         return [rows.plain(row) for row in await self._scan(sql.CHILDREN, (str(workflow_id),))]
 
-    async def ids_like(self, prefix: str, *, limit: int = 2) -> list[str]:
-        """Ids of workflows that begin like this, newest first."""
+    async def ids_like(
+        self, prefix: str, *, limit: int = 2, owner_id: str | None = None, org_id: str | None = None
+    ) -> list[str]:
+        """Ids of workflows that begin like this, newest first; only those of an owner or organisation that is given."""
         escaped = "".join(letter for letter in prefix if letter not in "%_")
-        return [str(row["id"]) for row in await self._scan(sql.IDS_LIKE, (escaped, limit))]
+        values = {"begin": escaped, "owner": owner_id, "org": org_id, "limit": limit}
+        return [str(row["id"]) for row in await self._scan(sql.IDS_LIKE, values)]
 
     async def held_instances(self, workflow_ids: Iterable[UUID | str]) -> frozenset[str]:
         """Those of these workflows that somebody holds now; looking takes nothing, so it is in no driver's way."""

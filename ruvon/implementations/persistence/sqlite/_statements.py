@@ -481,7 +481,10 @@ CHILDREN: Final = """
 SELECT id, workflow_type, status, current_step, parent_activation, created_us FROM workflow_executions
 WHERE parent_id = ? ORDER BY created_us, key"""
 
-IDS_LIKE: Final = "SELECT id FROM workflow_executions WHERE id LIKE ? || '%' ORDER BY created_us DESC LIMIT ?"
+IDS_LIKE: Final = """
+SELECT id FROM workflow_executions
+WHERE id LIKE :begin || '%' AND (:owner IS NULL OR owner_id = :owner) AND (:org IS NULL OR org_id = :org)
+ORDER BY created_us DESC LIMIT :limit"""
 
 DEFINITIONS: Final = """
 SELECT * FROM workflow_definitions WHERE :type IS NULL OR workflow_type = :type ORDER BY stored_us, rowid"""

@@ -1,34 +1,38 @@
-"""What the commands do where a server is named: the same questions and the same words, over HTTP.
-
-The server drives what goes on, so `--auto` waits and shows how it ended; who did something is whoever the key belongs to.
-"""
+"""Runs: start, look at them, let them go on, end and repair them."""
 
 from datetime import timedelta
 from itertools import islice
-from pathlib import Path
 from typing import Any, Final, NoReturn, cast
 
 import rich_click as click
 
 from ruvon._described import answerable
+from ruvon.cli._forms import ask_initial
 from ruvon.cli._input import read_data
 from ruvon.cli._options import Whose
-from ruvon.cli._output import Exit, fail, print_json, print_table, secho
+from ruvon.cli._output import Exit, fail, print_json, secho
+from ruvon.cli._remote.definitions import initial_data
+from ruvon.cli._remote.histories import everything, recorded
+from ruvon.cli._remote.shown import PAGE, child_of, data_of, find_id, require_a_type, row_of
 from ruvon.cli._remotely import Place
-from ruvon.cli._repair import confirmed, place_of, plan_text, state_fields
+from ruvon.cli._repair import confirmed, place_of, plan_text, refuse_left_over, state_fields
 from ruvon.cli._report import tell
 from ruvon.cli._runs import asked, ended_badly
+from ruvon.cli._show import print_rows, print_run
+from ruvon.models import WorkflowStatus
 from ruvon_server.client import StillRunningError
-from ruvon_server.models.workflows import RewindPlan, WorkflowInfo, WorkflowRow
+from ruvon_server.models.workflows import RewindPlan, WorkflowInfo
 
 __all__ = [
     "cancel",
-    "definitions",
+    "end",
     "fork",
+    "give",
     "jump",
     "list_",
     "resume",
     "retry",
+    "retry_compensation",
     "rewind",
     "run",
     "show",
@@ -38,31 +42,23 @@ __all__ = [
 
 _PATIENCE: Final = timedelta(days=365)
 _BRIEFLY: Final = timedelta(seconds=30)
-_PAGE: Final = 500
-_ANSWERED: Final = frozenset({"human", "input", "signal"})
-_ROW: Final = ("workflow_id", "workflow_type", "status", "current_step", "created_at", "updated_at")
 
 
 def _cannot(what: str, instead: str) -> NoReturn:
-    fail(f"{what} cannot be asked of a server yet; {instead}", Exit.USAGE)
+    fail(f"{what} cannot be asked of a server; {instead}", Exit.USAGE)
 
 
-def _data(info: WorkflowInfo) -> dict[str, Any]:
-    """How a workflow stands, as the commands show it."""
-    found = info.model_dump(mode="json", exclude={"result_error", "traceback", "metadata", "digest", "revision"})
-    for wait in found["waiting_for"]:
-        if wait["kind"] not in _ANSWERED:
-            del wait["answer"]
-    if found["result"] is None:
-        del found["result"]
-    return {**found, "by_server": True}
+def _tell(place: Place, info: WorkflowInfo, *, as_json: bool, under_way: str = "", **more: bool) -> None:
+    """Show how a workflow stands, and what the server does with it in a moment."""
+    data = {**data_of(info), **more}
+    told = data if as_json else {**data, "by_server": True, "under_way": under_way}
+    tell(told, as_json=as_json, again=place.again)
 
 
-def _end(place: Place, info: WorkflowInfo, *, as_json: bool, **more: Any) -> None:
-    """Show how a workflow stands; code 1 where it has failed."""
-    data = _data(info) | more
-    tell(data, as_json=as_json, again=place.again)
-    ended_badly(data)
+def end(place: Place, info: WorkflowInfo, *, as_json: bool, under_way: str = "") -> None:
+    """The same; code 1 where it has failed."""
+    _tell(place, info, as_json=as_json, under_way=under_way)
+    ended_badly({"status": info.status.value})
 
 
 def list_(
@@ -77,17 +73,9 @@ def list_(
 ) -> None:
     """`ruvon list`."""
     pages = place.client.each_workflow(
-        status=[status] if status else (), workflow_type=workflow_type, limit=min(limit + offset, _PAGE)
+        status=[status] if status else (), workflow_type=workflow_type, limit=min(limit + offset, PAGE)
     )
-    rows = [_row(item) for item in islice(pages, offset, offset + limit)]
-    if as_json:
-        print_json(rows)
-        return
-    print_table(rows, (*_ROW, *(("workflow_version", "owner_id", "parent_id") if verbose else ())))
-
-
-def _row(item: WorkflowRow) -> dict[str, Any]:
-    return item.model_dump(mode="json")
+    print_rows([row_of(item) for item in islice(pages, offset, offset + limit)], verbose=verbose, as_json=as_json)
 
 
 def show(
@@ -101,21 +89,42 @@ def show(
     as_json: bool,
 ) -> None:
     """`ruvon show`."""
-    if logs or metrics:
-        _cannot("the history of a run", "leave --logs and --metrics out")
-    info = place.client.get_workflow(workflow_id)
-    data = _data(info)
-    if verbose:
-        data |= info.model_dump(mode="json", include={"digest", "revision", "metadata", "traceback"})
+    info = place.client.get_workflow(find_id(place, workflow_id))
+    data = data_of(info)
+    result = data.pop("result", None)
+    data["driven"] = info.driven
     if state:
-        found = place.client.get_workflow_state(workflow_id)
-        data |= {"state": found.state} if found.state is not None else {"state_error": found.state_error}
+        found = place.client.get_workflow_state(info.workflow_id)
+        if found.state is None:
+            data["state_error"] = found.state_error
+        else:
+            data |= {"state": found.state} | ({"result": result} if result is not None else {})
+    if verbose:
+        data |= _more(place, info)
+    if logs or verbose:
+        data["history"] = everything(place, info.workflow_id)
+    if metrics or verbose:
+        data["metrics"] = recorded(place, info.workflow_id)
     if as_json:
         print_json(data)
-        return
-    from ruvon.cli._show import print_run  # noqa: PLC0415 - it imports the seam
+    else:
+        print_run({**data, "by_server": True}, place.again)
 
-    print_run(data, place.again)
+
+def _more(place: Place, info: WorkflowInfo) -> dict[str, Any]:
+    children = place.client.each_workflow(parent_id=info.workflow_id, limit=PAGE)
+    return {
+        "digest": info.digest,
+        "revision": info.revision,
+        "owner_id": info.owner_id,
+        "org_id": info.org_id,
+        "data_region": info.data_region,
+        "priority": info.priority,
+        "idempotency_key": info.idempotency_key,
+        "metadata": info.metadata,
+        "traceback": info.traceback,
+        "children": [child_of(item) for item in children][::-1],
+    }
 
 
 def start(
@@ -133,20 +142,16 @@ def start(
     name: str | None,
 ) -> None:
     """`ruvon start`: the server lets it go on at once."""
-    if interactive or dry_run:
-        _cannot("--interactive and --dry-run", "leave them out")
-    if name is None and (Path(target).suffix in {".py", ".yaml", ".yml", ".json"} or ":" in target):
-        fail(
-            f"a server starts the types that it knows, and {target} is a file; "
-            f"name the type, see `ruvon definitions list{place.again}`",
-            Exit.USAGE,
-        )
-    initial = read_data(data, data_file)
-    if initial is not None and not isinstance(initial, dict):
-        fail("the initial data is a JSON object", Exit.USAGE)
-    wanted: dict[str, Any] = {"workflow_type": name or target, "data": initial or {}, "idempotency_key": key, **whose}
+    if dry_run:
+        _cannot("--dry-run", "leave it out; data that does not fit is refused, and nothing is started")
+    workflow_type = require_a_type(place, target, name)
+    initial = initial_data(place, workflow_type, data, data_file)
+    if interactive:
+        initial = ask_initial(workflow_type, place.client.get_definition(workflow_type).state_schema, initial)
+    wanted: dict[str, Any] = {"workflow_type": workflow_type, "data": initial, "idempotency_key": key, **whose}
     info = place.client.start_workflow(**wanted)
-    _end(place, _rested(place, info) if auto else info, as_json=as_json)
+    under_way = "it goes on by itself" if info.status is WorkflowStatus.ACTIVE and not auto else ""
+    end(place, _rested(place, info) if auto else info, as_json=as_json, under_way=under_way)
 
 
 def run(
@@ -198,18 +203,18 @@ def resume(
     if workflow_id is None:
         fail("say which run: `ruvon resume ID`", Exit.USAGE)
     given = read_data(data, data_file, "-i")
-    ruvon = place.client
+    ruvon, workflow_id = place.client, find_id(place, workflow_id)
     if given is None:
         info = ruvon.resume_workflow(workflow_id, reason=reason) if auto else ruvon.run_next_step(workflow_id)
     else:
-        info = _give(place, workflow_id, given, step, reason)
-    _end(place, _rested(place, info) if auto else info, as_json=as_json)
+        info = give(place, workflow_id, given, step, reason)
+    end(place, _rested(place, info) if auto else info, as_json=as_json)
 
 
-def _give(place: Place, workflow_id: str, given: object, step: str | None, reason: str) -> WorkflowInfo:
+def give(place: Place, workflow_id: str, given: object, step: str | None, reason: str) -> WorkflowInfo:
     """Hand over an answer, a signal, or the input of the step that runs next."""
     ruvon = place.client
-    wait = asked(answerable(_data(ruvon.get_workflow(workflow_id))["waiting_for"]), workflow_id, step, place.again)
+    wait = asked(answerable(data_of(ruvon.get_workflow(workflow_id))["waiting_for"]), workflow_id, step, place.again)
     if wait is not None and wait["kind"] == "human":
         return ruvon.resume_workflow(workflow_id, answer=given, step=wait["step"], reason=reason, wait_s=1)
     if not isinstance(given, dict):
@@ -224,12 +229,13 @@ def _give(place: Place, workflow_id: str, given: object, step: str | None, reaso
 
 def cancel(place: Place, workflow_id: str, *, reason: str, force: bool, as_json: bool) -> None:
     """`ruvon cancel`."""
+    workflow_id = find_id(place, workflow_id)
     info = place.client.cancel_workflow(workflow_id, reason=reason, compensate=not force)
     try:
         info = place.client.wait(workflow_id, patience=_BRIEFLY, until_ended=True)
     except StillRunningError as exc:
         click.echo(str(exc), err=True)
-    tell(_data(info), as_json=as_json, again=place.again)
+    _tell(place, info, as_json=as_json, driven=info.driven, asked_to_end=info.driven)
 
 
 def retry(
@@ -243,8 +249,15 @@ def retry(
 ) -> None:
     """`ruvon retry`."""
     del auto  # a retried run always goes on by itself
-    info = place.client.retry_workflow(workflow_id, from_step=from_step, reason=reason, wait_s=1)
-    _end(place, _rested(place, info), as_json=as_json)
+    info = place.client.retry_workflow(find_id(place, workflow_id), from_step=from_step, reason=reason, wait_s=1)
+    end(place, _rested(place, info), as_json=as_json)
+
+
+def retry_compensation(place: Place, workflow_id: str, *, reason: str, as_json: bool) -> None:
+    """`ruvon retry-compensation`."""
+    info = place.client.retry_compensation(find_id(place, workflow_id), reason=reason)
+    _tell(place, info, as_json=as_json)
+    refuse_left_over(info.status.value)
 
 
 def rewind(
@@ -262,7 +275,7 @@ def rewind(
     as_json: bool,
 ) -> None:
     """`ruvon rewind`."""
-    ruvon, state = place.client, state_fields(data, data_file)
+    ruvon, state, workflow_id = place.client, state_fields(data, data_file), find_id(place, workflow_id)
     wanted: dict[str, Any] = {"to": place_of(to), "state": state, "compensate": not no_compensate, "reason": reason}
     plan = ruvon.rewind_workflow(workflow_id, **wanted, dry_run=True)
     if dry_run and as_json:
@@ -277,7 +290,7 @@ def rewind(
     confirmed("rewind it?", yes=yes, as_json=as_json)
     info = ruvon.rewind_workflow(workflow_id, **wanted, run=auto)
     if isinstance(info, WorkflowInfo):
-        _end(place, _rested(place, info) if auto else info, as_json=as_json)
+        end(place, _rested(place, info) if auto else info, as_json=as_json)
 
 
 def fork(
@@ -293,14 +306,16 @@ def fork(
 ) -> None:
     """`ruvon fork`."""
     state = state_fields(data, data_file)
-    info = place.client.fork_workflow(workflow_id, to=place_of(to), state=state, reason=reason, run=auto)
-    _end(place, _rested(place, info) if auto else info, as_json=as_json)
+    info = place.client.fork_workflow(
+        find_id(place, workflow_id), to=place_of(to), state=state, reason=reason, run=auto
+    )
+    end(place, _rested(place, info) if auto else info, as_json=as_json)
 
 
 def jump(place: Place, workflow_id: str, step: str, *, auto: bool, reason: str, as_json: bool) -> None:
     """`ruvon jump`."""
-    info = place.client.jump_workflow(workflow_id, step=step, reason=reason, run=auto)
-    _end(place, _rested(place, info) if auto else info, as_json=as_json)
+    info = place.client.jump_workflow(find_id(place, workflow_id), step=step, reason=reason, run=auto)
+    end(place, _rested(place, info) if auto else info, as_json=as_json)
 
 
 def signal(
@@ -320,32 +335,13 @@ def signal(
     if fields is not None and not isinstance(fields, dict):
         fail("the payload is a JSON object", Exit.USAGE)
     info = place.client.signal_workflow(
-        workflow_id,
+        find_id(place, workflow_id),
         name=message,
         payload=cast("dict[str, Any] | None", fields),
         key=key,
         dedup=dedup,
         reason=reason,
     )
-    _end(place, _rested(place, info) if auto else info, as_json=as_json)
-
-
-def definitions(place: Place, *, workflow_type: str | None, as_json: bool) -> None:
-    """`ruvon definitions list`."""
-    rows: list[dict[str, Any]] = [
-        {
-            "type": item.workflow_type,
-            "version": item.workflow_version,
-            "digest": item.digest if as_json else item.digest[:12],
-            "running": item.running,
-            "waiting": item.waiting,
-            "ended": item.ended,
-            "stored_at": item.stored_at.isoformat() if item.stored_at is not None else None,
-        }
-        for item in place.client.list_definitions().items
-        if workflow_type in {None, item.workflow_type}
-    ]
-    if as_json:
-        print_json(rows)
-    else:
-        print_table(rows, ("type", "version", "digest", "running", "waiting", "ended", "stored_at"))
+    if auto:  # until it has looked into its mailbox it still seems to wait
+        info = _rested(place, place.client.resume_workflow(info.workflow_id, wait_s=1))
+    end(place, info, as_json=as_json, under_way="" if auto else "the signal lies in its mailbox")

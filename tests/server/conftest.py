@@ -1,0 +1,35 @@
+"""The stores that the tests of the rooms run on, each empty at first."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ruvon.implementations.persistence.memory import MemoryPersistenceProvider
+from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
+from ruvon.providers import PersistenceProvider
+from tests.support import postgres, redis, serving
+
+
+@pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=postgres.needs_postgres), "redis"])
+def new_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], PersistenceProvider]:
+    """Providers on one store; each but the one in memory stands for a process of its own."""
+    match request.param:
+        case "memory":
+            one = MemoryPersistenceProvider()
+            return lambda: one
+        case "sqlite":
+            return lambda: SQLitePersistenceProvider(tmp_path / "ruvon.db")
+        case "postgres":
+            postgres.emptied()
+            return postgres.store
+        case _:
+            redis.emptied()
+            return redis.store
+
+
+@pytest.fixture
+def every_store(new_store: Callable[[], PersistenceProvider]) -> Iterator[None]:
+    """Builders that are given no store have one of each kind in turn."""
+    with serving.over(new_store):
+        yield
