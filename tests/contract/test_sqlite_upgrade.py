@@ -3,12 +3,19 @@
 import asyncio
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ruvon.implementations.persistence.sqlite import DatabaseFileError, SQLitePersistenceProvider
+from ruvon.implementations.persistence.sqlite import (
+    SQLITE_SCHEMA,
+    DatabaseFileError,
+    SQLitePersistenceProvider,
+    _connection,
+)
+from ruvon.implementations.persistence.sqlite._schema import SCHEMA_VERSION
 from ruvon.implementations.persistence.sqlite._upgrade import UPGRADES, statements_of
 from ruvon.providers import HistoryForgottenError, InstanceFilter
 from tests.support.golden import GOLDEN
@@ -213,6 +220,25 @@ def test_one_of_two_starts_upgrades(saved: Path) -> None:
             await store.close()
 
     asyncio.run(scenario())
+
+
+def test_a_look_at_an_old_file_does_not_mix_two_moments(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process upgrades the file between the two things that are read of it."""
+    read_version = _connection._version_of
+
+    with closing(sqlite3.connect(saved, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = WAL")  # as a start leaves it; whoever reads stops nobody who writes
+
+        def version_of(reader: sqlite3.Connection) -> int:
+            found = read_version(reader)
+            monkeypatch.setattr(_connection, "_version_of", read_version)
+            _connection.migrate(other, str(saved), SQLITE_SCHEMA)
+            return found
+
+        monkeypatch.setattr(_connection, "_version_of", version_of)
+        _connection.refuse_foreign(str(saved), SQLITE_SCHEMA)
+
+        assert read_version(other) == SCHEMA_VERSION
 
 
 def test_a_script_is_taken_statement_by_statement() -> None:

@@ -89,6 +89,7 @@ def refuse_foreign(path: str, schema: str) -> None:
         return
     try:
         with closing(_open_to_read(path)) as connection:
+            connection.execute("BEGIN")  # one look: another process may be upgrading the file
             version, own = _version_of(connection), _own_objects(connection)
     except sqlite3.Error as exc:
         if exc.sqlite_errorname.startswith("SQLITE_BUSY"):  # whoever opens it would wait as long once more
