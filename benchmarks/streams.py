@@ -23,7 +23,7 @@ PATIENCE_S = 60
 async def opened(server: Server) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A stream that is open; its connection ends with the writer."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    writer.write(b"GET /api/v1/events?status=COMPLETED HTTP/1.1\r\nHost: t\r\n\r\n")
+    writer.write(b"GET /api/v1/events?status=COMPLETED HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
     await reader.readuntil(b"event: opened")
     return reader, writer
 
