@@ -77,6 +77,7 @@ class AsyncClient:
         )
 
     start_workflow = SlowMethod(workflows.start_workflow)
+    check_start = SlowMethod(workflows.check_start)
     list_workflows = SlowMethod(workflows.list_workflows)
     find_workflow_ids = SlowMethod(workflows.find_workflow_ids)
     bulk_workflows = SlowMethod(workflows.bulk_workflows)

@@ -77,6 +77,7 @@ class Client:
         )
 
     start_workflow = Method(workflows.start_workflow)
+    check_start = Method(workflows.check_start)
     list_workflows = Method(workflows.list_workflows)
     find_workflow_ids = Method(workflows.find_workflow_ids)
     bulk_workflows = Method(workflows.bulk_workflows)

@@ -20,11 +20,13 @@ __all__ = [
     "GoOn",
     "JumpWorkflow",
     "Key",
+    "NewWorkflow",
     "ResumeWorkflow",
     "RetryWorkflow",
     "RewindPlan",
     "RewindWorkflow",
     "SignalWorkflow",
+    "StartPlan",
     "StartWorkflow",
     "Wait",
     "WorkflowInfo",
@@ -83,7 +85,7 @@ _ROW: dict[str, Any] = {
 }
 
 
-class StartWorkflow(BaseModel):
+class NewWorkflow(BaseModel):
     """A workflow to start."""
 
     model_config = _config(
@@ -112,6 +114,27 @@ class StartWorkflow(BaseModel):
     run: bool = True
     """Let it go on at once. Without it nothing of it runs until `next`."""
     wait_s: WaitFor = 0
+
+
+class StartWorkflow(NewWorkflow):
+    """A workflow to start, or to check."""
+
+    dry_run: bool = False
+    """Only say what would be started."""
+
+
+class StartPlan(BaseModel):
+    """What a start would start."""
+
+    model_config = _config(
+        {"workflow_type": "OrderProcessing", "workflow_version": "1.2.0", "digest": "6d1f0c…", "dry_run": True}
+    )
+
+    workflow_type: str
+    workflow_version: str
+    digest: str
+    """The digest of its definition."""
+    dry_run: Literal[True]
 
 
 class WorkflowRow(BaseModel):

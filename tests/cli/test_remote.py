@@ -138,7 +138,6 @@ def test_definitions_are_listed(remote: Command) -> None:
         (["start", "Nothing"], 4, "Nothing"),
         (["start", "flows/order.yaml"], 2, "a server starts the types that it knows"),
         (["start", "Greeting", "-d", '{"amount": "much"}'], 1, "amount"),
-        (["start", "Greeting", "--dry-run"], 2, "cannot be asked of a server"),
         (["resume", "--all"], 2, "by itself"),
         (["list", "--server", URL, "--db", "x.db"], 2, "not both"),
         (["worker", "--server", URL], 2, "cannot ask a server"),

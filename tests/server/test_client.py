@@ -80,6 +80,7 @@ def look_around(ruvon: Client) -> None:
     assert (made.status, made.result) == ("COMPLETED", "hello A-1")
     assert ruvon.get_workflow(made.workflow_id).result == "hello A-1"
     assert (ruvon.get_workflow_state(made.workflow_id).state or {})["lines"] == ["one", "two", "three"]
+    assert ruvon.check_start(workflow_type="Greeting", data={"number": "A-2"}).digest == made.digest
     assert [row.workflow_id for row in ruvon.list_workflows(status=["COMPLETED"]).items] == [made.workflow_id]
     assert ruvon.list_definitions().items[0].workflow_type == "Approval"
     assert ruvon.upload_definition(source=HELLO).items[0].workflow_type == "Hello"

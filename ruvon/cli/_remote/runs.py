@@ -17,7 +17,7 @@ from ruvon.cli._remote.shown import PAGE, child_of, data_of, find_id, require_a_
 from ruvon.cli._remotely import Place
 from ruvon.cli._repair import confirmed, place_of, plan_text, refuse_left_over, state_fields
 from ruvon.cli._report import tell
-from ruvon.cli._runs import asked, ended_badly
+from ruvon.cli._runs import asked, ended_badly, print_start_plan
 from ruvon.cli._show import print_rows, print_run
 from ruvon.models import WorkflowStatus
 from ruvon_server.client import StillRunningError
@@ -142,13 +142,15 @@ def start(
     name: str | None,
 ) -> None:
     """`ruvon start`: the server lets it go on at once."""
-    if dry_run:
-        _cannot("--dry-run", "leave it out; data that does not fit is refused, and nothing is started")
     workflow_type = require_a_type(place, target, name)
     initial = initial_data(place, workflow_type, data, data_file)
     if interactive:
         initial = ask_initial(workflow_type, place.client.get_definition(workflow_type).state_schema, initial)
     wanted: dict[str, Any] = {"workflow_type": workflow_type, "data": initial, "idempotency_key": key, **whose}
+    if dry_run:
+        plan = place.client.check_start(**wanted)
+        print_start_plan(plan.workflow_type, plan.workflow_version, plan.digest, as_json=as_json)
+        return
     info = place.client.start_workflow(**wanted)
     under_way = "it goes on by itself" if info.status is WorkflowStatus.ACTIVE and not auto else ""
     end(place, _rested(place, info) if auto else info, as_json=as_json, under_way=under_way)

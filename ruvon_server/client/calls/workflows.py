@@ -15,6 +15,7 @@ from ruvon_server.models import workflows as models
 __all__ = [
     "bulk_workflows",
     "cancel_workflow",
+    "check_start",
     "find_workflow_ids",
     "fork_workflow",
     "get_current_step",
@@ -41,7 +42,15 @@ _MOVED: TypeAdapter[models.WorkflowInfo | migrations.MigrationCheck] = TypeAdapt
     models.WorkflowInfo | migrations.MigrationCheck
 )
 
-start_workflow = asking("start_workflow", "/workflows", models.StartWorkflow, _INFO, keyed=True)
+start_workflow = asking("start_workflow", "/workflows", models.NewWorkflow, _INFO, keyed=True)
+check_start = asking(
+    "start_workflow",
+    "/workflows",
+    models.StartWorkflow,
+    json_of(models.StartPlan),
+    fixed={"dry_run": True},
+    repeatable=True,
+)
 bulk_workflows = asking(
     "bulk_workflows", "/workflows/bulk", models.BulkRequest, json_of(models.BulkReport), patience_s=_LONG_S
 )

@@ -59,7 +59,9 @@ def _answer(found: tuple[models.WorkflowInfo, bool]) -> Response[models.Workflow
     ),
     answers={
         200: ResponseSpec(
-            models.WorkflowInfo, generate_examples=False, description="A workflow was started with this key before"
+            models.WorkflowInfo | models.StartPlan,
+            generate_examples=False,
+            description="A workflow was started with this key before, or nothing was to be started",
         )
     },
     response_headers=[
@@ -73,8 +75,10 @@ async def start_workflow(
     idempotency_key: Annotated[
         models.Key | None, HeaderParameter(name="Idempotency-Key", description="In place of the field of that name.")
     ] = None,
-) -> Response[models.WorkflowInfo]:
-    """Start a workflow. It goes on behind the answer, unless `run` is false or `wait_s` asks to wait for it."""
+) -> Response[models.WorkflowInfo | models.StartPlan]:
+    """Start a workflow, which goes on behind the answer unless `run` is false; with `dry_run` only check that it can."""
+    if data.dry_run:
+        return Response(await service.plan_start(principal, data), status_code=200)
     if idempotency_key is not None and data.idempotency_key is None:
         data = data.model_copy(update={"idempotency_key": idempotency_key})
     info, is_new = await service.start(principal, data)

@@ -104,6 +104,24 @@ class WorkflowService:
             await self._drives.go_on(UUID(workflow.id))
         return await self._now(UUID(workflow.id)), True
 
+    async def plan_start(self, principal: Principal, wanted: models.StartWorkflow) -> models.StartPlan:
+        """What a start would start; everything is checked but the idempotency key, and nothing is stored.
+
+        Raises:
+            OtherTenantError: it would belong to somebody else.
+        """
+        if principal.narrowed(wanted.owner_id, wanted.org_id) is None:
+            raise OtherTenantError
+        await self._uploads.learn(wanted.workflow_type)
+        program = self._engine.program_for(wanted.workflow_type, wanted.version)
+        record, _ = self._engine.new_record(program, self._builder.ids.new_id(), wanted.data)
+        return models.StartPlan(
+            workflow_type=record.workflow_type,
+            workflow_version=record.workflow_version,
+            digest=record.digest.hex(),
+            dry_run=True,
+        )
+
     async def _known(self, principal: Principal, wanted: models.StartWorkflow) -> models.WorkflowInfo:
         """The workflow that was started with this key before."""
         key = wanted.idempotency_key or ""
