@@ -16,7 +16,7 @@ from ruvon.cli._options import Whose, argument, option, owner_options
 from ruvon.cli._output import Exit, fail, print_json, secho
 from ruvon.cli._remotely import remotely
 from ruvon.cli._report import record_data, tell, workflow_data
-from ruvon.cli._resume import resume_everything
+from ruvon.cli._resume import refuse_beside_all, resume_everything
 from ruvon.cli._session import Session, Store, again, await_it, code_options, opened
 from ruvon.cli._unknown import refuse_unknown
 
@@ -266,8 +266,7 @@ def resume(
     """
     given = read_data(data, data_file, "-i")
     if everything:
-        if workflow_id is not None or given is not None or step is not None or auto:
-            fail("--all takes no ID, no input, no --step and no --auto", Exit.USAGE)
+        refuse_beside_all(workflow_id, given, step, auto=auto)
         resume_everything(store, as_json=as_json)
         return
     if workflow_id is None:

@@ -81,6 +81,7 @@ class AsyncClient:
     list_workflows = SlowMethod(workflows.list_workflows)
     find_workflow_ids = SlowMethod(workflows.find_workflow_ids)
     bulk_workflows = SlowMethod(workflows.bulk_workflows)
+    resume_workflows = SlowMethod(workflows.resume_workflows)
     get_workflow = SlowMethod(workflows.get_workflow)
     get_workflow_state = SlowMethod(workflows.get_workflow_state)
     get_current_step = SlowMethod(workflows.get_current_step)

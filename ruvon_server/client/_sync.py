@@ -81,6 +81,7 @@ class Client:
     list_workflows = Method(workflows.list_workflows)
     find_workflow_ids = Method(workflows.find_workflow_ids)
     bulk_workflows = Method(workflows.bulk_workflows)
+    resume_workflows = Method(workflows.resume_workflows)
     get_workflow = Method(workflows.get_workflow)
     get_workflow_state = Method(workflows.get_workflow_state)
     get_current_step = Method(workflows.get_current_step)

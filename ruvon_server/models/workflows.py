@@ -21,7 +21,9 @@ __all__ = [
     "JumpWorkflow",
     "Key",
     "NewWorkflow",
+    "ResumeReport",
     "ResumeWorkflow",
+    "ResumedWorkflow",
     "RetryWorkflow",
     "RewindPlan",
     "RewindWorkflow",
@@ -83,6 +85,9 @@ _ROW: dict[str, Any] = {
     "updated_at": _MOMENT,
     "driven": False,
 }
+
+
+_RESUMED: dict[str, Any] = {"workflow_id": ID, "status": "COMPLETED", "driven": False, "problem": ""}
 
 
 class NewWorkflow(BaseModel):
@@ -416,6 +421,30 @@ class JumpWorkflow(BaseModel):
     """Why; kept in the history."""
     run: bool = False
     """Let it go on at once."""
+
+
+class ResumedWorkflow(BaseModel):
+    """A workflow that could go on."""
+
+    model_config = _config(_RESUMED)
+
+    workflow_id: str
+    status: str
+    """Where it stands now; `deleted` where it is gone."""
+    driven: bool
+    """Somebody else drives it, so it was left to him."""
+    problem: str
+    """Why it could not go on; empty where it could."""
+
+
+class ResumeReport(BaseModel):
+    """What came of the workflows that could go on."""
+
+    model_config = _config({"items": [_RESUMED], "finished": True})
+
+    items: list[ResumedWorkflow]
+    finished: bool
+    """False where the server has not waited for the rest, which goes on behind the answer."""
 
 
 class BulkFilter(BaseModel):

@@ -138,7 +138,7 @@ def test_definitions_are_listed(remote: Command) -> None:
         (["start", "Nothing"], 4, "Nothing"),
         (["start", "flows/order.yaml"], 2, "a server starts the types that it knows"),
         (["start", "Greeting", "-d", '{"amount": "much"}'], 1, "amount"),
-        (["resume", "--all"], 2, "by itself"),
+        (["resume", "--all", "--auto"], 2, "--all takes no ID"),
         (["list", "--server", URL, "--db", "x.db"], 2, "not both"),
         (["worker", "--server", URL], 2, "cannot ask a server"),
         (["scan-zombies"], 2, "RUVON_SERVER_URL names one"),

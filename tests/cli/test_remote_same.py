@@ -320,6 +320,21 @@ def test_a_dry_run_of_a_start_is_told_alike(both: Both, args: list[str], code: i
     assert both.there("list", "--json").json == []
 
 
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["text", "json"])
+@pytest.mark.parametrize(("kind", "code"), [("Greeting", 0), ("Fragile", 1)])
+def test_everything_is_resumed_alike(both: Both, kind: str, code: int, form: list[str]) -> None:
+    """Runs that nobody drives go on as far as they go now; then nothing can."""
+    told: list[Any] = []
+    for ask, more in ((both.here, ["--workflows", FLOWS]), (both.there, [])):
+        for _ in range(2):
+            both.here("start", kind, "-d", '{"switch": "/nowhere"}', "--workflows", FLOWS)
+        told += [[both.said(ask("resume", "--all", *more, *form)) for _ in range(2)]]
+
+    here, there = told
+    assert [item[0] for item in there] == [code, 0]
+    assert there == here
+
+
 def without_digest(text: str) -> str:
     """What is printed, without the digest: the server has imported the workflows as another module."""
     return re.sub(r"[0-9a-f]{64}", "<digest>", text)

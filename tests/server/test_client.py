@@ -105,6 +105,8 @@ def go_on(ruvon: Client) -> None:
     assert ruvon.wait(paid, until_ended=True).result == 12
     stepped = ruvon.start_workflow(workflow_type="Greeting", run=False).workflow_id
     assert ruvon.run_next_step(stepped).status == "COMPLETED"
+    left = ruvon.start_workflow(workflow_type="Greeting", run=False).workflow_id
+    assert [(item.workflow_id, item.status) for item in ruvon.resume_workflows().items] == [(left, "COMPLETED")]
     ended = ruvon.start_workflow(workflow_type="Approval", wait_s=10).workflow_id
     ruvon.cancel_workflow(ended, reason="ordered twice")
     assert ruvon.wait(ended, until_ended=True).status == "CANCELLED"

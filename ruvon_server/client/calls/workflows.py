@@ -26,6 +26,7 @@ __all__ = [
     "migrate_workflow",
     "migrate_workflows",
     "resume_workflow",
+    "resume_workflows",
     "retry_compensation",
     "retry_workflow",
     "rewind_workflow",
@@ -120,6 +121,12 @@ def find_workflow_ids(begin: str, /) -> Call[models.WorkflowIds]:
     name = "find_workflow_ids"
     path = f"{API}/workflows/ids/{part(name, begin)}"
     return Call(name, "GET", path, json_of(models.WorkflowIds), repeatable=True)
+
+
+def resume_workflows() -> Call[models.ResumeReport]:
+    """Let every workflow go on that can, and that nobody drives."""
+    name, path = "resume_workflows", f"{API}/workflows/resume"
+    return Call(name, "POST", path, json_of(models.ResumeReport), repeatable=True, patience_s=_LONG_S)
 
 
 def get_workflow(workflow_id: WorkflowRef, /) -> Call[models.WorkflowInfo]:

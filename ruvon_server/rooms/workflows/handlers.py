@@ -366,7 +366,30 @@ async def bulk_workflows(
     return Response(found, status_code=200 if found.finished else 202)
 
 
-OF_ALL: Final[list[Any]] = [start_workflow, list_workflows, find_workflow_ids, bulk_workflows, migrate_workflows]
+@writes(
+    "/resume",
+    name="resume_workflows",
+    permission=Permission.WORKFLOWS_BULK,
+    answers={
+        202: ResponseSpec(
+            models.ResumeReport, generate_examples=False, description="The rest goes on behind the answer"
+        )
+    },
+)
+async def resume_workflows(service: Service, principal: Asker) -> Response[models.ResumeReport]:
+    """Let every workflow go on that can, and that nobody drives. It takes no body."""
+    found = await service.resume_all(principal)
+    return Response(found, status_code=200 if found.finished else 202)
+
+
+OF_ALL: Final[list[Any]] = [
+    start_workflow,
+    list_workflows,
+    find_workflow_ids,
+    bulk_workflows,
+    migrate_workflows,
+    resume_workflows,
+]
 """The operations on all workflows."""
 OF_ONE: Final[list[Any]] = [
     get_workflow,

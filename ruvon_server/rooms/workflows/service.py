@@ -23,6 +23,7 @@ from ruvon.providers import (
     WorkflowSummary,
 )
 from ruvon.providers.persistence import UnsupportedError
+from ruvon.scheduler import Resumed, resume_all
 from ruvon_server.answering import require_asked
 from ruvon_server.auth import Principal
 from ruvon_server.drives import Drives
@@ -345,6 +346,25 @@ class WorkflowService:
         done: list[BulkItem] = []
         finished = await self._each(principal, bulk_filter(wanted.filter), bulk_action(wanted), wanted, done)
         return bulk_report(done, finished=finished)
+
+    async def resume_all(self, principal: Principal) -> models.ResumeReport:
+        """Drive every workflow that can go on, that nobody drives, and that is there for whoever asks."""
+        done: dict[UUID, Resumed] = {}
+
+        def note(item: Resumed) -> None:
+            done[item.workflow_id] = item
+
+        work = resume_all(
+            self._builder, wanted=lambda found: principal.sees(found.owner_id, found.org_id), on_item=note
+        )
+        finished = await self._within(self._limit_s, work)
+        items = [
+            models.ResumedWorkflow(
+                workflow_id=str(item.workflow_id), status=item.status, driven=item.busy, problem=item.problem
+            )
+            for item in done.values()
+        ]
+        return models.ResumeReport(items=items, finished=finished)
 
     async def _each(
         self,
