@@ -34,6 +34,7 @@ from ruvon_server.drives import Drives
 from ruvon_server.embedded import working
 from ruvon_server.feed import Feed
 from ruvon_server.headers import add_security_headers
+from ruvon_server.paging import Cursors
 from ruvon_server.parts import Parts
 from ruvon_server.problems import ProblemHandler, close_socket
 from ruvon_server.requests import StrictRequest
@@ -82,7 +83,10 @@ def create_app(
     return Litestar(
         route_handlers=[*own, custom_router(routes, builder)] if routes else own,
         lifespan=[_lifespan(parts)],
-        dependencies={"principal": Provide(_principal, sync_to_thread=False)},
+        dependencies={
+            "principal": Provide(_principal, sync_to_thread=False),
+            "pages": Provide(Cursors(builder.persistence, builder.clock, builder.ids).pages, sync_to_thread=False),
+        },
         middleware=[_auth(settings, authenticator, builder), ChangesMiddleware(builder.persistence)],
         after_exception=[close_socket],
         before_send=[add_security_headers],

@@ -167,7 +167,9 @@ class WorkflowRow(BaseModel):
 class WorkflowPage(BaseModel):
     """A page of workflows, newest first."""
 
-    model_config = _config({"items": [_ROW], "next_cursor": "WzE3NjM3MjY0MDAwMDAwMDAsMV0"})
+    model_config = _config(
+        {"items": [_ROW], "next_cursor": "8horApdlMpUxQIXsOv1nutfPbjYAULa71Q8-ISBIEFYJOF7AuELwfZXNu10zF7O5"}
+    )
 
     items: list[WorkflowRow]
     next_cursor: str | None

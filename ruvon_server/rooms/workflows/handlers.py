@@ -15,7 +15,7 @@ from ruvon.providers import InstanceFilter
 from ruvon_server.auth import Permission, Principal
 from ruvon_server.models import migrations
 from ruvon_server.models import workflows as models
-from ruvon_server.paging import DEFAULT_LIMIT, Cursor, Limit, decode_cursor
+from ruvon_server.paging import DEFAULT_LIMIT, PAIR, Cursor, Limit, Paging
 from ruvon_server.rooms.workflows.filters import filter_of
 from ruvon_server.rooms.workflows.service import WorkflowService
 from ruvon_server.routes import reads, writes
@@ -34,6 +34,7 @@ _CHANGE: Final = (*_ONE, "workflow-busy", "workflow-changed", "definition-drift"
 _LATER: Final = {
     202: ResponseSpec(models.WorkflowInfo, generate_examples=False, description="It is taken, and the workflow goes on")
 }
+_STARTED: Any = models.WorkflowInfo | models.StartPlan
 
 
 def _answer(found: tuple[models.WorkflowInfo, bool]) -> Response[models.WorkflowInfo]:
@@ -59,7 +60,7 @@ def _answer(found: tuple[models.WorkflowInfo, bool]) -> Response[models.Workflow
     ),
     answers={
         200: ResponseSpec(
-            models.WorkflowInfo | models.StartPlan,
+            _STARTED,
             generate_examples=False,
             description="A workflow was started with this key before, or nothing was to be started",
         )
@@ -98,6 +99,7 @@ async def start_workflow(
 async def list_workflows(
     service: Service,
     principal: Asker,
+    pages: Paging,
     status: Annotated[
         list[WorkflowStatus] | None, QueryParameter(description="Only those of these statuses; may be there often.")
     ] = None,
@@ -131,7 +133,9 @@ async def list_workflows(
         updated_before=updated_before,
         metadata=metadata,
     )
-    return await service.find(principal, wanted, limit, decode_cursor(cursor))
+    after = await pages.place(cursor, PAIR)
+    items, place = await service.find(principal, wanted, limit, after)
+    return models.WorkflowPage(items=items, next_cursor=await pages.cursor(place))
 
 
 @reads("/ids/{begin:str}", name="find_workflow_ids", permission=Permission.WORKFLOWS_READ, problems=("unsupported",))

@@ -29,7 +29,6 @@ from ruvon_server.auth import Principal
 from ruvon_server.drives import Drives
 from ruvon_server.models import migrations
 from ruvon_server.models import workflows as models
-from ruvon_server.paging import encode_cursor
 from ruvon_server.problems import IdempotencyKeyReusedError, OtherTenantError
 from ruvon_server.rooms.workflows.bulk import bulk_action, bulk_filter, bulk_report
 from ruvon_server.rooms.workflows.migrations import migration_check, migration_filter, migration_report
@@ -137,18 +136,17 @@ class WorkflowService:
 
     async def find(
         self, principal: Principal, wanted: InstanceFilter, limit: int, after: tuple[int, int] | None
-    ) -> models.WorkflowPage:
-        """A page of the workflows that fit and that are there for whoever asks."""
+    ) -> tuple[list[models.WorkflowRow], tuple[int, int] | None]:
+        """A page of the workflows that fit and that are there for whoever asks, and where the next one begins."""
         whose = principal.narrowed(wanted.owner_id, wanted.org_id)
         if whose is None:
-            return models.WorkflowPage(items=[], next_cursor=None)
+            return [], None
         narrowed = replace(wanted, owner_id=whose[0], org_id=whose[1])
         rows = await self._store.find_instances(narrowed, limit=limit + 1, after=after)
         more, rows = len(rows) > limit, rows[:limit]
-        cursor = encode_cursor((rows[-1].created_us, rows[-1].key)) if more else None
         driven = await self._driven(*rows)
         items = [models.WorkflowRow(**_columns(item, driven)) for item in rows]
-        return models.WorkflowPage(items=items, next_cursor=cursor)
+        return items, (rows[-1].created_us, rows[-1].key) if more else None
 
     async def show(self, principal: Principal, workflow_id: UUID) -> models.WorkflowInfo:
         """How a workflow stands."""
