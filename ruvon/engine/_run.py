@@ -306,6 +306,8 @@ class Run:
     def let_go(self) -> None:
         """Cut what refers to itself, so that nothing of a run that is over waits for the garbage collector."""
         self._environments.clear()
+        for scope in self.scopes.values():
+            scope.let_go()
         self.scopes.clear()
 
     def _resolve(self, path: str) -> object:
