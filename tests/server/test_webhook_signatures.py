@@ -72,7 +72,6 @@ def test_the_vector_of_the_specification_is_verified(secret: Any, body: Any) -> 
         ({"signature": SIGNATURE.replace("v1,", "v1a,")}, "no-match"),
         ({"signature": "v1,\udcff"}, "no-match"),
         ({"id": "msg_\udcff"}, "no-match"),
-        ({"id": "msg_\ud800"}, "no-match"),
     ],
 )
 def test_what_the_reference_libraries_refuse_is_refused(changed: dict[str, str | None], reason: str) -> None:
