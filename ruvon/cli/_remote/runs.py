@@ -7,6 +7,7 @@ from typing import Any, Final, NoReturn, cast
 import rich_click as click
 
 from ruvon._described import answerable
+from ruvon.cli._audit import Starter
 from ruvon.cli._forms import ask_initial
 from ruvon.cli._input import read_data
 from ruvon.cli._options import Whose
@@ -138,6 +139,7 @@ def start(
     auto: bool,
     key: str | None,
     whose: Whose,
+    starter: Starter,
     as_json: bool,
     name: str | None,
 ) -> None:
@@ -149,7 +151,7 @@ def start(
     if interactive:
         initial = ask_initial(workflow_type, place.client.get_definition(workflow_type).state_schema, initial)
     wanted: dict[str, Any] = {"workflow_type": workflow_type, "data": initial, "idempotency_key": key, **whose}
-    info = place.client.start_workflow(**wanted)
+    info = place.client.start_workflow(**wanted, reason=starter["reason"])
     under_way = "it goes on by itself" if info.status is WorkflowStatus.ACTIVE and not auto else ""
     end(place, _rested(place, info) if auto else info, as_json=as_json, under_way=under_way)
 
@@ -162,6 +164,7 @@ def run(
     data_file: str | None,
     key: str | None,
     whose: Whose,
+    starter: Starter,
     as_json: bool,
     name: str | None,
 ) -> None:
@@ -176,6 +179,7 @@ def run(
         auto=True,
         key=key,
         whose=whose,
+        starter=starter,
         as_json=as_json,
         name=name,
     )
