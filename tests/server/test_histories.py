@@ -115,12 +115,17 @@ def test_logs_are_narrowed() -> None:
 
 @on_every_store
 def test_who_has_started_a_workflow_is_in_its_metadata() -> None:
-    """In the commit that makes it; neither a second request nor what the first one says of itself changes that."""
+    """With the reason, in the commit that makes it; neither a second request nor what the first one says of itself changes that."""
 
     async def talk(client: Client) -> Any:
         first, again = [
             await started(
-                client, "Approval", idempotency_key="a-1", metadata={"started_by": "ann"}, headers={"X-Who": who}
+                client,
+                "Approval",
+                idempotency_key="a-1",
+                metadata={"started_by": "ann", "started_why": "for fun"},
+                reason=f"{who} was asked",
+                headers={"X-Who": who},
             )
             for who in ("bob", "eve")
         ]
@@ -129,7 +134,10 @@ def test_who_has_started_a_workflow_is_in_its_metadata() -> None:
         assert [item["workflow_id"] for item in listed["items"]] == [first.rpartition("/")[2]]
         return (await got(client, first))["metadata"]
 
-    assert asked(talk, new_app(authenticator=People())) == {"started_by": "bob"}
+    assert asked(talk, new_app(authenticator=People())) == {
+        "started_by": "bob",
+        "started_why": "bob was asked",
+    }
 
 
 @on_every_store
