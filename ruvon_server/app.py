@@ -16,12 +16,14 @@ from prometheus_client.process_collector import ProcessCollector
 from ruvon.builder import WorkflowBuilder
 from ruvon.implementations.observability.prometheus import PrometheusObserver
 from ruvon_server.auth import (
+    STANDING,
     Addresses,
     Authenticator,
     AuthMiddleware,
     Buckets,
     Keys,
     Principal,
+    Standing,
     authenticator_of,
     require_permission,
     roles_of,
@@ -85,6 +87,7 @@ def create_app(
         lifespan=[_lifespan(parts)],
         dependencies={
             "principal": Provide(_principal, sync_to_thread=False),
+            "standing": Provide(_standing, sync_to_thread=False),
             "pages": Provide(Cursors(builder.persistence, builder.clock, builder.ids).pages, sync_to_thread=False),
         },
         middleware=[_auth(settings, authenticator, builder), ChangesMiddleware(builder.persistence)],
@@ -133,6 +136,11 @@ def new_registry() -> CollectorRegistry:
 def _principal(scope: Scope) -> Principal:
     """Who asks."""
     return cast("Principal", scope["user"])
+
+
+def _standing(scope: Scope) -> Standing:
+    """What he was let in with."""
+    return cast("Standing", scope["state"][STANDING])
 
 
 def _lifespan(parts: Parts) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:

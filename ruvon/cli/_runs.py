@@ -7,7 +7,7 @@ from uuid import UUID
 import rich_click as click
 
 from ruvon._described import answerable, form_type
-from ruvon.cli._audit import audit_options
+from ruvon.cli._audit import Starter, audit_options, starter_options
 from ruvon.cli._definitions import Runnable, require_runnable
 from ruvon.cli._family import register_family, require_children
 from ruvon.cli._input import data_options, read_data
@@ -48,6 +48,7 @@ _AUTO = option("--auto", is_flag=True, help="Go on through every step, retry and
 @data_options("data", "-d", "The initial data")
 @_KEY
 @owner_options
+@starter_options
 @_JSON
 @_WORKFLOW
 @code_options
@@ -59,6 +60,7 @@ def run_(
     data_file: str | None,
     key: str | None,
     whose: Whose,
+    starter: Starter,
     as_json: bool,
     name: str | None,
     store: Store,
@@ -74,7 +76,7 @@ def run_(
 
     async def work() -> Mapping[str, Any]:
         async with opened(store, create=True, memory=True, observers=[narrator]) as session:
-            workflow = await _create(session, runnable, initial, key, whose)
+            workflow = await _create(session, runnable, initial, key, whose, starter)
             return await drive(session, workflow, narrator, workflow.run, as_json=as_json)
 
     ended_badly(await_it(work(), interrupted=lambda: how_to_go_on(narrator, store)))
@@ -88,6 +90,7 @@ def run_(
 @_AUTO
 @_KEY
 @owner_options
+@starter_options
 @_JSON
 @_WORKFLOW
 @code_options
@@ -102,6 +105,7 @@ def start(
     auto: bool,
     key: str | None,
     whose: Whose,
+    starter: Starter,
     as_json: bool,
     name: str | None,
     store: Store,
@@ -124,25 +128,27 @@ def start(
     async def work() -> Mapping[str, Any]:
         async with opened(store, create=not dry_run, memory=dry_run, observers=[narrator]) as session:
             background = not auto and session.builder.execution.runs_queued("default")
-            workflow = await _create(session, runnable, initial, key, whose, background=background)
+            workflow = await _create(session, runnable, initial, key, whose, starter, background=background)
             if auto:
                 return await drive(session, workflow, narrator, workflow.run, as_json=as_json)
             return await finish(session, workflow, as_json=as_json, background=background)
 
     if dry_run:
-        await_it(_dry_run(runnable, initial, whose, store, as_json=as_json))
+        await_it(_dry_run(runnable, initial, whose, starter, store, as_json=as_json))
     else:
         ended_badly(await_it(work(), interrupted=lambda: how_to_go_on(narrator, store)))
 
 
-async def _dry_run(runnable: Runnable, initial: object, whose: Whose, store: Store, *, as_json: bool) -> None:
+async def _dry_run(
+    runnable: Runnable, initial: object, whose: Whose, starter: Starter, store: Store, *, as_json: bool
+) -> None:
     """Check what `start` would do, in a database of its own that is thrown away."""
     definition = runnable.definition
     from ruvon import ir  # noqa: PLC0415
 
     place = Store("memory", store.roots, store.workflows, store.types)
     async with opened(place, memory=True, execution=store.execution or "sync") as session:
-        await _create(session, runnable, initial, None, whose)
+        await _create(session, runnable, initial, None, whose, starter)
     print_start_plan(
         definition.workflow_type, definition.workflow_version, ir.digest(definition).hex(), as_json=as_json
     )
@@ -163,6 +169,7 @@ async def _create(
     initial: object,
     key: str | None,
     whose: Whose,
+    starter: Starter,
     *,
     background: bool = False,
 ) -> "Workflow":
@@ -175,6 +182,7 @@ async def _create(
         idempotency_key=key,
         background=background,
         **whose,
+        **starter,
     )
 
 

@@ -31,7 +31,7 @@ from ruvon_server.models.definitions import DefinitionRow
 from ruvon_server.models.histories import LogLine
 from ruvon_server.models.keys import KeyInfo
 from ruvon_server.models.queues import DeadLetter, Task
-from ruvon_server.models.webhooks import Delivery
+from ruvon_server.models.webhooks import Delivery, Webhook
 from ruvon_server.models.workflows import WorkflowInfo, WorkflowRow
 
 __all__ = ["AsyncClient"]
@@ -170,6 +170,7 @@ class AsyncClient:
     stream_workflow_events = SlowStream(events.stream_workflow_events)
 
     each_workflow = SlowPages(workflows.list_workflows, WorkflowRow)
+    each_webhook = SlowPages(webhooks.list_webhooks, Webhook)
     each_webhook_delivery = SlowPages(webhooks.list_webhook_deliveries, Delivery)
     each_key = SlowPages(keys.list_keys, KeyInfo)
     each_definition = SlowPages(definitions.list_definitions, DefinitionRow)

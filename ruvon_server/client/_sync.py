@@ -31,7 +31,7 @@ from ruvon_server.models.definitions import DefinitionRow
 from ruvon_server.models.histories import LogLine
 from ruvon_server.models.keys import KeyInfo
 from ruvon_server.models.queues import DeadLetter, Task
-from ruvon_server.models.webhooks import Delivery
+from ruvon_server.models.webhooks import Delivery, Webhook
 from ruvon_server.models.workflows import WorkflowInfo, WorkflowRow
 
 __all__ = ["Client"]
@@ -170,6 +170,7 @@ class Client:
     stream_workflow_events = Stream(events.stream_workflow_events)
 
     each_workflow = Pages(workflows.list_workflows, WorkflowRow)
+    each_webhook = Pages(webhooks.list_webhooks, Webhook)
     each_webhook_delivery = Pages(webhooks.list_webhook_deliveries, Delivery)
     each_key = Pages(keys.list_keys, KeyInfo)
     each_definition = Pages(definitions.list_definitions, DefinitionRow)

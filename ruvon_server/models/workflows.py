@@ -118,6 +118,8 @@ class NewWorkflow(BaseModel):
     """Whatever you want to find it by; `?metadata=key:value` looks for it."""
     run: bool = True
     """Let it go on at once. Without it nothing of it runs until `next`."""
+    reason: Reason = ""
+    """Why it is started; `started_why` in its metadata."""
     wait_s: WaitFor = 0
 
 

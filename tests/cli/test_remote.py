@@ -76,6 +76,15 @@ def test_what_is_started_is_listed_and_shown(remote: Command, place: Path) -> No
     assert not list(place.glob("*.db"))
 
 
+@pytest.mark.parametrize("command", ["run", "start"])
+def test_who_has_started_a_run_is_who_the_key_belongs_to(remote: Command, command: str) -> None:
+    """The reason is sent with it; a name is not looked at."""
+    found = remote(command, "Greeting", "--actor", "otto", "--reason", "by telephone", "--json").json["workflow_id"]
+
+    kept = remote("show", found, "--verbose", "--json").json["metadata"]
+    assert kept == {"started_by": "local", "started_why": "by telephone"}
+
+
 def test_an_answer_lets_a_run_go_on(remote: Command) -> None:
     """`resume -i` answers the person's task, and `--auto` shows the end."""
     found = made(remote, "Approval")

@@ -7,6 +7,7 @@ from typing import Any, Final, cast
 import rich_click as click
 
 from ruvon._described import answerable
+from ruvon.cli._audit import Starter
 from ruvon.cli._forms import ask_initial
 from ruvon.cli._input import read_data
 from ruvon.cli._options import Whose
@@ -135,6 +136,7 @@ def start(
     auto: bool,
     key: str | None,
     whose: Whose,
+    starter: Starter,
     as_json: bool,
     name: str | None,
 ) -> None:
@@ -148,7 +150,7 @@ def start(
         plan = place.client.check_start(**wanted)
         print_start_plan(plan.workflow_type, plan.workflow_version, plan.digest, as_json=as_json)
         return
-    info = place.client.start_workflow(**wanted)
+    info = place.client.start_workflow(**wanted, reason=starter["reason"])
     under_way = "it goes on by itself" if info.status is WorkflowStatus.ACTIVE and not auto else ""
     end(place, _rested(place, info) if auto else info, as_json=as_json, under_way=under_way)
 
@@ -161,6 +163,7 @@ def run(
     data_file: str | None,
     key: str | None,
     whose: Whose,
+    starter: Starter,
     as_json: bool,
     name: str | None,
 ) -> None:
@@ -175,6 +178,7 @@ def run(
         auto=True,
         key=key,
         whose=whose,
+        starter=starter,
         as_json=as_json,
         name=name,
     )

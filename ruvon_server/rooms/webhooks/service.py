@@ -12,7 +12,7 @@ from ruvon_server.problems import OtherTenantError, WebhookDisabledError, Webhoo
 from ruvon_server.shown import moment
 from ruvon_server.webhooks._courier import require_url
 from ruvon_server.webhooks._events import event_of_webhook
-from ruvon_server.webhooks._records import DeliveryRecord, Endpoint
+from ruvon_server.webhooks._records import DeliveryRecord, Endpoint, tenant_of
 from ruvon_server.webhooks._relay import Webhooks
 
 __all__ = ["WebhookService"]
@@ -48,7 +48,7 @@ class WebhookService:
         Raises:
             OtherTenantError: it would be told what somebody else has.
             WebhookUrlRefusedError: webhooks never reach the address.
-            TooManyWebhooksError: there are as many as a store has.
+            TooManyWebhooksError: there are as many as a tenant has.
         """
         whose = principal.narrowed(wanted.owner_id, wanted.org_id)
         if whose is None:
@@ -63,6 +63,7 @@ class WebhookService:
             owner_id=whose[0],
             org_id=whose[1],
             created_by=principal.name,
+            tenant=tenant_of(principal.owner_id, principal.org_id) if principal.is_limited else tenant_of(*whose),
         )
         self._webhooks.wake()
         return models.WebhookWithSecret(**(await self._shown(made)).model_dump(), secret=secret)

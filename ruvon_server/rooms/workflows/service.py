@@ -97,6 +97,7 @@ class WorkflowService:
                 metadata=wanted.metadata,
                 background=background,
                 actor=principal.name,
+                reason=wanted.reason,
             )
         except DuplicateIdempotencyKeyError:
             return await self._known(principal, wanted), False
