@@ -25,7 +25,7 @@ from schemathesis.specs.openapi.checks import (
 from ruvon_server.auth import Principal, Roles
 from ruvon_server.documents import document_of
 from ruvon_server.problems import NotAuthenticatedError
-from tests.support.cases import CASES
+from tests.support.cases import CAMPAIGN
 from tests.support.serving import new_app
 
 URL = "http://127.0.0.1:8000"
@@ -44,7 +44,7 @@ STARTS = (
     {"workflow_type": "Undoable"},
     {"workflow_type": "Undoable", "run": False},
 )
-EACH = max(5, CASES // 8)
+EACH = max(5, CAMPAIGN // 8)
 ROLES = Roles(("clerk=workflows:read+workflows:run",))
 
 
