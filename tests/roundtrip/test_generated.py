@@ -10,7 +10,10 @@ from tests.support.roundtrip import assert_python, assert_yaml
 from tests.support.workflows import Program, programs, shop_roots
 
 SETTINGS = settings(
-    max_examples=max(CAMPAIGN // 2, 1), deadline=None, suppress_health_check=list(HealthCheck), report_multiple_bugs=False
+    max_examples=max(CAMPAIGN // 2, 1),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    report_multiple_bugs=False,
 )
 
 
