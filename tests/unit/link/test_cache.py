@@ -252,3 +252,17 @@ def test_step_types_of_an_imported_workflow_come_with_it(tmp_path: Path) -> None
     found = [registered(module) for _ in range(2)]
 
     assert [dict(item.step_types) for item in found] == [{"STAMP": module.Stamp}] * 2
+
+
+def test_the_fields_of_a_cached_definition_keep_their_order(tmp_path: Path) -> None:
+    """Whoever asks people for them asks in the order of the model, whether it was compiled now or earlier."""
+    text = LOADED.replace("    number: int = 0\n", "    number: int = 0\n    name: str = ''\n    amount: int = 0\n")
+    module = imported(tmp_path, "loaded_order", text)
+    found = [registered(module).definition for _ in range(2)]
+    path = Path(str(module.__file__))
+    compiled(path)
+    forget()
+    found.append(require(compile_file(path))[0].definition)
+
+    schemas = [schema for item in found for schema in item.schemas.values() if "properties" in schema]
+    assert [[*schema["properties"]] for schema in schemas] == [["number", "name", "amount"]] * 3
