@@ -107,7 +107,7 @@ class KeySet:
                     self._keys = _parsed(await self._read(self._place))
                     self._read_us = began_us
                 except (OSError, ValueError, httpx.HTTPError) as exc:
-                    _LOGGER.warning("the keys at %s cannot be read: %s", self._place, exc or type(exc).__name__)
+                    _LOGGER.warning("the keys at %s cannot be read: %s", self._place, str(exc) or type(exc).__name__)
                 finally:
                     self._tried_us = self._clock.monotonic_us()
             if self._age(self._read_us) > _STALE_US:
