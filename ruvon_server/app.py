@@ -16,12 +16,14 @@ from prometheus_client.process_collector import ProcessCollector
 from ruvon.builder import WorkflowBuilder
 from ruvon.implementations.observability.prometheus import PrometheusObserver
 from ruvon_server.auth import (
+    STANDING,
     Addresses,
     Authenticator,
     AuthMiddleware,
     Buckets,
     Keys,
     Principal,
+    Standing,
     authenticator_of,
     require_permission,
     roles_of,
@@ -34,6 +36,7 @@ from ruvon_server.drives import Drives
 from ruvon_server.embedded import working
 from ruvon_server.feed import Feed
 from ruvon_server.headers import add_security_headers
+from ruvon_server.paging import Cursors
 from ruvon_server.parts import Parts
 from ruvon_server.problems import ProblemHandler, close_socket
 from ruvon_server.requests import StrictRequest
@@ -82,7 +85,11 @@ def create_app(
     return Litestar(
         route_handlers=[*own, custom_router(routes, builder)] if routes else own,
         lifespan=[_lifespan(parts)],
-        dependencies={"principal": Provide(_principal, sync_to_thread=False)},
+        dependencies={
+            "principal": Provide(_principal, sync_to_thread=False),
+            "standing": Provide(_standing, sync_to_thread=False),
+            "pages": Provide(Cursors(builder.persistence, builder.clock, builder.ids).pages, sync_to_thread=False),
+        },
         middleware=[_auth(settings, authenticator, builder), ChangesMiddleware(builder.persistence)],
         after_exception=[close_socket],
         before_send=[add_security_headers],
@@ -129,6 +136,11 @@ def new_registry() -> CollectorRegistry:
 def _principal(scope: Scope) -> Principal:
     """Who asks."""
     return cast("Principal", scope["user"])
+
+
+def _standing(scope: Scope) -> Standing:
+    """What he was let in with."""
+    return cast("Standing", scope["state"][STANDING])
 
 
 def _lifespan(parts: Parts) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:

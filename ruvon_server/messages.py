@@ -9,7 +9,7 @@ import orjson
 from ruvon._described import error_text, moment
 from ruvon.providers import InstanceRecord, LogEntry, WorkflowSummary
 
-__all__ = ["END", "HEARTBEAT", "OPENED", "Message", "entry_message", "gap", "row_of"]
+__all__ = ["END", "HEARTBEAT", "OPENED", "Message", "entry_message", "gap", "refused", "row_of"]
 
 
 @final
@@ -41,6 +41,11 @@ class Message:
 OPENED: Final = Message("opened")
 HEARTBEAT: Final = Message("heartbeat")
 END: Final = Message("end", orjson.dumps({"detail": "the server ends; connect again with the last id"}))
+
+
+def refused(detail: str) -> Message:
+    """That a stream ends because whoever reads it may not do so any more."""
+    return Message("end", orjson.dumps({"detail": detail}))
 
 
 def gap(missed: int | None) -> Message:

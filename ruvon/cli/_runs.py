@@ -16,14 +16,26 @@ from ruvon.cli._options import Whose, argument, option, owner_options
 from ruvon.cli._output import Exit, fail, print_json, secho
 from ruvon.cli._remotely import remotely
 from ruvon.cli._report import record_data, tell, workflow_data
-from ruvon.cli._resume import resume_everything
+from ruvon.cli._resume import refuse_beside_all, resume_everything
 from ruvon.cli._session import Session, Store, again, await_it, code_options, opened
 from ruvon.cli._unknown import refuse_unknown
 
 if TYPE_CHECKING:
     from ruvon._workflow import Workflow
 
-__all__ = ["asked", "cancel", "drive", "ended_badly", "finish", "give", "how_to_go_on", "resume", "run_", "start"]
+__all__ = [
+    "asked",
+    "cancel",
+    "drive",
+    "ended_badly",
+    "finish",
+    "give",
+    "how_to_go_on",
+    "print_start_plan",
+    "resume",
+    "run_",
+    "start",
+]
 
 _WORKFLOW = option("--workflow", "name", metavar="TYPE", help="Which workflow, where the target holds several.")
 _KEY = option("--key", metavar="KEY", help="Idempotency key: a second start with the same one is refused.")
@@ -137,13 +149,18 @@ async def _dry_run(
     place = Store("memory", store.roots, store.workflows, store.types)
     async with opened(place, memory=True, execution=store.execution or "sync") as session:
         await _create(session, runnable, initial, None, whose, starter)
-    found = {"workflow_type": definition.workflow_type, "workflow_version": definition.workflow_version}
+    print_start_plan(
+        definition.workflow_type, definition.workflow_version, ir.digest(definition).hex(), as_json=as_json
+    )
+
+
+def print_start_plan(workflow_type: str, workflow_version: str, digest: str, *, as_json: bool) -> None:
+    """Print what `start` would start."""
     if as_json:
-        print_json({**found, "digest": ir.digest(definition).hex(), "dry_run": True})
+        found = {"workflow_type": workflow_type, "workflow_version": workflow_version}
+        print_json({**found, "digest": digest, "dry_run": True})
     else:
-        secho(
-            f"{definition.workflow_type} {definition.workflow_version} could start with this data; nothing was stored"
-        )
+        secho(f"{workflow_type} {workflow_version} could start with this data; nothing was stored")
 
 
 async def _create(
@@ -257,8 +274,7 @@ def resume(
     """
     given = read_data(data, data_file, "-i")
     if everything:
-        if workflow_id is not None or given is not None or step is not None or auto:
-            fail("--all takes no ID, no input, no --step and no --auto", Exit.USAGE)
+        refuse_beside_all(workflow_id, given, step, auto=auto)
         resume_everything(store, as_json=as_json)
         return
     if workflow_id is None:

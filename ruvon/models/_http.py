@@ -89,7 +89,7 @@ def retry_after_us(headers: Mapping[str, str], now_us: int) -> int | None:
         return min(int(said[:10]) * 1_000_000, _LONGEST_WAIT_US)
     try:
         moment = parsedate_to_datetime(said)
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, OverflowError):
         return None
     aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     due_us = int((aware - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()) * 1_000_000

@@ -5,16 +5,18 @@ from ruvon_server.auth._chosen import authenticator_of, roles_of
 from ruvon_server.auth._guard import require_origin, require_permission
 from ruvon_server.auth._keys import ApiKey, Keys
 from ruvon_server.auth._limits import Buckets
-from ruvon_server.auth._middleware import ADDRESS, AuthMiddleware
+from ruvon_server.auth._middleware import ADDRESS, STANDING, AuthMiddleware
 from ruvon_server.auth._principal import Principal
 from ruvon_server.auth._provider import Authenticator, DisabledAuthenticator
 from ruvon_server.auth._roles import ROLES, STORE_WIDE, Roles
+from ruvon_server.auth._standing import Standing
 from ruvon_server.models.permissions import PUBLIC, Permission
 
 __all__ = [
     "ADDRESS",
     "PUBLIC",
     "ROLES",
+    "STANDING",
     "STORE_WIDE",
     "Addresses",
     "ApiKey",
@@ -26,6 +28,7 @@ __all__ = [
     "Permission",
     "Principal",
     "Roles",
+    "Standing",
     "authenticator_of",
     "require_origin",
     "require_permission",

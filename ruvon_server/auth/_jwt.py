@@ -17,6 +17,8 @@ __all__ = ["JwtAuthenticator", "TokenRules"]
 
 _SECOND_US: Final = 1_000_000
 _LONGEST: Final = 200
+_LATEST_S: Final = 253_402_300_799
+"""The last second of the year 9999."""
 _REQUIRED: Final = ["iss", "aud", "exp", "sub"]
 
 
@@ -83,8 +85,8 @@ class JwtAuthenticator:
         try:
             head = jwt.get_unverified_header(token)
             algorithm, kid = head.get("alg"), head.get("kid")
-            known = algorithm is not None and algorithm in ALGORITHMS and (kid is None or isinstance(kid, str))
-            if algorithm is None or not known or "crit" in head:
+            is_named = isinstance(algorithm, str) and algorithm in ALGORITHMS and (kid is None or isinstance(kid, str))
+            if not isinstance(algorithm, str) or not is_named or "crit" in head:
                 raise NotAuthenticatedError(f"the token is not signed with {', '.join(ALGORITHMS)}")
             claims = jwt.decode(
                 token,
@@ -103,7 +105,8 @@ class JwtAuthenticator:
         now_s = self._clock.now_us() / _SECOND_US
         for claim in ("exp", "nbf", "iat"):
             value = claims.get(claim)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if value is not None and not (is_number and 0 <= value <= _LATEST_S):
                 raise NotAuthenticatedError(f"the claim {claim} of the token is no time")
         if now_s >= claims["exp"] + self._rules.skew_s:
             raise NotAuthenticatedError("the token has expired; get a new one")

@@ -29,10 +29,15 @@ _FRESH_US: Final = 600_000_000
 """So old may the keys be before they are read again."""
 _PAUSE_US: Final = 30_000_000
 """So long passes at least between two readings, however many unknown keys tokens name."""
+_FIRST_PAUSE_US: Final = 1_000_000
+"""So long passes while none are known, so that those who wait are refused together and not one after the other."""
 _STALE_US: Final = 86_400_000_000
 """So long keys are used that cannot be read again."""
 _TIMEOUT_S: Final = 5.0
+"""So long may reading take altogether."""
 _LARGEST: Final = 262_144
+_ASKED: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
+"""Uncompressed, so that its size is the one on the wire."""
 _OK: Final = 200
 
 
@@ -74,7 +79,7 @@ class KeySet:
             NotAuthenticatedError: there is no such key.
             IssuerUnreachableError: the keys cannot be read.
         """
-        if self._age(self._read_us) > _FRESH_US:
+        if self._age(self._read_us) > _FRESH_US and not self._does_without:
             await self._refresh()
         found = self._fitting(kid, algorithm)
         if found is None and self._age(self._tried_us) > _PAUSE_US:
@@ -84,6 +89,11 @@ class KeySet:
             raise NotAuthenticatedError("the token is signed with a key that its issuer does not have")
         return found
 
+    @property
+    def _does_without(self) -> bool:
+        """Whether somebody reads the keys already, and those that are known will do meanwhile."""
+        return self._lock.locked() and self._age(self._read_us) <= _STALE_US
+
     def _fitting(self, kid: str | None, algorithm: str) -> jwt.PyJWK | None:
         fitting = [item for item in self._keys if item.algorithm == algorithm and kid in {None, item.kid}]
         return fitting[0].key if len(fitting) == 1 else None
@@ -91,13 +101,15 @@ class KeySet:
     async def _refresh(self) -> None:
         """Read the keys, unless somebody has just done or tried so."""
         async with self._lock:
-            if self._age(self._tried_us) > _PAUSE_US or self._read_us is None:
-                self._tried_us = self._clock.monotonic_us()
+            if self._age(self._tried_us) > (_FIRST_PAUSE_US if self._read_us is None else _PAUSE_US):
+                began_us = self._clock.monotonic_us()
                 try:
                     self._keys = _parsed(await self._read(self._place))
-                    self._read_us = self._tried_us
+                    self._read_us = began_us
                 except (OSError, ValueError, httpx.HTTPError) as exc:
-                    _LOGGER.warning("the keys at %s cannot be read: %s", self._place, exc)
+                    _LOGGER.warning("the keys at %s cannot be read: %s", self._place, str(exc) or type(exc).__name__)
+                finally:
+                    self._tried_us = self._clock.monotonic_us()
             if self._age(self._read_us) > _STALE_US:
                 raise IssuerUnreachableError(self._place, "the log of the server says why")
 
@@ -115,12 +127,13 @@ async def read_place(place: str) -> bytes:
         return await asyncio.to_thread(Path(place).read_bytes)
     found = bytearray()
     async with (
+        asyncio.timeout(_TIMEOUT_S),
         httpx.AsyncClient(timeout=_TIMEOUT_S, follow_redirects=False) as client,
-        client.stream("GET", place, headers={"Accept": "application/json"}) as answer,
+        client.stream("GET", place, headers=_ASKED) as answer,
     ):
         if answer.status_code != _OK:
             raise ValueError(f"it answers {answer.status_code}")
-        async for part in answer.aiter_bytes():
+        async for part in answer.aiter_raw():
             found += part
             if len(found) > _LARGEST:
                 raise ValueError(f"it is larger than {_LARGEST} bytes")
@@ -149,7 +162,7 @@ def _key(item: dict[str, Any]) -> _Key | None:
     for algorithm, (kind, curve) in ALGORITHMS.items():
         if item.get("kty") != kind or (curve is not None and item.get("crv") != curve):
             continue
-        if item.get("use") not in {None, "sig"} or said not in {None, algorithm}:
+        if item.get("use") not in (None, "sig") or said not in (None, algorithm):
             return None
         public = {name: value for name, value in item.items() if name not in {"d", "p", "q", "dp", "dq", "qi", "oth"}}
         try:

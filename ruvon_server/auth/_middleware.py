@@ -11,16 +11,19 @@ from ruvon.ir import RuvonError
 from ruvon_server.auth._address import Addresses, network_of
 from ruvon_server.auth._limits import Buckets
 from ruvon_server.auth._provider import Authenticator, Connection
+from ruvon_server.auth._standing import Standing
 from ruvon_server.models.permissions import PUBLIC
 from ruvon_server.problems import NotAuthenticatedError, closing
 
-__all__ = ["ADDRESS", "PERMISSION", "AuthMiddleware"]
+__all__ = ["ADDRESS", "PERMISSION", "STANDING", "AuthMiddleware"]
 
 _LOGGER: Final = logging.getLogger("ruvon.server.auth")
 PERMISSION: Final = "permission"
 """The option of a handler that says what it asks for."""
 ADDRESS: Final = "ruvon_address"
 """Where the state of a connection has the address of whoever asks."""
+STANDING: Final = "ruvon_standing"
+"""Where it has what whoever asks was let in with."""
 _FREE: Final = frozenset({"/health", "/ready"})
 """What supervisors and balancers ask as often as they like."""
 
@@ -69,6 +72,7 @@ class AuthMiddleware(ASGIMiddleware):
                 self._buckets.take(place)
                 raise
             scope["user"] = principal
+            scope["state"][STANDING] = Standing(self._authenticator, connection, principal)
             self._buckets.take(f"principal/{principal.name}")
         elif scope["path"] not in _FREE:
             self._buckets.take(place)

@@ -77,9 +77,11 @@ class AsyncClient:
         )
 
     start_workflow = SlowMethod(workflows.start_workflow)
+    check_start = SlowMethod(workflows.check_start)
     list_workflows = SlowMethod(workflows.list_workflows)
     find_workflow_ids = SlowMethod(workflows.find_workflow_ids)
     bulk_workflows = SlowMethod(workflows.bulk_workflows)
+    resume_workflows = SlowMethod(workflows.resume_workflows)
     get_workflow = SlowMethod(workflows.get_workflow)
     get_workflow_state = SlowMethod(workflows.get_workflow_state)
     get_current_step = SlowMethod(workflows.get_current_step)

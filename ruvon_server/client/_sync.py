@@ -77,9 +77,11 @@ class Client:
         )
 
     start_workflow = Method(workflows.start_workflow)
+    check_start = Method(workflows.check_start)
     list_workflows = Method(workflows.list_workflows)
     find_workflow_ids = Method(workflows.find_workflow_ids)
     bulk_workflows = Method(workflows.bulk_workflows)
+    resume_workflows = Method(workflows.resume_workflows)
     get_workflow = Method(workflows.get_workflow)
     get_workflow_state = Method(workflows.get_workflow_state)
     get_current_step = Method(workflows.get_current_step)

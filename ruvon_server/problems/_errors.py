@@ -423,7 +423,9 @@ class WebhookDisabledError(RequestRefusedError):
 
 
 class TooManyWebhooksError(RequestRefusedError):
-    """There are as many webhooks as a store has."""
+    """There are as many webhooks as a tenant has."""
 
     def __init__(self, most: int) -> None:
-        super().__init__(f"there are {most} webhooks, and a store has no more; delete one that nobody needs")
+        super().__init__(
+            f"there are {most} webhooks for whoever asks, and nobody has more; delete one that nobody needs"
+        )

@@ -24,6 +24,7 @@ from ruvon.providers import (
 )
 from ruvon_server.problems import WebhookUrlRefusedError
 from ruvon_server.webhooks._records import ATTEMPTS, DELAYS_US, Attempt, DeliveryRecord, Endpoint
+from ruvon_server.webhooks._shares import ALL
 from ruvon_server.webhooks._signature import ID, SIGNATURE, TIMESTAMP, sign
 
 __all__ = ["Courier", "Outcome", "egress_for", "policy_for", "require_url"]
@@ -35,7 +36,6 @@ _SECOND_US: Final = 1_000_000
 _JITTER: Final = 0.1
 """Waits are up to a tenth longer, so that what failed together does not come again together."""
 _GONE: Final = 410
-_CONNECTIONS: Final = 512
 
 
 @final
@@ -61,7 +61,7 @@ def policy_for(allow: tuple[str, ...]) -> EgressPolicy:
         ValueError: one is none of these.
     """
     named = EgressPolicy.from_environment({ALLOW_VARIABLE: ",".join(allow)})
-    return replace(named, max_redirects=0, max_connections=_CONNECTIONS, timeout=_TIMEOUT)
+    return replace(named, max_redirects=0, max_connections=ALL, timeout=_TIMEOUT)
 
 
 def egress_for(policy: EgressPolicy, resolver: Resolver | None = None) -> HttpEgress:

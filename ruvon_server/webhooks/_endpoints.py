@@ -8,7 +8,7 @@ hurts, and a record that nobody was told of is read again within a minute.
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, final
 
 from ruvon.providers import Clock, IdSource, PersistenceProvider
@@ -25,6 +25,8 @@ _RECORD: Final = "ruvon.server.webhook."
 _TURN: Final = "webhooks"
 _ID_BYTES: Final = 8
 _MOST: Final = 1_000
+"""So many webhooks there are that belong to no tenant."""
+_MOST_OF_TENANT: Final = 100
 _MOST_SECRETS: Final = 3
 _FRESH_US: Final = 60_000_000
 
@@ -38,6 +40,8 @@ class Known:
     owner_id: str | None
     org_id: str | None
     revision: int
+    tenant: str = ""
+    """Whom it is counted for."""
 
 
 @final
@@ -92,7 +96,7 @@ class Endpoints:
         """Make a webhook of the fields that are given; the record, and its secret.
 
         Raises:
-            TooManyWebhooksError: there are as many as a store has.
+            TooManyWebhooksError: there are as many as its tenant has.
         """
         secret, now_us = new_secret(self._ids), self._clock.now_us()
         made = Endpoint(
@@ -104,10 +108,11 @@ class Endpoints:
         )
         async with self._turn():
             known = await self.list()
-            if len(known) >= _MOST:
-                raise TooManyWebhooksError(_MOST)
+            most = _MOST_OF_TENANT if made.tenant else _MOST
+            if sum(item.tenant == made.tenant for item in known) >= most:
+                raise TooManyWebhooksError(most)
             await self._put(made)
-            await self._list([*known, Known(made.webhook_id, made.owner_id, made.org_id, 1)])
+            await self._list([*known, Known(made.webhook_id, made.owner_id, made.org_id, 1, made.tenant)])
         return made, secret
 
     async def change(self, webhook_id: str, **fields: Any) -> Endpoint:
@@ -175,11 +180,7 @@ class Endpoints:
         await self._documents.put(f"{_RECORD}{endpoint.webhook_id}", {"webhook": endpoint.tree()})
 
     async def _list(self, known: Sequence[Known]) -> None:
-        trees = [
-            {"webhook_id": item.webhook_id, "owner_id": item.owner_id, "org_id": item.org_id, "revision": item.revision}
-            for item in known
-        ]
-        await self._documents.put(_INDEX, {"webhooks": trees})
+        await self._documents.put(_INDEX, {"webhooks": [asdict(item) for item in known]})
 
     @asynccontextmanager
     async def _turn(self) -> AsyncGenerator[None, None]:

@@ -22,6 +22,8 @@ class Lane:
     """What is to be sent to one webhook."""
 
     webhook_id: str
+    tenant: str
+    """Whose places it takes."""
     done: int
     """All deliveries with lower numbers are done."""
     read: int
@@ -37,11 +39,18 @@ class Lane:
     open: set[int] = field(default_factory=set[int])
     """The numbers that are not done, those under way too."""
     under_way: int = 0
+    begun_us: int = 0
+    """When its last attempt began; 0: none has, in this process."""
 
     @property
     def is_done(self) -> bool:
         """Whether nothing is left."""
         return not self.open and self.read >= self.end
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether its server has taken something, and the last attempt has not failed."""
+        return self.success_us is not None and self.failing_us is None
 
     @property
     def room(self) -> int:
@@ -61,12 +70,13 @@ class Lane:
     def take(self, now_us: int) -> int | None:
         """The number of a delivery to send now; None where none is due, or enough are under way.
 
-        While its attempts fail an endpoint gets one at a time.
+        Until its first success, and while its attempts fail, an endpoint gets one at a time.
         """
-        at_once = _AT_ONCE if self.failing_us is None else 1
-        if self.under_way >= at_once or self.paused_us > now_us or not self.waiting or self.waiting[0][0] > now_us:
+        due_us = self.next_us()
+        if due_us is None or due_us > now_us:
             return None
         self.under_way += 1
+        self.begun_us = now_us
         return heapq.heappop(self.waiting)[1]
 
     def finish(self, number: int) -> None:
@@ -77,6 +87,6 @@ class Lane:
 
     def next_us(self) -> int | None:
         """When something is due that can be sent then; None: something has to end first, or nothing waits."""
-        if not self.waiting or (self.under_way and self.failing_us is not None) or self.under_way >= _AT_ONCE:
+        if not self.waiting or self.under_way >= (_AT_ONCE if self.is_proven else 1):
             return None
         return max(self.waiting[0][0], self.paused_us)

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, final
+from urllib.parse import quote
 
 from ruvon_server.models.webhooks import DeliveryStatus, covers
 
-__all__ = ["ATTEMPTS", "DELAYS_US", "Attempt", "DeliveryRecord", "Endpoint", "Event", "Secret"]
+__all__ = ["ATTEMPTS", "DELAYS_US", "Attempt", "DeliveryRecord", "Endpoint", "Event", "Secret", "tenant_of"]
 
 _SECOND_US: Final = 1_000_000
 DELAYS_US: Final = tuple(
@@ -15,6 +16,11 @@ DELAYS_US: Final = tuple(
 )
 """The wait before each attempt, in microseconds: the example of Standard Webhooks 1.0.0, 75 hours and a half together."""
 ATTEMPTS: Final = len(DELAYS_US)
+
+
+def tenant_of(owner_id: str | None, org_id: str | None) -> str:
+    """The name under which the webhooks of an owner in an organisation are counted; nothing for those of nobody."""
+    return "/".join(quote(part or "", safe="") for part in (org_id, owner_id)).removesuffix("/")
 
 
 @final
@@ -64,6 +70,8 @@ class Endpoint:
     since_us: int = 0
     """What happened earlier is not told: it was made, or enabled, then."""
     disabled_reason: str | None = None
+    tenant: str = ""
+    """Whose share of the places it takes when it sends; nothing: of those that belong to no tenant."""
 
     def sees(self, owner_id: str | None, org_id: str | None) -> bool:
         """Whether it is told of what an owner and an organisation have."""

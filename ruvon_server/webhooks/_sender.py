@@ -21,6 +21,7 @@ from ruvon_server.webhooks._endpoints import Endpoints
 from ruvon_server.webhooks._events import event_of_webhook
 from ruvon_server.webhooks._lane import Lane
 from ruvon_server.webhooks._records import DeliveryRecord, Endpoint
+from ruvon_server.webhooks._shares import Shares
 
 __all__ = ["Sender"]
 
@@ -72,6 +73,7 @@ class Sender:
         self._deliveries = deliveries
         self._courier = courier
         self._pace = Pace(clock)
+        self._shares = Shares()
         self._parts: dict[int, _Part] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -123,7 +125,7 @@ class Sender:
                     await part.duty.release()
 
     def _next_us(self) -> int:
-        lanes = [lane for part in self._parts.values() for lane in part.lanes.values()]
+        lanes = [lane for part in self._parts.values() for lane in part.lanes.values() if self._shares.admits(lane)]
         moments = [found for lane in lanes if (found := lane.next_us()) is not None]
         latest_us = self._clock.now_us() + _EVERY_US
         return min([latest_us, *moments])
@@ -139,7 +141,8 @@ class Sender:
                 del part.lanes[webhook_id]  # it was switched off; what waits is found again when it is on
             part.written = {key: item for key, item in part.written.items() if key in known}
             await self._look(part, {key: span for key, span in spans.items() if shard_of(key) == shard}, endpoints)
-            self._begin(part, endpoints)
+        self._begin(endpoints)
+        for shard, part in list(self._parts.items()):
             await self._write(shard, part)
             if all(lane.is_done for lane in part.lanes.values()):
                 await self._release(shard)
@@ -176,14 +179,28 @@ class Sender:
             if lane.room > 0:
                 self._pace.wake()
 
-    def _begin(self, part: _Part, endpoints: Mapping[str, Endpoint]) -> None:
+    def _begin(self, endpoints: Mapping[str, Endpoint]) -> None:
+        """Begin what is due, one attempt of each webhook at a time while there are places."""
         now_us = self._clock.now_us()
-        for webhook_id, lane in part.lanes.items():
-            endpoint = endpoints.get(webhook_id)
-            while endpoint is not None and (number := lane.take(now_us)) is not None:
-                task = asyncio.create_task(self._send(lane, endpoint, number), name="ruvon-webhook")
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+        waiting = [lane for part in self._parts.values() for key, lane in part.lanes.items() if key in endpoints]
+        while waiting:
+            waiting = [lane for lane in self._shares.in_turn(waiting) if self._begin_one(lane, endpoints, now_us)]
+
+    def _begin_one(self, lane: Lane, endpoints: Mapping[str, Endpoint], now_us: int) -> bool:
+        """Begin an attempt of a webhook; whether there was one to begin, and a place for it."""
+        number = lane.take(now_us) if self._shares.admits(lane) else None
+        if number is None:
+            return False
+        was_proven = self._shares.take(lane)
+        task = asyncio.create_task(self._send(lane, endpoints[lane.webhook_id], number), name="ruvon-webhook")
+        self._tasks.add(task)
+        task.add_done_callback(lambda ended: self._ended(ended, lane.tenant, was_proven=was_proven))
+        return True
+
+    def _ended(self, task: asyncio.Task[None], tenant: str, *, was_proven: bool) -> None:
+        self._tasks.discard(task)
+        self._shares.give_back(tenant, was_proven=was_proven)
+        self._pace.wake()
 
     async def _write(self, shard: int, part: _Part) -> None:
         told = {**part.written, **{key: lane.progress for key, lane in part.lanes.items()}}
@@ -216,7 +233,6 @@ class Sender:
             lane.put(number, self._clock.now_us() + _AGAIN_US)
         finally:
             lane.under_way -= 1
-            self._pace.wake()
 
     async def _note(self, lane: Lane, endpoint: Endpoint, outcome: Outcome) -> None:
         """Take over what an attempt has shown about the endpoint."""
@@ -257,4 +273,4 @@ def _lane(endpoint: Endpoint, span: Span, known: Progress | None) -> Lane:
     known = known or Progress(span.first)
     begin = max(known.done, span.first)
     failing_us = known.failing_us if known.failing_us is not None and known.failing_us >= endpoint.since_us else None
-    return Lane(endpoint.webhook_id, begin, begin, span.end, known.success_us, failing_us)
+    return Lane(endpoint.webhook_id, endpoint.tenant, begin, begin, span.end, known.success_us, failing_us)

@@ -106,7 +106,7 @@ def sign(secret: str, webhook_id: str, timestamp_s: int, body: bytes) -> str:
     Raises:
         WebhookSecretError: the secret is none.
     """
-    signed = b".".join((webhook_id.encode(), str(timestamp_s).encode(), body))
+    signed = b".".join((webhook_id.encode("utf-8", "surrogatepass"), str(timestamp_s).encode(), body))
     return _SCHEME + base64.b64encode(hmac.digest(_key(secret), signed, hashlib.sha256)).decode()
 
 
@@ -134,16 +134,16 @@ def verify(
         WebhookSecretError: a secret is none.
     """
     secrets = (secret,) if isinstance(secret, str) else tuple(secret)
-    raw = body.encode() if isinstance(body, str) else body
+    raw = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
     named = {name.lower(): value for name, value in headers.items()}
     webhook_id, written, signatures = (_header(named, name) for name in (ID, TIMESTAMP, SIGNATURE))
     if _SECONDS.fullmatch(written) is None:
         raise WebhookVerificationError("bad-timestamp", f"the header {TIMESTAMP} is no number of seconds")
     sent_s = int(written)
-    given = signatures.split(" ")[:_MOST_SIGNATURES]
+    given = [item.encode("utf-8", "replace") for item in signatures.split(" ", _MOST_SIGNATURES)[:_MOST_SIGNATURES]]
     matches = [
-        hmac.compare_digest(sign(item, webhook_id, sent_s, raw).encode(), found.encode("utf-8", "replace"))
-        for item in secrets
+        hmac.compare_digest(expected, found)
+        for expected in [sign(item, webhook_id, sent_s, raw).encode() for item in secrets]
         for found in given
     ]
     if not any(matches):

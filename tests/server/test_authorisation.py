@@ -78,6 +78,7 @@ LISTS = {
     "list_workflows": "workflow_id",
     "bulk_workflows": "workflow_id",
     "migrate_workflows": "workflow_id",
+    "resume_workflows": "workflow_id",
     "list_keys": "key_id",
     "list_human_tasks": "task_id",
     "list_dead_letters": "task_id",

@@ -80,6 +80,7 @@ def look_around(ruvon: Client) -> None:
     assert (made.status, made.result) == ("COMPLETED", "hello A-1")
     assert ruvon.get_workflow(made.workflow_id).result == "hello A-1"
     assert (ruvon.get_workflow_state(made.workflow_id).state or {})["lines"] == ["one", "two", "three"]
+    assert ruvon.check_start(workflow_type="Greeting", data={"number": "A-2"}).digest == made.digest
     assert [row.workflow_id for row in ruvon.list_workflows(status=["COMPLETED"]).items] == [made.workflow_id]
     assert ruvon.list_definitions().items[0].workflow_type == "Approval"
     assert ruvon.upload_definition(source=HELLO).items[0].workflow_type == "Hello"
@@ -104,6 +105,8 @@ def go_on(ruvon: Client) -> None:
     assert ruvon.wait(paid, until_ended=True).result == 12
     stepped = ruvon.start_workflow(workflow_type="Greeting", run=False).workflow_id
     assert ruvon.run_next_step(stepped).status == "COMPLETED"
+    left = ruvon.start_workflow(workflow_type="Greeting", run=False).workflow_id
+    assert [(item.workflow_id, item.status) for item in ruvon.resume_workflows().items] == [(left, "COMPLETED")]
     ended = ruvon.start_workflow(workflow_type="Approval", wait_s=10).workflow_id
     ruvon.cancel_workflow(ended, reason="ordered twice")
     assert ruvon.wait(ended, until_ended=True).status == "CANCELLED"

@@ -11,8 +11,10 @@ from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
 from ruvon_server.settings import ServerSettingsError
 from tests.support.engine_world import JumpingClock
 from tests.support.serving import Client, asked, new_app, new_builder, on_every_store, served, until
+from tests.support.streaming import connected, streamed
 
 KEYS = "/api/v1/keys"
+EVENTS = "/api/v1/events"
 ADMIN = "admin-key-of-the-tests-0123456789"
 HOUR_US = 3_600_000_000
 PREFIX = "ruvon_0123456789abcdef_"
@@ -194,6 +196,36 @@ def test_a_revoked_key_ends_at_once() -> None:
     assert asked(talk, keyed()) == [200, True, 401, "key-ended"]
 
 
+@pytest.mark.parametrize("path", [f"{EVENTS}", "{workflow}/events"], ids=["all", "one"])
+@pytest.mark.parametrize("change", ["revoke", "expire"])
+def test_a_stream_ends_with_its_key(path: str, change: str) -> None:
+    """Within a heartbeat, as server-sent events and as a WebSocket; that of another key goes on."""
+    clock = JumpingClock()
+
+    async def talk(client: Client) -> list[Any]:
+        ending, staying = [await made(client, roles=["operator"], expires_in_s=seconds) for seconds in (3_600, 86_400)]
+        began = await client.post("/api/v1/workflows", json={"workflow_type": "Greeting"}, headers=BY_ADMIN)
+        target = path.format(workflow=f"/api/v1/workflows/{began.json()['workflow_id']}")
+        mine, others = bearer(ending["key"]), bearer(staying["key"])
+        async with (
+            streamed(client.app, target, **mine) as stream,
+            connected(client.app, target, **mine) as socket,
+            streamed(client.app, target, **others) as other,
+        ):
+            await asyncio.gather(stream.event("opened"), socket.message("opened"), other.event("opened"))
+            if change == "revoke":
+                await client.post(f"{KEYS}/{ending['key_id']}/revoke", json={}, headers=BY_ADMIN)
+            else:
+                clock.advance(HOUR_US)
+            ended = await stream.event("end")
+            closed = await socket.message("closed")
+            goes_on = [await other.block() for _ in range(3)]
+        return ["has ended" in ended["data"]["detail"], closed["code"], None in goes_on]
+
+    app = keyed(new_builder(clock=clock), stream_heartbeat_s=0.1)
+    assert asked(talk, app) == [True, 4401, False]
+
+
 def test_another_server_of_the_store_knows_it_at_once() -> None:
     """What one makes the other recognises, and what one revokes the other refuses."""
     store = MemoryPersistenceProvider()
@@ -259,6 +291,7 @@ def test_nobody_gives_a_role_that_he_has_not() -> None:
     assert asked(talk, keyed(roles=roles)) == ["beyond-own-rights"] * 2
 
 
+@pytest.mark.usefixtures("one_cursor_key")
 def test_pages_do_not_say_how_many_keys_others_have() -> None:
     """Where a page ends is counted among the keys that are there for whoever asks."""
 

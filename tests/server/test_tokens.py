@@ -10,7 +10,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from ruvon_server.auth import Keys, Principal, Roles, authenticator_of
+from ruvon_server.auth import Keys, Principal, Roles, _key_set, authenticator_of
 from ruvon_server.auth._key_set import KeySet
 from ruvon_server.problems import IssuerUnreachableError, NotAuthenticatedError
 from ruvon_server.settings import ServerSettings, ServerSettingsError
@@ -102,6 +102,13 @@ def test_requests_bring_tokens(tmp_path: Path) -> None:
         {"exp": NOW_S - 31},
         {"exp": "tomorrow"},
         {"exp": True},
+        {"exp": float("inf")},
+        {"exp": float("nan")},
+        {"exp": 10**400},
+        {"exp": -5},
+        {"nbf": float("nan")},
+        {"nbf": 10**400},
+        {"iat": float("-inf")},
         {"nbf": NOW_S + 31},
         {"iat": NOW_S + 31},
         {"sub": "a\nb"},
@@ -110,7 +117,7 @@ def test_requests_bring_tokens(tmp_path: Path) -> None:
         {"org_id": ""},
         {"org_id": 7},
     ],
-    ids=str,
+    ids=lambda item: str(item)[:40],
 )
 def test_a_token_with_a_wrong_claim_is_refused(claims: dict[str, Any], tmp_path: Path) -> None:
     """Each claim that is asked for counts."""
@@ -140,6 +147,35 @@ def unsigned(head: dict[str, Any], signature: str = "") -> str:
     return ".".join(
         [*(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts), signature]
     )
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        {"alg": []},
+        {"alg": {}},
+        {"alg": 1},
+        {"alg": None},
+        {"alg": True},
+        {"alg": "ES256", "kid": []},
+        {"alg": "ES256", "kid": {}},
+        {"alg": "ES256", "kid": "\ud800"},
+        {"alg": "ES256", "kid": "one", "b64": False},
+        {"alg": "ES256", "kid": "one", "jwk": {"kty": "EC"}},
+    ],
+    ids=str,
+)
+def test_a_head_of_other_kinds_is_refused(head: dict[str, Any], tmp_path: Path) -> None:
+    """Nobody who sends a strange head gets anything but a refusal."""
+    assert not taken(tmp_path, unsigned(head, "c2ln"))
+
+
+def test_a_head_that_is_nested_without_end_is_refused(tmp_path: Path) -> None:
+    """As deep as the longest token that is read can have it."""
+    head = b'{"alg":"ES256","x":' + b"[" * 2_900 + b"]" * 2_900 + b"}"
+    text = base64.urlsafe_b64encode(head).decode().rstrip("=")
+
+    assert not taken(tmp_path, f"{text}.e30.c2ln")
 
 
 def test_a_token_without_a_signature_is_refused(tmp_path: Path) -> None:
@@ -307,6 +343,90 @@ def test_keys_that_are_too_weak_or_for_something_else_are_left_out() -> None:
     async def talk() -> None:
         with pytest.raises(IssuerUnreachableError):
             await KeySet("https://issuer.example/keys", At(), read).find(None, "ES256")
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize("strange", [{"use": []}, {"alg": {}}, {"n": 5}, {"kty": []}, {"kid": []}], ids=str)
+def test_a_strange_key_takes_no_other_with_it(strange: dict[str, Any]) -> None:
+    """What an issuer has beside a good key, of whatever kind its fields are, is left out."""
+
+    async def read(_: str) -> bytes:
+        return json.dumps({"keys": [Issuer("RS256").jwk(**strange), ONE.jwk()]}).encode()
+
+    assert asyncio.run(KeySet("https://issuer.example/keys", At(), read).find("one", "ES256")) is not None
+
+
+class Silent(Shelf):
+    """An issuer that takes a request and answers when it is let."""
+
+    def __init__(self, *issuers: Issuer) -> None:
+        super().__init__(*issuers)
+        self.answers = asyncio.Event()
+
+    async def __call__(self, place: str) -> bytes:
+        self.read += 1
+        await self.answers.wait()
+        self.read -= 1
+        return await super().__call__(place)
+
+
+def test_an_issuer_that_takes_its_time_keeps_nobody_waiting_whose_key_is_known() -> None:
+    """One request reads the keys again; the others go on with those that are there."""
+
+    async def talk() -> int:
+        clock, shelf = At(), Silent(ONE)
+        keys = KeySet("https://issuer.example/keys", clock, shelf)
+        shelf.answers.set()
+        await keys.find("one", "ES256")
+        shelf.answers.clear()
+        clock.advance(601_000_000)
+        waits = asyncio.create_task(keys.find("one", "ES256"))
+        await asyncio.sleep(0)
+        found = [await asyncio.wait_for(keys.find("one", "ES256"), 5) for _ in range(3)]
+        is_waiting = not waits.done()
+        shelf.answers.set()
+        await waits
+        return len(found) if is_waiting else 0
+
+    assert asyncio.run(talk()) == 3
+
+
+def test_an_issuer_that_never_answered_is_not_asked_by_each_request() -> None:
+    """Those who wait for it together are refused together; a moment later it is asked again."""
+    clock, shelf = At(), Shelf(ONE)
+    shelf.broken = True
+    keys = KeySet("https://issuer.example/keys", clock, shelf)
+
+    async def talk() -> list[Any]:
+        refused = await asyncio.gather(*(keys.find("one", "ES256") for _ in range(50)), return_exceptions=True)
+        assert all(isinstance(item, IssuerUnreachableError) for item in refused)
+        asked_for = shelf.read
+        shelf.broken = False
+        clock.advance(1_100_000)
+        await keys.find("one", "ES256")
+        return [asked_for, shelf.read]
+
+    assert asyncio.run(talk()) == [1, 2]
+
+
+def test_an_issuer_that_answers_in_drops_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often a byte comes, reading takes no longer than it may."""
+    monkeypatch.setattr(_key_set, "_TIMEOUT_S", 0.3)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b" ")
+            await asyncio.sleep(0.05)
+
+    async def talk() -> None:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            place = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/keys"
+            async with asyncio.timeout(30):
+                with pytest.raises(IssuerUnreachableError):
+                    await KeySet(place, At()).find("one", "ES256")
 
     asyncio.run(talk())
 

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ruvon.providers import SystemIds
-from ruvon_server.webhooks import WebhookSecretError, WebhookVerificationError, sign, verify
+from ruvon_server.webhooks import WebhookSecretError, WebhookVerificationError, _signature, sign, verify
 from ruvon_server.webhooks._signature import new_secret
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - of the vector, which everybody knows
@@ -35,7 +35,7 @@ def headers(**changed: str | None) -> dict[str, str]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def refused(body: bytes, named: dict[str, str], secret: Any = SECRET, now: datetime = SENT) -> str:
+def refused(body: bytes | str, named: dict[str, str], secret: Any = SECRET, now: datetime = SENT) -> str:
     with pytest.raises(WebhookVerificationError) as found:
         verify(body, named, secret, now=now)
     return found.value.reason
@@ -71,11 +71,32 @@ def test_the_vector_of_the_specification_is_verified(secret: Any, body: Any) -> 
         ({"signature": SIGNATURE.replace("v1,", "v2,")}, "no-match"),
         ({"signature": SIGNATURE.replace("v1,", "v1a,")}, "no-match"),
         ({"signature": "v1,\udcff"}, "no-match"),
+        ({"id": "msg_\udcff"}, "no-match"),
     ],
 )
 def test_what_the_reference_libraries_refuse_is_refused(changed: dict[str, str | None], reason: str) -> None:
     """Each case of their tests, and some beside."""
     assert refused(BODY, headers(**changed)) == reason
+
+
+def test_a_body_that_is_no_text_is_refused() -> None:
+    """As some frameworks hand it over."""
+    assert refused("\ud800", headers()) == "no-match"
+
+
+def test_many_signatures_take_no_more_work_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The body is hashed once for each secret, however many signatures a request brings."""
+    hashed: list[int] = []
+    digest = hmac.digest
+
+    def counted(key: bytes, message: bytes, algorithm: Any) -> bytes:
+        hashed.append(len(message))
+        return digest(key, message, algorithm)
+
+    monkeypatch.setattr(_signature.hmac, "digest", counted)
+
+    assert refused(BODY, headers(signature=" ".join(["v1,x"] * 1_000)), [SECRET, new_secret(SystemIds())]) == "no-match"
+    assert len(hashed) == 2
 
 
 def test_one_right_signature_among_others_is_enough() -> None:

@@ -10,6 +10,7 @@ import pytest
 from ruvon.implementations.egress import HttpEgress
 from ruvon.providers import SystemClock, SystemIds
 from ruvon_server.settings import ServerSettings, ServerSettingsError
+from ruvon_server.webhooks import _endpoints
 from ruvon_server.webhooks._courier import Courier, policy_for
 from ruvon_server.webhooks._records import DeliveryRecord, Endpoint, Event, Secret
 from tests.support.hand_clock import HandClock
@@ -236,6 +237,7 @@ def test_the_setting_opens_what_it_names() -> None:
     assert ServerSettings().webhooks
 
 
+@pytest.mark.usefixtures("one_cursor_key")
 def test_pages_do_not_say_how_many_webhooks_others_have() -> None:
     """Where a page ends is counted among the webhooks that are there for whoever asks."""
 
@@ -250,6 +252,34 @@ def test_pages_do_not_say_how_many_webhooks_others_have() -> None:
 
     assert alone is not None
     assert alone == among
+
+
+def test_a_tenant_has_so_many_webhooks_and_takes_no_others_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that he makes for his owners count for him; others, and those of nobody, have their own number."""
+    monkeypatch.setattr(_endpoints, "_MOST_OF_TENANT", 2)
+    monkeypatch.setattr(_endpoints, "_MOST", 3)
+
+    async def talk(client: Client) -> list[Any]:
+        async def tried_by(by: dict[str, str], **wanted: Any) -> str:
+            answer = await client.post(HOOKS, json={"url": URL, **wanted}, headers=by)
+            return str(answer.json().get("code", answer.status_code))
+
+        ours = [await tried_by(in_org("ours"), owner_id=owner) for owner in ("x", "y", "z")]
+        for_ours = await tried_by({}, org_id="ours")
+        theirs = [await tried_by(in_org("theirs")) for _ in range(3)]
+        nobodys = [await tried_by({}) for _ in range(4)]
+        listed = (await client.get(HOOKS, headers=in_org("ours"))).json()["items"]
+        await client.delete(f"{HOOKS}/{listed[0]['webhook_id']}", headers=in_org("ours"))
+        return [ours, for_ours, theirs, nobodys, await tried_by(in_org("ours"))]
+
+    full = "too-many-webhooks"
+    assert asked(talk, new_app(authenticator=People())) == [
+        ["201", "201", full],
+        full,
+        ["201", "201", full],
+        ["201", "201", "201", full],
+        "201",
+    ]
 
 
 def test_tenants_hear_of_their_own_only() -> None:

@@ -78,6 +78,8 @@ _RANGES: Final[tuple[tuple[Place, tuple[Network, ...]], ...]] = (
 )
 _COMPATIBLE: Final = IPv6Network("::/96")
 _NAT64: Final = IPv6Network("64:ff9b::/96")
+_UNICAST: Final = IPv6Network("2000::/3")
+"""All that is assigned to servers; what lies outside is reserved, or translated on the way (SIIT)."""
 _LOW_32: Final = (1 << 32) - 1
 
 
@@ -111,4 +113,5 @@ def _own_place(address: Address) -> Place:
             return place
     if isinstance(address, IPv6Address) and (address in _NAT64 or address in _COMPATIBLE):
         return Place.PUBLIC  # as public as what it carries
-    return Place.PUBLIC if address.is_global else Place.SPECIAL
+    is_assigned = isinstance(address, IPv4Address) or address in _UNICAST
+    return Place.PUBLIC if is_assigned and address.is_global else Place.SPECIAL

@@ -130,7 +130,7 @@ class HttpEgress:
         connections = await self._connections()
         for left in range(self.policy.max_redirects, -1, -1):
             self._require_open(hop.target)
-            async with connections.ask(hop.method, hop.target, hop.headers, hop.content) as reply:
+            async with connections.ask(hop.method, hop.target, hop.headers, hop.content, max_bytes) as reply:
                 location = reply.headers.get("location")
                 if location is None or reply.status not in _REDIRECTS or self.policy.max_redirects == 0:
                     return await _read(reply, max_bytes)

@@ -4,6 +4,7 @@ httpx asks its network backend for each new connection. The one here looks the n
 to one of them, so what was judged is what is connected to. TLS and the `Host` header still see the name.
 """
 
+import asyncio
 import logging
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
@@ -16,6 +17,7 @@ from typing import Final, TypeAlias, cast, final
 import httpcore
 import httpx
 
+from ruvon.implementations.egress._meter import METER, Meter, Metered
 from ruvon.implementations.egress._policy import EgressPolicy
 from ruvon.implementations.egress._resolver import Resolver, allowed_addresses
 from ruvon.implementations.egress._url import Target, parse_url
@@ -36,6 +38,8 @@ _BROKEN: Final[Mapping[type[Exception], str]] = {
 
 
 _UNSENT: Final = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.ProxyError)
+_IDLE: Final = 64
+"""So many connections are kept that nobody uses: at each request the pool compares each of them with all there are."""
 _ASKING: Final = ContextVar("ruvon_asking", default=False)
 
 
@@ -81,33 +85,44 @@ class Connections:
 
     def __init__(self, policy: EgressPolicy, resolver: Resolver, context: ssl.SSLContext) -> None:
         self._transport = _Transport(_pool(policy, resolver, context))
+        self._places = asyncio.Semaphore(policy.max_connections)  # the pool's own queue blocks the loop when it is long
 
     @asynccontextmanager
     async def ask(
-        self, method: str, target: Target, headers: Mapping[str, str], content: bytes | None
+        self, method: str, target: Target, headers: Mapping[str, str], content: bytes | None, max_bytes: int
     ) -> AsyncGenerator[Reply, None]:
         """Send a request; its connection is given back, or closed where the body was not read to its end.
+
+        Args:
+            method: what is asked.
+            target: where.
+            headers: as they are sent.
+            content: the body; None where there is none.
+            max_bytes: the longest body of an answer that is read.
 
         Raises:
             EgressError: there is no answer.
         """
         url = httpx.URL(scheme=target.scheme, host=target.host, port=target.port, raw_path=target.path.encode())
         sent = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
-        token = _ASKING.set(True)
-        try:
-            response = await self._transport.handle_async_request(
-                httpx.Request(method, url, headers=sent, content=content)
-            )
+        async with self._places:
+            token, meter = _ASKING.set(True), Meter(max_bytes)
+            metering = METER.set(meter)
             try:
-                yield Reply(response)
+                response = await self._transport.handle_async_request(
+                    httpx.Request(method, url, headers=sent, content=content, extensions={"trace": meter.trace})
+                )
+                try:
+                    yield Reply(response)
+                finally:
+                    await response.aclose()
+            except tuple(_BROKEN) as exc:
+                reason = next(text for kind, text in _BROKEN.items() if isinstance(exc, kind))
+                asked = f"{method} {target.scheme}://{target.authority}"
+                raise EgressFailedError(asked, reason, outcome_unknown=not isinstance(exc, _UNSENT)) from exc
             finally:
-                await response.aclose()
-        except tuple(_BROKEN) as exc:
-            reason = next(text for kind, text in _BROKEN.items() if isinstance(exc, kind))
-            asked = f"{method} {target.scheme}://{target.authority}"
-            raise EgressFailedError(asked, reason, outcome_unknown=not isinstance(exc, _UNSENT)) from exc
-        finally:
-            _ASKING.reset(token)
+                METER.reset(metering)
+                _ASKING.reset(token)
 
     async def close(self) -> None:
         """Close them all."""
@@ -126,6 +141,7 @@ def _pool(policy: EgressPolicy, resolver: Resolver, context: ssl.SSLContext) -> 
         return httpcore.AsyncConnectionPool(
             ssl_context=context,
             max_connections=policy.max_connections,
+            max_keepalive_connections=_IDLE,
             keepalive_expiry=expiry,
             network_backend=_Backend(policy, resolver),
         )
@@ -138,6 +154,7 @@ def _pool(policy: EgressPolicy, resolver: Resolver, context: ssl.SSLContext) -> 
         proxy_headers=headers,
         ssl_context=context,
         max_connections=policy.max_connections,
+        max_keepalive_connections=_IDLE,
         keepalive_expiry=expiry,
         network_backend=_Backend(way, resolver),
     )
@@ -165,8 +182,8 @@ class _Backend(httpcore.AsyncNetworkBackend):
         seconds = self._policy.connect_timeout.total_seconds()
         for address in addresses[:-1]:
             with suppress(httpcore.ConnectError, httpcore.ConnectTimeout):  # the next one may take it
-                return await self._sockets.connect_tcp(str(address), port, seconds)
-        return await self._sockets.connect_tcp(str(addresses[-1]), port, seconds)
+                return Metered(await self._sockets.connect_tcp(str(address), port, seconds))
+        return Metered(await self._sockets.connect_tcp(str(addresses[-1]), port, seconds))
 
     async def sleep(self, seconds: float) -> None:
         """Wait; the pool does so between attempts to connect, of which there is one."""
@@ -189,6 +206,7 @@ class _Transport(httpx.AsyncBaseTransport):
                 httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
                 headers=request.headers.raw,
                 content=request.content,
+                extensions=request.extensions,
             )
         )
         stream = reply.stream

@@ -14,8 +14,9 @@ from litestar.response import Stream as StreamResponse
 
 from ruvon.ir import RuvonError
 from ruvon.models import WorkflowStatus
-from ruvon_server.auth import Permission, Principal
-from ruvon_server.problems import closing
+from ruvon_server.auth import Permission, Principal, Standing
+from ruvon_server.messages import refused
+from ruvon_server.problems import NotAuthenticatedError, closing
 from ruvon_server.rooms.events.service import EventService, Stream
 from ruvon_server.routes import listens, reads
 
@@ -35,6 +36,7 @@ _ANSWER: Final = {
 Id: TypeAlias = Annotated[UUID, PathParameter(description="The id of a workflow.")]
 Service: TypeAlias = NamedDependency[EventService]
 Asker: TypeAlias = NamedDependency[Principal]
+LetIn: TypeAlias = NamedDependency[Standing]
 After: TypeAlias = Annotated[
     str | None,
     QueryParameter(max_length=_LONGEST, description="The id of the last message that was seen; goes on behind it."),
@@ -60,6 +62,8 @@ async def _events(stream: Stream) -> StreamResponse:
             yield b"retry: 1000\n" + first.event_form
             async for message in stream:
                 yield message.event_form
+        except NotAuthenticatedError as exc:
+            yield refused(str(exc)).event_form
         finally:
             await stream.aclose()
 
@@ -76,8 +80,13 @@ async def _talk(socket: WebSocket[Any, Any, Any], stream: Stream) -> None:
     await socket.send_text(first.text_form)
 
     async def send() -> None:
-        async for message in stream:
-            await socket.send_text(message.text_form)
+        try:
+            async for message in stream:
+                await socket.send_text(message.text_form)
+        except NotAuthenticatedError as exc:
+            refusal = closing(exc)
+            await socket.close(code=refusal.code, reason=refusal.detail)
+            return
         await socket.close(code=_END_CODE, reason="the stream has ended; connect again with the last id")
 
     tasks = {asyncio.create_task(send()), asyncio.create_task(_until_gone(socket))}
@@ -111,6 +120,7 @@ async def _until_gone(socket: WebSocket[Any, Any, Any]) -> None:
 async def stream_events(
     service: Service,
     principal: Asker,
+    standing: LetIn,
     status: Statuses = None,
     workflow_type: Kind = None,
     after: After = None,
@@ -121,6 +131,7 @@ async def stream_events(
     return await _events(
         service.changes(
             principal,
+            standing,
             statuses=[item.value for item in status or ()],
             workflow_type=workflow_type,
             after=last_event_id or after,
@@ -141,12 +152,13 @@ async def stream_workflow_events(
     workflow_id: Id,
     service: Service,
     principal: Asker,
+    standing: LetIn,
     after: After = None,
     last_event_id: LastEventId = None,
     for_s: ForSeconds = None,
 ) -> StreamResponse:
     """Follow the history of one workflow as server-sent events, from its beginning or behind an entry."""
-    return await _events(service.history(principal, workflow_id, after=last_event_id or after, for_s=for_s))
+    return await _events(service.history(principal, standing, workflow_id, after=last_event_id or after, for_s=for_s))
 
 
 @listens("/", name="watch_events", permission=Permission.WORKFLOWS_READ)
@@ -154,6 +166,7 @@ async def watch_events(
     socket: WebSocket[Any, Any, Any],
     service: Service,
     principal: Asker,
+    standing: LetIn,
     status: Statuses = None,
     workflow_type: Kind = None,
     after: After = None,
@@ -163,7 +176,7 @@ async def watch_events(
     statuses = [item.value for item in status or ()]
     await _talk(
         socket,
-        service.changes(principal, statuses=statuses, workflow_type=workflow_type, after=after, for_s=for_s),
+        service.changes(principal, standing, statuses=statuses, workflow_type=workflow_type, after=after, for_s=for_s),
     )
 
 
@@ -173,11 +186,12 @@ async def watch_workflow_events(
     socket: WebSocket[Any, Any, Any],
     service: Service,
     principal: Asker,
+    standing: LetIn,
     after: After = None,
     for_s: ForSeconds = None,
 ) -> None:
     """Follow the history of one workflow over a WebSocket."""
-    await _talk(socket, service.history(principal, workflow_id, after=after, for_s=for_s))
+    await _talk(socket, service.history(principal, standing, workflow_id, after=after, for_s=for_s))
 
 
 OF_ALL: Final[list[Any]] = [stream_events, watch_events]

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from ruvon.builder import WorkflowBuilder
 from ruvon.providers import WorkflowNotFoundError, WorkflowSummary
-from ruvon_server.auth import Principal
+from ruvon_server.auth import Principal, Standing
 from ruvon_server.feed import OVERLAP_US, Change, Feed, Listener
 from ruvon_server.messages import END, HEARTBEAT, OPENED, Message, entry_message, gap, row_of
 from ruvon_server.problems import BadCursorError
@@ -32,7 +32,7 @@ class EventService:
     Args:
         builder: has the store and the clock.
         feed: tells what changes.
-        heartbeat_s: so often a stream says that it lives, in seconds.
+        heartbeat_s: so often a stream says that it lives, and asks whether whoever reads it still may, in seconds.
     """
 
     def __init__(self, builder: WorkflowBuilder, feed: Feed, heartbeat_s: float) -> None:
@@ -40,10 +40,12 @@ class EventService:
         self._clock = builder.engine().clock
         self._feed = feed
         self._heartbeat_s = heartbeat_s
+        self._every_us = round(heartbeat_s * _SECOND_US)
 
     async def changes(
         self,
         principal: Principal,
+        standing: Standing,
         *,
         statuses: Collection[str] = (),
         workflow_type: str | None = None,
@@ -54,6 +56,7 @@ class EventService:
 
         Args:
             principal: who asks.
+            standing: what he was let in with.
             statuses: only changes to one of these.
             workflow_type: only workflows of this type.
             after: the id of the last message that was seen; from now on where none is given.
@@ -62,6 +65,7 @@ class EventService:
         Raises:
             BadCursorError: the id is none of this stream.
             TooManyStreamsError: there are as many as this process takes.
+            NotAuthenticatedError: whoever reads may not do so any more.
         """
         place = _place(after)
 
@@ -82,19 +86,26 @@ class EventService:
                     elif wanted(change.summary):
                         told[change.summary.key] = change.summary.updated_us
                         yield change.message
-            async for found in self._live(listener, for_s):
+            async for found in self._live(listener, standing, for_s):
                 if isinstance(found, Message):
                     yield found
                 elif told.pop(found.summary.key, -1) < found.summary.updated_us:
                     yield found.message
 
     async def history(
-        self, principal: Principal, workflow_id: UUID, *, after: str | None = None, for_s: float | None = None
+        self,
+        principal: Principal,
+        standing: Standing,
+        workflow_id: UUID,
+        *,
+        after: str | None = None,
+        for_s: float | None = None,
     ) -> Stream:
         """The history of one workflow from its beginning or behind an entry, and how it stands whenever that changes.
 
         Args:
             principal: who asks.
+            standing: what he was let in with.
             workflow_id: the workflow.
             after: the number of the last entry that was seen; from the beginning where none is given.
             for_s: the stream ends after so many seconds.
@@ -103,6 +114,7 @@ class EventService:
             WorkflowNotFoundError: there is none for whoever asks.
             BadCursorError: the number is none.
             TooManyStreamsError: there are as many as this process takes.
+            NotAuthenticatedError: whoever reads may not do so any more.
         """
         seen = _number(after)
         async with self._feed.listening(lambda _: True, str(workflow_id)) as listener:
@@ -114,7 +126,7 @@ class EventService:
                 seen = int(message.id or seen)
                 yield message
             yield Message("workflow", row_of(record))
-            async for found in self._live(listener, for_s):
+            async for found in self._live(listener, standing, for_s):
                 if isinstance(found, Message):
                     yield found
                     continue
@@ -150,12 +162,17 @@ class EventService:
                 yield None
                 return
 
-    async def _live(self, listener: Listener, for_s: float | None) -> AsyncGenerator[Change | Message, None]:
+    async def _live(
+        self, listener: Listener, standing: Standing, for_s: float | None
+    ) -> AsyncGenerator[Change | Message, None]:
         """What the feed tells, and what is to be said beside it."""
-        end_us = None if for_s is None else self._clock.monotonic_us() + round(for_s * _SECOND_US)
+        asked_us = self._clock.monotonic_us()
+        end_us = None if for_s is None else asked_us + round(for_s * _SECOND_US)
         while True:
-            left_s = self._left_s(end_us)
-            missed, found = await listener.take(min(self._heartbeat_s, left_s))
+            missed, found = await listener.take(min(self._left_s(end_us), self._left_s(asked_us + self._every_us)))
+            if self._clock.monotonic_us() - asked_us >= self._every_us:
+                await standing.require()
+                asked_us = self._clock.monotonic_us()
             if missed:
                 yield gap(missed)
             for change in found:

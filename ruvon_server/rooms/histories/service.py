@@ -15,7 +15,6 @@ from ruvon.providers import InstanceFilter, InstanceRecord, WorkflowNotFoundErro
 from ruvon.providers.persistence import UnsupportedError
 from ruvon_server.auth import Principal
 from ruvon_server.models import histories as models
-from ruvon_server.paging import encode_cursor
 from ruvon_server.shown import DefinitionCache, moment
 
 __all__ = ["HistoryService"]
@@ -42,16 +41,14 @@ class HistoryService:
         self._definitions = DefinitionCache(self._store)
 
     async def history(
-        self, principal: Principal, workflow_id: UUID, limit: int, after: tuple[int, int] | None
-    ) -> models.HistoryPage:
-        """A page of the history of a workflow, oldest first."""
+        self, principal: Principal, workflow_id: UUID, limit: int, after: int
+    ) -> tuple[list[models.HistoryEntry], int | None]:
+        """A page of the history of a workflow, oldest first, and behind which entry the next one begins."""
         record = await self._record(principal, workflow_id)
-        seq = after[0] if after is not None else 0
         definition = await self._definition_of(record)
-        found = await told_history(self._builder.engine(), definition, record, after=seq, limit=limit + 1)
+        found = await told_history(self._builder.engine(), definition, record, after=after, limit=limit + 1)
         more, found = len(found) > limit, found[:limit]
-        cursor = encode_cursor((found[-1]["seq"], 0)) if more else None
-        return models.HistoryPage(items=[_entry(item) for item in found], next_cursor=cursor)
+        return [_entry(item) for item in found], found[-1]["seq"] if more else None
 
     async def logs(
         self, principal: Principal, workflow_id: UUID, level: str, step: str | None, limit: int

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ruvon.implementations.egress import EgressPolicy, HttpEgress
+from ruvon.implementations.egress import EgressPolicy, HttpEgress, _transport
 from ruvon.providers import (
     EgressAnswer,
     EgressError,
@@ -276,6 +276,78 @@ def test_one_limit_for_everything(pieces: tuple[bytes, ...]) -> None:
     """A server that never ends its answer, at whatever point, is left when the time is over."""
     with serving(hanging(*pieces)) as server, pytest.raises(TimeoutError, match=r"was not answered within 0:00:00\.2"):
         ask(f"{server.url}/", timeout=timedelta(milliseconds=200))
+
+
+def flooding(head: bytes, piece: bytes) -> Any:
+    """A server that sends pieces without end."""
+
+    async def behave(_: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(head)
+        while True:
+            writer.write(piece)
+            await writer.drain()
+
+    return behave
+
+
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [
+        (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100),
+        (b"HTTP/1.1 200 OK\r\n", b"x-a: b\r\n" * 100),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1;" + b"a" * 10_000 + b"\r\nx\r\n"),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n", gzip.compress(b"") * 100),
+    ],
+    ids=["interim answers", "headers", "extensions of chunks", "members of gzip"],
+)
+def test_what_frames_an_answer_is_bounded(head: bytes, piece: bytes) -> None:
+    """A server that sends no end of it is left, long before the time is over."""
+    with serving(flooding(head, piece)) as server:
+        try:
+            found = ask(server.url, max_bytes=20_000, timeout=timedelta(minutes=5))
+        except EgressFailedError:
+            return
+
+    assert found.truncated
+
+
+def test_a_long_head_and_a_body_in_single_bytes_are_read() -> None:
+    """What servers really send is not too much."""
+
+    async def behave(_: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n")
+        writer.write(b"x-long: " + b"a" * 20_000 + b"\r\n\r\n" + b"1\r\nx\r\n" * 20_000 + b"0\r\n\r\n")
+
+    with serving(behave) as server:
+        found = ask(server.url, max_bytes=20_000)
+
+    assert (len(found.content), found.truncated) == (20_000, False)
+
+
+def test_more_requests_than_connections_wait_outside_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many are sent at once, the pool has as many as it has connections, and all are answered."""
+    inside, most = 0, 0
+    handle = _transport._Transport.handle_async_request
+
+    async def counted(self: Any, request: Any) -> Any:
+        nonlocal inside, most
+        inside, most = inside + 1, max(most, inside + 1)
+        try:
+            return await handle(self, request)
+        finally:
+            inside -= 1
+
+    monkeypatch.setattr(_transport._Transport, "handle_async_request", counted)
+    policy = EgressPolicy(allow_networks=("127.0.0.1",), max_connections=3)
+
+    async def send(url: str) -> list[int]:
+        egress = HttpEgress(policy)
+        asked = EgressRequest(method="GET", url=url, max_bytes=100)
+        return [answer.status for answer in await asyncio.gather(*(egress.send(asked) for _ in range(20)))]
+
+    with serving(hello) as server:
+        assert asyncio.run(send(server.url)) == [200] * 20
+    assert most == 3
 
 
 @pytest.mark.parametrize(
