@@ -14,6 +14,11 @@ __all__ = ["DefinitionCache", "error_of", "moment", "result_of", "state_of", "wa
 _MOST: Final = 256
 
 
+def maybe_moment(at_us: int | None) -> datetime | None:
+    """`moment` for what may not have happened."""
+    return moment(at_us) if at_us is not None else None
+
+
 def moment(at_us: int) -> datetime:
     """A moment of the store as a date and time in UTC."""
     return datetime.fromtimestamp(at_us / 1_000_000, UTC)

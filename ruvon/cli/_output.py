@@ -10,7 +10,18 @@ import rich_click as click
 
 from ruvon._described import moment
 
-__all__ = ["Exit", "colour_wanted", "fail", "moment", "print_json", "print_table", "secho", "shortened", "to_json"]
+__all__ = [
+    "Exit",
+    "colour_wanted",
+    "fail",
+    "maybe_moment",
+    "moment",
+    "print_json",
+    "print_table",
+    "secho",
+    "shortened",
+    "to_json",
+]
 
 _LONGEST: Final = 80
 """So much of a text is said again in messages."""
@@ -39,6 +50,11 @@ def to_json(value: object, *, indent: bool = True) -> str:
 
     option = orjson.OPT_NON_STR_KEYS | (orjson.OPT_INDENT_2 if indent else 0)
     return orjson.dumps(value, default=str, option=option).decode()
+
+
+def maybe_moment(at_us: int | None) -> str | None:
+    """`moment` for what may not have happened."""
+    return moment(at_us) if at_us is not None else None
 
 
 def print_json(value: object) -> None:

@@ -10,7 +10,7 @@ from ruvon.cli._definitions import require_runnable
 from ruvon.cli._family import register_family
 from ruvon.cli._input import data_options, read_data
 from ruvon.cli._options import argument, option
-from ruvon.cli._output import Exit, fail, moment, print_json, print_table, secho, shortened
+from ruvon.cli._output import Exit, fail, maybe_moment, print_json, print_table, secho, shortened
 from ruvon.cli._remotely import remotely
 from ruvon.cli._session import Session, Store, again, await_it, code_options, opened, store_options
 from ruvon.cli._unknown import refuse_unknown
@@ -171,7 +171,7 @@ def resume(name: str, *, db: str | None) -> None:
             return await session.builder.schedules.resume((await _found(session, name)).schedule_id)
 
     record = await_it(work())
-    print_next(record.schedule_id, _maybe(record.next_us))
+    print_next(record.schedule_id, maybe_moment(record.next_us))
 
 
 def print_next(name: str, next_at: str | None) -> None:
@@ -260,10 +260,6 @@ def _print_dates(dates: list[str]) -> None:
         click.echo(f"  {shown}")
 
 
-def _maybe(at_us: int | None) -> str | None:
-    return moment(at_us) if at_us is not None else None
-
-
 def _row(record: "ScheduleRecord") -> dict[str, Any]:
     return {
         "schedule": record.schedule_id,
@@ -279,8 +275,8 @@ def _row(record: "ScheduleRecord") -> dict[str, Any]:
         "owner_id": record.owner_id,
         "org_id": record.org_id,
         "data_region": record.data_region,
-        "next_at": _maybe(record.next_us),
-        "last_at": _maybe(record.last_us),
+        "next_at": maybe_moment(record.next_us),
+        "last_at": maybe_moment(record.last_us),
         "last_workflow_id": record.last_workflow_id,
     }
 

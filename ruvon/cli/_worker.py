@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from ruvon.cli._options import Span, option
-from ruvon.cli._output import Exit, fail, moment, print_json, print_table
+from ruvon.cli._output import Exit, fail, maybe_moment, moment, print_json, print_table
 from ruvon.cli._remotely import remotely
 from ruvon.cli._session import Session, Store, await_it, code_options, opened, store_options
 
@@ -120,10 +120,11 @@ async def _serve(made: "Worker") -> None:
 def workers(*, as_json: bool, db: str | None) -> None:
     """Show the workers of the database: what they serve and run, and when they gave their last sign of life.
 
-    One that has been silent for longer than its --lease is gone; it stays on the list for a day.
+    One that has been silent for longer than its --lease looks dead, and since when; it stays on the list for a day.
 
     Example: ruvon workers
     """
+    from ruvon.providers.tasks import looks_dead_since_us  # noqa: PLC0415 - not for `--help`
 
     async def work() -> list[dict[str, Any]]:
         async with opened(Store(db)) as session:
@@ -140,6 +141,7 @@ def workers(*, as_json: bool, db: str | None) -> None:
                     "started": moment(found.started_us),
                     "seen": moment(found.seen_us),
                     "silent_seconds": round(max(0, now - found.seen_us) / 1_000_000, 3),
+                    "looks_dead_since": maybe_moment(looks_dead_since_us(found, now)),
                 }
                 for found in await session.provider.list_workers()
             ]
@@ -153,4 +155,5 @@ def print_workers(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
         print_json(rows)
         return
     shown = [{**row, "queues": ",".join(row["queues"]) or "all"} for row in rows]
-    print_table(shown, ["worker_id", "queues", "concurrency", "running", "draining", "seen", "silent_seconds"])
+    names = ("worker_id", "queues", "concurrency", "running", "draining", "seen", "silent_seconds", "looks_dead_since")
+    print_table(shown, names)

@@ -4,7 +4,7 @@ from typing import Final
 
 __all__ = ["HEAD", "MigrationError"]
 
-HEAD: Final = "0007"
+HEAD: Final = "0008"
 
 
 class MigrationError(RuntimeError):

@@ -260,6 +260,7 @@ sa.Table(
     _column("seen_us", _INT),
     _column("running", sa.Text()),
     _column("draining", _BOOL),
+    _column("lease_us", _INT, default="0"),
 )
 
 sa.Table(

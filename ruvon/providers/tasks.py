@@ -95,6 +95,8 @@ class WorkerRecord:
     """The ids of the tasks that it runs."""
     draining: bool = False
     """It takes nothing new."""
+    lease_us: int = 0
+    """It looks dead when it is silent for longer; 0: it has not told."""
 
 
 class TaskStore(Protocol):
@@ -219,6 +221,12 @@ def crash_entry(task: TaskRecord, at_us: int) -> InboxEntry:
     """What an instance is told of a task that so many workers died over as `task.crashes` says."""
     payload = orjson.dumps({"crashes": task.crashes})
     return InboxEntry(task.workflow_id, InboxKind.TASK_RESULT, task.activation, payload, key=task.task_id, at_us=at_us)
+
+
+def looks_dead_since_us(worker: WorkerRecord, now_us: int) -> int | None:
+    """When a worker that is silent for longer than its lease began to look dead; None where it does not."""
+    ends_us = worker.seen_us + worker.lease_us
+    return ends_us if worker.lease_us and ends_us < now_us else None
 
 
 def becomes_dead(task: TaskRecord, crash_budget: int | None) -> bool:

@@ -547,4 +547,5 @@ class Worker:
             self._started_us,
             running=tuple(self._slots),
             draining=self._stopping,
+            lease_us=self._lease_us,
         )

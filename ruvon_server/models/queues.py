@@ -35,6 +35,7 @@ _WORKER: dict[str, Any] = {
     "started_at": _MOMENT,
     "seen_at": _MOMENT,
     "silent_s": 1.2,
+    "looks_dead_since": None,
 }
 _QUEUE: dict[str, Any] = {
     "name": "mail",
@@ -99,8 +100,10 @@ class Worker(BaseModel):
     """It takes nothing new."""
     started_at: datetime
     seen_at: datetime
-    """Its last sign of life. One that is silent for longer than its lease is gone."""
+    """Its last sign of life."""
     silent_s: float
+    looks_dead_since: datetime | None
+    """Since when it is silent for longer than its lease; None: it is not."""
 
 
 class WorkerList(BaseModel):

@@ -1,14 +1,18 @@
 """Every command that a server can answer says the same of a database and of a server on that database."""
 
+import asyncio
 import json
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 
 from ruvon.cli._app import cli
+from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
+from ruvon.providers import WorkerRecord
 from tests.cli.both import FLOWS, URL, Both
 from tests.cli.conftest import Command
 
@@ -177,6 +181,23 @@ def test_no_secret_is_shown(both: Both, runs: dict[str, str]) -> None:
     told = [both.there(*text.split(), runs["Greeting"]).text for text in OF_ONE]
 
     assert [text for text in told if "very secret" in text] == []
+
+
+@pytest.mark.parametrize("form", FORMS, ids=["text", "json"])
+def test_a_worker_that_looks_dead_is_shown_alike(both: Both, place: Path, form: list[str]) -> None:
+    """Since its lease ran out; but for how long it has been silent when it is looked at."""
+
+    async def tell() -> None:
+        store = SQLitePersistenceProvider(str(place / "x.db"))
+        await store.initialize()
+        await store.put_worker(WorkerRecord("w", "host", 7, ("net",), seen_us=1_000_000, lease_us=30_000_000))
+        await store.close()
+
+    asyncio.run(tell())
+    here, there = (re.sub(r"\d{9,}\.\d+", "<n>", ask("workers", *form).out) for ask in (both.here, both.there))
+
+    assert here == there
+    assert "1970-01-01T00:00:31.000Z" in here
 
 
 def test_lists_are_alike(both: Both, runs: dict[str, str]) -> None:

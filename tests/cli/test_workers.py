@@ -247,5 +247,24 @@ def test_workers_are_listed(ruvon: Command) -> None:
             "draining": True,
             "started": "1970-01-01T00:00:00.000Z",
             "seen": "1970-01-01T00:00:00.000Z",
+            "looks_dead_since": None,
         }
     ]
+
+
+def test_one_that_is_silent_for_longer_than_its_lease_looks_dead(ruvon: Command) -> None:
+    """Since its lease ran out; one that lives, or whose lease nobody knows, does not."""
+
+    async def tell(store: SQLitePersistenceProvider) -> None:
+        now_us = time.time_ns() // 1_000
+        await store.put_worker(WorkerRecord("dead", seen_us=1_000_000, lease_us=30_000_000))
+        await store.put_worker(WorkerRecord("living", seen_us=now_us, lease_us=3_600_000_000))
+        await store.put_worker(WorkerRecord("older", seen_us=1_000_000))
+
+    on_store(tell)
+    found = {row["worker_id"]: row["looks_dead_since"] for row in ruvon("workers", "--json").json}
+    heading, *lines = ruvon("workers").out.splitlines()
+
+    assert found == {"dead": "1970-01-01T00:00:31.000Z", "living": None, "older": None}
+    assert heading.endswith("looks dead since")
+    assert [line.split()[-1] for line in lines] == ["1970-01-01T00:00:31.000Z", "-", "-"]

@@ -36,6 +36,7 @@ def test_only_these_routes_are_public() -> None:
     public = {route.path for route in route_table(new_app()) if route.permission == PUBLIC}
 
     assert public == {
+        "/",
         "/api/v1/approvals/{token:str}",  # whoever has a signed link
         "/docs",
         "/docs/docs.css",
@@ -163,6 +164,27 @@ def test_the_server_lives_and_is_ready() -> None:
         ]
 
     assert asked(talk, new_app(authenticator=Everybody(Principal(name="nobody")))) == [(200, "ok"), (200, "ready")]
+
+
+@pytest.mark.parametrize(("docs", "shown"), [(True, ("/docs", "/openapi.json")), (False, (None, None))])
+def test_the_root_says_what_this_is(*, docs: bool, shown: tuple[str | None, str | None]) -> None:
+    """To everybody: a name, and where the operations are, if they are shown; no version."""
+
+    async def talk(client: Client) -> tuple[int, Any, list[int]]:
+        answer = await client.get("/")
+        found = answer.json()
+        linked = [(await client.get(found[name])).status_code for name in ("docs", "openapi") if found[name]]
+        return answer.status_code, found, linked
+
+    status, found, linked = asked(talk, new_app(authenticator=Everybody(Principal(name="nobody")), docs=docs))
+
+    assert (status, linked) == (200, [200, 200] if docs else [])
+    assert found == {
+        "name": "Ruvon",
+        "description": "Durable workflows over HTTP.",
+        "docs": shown[0],
+        "openapi": shown[1],
+    }
 
 
 def test_the_page_loads_nothing_from_elsewhere() -> None:

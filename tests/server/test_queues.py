@@ -1,5 +1,6 @@
 """The queues room: workers, queues with their limits, dead letters."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -33,19 +34,22 @@ async def died_over(client: Client, builder: WorkflowBuilder, **more: Any) -> tu
 
 @on_every_store
 def test_the_workers_of_the_store_are_listed() -> None:
-    """With what they serve, what they have, and how long they have been silent."""
+    """With what they serve, what they have, how long they have been silent, and since when one looks dead."""
     builder = new_builder()
 
     async def talk(client: Client) -> Any:
         now_us = builder.clock.now_us()
-        record = WorkerRecord("w-1", "host", 7, ("net",), 8, now_us, now_us, ("t-1", "t-2"))
+        record = WorkerRecord("w-1", "host", 7, ("net",), 8, now_us, now_us, ("t-1", "t-2"), lease_us=30_000_000)
         await builder.persistence.put_worker(record)
+        await builder.persistence.put_worker(replace(record, worker_id="w-2", seen_us=0))
         return (await client.get("/api/v1/workers")).json()["items"]
 
-    (found,) = asked(talk, serving(builder))
+    found, dead = asked(talk, serving(builder))
 
     assert (found["worker_id"], found["queues"], found["concurrency"], found["running"]) == ("w-1", ["net"], 8, 2)
     assert found["silent_s"] >= 0
+    assert found["looks_dead_since"] is None
+    assert dead["looks_dead_since"] == "1970-01-01T00:00:30Z"
 
 
 @on_every_store

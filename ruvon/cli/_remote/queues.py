@@ -36,6 +36,7 @@ def workers(place: Place, *, as_json: bool) -> None:
             "started": at(item.started_at),
             "seen": at(item.seen_at),
             "silent_seconds": round(item.silent_s, 3),
+            "looks_dead_since": maybe(item.looks_dead_since),
         }
         for item in place.client.list_workers().items
     ]

@@ -68,8 +68,10 @@ def add(
     as_json: bool,
 ) -> None:
     """`ruvon webhooks add`."""
-    wanted = {**_wishes(events, workflow_types, description), "owner_id": owner, "org_id": org}
-    made = place.client.create_webhook(url=url, enabled=not disabled, reason=reason or None, **wanted)
+    wishes = _wishes(events, workflow_types, description)
+    made = place.client.create_webhook(
+        url=url, enabled=not disabled, owner_id=owner, org_id=org, reason=reason or None, **wishes
+    )
     _print_secret(made, as_json=as_json)
 
 

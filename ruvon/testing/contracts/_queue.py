@@ -408,7 +408,7 @@ class QueueContract:
         """Written again and again; forgotten when they leave."""
 
         async def scenario(store: Any) -> None:
-            record = WorkerRecord("w", "host", 7, ("a", "b"), 4, 10, 20, ("t1",))
+            record = WorkerRecord("w", "host", 7, ("a", "b"), 4, 10, 20, ("t1",), lease_us=30_000_000)
             await store.put_worker(replace(record, seen_us=15))
             await store.put_worker(record)
             await store.put_worker(WorkerRecord("v", draining=True))

@@ -1,4 +1,4 @@
-"""`/openapi.json` and `/docs`."""
+"""`/`, `/openapi.json` and `/docs`."""
 
 from importlib.resources import files
 from typing import Any, Final
@@ -9,7 +9,7 @@ from ruvon_server.auth import PUBLIC
 from ruvon_server.documents import document_of
 from ruvon_server.routes import reads
 
-__all__ = ["HANDLERS"]
+__all__ = ["HANDLERS", "get_root"]
 
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -20,6 +20,13 @@ _POLICY: Final = (
 def _asset(name: str, media_type: str) -> Response[bytes]:
     body = files("ruvon_server.web").joinpath(name).read_bytes()
     return Response(body, media_type=media_type, headers={"Content-Security-Policy": _POLICY})
+
+
+@reads("/", name="get_root", permission=PUBLIC, sync_to_thread=False)
+def get_root(request: Request[Any, Any, Any]) -> dict[str, str | None]:
+    """What this is, and where its operations are shown; nothing that helps somebody who attacks it."""
+    docs, openapi = ("/docs", "/openapi.json") if request.app.openapi_config is not None else (None, None)
+    return {"name": "Ruvon", "description": "Durable workflows over HTTP.", "docs": docs, "openapi": openapi}
 
 
 @reads("/openapi.json", name="get_openapi", permission=PUBLIC, sync_to_thread=False)

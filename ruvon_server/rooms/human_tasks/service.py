@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final, cast, final
@@ -124,7 +124,9 @@ class HumanTaskService:
         """
         async with self._turn(principal, task_id) as task:
             _require_his(principal, task)
-            claim = await self._claims.claim(UUID(task.workflow_id), task.wait_id, principal.name)
+            workflow_id = UUID(task.workflow_id)
+            await self._forget_over(workflow_id)
+            claim = await self._claims.claim(workflow_id, task.wait_id, principal.name, await self.length(task))
             if task.claimed_by is None:
                 await self._note(task, f"claimed{audit_note(principal.name, '')}")
         return task.model_copy(update=_claimed(claim))
@@ -168,9 +170,7 @@ class HumanTaskService:
         Raises:
             HumanTaskNotFoundError: it was.
         """
-        entries = await self._store.read_log(UUID(task.workflow_id), after=since)
-        activation = task.wait_id.removesuffix(":input")
-        if any(entry.kind in _ANSWERED and entry.activation == activation for entry in entries):
+        if await self._answered(UUID(task.workflow_id), {task.wait_id: since}):
             raise HumanTaskNotFoundError(task.task_id)
 
     async def answer(
@@ -219,6 +219,32 @@ class HumanTaskService:
         async with self._claims.turn(workflow_id):
             await self._claims.release(workflow_id, task.wait_id)
 
+    async def _answered(self, workflow_id: UUID, lengths: Mapping[str, int]) -> Collection[str]:
+        """Those of some waits that are over since the history was so long, whether they are asked again or not."""
+        entries = await self._store.read_log(workflow_id, after=min(lengths.values()))
+        over = {entry.activation: entry.seq for entry in entries if entry.kind in _ANSWERED}
+        return [name for name, since in lengths.items() if over.get(name.removesuffix(":input"), 0) > since]
+
+    async def _over(self, record: InstanceRecord | None, claims: Mapping[str, Claim]) -> Collection[str]:
+        """Those of a workflow's claims whose tasks have ended, however they did; None: it was deleted."""
+        if record is None or WorkflowStatus(record.status).is_terminal:
+            return claims
+        if not claims:
+            return ()
+        lengths = {wait_id: claim.since for wait_id, claim in claims.items()}
+        over = set(await self._answered(record.workflow_id, lengths))
+        if record.status in _ASKING:  # a wait that ran out of time leaves no entry behind
+            over |= claims.keys() - {wait["id"] for wait in await waits_of(record, self._definitions)}
+        return over
+
+    async def _forget_over(self, workflow_id: UUID) -> None:
+        """Forget the claims beside those of a workflow whose tasks have ended. Needs their turn."""
+        for key, claims in (await self._claims.beside(workflow_id)).items():
+            record = None
+            with suppress(WorkflowNotFoundError):
+                record = await self._store.load_instance(key)
+            await self._claims.release(key, *await self._over(record, claims))
+
     @asynccontextmanager
     async def _turn(self, principal: Principal, task_id: str) -> AsyncGenerator[models.HumanTask, None]:
         """A task, as it is while nobody else claims, releases or answers it here."""
@@ -241,7 +267,8 @@ class HumanTaskService:
             answered = {entry.name for entry in sent if entry.kind is InboxKind.ANSWER}
             waits = [wait for wait in waits if not ends and wait["id"] not in answered]
         claims: Mapping[str, Claim] = await self._claims.of(record.workflow_id) if waits else {}
-        return [_task(record, wait, claims.get(wait["id"])) for wait in waits]
+        over = await self._over(record, claims)
+        return [_task(record, wait, claims.get(wait["id"]) if wait["id"] not in over else None) for wait in waits]
 
 
 def _task(record: InstanceRecord, wait: Mapping[str, Any], claim: Claim | None) -> models.HumanTask:

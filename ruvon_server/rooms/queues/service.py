@@ -9,9 +9,10 @@ from ruvon._described import moment as written
 from ruvon.builder import WorkflowBuilder
 from ruvon.providers import QueueLimits, QueueLoad, TaskFilter, TaskRecord
 from ruvon.providers._limits import DELAYED, Gate, why_waiting
+from ruvon.providers.tasks import looks_dead_since_us
 from ruvon_server.models import queues as models
 from ruvon_server.problems import NoLimitsError
-from ruvon_server.shown import moment
+from ruvon_server.shown import maybe_moment, moment
 
 __all__ = ["QueueService"]
 
@@ -43,6 +44,7 @@ class QueueService:
                 started_at=moment(item.started_us),
                 seen_at=moment(item.seen_us),
                 silent_s=max(0, now_us - item.seen_us) / 1_000_000,
+                looks_dead_since=maybe_moment(looks_dead_since_us(item, now_us)),
             )
             for item in await self._store.list_workers()
         ]

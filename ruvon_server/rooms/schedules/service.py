@@ -10,7 +10,7 @@ from ruvon.providers import ScheduleNotFoundError, ScheduleRecord, datetime_of
 from ruvon_server.auth import Principal
 from ruvon_server.models import schedules as models
 from ruvon_server.problems import OtherTenantError, ScheduleTakenError
-from ruvon_server.shown import moment
+from ruvon_server.shown import maybe_moment
 from ruvon_server.starting import require_known_fields
 from ruvon_server.turns import turn
 from ruvon_server.uploads import Uploads
@@ -125,7 +125,7 @@ def _columns(record: ScheduleRecord) -> dict[str, Any]:
         "owner_id": record.owner_id,
         "org_id": record.org_id,
         "data_region": record.data_region,
-        "next_at": moment(record.next_us) if record.next_us is not None else None,
-        "last_at": moment(record.last_us) if record.last_us is not None else None,
+        "next_at": maybe_moment(record.next_us),
+        "last_at": maybe_moment(record.last_us),
         "last_workflow_id": str(record.last_workflow_id) if record.last_workflow_id is not None else None,
     }

@@ -28,6 +28,7 @@ __all__ = ["Queue"]
 
 _WORKER_COLUMNS = (
     "worker_id", "host", "pid", "queues", "concurrency", "started_us", "seen_us", "running", "draining",
+    "lease_us",
 )  # fmt: skip
 
 

@@ -111,11 +111,11 @@ DISCARD: Final = "DELETE FROM tasks WHERE task_id = $1 AND status = 'dead' RETUR
 NOTIFY: Final = "SELECT pg_notify($1::text, $2::text)"
 
 PUT_WORKER: Final = """
-INSERT INTO workers (worker_id, host, pid, queues, concurrency, started_us, seen_us, running, draining)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO workers (worker_id, host, pid, queues, concurrency, started_us, seen_us, running, draining, lease_us)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT (worker_id) DO UPDATE SET host = excluded.host, pid = excluded.pid, queues = excluded.queues,
     concurrency = excluded.concurrency, started_us = excluded.started_us, seen_us = excluded.seen_us,
-    running = excluded.running, draining = excluded.draining"""
+    running = excluded.running, draining = excluded.draining, lease_us = excluded.lease_us"""
 
 LIST_WORKERS: Final = "SELECT * FROM workers ORDER BY worker_id"
 

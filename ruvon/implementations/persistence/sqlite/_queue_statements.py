@@ -69,8 +69,9 @@ COUNT: Final = "SELECT queue, status, count(*) AS number FROM tasks GROUP BY que
 DISCARD: Final = "DELETE FROM tasks WHERE task_id = ? AND status = 'dead'"
 
 PUT_WORKER: Final = """
-INSERT OR REPLACE INTO workers (worker_id, host, pid, queues, concurrency, started_us, seen_us, running, draining)
-VALUES (:worker_id, :host, :pid, :queues, :concurrency, :started_us, :seen_us, :running, :draining)"""
+INSERT OR REPLACE INTO workers
+    (worker_id, host, pid, queues, concurrency, started_us, seen_us, running, draining, lease_us)
+VALUES (:worker_id, :host, :pid, :queues, :concurrency, :started_us, :seen_us, :running, :draining, :lease_us)"""
 
 LIST_WORKERS: Final = "SELECT * FROM workers ORDER BY worker_id"
 

@@ -18,7 +18,7 @@ from typing import Final
 
 __all__ = ["OWN_TABLES", "SCHEMA_VERSION", "SQLITE_SCHEMA"]
 
-SCHEMA_VERSION: Final = 7
+SCHEMA_VERSION: Final = 8
 
 SQLITE_SCHEMA: str = """
 CREATE TABLE IF NOT EXISTS workflow_executions (
@@ -157,7 +157,8 @@ CREATE TABLE IF NOT EXISTS workers (
     started_us INTEGER NOT NULL,
     seen_us INTEGER NOT NULL,
     running TEXT NOT NULL,
-    draining INTEGER NOT NULL
+    draining INTEGER NOT NULL,
+    lease_us INTEGER NOT NULL DEFAULT 0
 );
 
 CREATE TABLE IF NOT EXISTS workflow_outbox (

@@ -81,7 +81,23 @@ _FROM_4: Final = """
 ALTER TABLE tasks ADD COLUMN concurrency_key TEXT;
 """
 
-UPGRADES: Final = {1: _FROM_1, 2: _FROM_2, 3: _FROM_3, 4: _FROM_4, 5: "", 6: ""}
+# A file may come from before there were workers; their table is made as version 7 had it.
+_FROM_7: Final = """
+CREATE TABLE IF NOT EXISTS workers (
+    worker_id TEXT PRIMARY KEY,
+    host TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    queues TEXT NOT NULL,
+    concurrency INTEGER NOT NULL,
+    started_us INTEGER NOT NULL,
+    seen_us INTEGER NOT NULL,
+    running TEXT NOT NULL,
+    draining INTEGER NOT NULL
+);
+ALTER TABLE workers ADD COLUMN lease_us INTEGER NOT NULL DEFAULT 0;
+"""
+
+UPGRADES: Final = {1: _FROM_1, 2: _FROM_2, 3: _FROM_3, 4: _FROM_4, 5: "", 6: "", 7: _FROM_7}
 """From this version to the next."""
 
 
