@@ -89,8 +89,8 @@ def serving(folder: Path, *command: str, ready: str) -> Iterator[Server]:
 
 async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, body: bytes) -> bytes:
     """Send one request over a connection that is open; the head and the body of its answer."""
-    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    writer.write(head.encode() + body)
+    fields = f"Host: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    writer.write(f"POST {path} HTTP/1.1\r\n{fields}\r\n\r\n".encode() + body)
     answer = await reader.readuntil(b"\r\n\r\n")
     found = _LENGTH.search(answer)
     return answer + await reader.readexactly(int(found[1]) if found is not None else 0)

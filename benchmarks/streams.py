@@ -41,7 +41,11 @@ async def followed(server: Server, streams: int) -> tuple[float, float, float]:
     begin = time.perf_counter()
     async with asyncio.timeout(PATIENCE_S):
         await asyncio.gather(*(told(item, WORKFLOWS) for item, _ in readers))
-    return quiet, server.megabytes(), time.perf_counter() - begin
+    figures = quiet, server.megabytes(), time.perf_counter() - begin
+    for end in (writer, *(item for _, item in readers)):
+        end.close()
+        await end.wait_closed()
+    return figures
 
 
 async def told(reader: asyncio.StreamReader, number: int) -> None:

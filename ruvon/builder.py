@@ -33,8 +33,6 @@ from ruvon._schedules import Schedules
 from ruvon._step_types import StepTypes, type_name
 from ruvon._workflow import Workflow
 from ruvon.engine import Engine, Observers, ProgramCache, StepInterceptor, WrongArgumentError
-from ruvon.engine._repair import audit_note
-from ruvon.engine._text_log import write_lines
 from ruvon.implementations.egress import HttpEgress
 from ruvon.implementations.encryption import encrypting, inner_store
 from ruvon.implementations.execution._named import execution_named
@@ -387,8 +385,8 @@ class WorkflowBuilder:
             metadata: whatever the application attaches.
             version: a version of the definition; the current one where none is given.
             background: a worker (`ruvon worker`) that serves the queue `default` drives it, beginning at once.
-            actor: who starts it; kept beside the history.
-            reason: why; kept beside the history.
+            actor: who starts it; kept as `started_by` in the metadata.
+            reason: why; kept as `started_why` in the metadata.
             persistence_provider: another store than the builder's.
             execution_provider: another executor than the builder's.
 
@@ -407,10 +405,9 @@ class WorkflowBuilder:
             {} if initial_data is None else initial_data,
             owner_id=owner_id, org_id=org_id, data_region=data_region,
             priority=priority, idempotency_key=idempotency_key,
-            metadata={**self._observers.metadata(None), **(metadata or {})},
+            metadata={**self._observers.metadata(None), **(metadata or {}), **_starter(actor, reason)},
         )  # fmt: skip
-        note, loads = audit_note(actor, reason), if_exists == "load"
-        record = await _create(engine, record, definition, note, background=background, loads=loads)
+        record = await _create(engine, record, definition, background=background, loads=if_exists == "load")
         return Workflow(engine, await engine.load(record))
 
     def create_workflow_sync(self, workflow_type: str, initial_data: object = None, **options: Any) -> Workflow:
@@ -505,9 +502,9 @@ class WorkflowBuilder:
 
 
 async def _create(
-    engine: Engine, record: InstanceRecord, definition: DefinitionRecord, note: str, *, background: bool, loads: bool
+    engine: Engine, record: InstanceRecord, definition: DefinitionRecord, *, background: bool, loads: bool
 ) -> InstanceRecord:
-    """Store an instance, and who has started it; where its key is taken, and `loads` is set, the one that has the key."""
+    """Store an instance; where its key is taken, and `loads` is set, the one that has the key."""
     try:
         await engine.create(record, definition, background=background)
     except DuplicateIdempotencyKeyError:
@@ -515,9 +512,12 @@ async def _create(
         if not loads or known is None:
             raise
         return known
-    if note:
-        await write_lines(engine.store, record.workflow_id, "", [("INFO", f"started{note}", {})])
     return record
+
+
+def _starter(actor: str, reason: str) -> Mapping[str, str]:
+    """Who has started an instance, and why, as its metadata say it."""
+    return {name: said for name, said in (("started_by", actor), ("started_why", reason)) if said}
 
 
 def _as_list(given: object | Sequence[object]) -> Sequence[object]:

@@ -36,6 +36,7 @@ from ruvon_server.drives import Drives
 from ruvon_server.embedded import working
 from ruvon_server.feed import Feed
 from ruvon_server.headers import add_security_headers
+from ruvon_server.paging import Cursors
 from ruvon_server.parts import Parts
 from ruvon_server.problems import ProblemHandler, close_socket
 from ruvon_server.requests import StrictRequest
@@ -87,6 +88,7 @@ def create_app(
         dependencies={
             "principal": Provide(_principal, sync_to_thread=False),
             "standing": Provide(_standing, sync_to_thread=False),
+            "pages": Provide(Cursors(builder.persistence, builder.clock, builder.ids).pages, sync_to_thread=False),
         },
         middleware=[_auth(settings, authenticator, builder), ChangesMiddleware(builder.persistence)],
         after_exception=[close_socket],

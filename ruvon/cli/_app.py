@@ -32,6 +32,7 @@ from ruvon.cli._show import list_, show
 from ruvon.cli._targets import UnknownTypeError
 from ruvon.cli._tasks import scan_zombies, tasks, zombie_daemon
 from ruvon.cli._versions import definitions
+from ruvon.cli._webhooks import webhooks
 from ruvon.cli._worker import worker, workers
 
 __all__ = ["cli", "run"]
@@ -53,7 +54,7 @@ click.rich_click.COMMAND_GROUPS = {
         {"name": "Planning", "commands": ["schedule", "scheduler"]},
         {"name": "Workers", "commands": ["worker", "workers", "queues", "tasks", "scan-zombies", "zombie-daemon"]},
         {"name": "People", "commands": ["human-tasks"]},
-        {"name": "Server", "commands": ["serve", "keys", "changes"]},
+        {"name": "Server", "commands": ["serve", "keys", "webhooks", "changes"]},
         {"name": "Testing", "commands": ["crash-test"]},
         {"name": "Looking on", "commands": ["logs", "metrics"]},
         {"name": "Set-up", "commands": ["config", "db", "plugins", "completion"]},
@@ -185,6 +186,7 @@ for command in (
     plugins,
     serve,
     keys,
+    webhooks,
     changes,
     completion,
 ):

@@ -66,17 +66,12 @@ def list_(*, limit: int, as_json: bool, db: str | None, **wanted: Any) -> None:
 
 async def _found(session: Session, wanted: Mapping[str, Any], limit: int) -> "list[HumanTask]":
     service, principal = _service(session), _anybody("")
-    from ruvon_server.paging import decode_cursor  # noqa: PLC0415 - an extra
-    from ruvon_server.rooms.human_tasks.service import TaskFilter  # noqa: PLC0415 - as above
+    from ruvon_server.rooms.human_tasks.service import TaskFilter  # noqa: PLC0415 - an extra
 
-    found: list[HumanTask] = []
-    cursor: str | None = None
-    while len(found) < limit:
-        page = await service.find(principal, TaskFilter(**wanted), limit, decode_cursor(cursor))
-        found += page.items
-        cursor = page.next_cursor
-        if cursor is None:
-            break
+    found, place = await service.find(principal, TaskFilter(**wanted), limit, None)
+    while place is not None and len(found) < limit:
+        more, place = await service.find(principal, TaskFilter(**wanted), limit, place)
+        found += more
     return found[:limit]
 
 

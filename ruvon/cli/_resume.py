@@ -1,11 +1,19 @@
 """`ruvon resume --all`: everything that can go on."""
 
+from collections.abc import Mapping, Sequence
+
 import rich_click as click
 
-from ruvon.cli._output import Exit, print_json, print_table
+from ruvon.cli._output import Exit, fail, print_json, print_table
 from ruvon.cli._session import Store, await_it, opened
 
-__all__ = ["resume_everything"]
+__all__ = ["print_resumed", "refuse_beside_all", "resume_everything"]
+
+
+def refuse_beside_all(*given: object, auto: bool) -> None:
+    """End the command where something stands beside `--all` that is for one run."""
+    if auto or any(item is not None for item in given):
+        fail("--all takes no ID, no input, no --step and no --auto", Exit.USAGE)
 
 
 def resume_everything(store: Store, *, as_json: bool) -> None:
@@ -25,7 +33,11 @@ def resume_everything(store: Store, *, as_json: bool) -> None:
                 for item in await resume_all(session.builder)
             ]
 
-    rows = await_it(work())
+    print_resumed(await_it(work()), as_json=as_json)
+
+
+def print_resumed(rows: Sequence[Mapping[str, object]], *, as_json: bool) -> None:
+    """Print how each run stands; code 1 where one has failed or cannot be driven."""
     if as_json:
         print_json(rows)
     elif not rows:

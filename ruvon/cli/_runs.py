@@ -7,7 +7,7 @@ from uuid import UUID
 import rich_click as click
 
 from ruvon._described import answerable, form_type
-from ruvon.cli._audit import audit_options
+from ruvon.cli._audit import Starter, audit_options, starter_options
 from ruvon.cli._definitions import Runnable, require_runnable
 from ruvon.cli._family import register_family, require_children
 from ruvon.cli._input import data_options, read_data
@@ -16,14 +16,26 @@ from ruvon.cli._options import Whose, argument, option, owner_options
 from ruvon.cli._output import Exit, fail, print_json, secho
 from ruvon.cli._remotely import remotely
 from ruvon.cli._report import record_data, tell, workflow_data
-from ruvon.cli._resume import resume_everything
+from ruvon.cli._resume import refuse_beside_all, resume_everything
 from ruvon.cli._session import Session, Store, again, await_it, code_options, opened
 from ruvon.cli._unknown import refuse_unknown
 
 if TYPE_CHECKING:
     from ruvon._workflow import Workflow
 
-__all__ = ["asked", "cancel", "drive", "ended_badly", "finish", "give", "how_to_go_on", "resume", "run_", "start"]
+__all__ = [
+    "asked",
+    "cancel",
+    "drive",
+    "ended_badly",
+    "finish",
+    "give",
+    "how_to_go_on",
+    "print_start_plan",
+    "resume",
+    "run_",
+    "start",
+]
 
 _WORKFLOW = option("--workflow", "name", metavar="TYPE", help="Which workflow, where the target holds several.")
 _KEY = option("--key", metavar="KEY", help="Idempotency key: a second start with the same one is refused.")
@@ -36,6 +48,7 @@ _AUTO = option("--auto", is_flag=True, help="Go on through every step, retry and
 @data_options("data", "-d", "The initial data")
 @_KEY
 @owner_options
+@starter_options
 @_JSON
 @_WORKFLOW
 @code_options
@@ -47,6 +60,7 @@ def run_(
     data_file: str | None,
     key: str | None,
     whose: Whose,
+    starter: Starter,
     as_json: bool,
     name: str | None,
     store: Store,
@@ -62,7 +76,7 @@ def run_(
 
     async def work() -> Mapping[str, Any]:
         async with opened(store, create=True, memory=True, observers=[narrator]) as session:
-            workflow = await _create(session, runnable, initial, key, whose)
+            workflow = await _create(session, runnable, initial, key, whose, starter)
             return await drive(session, workflow, narrator, workflow.run, as_json=as_json)
 
     ended_badly(await_it(work(), interrupted=lambda: how_to_go_on(narrator, store)))
@@ -76,6 +90,7 @@ def run_(
 @_AUTO
 @_KEY
 @owner_options
+@starter_options
 @_JSON
 @_WORKFLOW
 @code_options
@@ -90,6 +105,7 @@ def start(
     auto: bool,
     key: str | None,
     whose: Whose,
+    starter: Starter,
     as_json: bool,
     name: str | None,
     store: Store,
@@ -112,32 +128,39 @@ def start(
     async def work() -> Mapping[str, Any]:
         async with opened(store, create=not dry_run, memory=dry_run, observers=[narrator]) as session:
             background = not auto and session.builder.execution.runs_queued("default")
-            workflow = await _create(session, runnable, initial, key, whose, background=background)
+            workflow = await _create(session, runnable, initial, key, whose, starter, background=background)
             if auto:
                 return await drive(session, workflow, narrator, workflow.run, as_json=as_json)
             return await finish(session, workflow, as_json=as_json, background=background)
 
     if dry_run:
-        await_it(_dry_run(runnable, initial, whose, store, as_json=as_json))
+        await_it(_dry_run(runnable, initial, whose, starter, store, as_json=as_json))
     else:
         ended_badly(await_it(work(), interrupted=lambda: how_to_go_on(narrator, store)))
 
 
-async def _dry_run(runnable: Runnable, initial: object, whose: Whose, store: Store, *, as_json: bool) -> None:
+async def _dry_run(
+    runnable: Runnable, initial: object, whose: Whose, starter: Starter, store: Store, *, as_json: bool
+) -> None:
     """Check what `start` would do, in a database of its own that is thrown away."""
     definition = runnable.definition
     from ruvon import ir  # noqa: PLC0415
 
     place = Store("memory", store.roots, store.workflows, store.types)
     async with opened(place, memory=True, execution=store.execution or "sync") as session:
-        await _create(session, runnable, initial, None, whose)
-    found = {"workflow_type": definition.workflow_type, "workflow_version": definition.workflow_version}
+        await _create(session, runnable, initial, None, whose, starter)
+    print_start_plan(
+        definition.workflow_type, definition.workflow_version, ir.digest(definition).hex(), as_json=as_json
+    )
+
+
+def print_start_plan(workflow_type: str, workflow_version: str, digest: str, *, as_json: bool) -> None:
+    """Print what `start` would start."""
     if as_json:
-        print_json({**found, "digest": ir.digest(definition).hex(), "dry_run": True})
+        found = {"workflow_type": workflow_type, "workflow_version": workflow_version}
+        print_json({**found, "digest": digest, "dry_run": True})
     else:
-        secho(
-            f"{definition.workflow_type} {definition.workflow_version} could start with this data; nothing was stored"
-        )
+        secho(f"{workflow_type} {workflow_version} could start with this data; nothing was stored")
 
 
 async def _create(
@@ -146,6 +169,7 @@ async def _create(
     initial: object,
     key: str | None,
     whose: Whose,
+    starter: Starter,
     *,
     background: bool = False,
 ) -> "Workflow":
@@ -158,6 +182,7 @@ async def _create(
         idempotency_key=key,
         background=background,
         **whose,
+        **starter,
     )
 
 
@@ -249,8 +274,7 @@ def resume(
     """
     given = read_data(data, data_file, "-i")
     if everything:
-        if workflow_id is not None or given is not None or step is not None or auto:
-            fail("--all takes no ID, no input, no --step and no --auto", Exit.USAGE)
+        refuse_beside_all(workflow_id, given, step, auto=auto)
         resume_everything(store, as_json=as_json)
         return
     if workflow_id is None:

@@ -48,8 +48,10 @@ class Company(Protocol):
         """What was handed over since this was asked last, in its order."""
         ...
 
-    def prepare(self, transition: Transition) -> None:
+    def prepare(self, transition: Transition, *, is_idle: bool) -> None:
         """Change what a transition, about to be committed, does to the queue.
+
+        An idle drive has nothing to do behind the commit but to wait.
 
         They may claim new tasks, which they begin as soon as those are durable. The task that stands for the drive stays in
         the queue while there may be more to do, and goes with the end of the instance.

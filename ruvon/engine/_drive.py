@@ -410,7 +410,8 @@ class Drive:
         """What has happened, as a transition to commit."""
         transition = build_transition(self.run)
         if self._company is not None:
-            self._company.prepare(transition)
+            is_busy = self._tasks or self._inline is not None or self.run.ready or transition.created
+            self._company.prepare(transition, is_idle=not is_busy)
         self._built += 1
         return transition
 

@@ -207,13 +207,17 @@ class Run:
         """Results of the steps that finished last in live frames, by their log entry."""
         self.progress: dict[str, dict[str, Any]] = {}
         self.pending: list[LogEntry] = []
-        self.out = Outgoing()
         self.queued: set[str] = set()
         """Tasks of the last commit that strands wait for; one that nobody waits for any more is withdrawn."""
         self._begin_drive()
         # Only while it is being loaded.
         self.loading: list[tuple[Strand, ForkFrame, int, list[Any]]] = []
         self.stored = StoredScopes(b"{}")
+
+    @cached_property
+    def out(self) -> Outgoing:
+        """What the next transition carries beside log entries and the position."""
+        return Outgoing()
 
     @cached_property
     def id(self) -> str:
@@ -306,6 +310,8 @@ class Run:
     def let_go(self) -> None:
         """Cut what refers to itself, so that nothing of a run that is over waits for the garbage collector."""
         self._environments.clear()
+        for scope in self.scopes.values():
+            scope.let_go()
         self.scopes.clear()
 
     def _resolve(self, path: str) -> object:

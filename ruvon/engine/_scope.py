@@ -276,6 +276,10 @@ class Scope:
         delta.variables.clear()
         delta.appended.clear()
 
+    def let_go(self) -> None:
+        """Cut what refers to itself; nobody reads names here any more."""
+        del self.names
+
     # Storing
 
     def take_delta(self) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """`resume_all`: one pass over everything that can go on, for an operator or a cron of the system."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, final
 from uuid import UUID
@@ -9,7 +9,7 @@ from uuid import UUID
 from ruvon.builder import WorkflowBuilder
 from ruvon.engine import Engine
 from ruvon.ir import RuvonError
-from ruvon.providers import WorkflowBusyError, WorkflowNotFoundError
+from ruvon.providers import InstanceRecord, WorkflowBusyError, WorkflowNotFoundError
 from ruvon.scheduler._driver import going_on
 
 __all__ = ["Resumed", "resume_all"]
@@ -32,12 +32,24 @@ class Resumed:
     """Somebody else drives it."""
 
 
-async def resume_all(builder: WorkflowBuilder, *, concurrency: int = 32) -> Sequence[Resumed]:
+async def resume_all(
+    builder: WorkflowBuilder,
+    *,
+    concurrency: int = 32,
+    wanted: Callable[[InstanceRecord], bool] = lambda _: True,
+    on_item: Callable[[Resumed], None] = lambda _: None,
+) -> Sequence[Resumed]:
     """Drive every instance that can go on, as far as it goes now, and give what came of each.
 
     That is whatever waits for nothing, has a timer that is due, or has a message: runs whose process died and runs that
     were never driven. What somebody else drives is left to him, so any number of these may run at once. A run that has to
     wait is left alone; nothing sleeps here.
+
+    Args:
+        builder: the workflows and their store.
+        concurrency: so many at once.
+        wanted: whether an instance is meant; all are where nothing is said.
+        on_item: told of each instance as soon as it rests, again where another one has set it free.
     """
     engine = builder.engine()
     slots = asyncio.Semaphore(concurrency)
@@ -47,17 +59,18 @@ async def resume_all(builder: WorkflowBuilder, *, concurrency: int = 32) -> Sequ
     async def one(workflow_id: UUID) -> None:
         async with slots:
             done[workflow_id] = made = await _resumed(engine, workflow_id)
+            on_item(made)
         if made.busy:
             tried[workflow_id] = _LEFT
 
-    while fresh := await _untried(engine, tried):
+    while fresh := await _untried(engine, tried, wanted):
         async with asyncio.TaskGroup() as group:
             for workflow_id in fresh:
                 group.create_task(one(workflow_id))
     return list(done.values())
 
 
-async def _untried(engine: Engine, tried: dict[UUID, int]) -> list[UUID]:
+async def _untried(engine: Engine, tried: dict[UUID, int], wanted: Callable[[InstanceRecord], bool]) -> list[UUID]:
     """What can go on and has changed since it was driven here; a drive may have set another one free."""
     store = engine.store
     found = [workflow_id async for workflow_id in going_on(store)]
@@ -66,11 +79,11 @@ async def _untried(engine: Engine, tried: dict[UUID, int]) -> list[UUID]:
     fresh: list[UUID] = []
     for workflow_id in dict.fromkeys(found):
         try:
-            revision = (await store.load_instance(workflow_id)).revision
+            record = await store.load_instance(workflow_id)
         except WorkflowNotFoundError:
             continue
-        if tried.get(workflow_id, -1) not in {revision, _LEFT}:
-            tried[workflow_id] = revision
+        if wanted(record) and tried.get(workflow_id, -1) not in {record.revision, _LEFT}:
+            tried[workflow_id] = record.revision
             fresh.append(workflow_id)
     return fresh
 

@@ -60,8 +60,8 @@ class JoinedDrive:
     """
 
     __slots__ = (
-        "_again", "_answers", "_changed", "_closed", "_crew", "_handed", "_has_told", "_host", "_is_gone", "_joined",
-        "_notify", "_reporting", "_streak", "_task",
+        "_again", "_answers", "_changed", "_closed", "_crew", "_handed", "_has_told", "_host", "_is_gone", "_is_lent",
+        "_joined", "_notify", "_reporting", "_streak", "_task",
     )  # fmt: skip
 
     def __init__(self, task: TaskRecord, crew: Crew, host: Hosting) -> None:
@@ -71,6 +71,8 @@ class JoinedDrive:
         self._again = True
         self._joined = False
         self._is_gone = False
+        self._is_lent = False
+        """The drive only waits, and its slot counts for others."""
         self._has_told = False
         """Other instances were sent messages, and are woken when the drive has ended: its task stays until then."""
         self._streak = 0
@@ -103,6 +105,7 @@ class JoinedDrive:
             return answer
         self._answers[made.task_id] = answer
         self._handed.append(made)
+        self._end_rest()  # it goes on in the place of the body
         self._changed.set()
         if self._notify is not None:
             self._notify()
@@ -135,6 +138,7 @@ class JoinedDrive:
     def close(self) -> None:
         """The drive has ended: what was handed over and is in no commit does not count."""
         self._closed = True
+        self._end_rest()
         answers, self._answers = self._answers, {}
         for answer in answers.values():
             if not answer.done():
@@ -165,11 +169,17 @@ class JoinedDrive:
         handed, self._handed = self._handed, []
         return handed
 
-    def prepare(self, transition: Transition) -> None:
+    def prepare(self, transition: Transition, *, is_idle: bool) -> None:
         """Claim new tasks that the worker begins itself, and keep the drive's own task as long as it is needed."""
         own = self._task
         if transition.tasks:
-            self._streak = self._streak + 1 if self._host.adopt(transition.tasks, self._streak) else 0
+            is_spare = is_idle and not self._is_lent
+            if self._host.adopt(transition.tasks, self._streak, is_spare=is_spare):
+                self._streak += 1
+                if is_spare:
+                    self._begin_rest()
+            else:
+                self._streak = 0
         self._has_told = self._has_told or bool(transition.sent)
         if WorkflowStatus(transition.status).is_terminal and not self._has_told:
             if own.task_id not in transition.tasks_done:
@@ -196,11 +206,21 @@ class JoinedDrive:
 
     @contextmanager
     def resting(self) -> Generator[None, None, None]:
-        """The drive, or a slot that has handed something to it, only waits, and leaves its slot to others."""
-        self._host.rests(1)
+        """The drive only waits, and leaves its slot to others until something is handed over."""
+        self._begin_rest()
         try:
             yield
         finally:
+            self._end_rest()
+
+    def _begin_rest(self) -> None:
+        if not self._is_lent:
+            self._is_lent = True
+            self._host.rests(1)
+
+    def _end_rest(self) -> None:
+        if self._is_lent:
+            self._is_lent = False
             self._host.rests(-1)
 
 

@@ -14,6 +14,8 @@ from ruvon.providers import Clock, TaskClaim, TaskKind, TaskRecord, TaskStatus, 
 
 __all__ = ["Hosting"]
 
+_CROWD: Final = 3
+"""So many times the slots are in hand at most, with those that only wait."""
 _STREAK: Final = 16
 """So many commits in a row a drive gets its own tasks begun while others wait."""
 
@@ -70,10 +72,14 @@ class Hosting:
     def free(self) -> int:
         """How many more tasks may begin; below zero where a drive goes on whose slot was lent meanwhile.
 
-        What only waits takes no slot, but never more of that than there are slots. What is about to begin takes one already.
+        What only waits takes no slot. What is about to begin takes one already.
         """
-        lent = min(self._resting, self._concurrency)
-        return self._concurrency + lent - self._taken() - len(self._claimed) - self._asked
+        return self._concurrency + self._resting - self._taken() - len(self._claimed) - self._asked
+
+    @property
+    def room(self) -> int:
+        """How many more tasks the store may be asked for: of those that only wait there are limits, too."""
+        return min(self.free, self._concurrency * _CROWD - self._taken() - len(self._claimed))
 
     # --- what the worker tells ----------------------------------------------------------------------------------------
 
@@ -106,12 +112,18 @@ class Hosting:
 
     # --- what drives ask ----------------------------------------------------------------------------------------------
 
-    def adopt(self, tasks: Sequence[TaskRecord], streak: int, /) -> bool:
-        """Claim new tasks that are about to be committed, as far as slots are free; whether there were any."""
+    def adopt(self, tasks: Sequence[TaskRecord], streak: int, /, *, is_spare: bool) -> bool:
+        """Claim new tasks that are about to be committed, as far as slots are free; whether there were any.
+
+        Args:
+            tasks: the tasks.
+            streak: how many commits in a row the drive got tasks of its own begun.
+            is_spare: the drive's own slot is to be had, too: it waits for what is begun.
+        """
         if not self._is_open or (self.has_backlog and streak >= _STREAK):
             return False
         now = self._clock.now_us()
-        room = max(self.free + 1, 0)  # one takes the drive's own slot, which waits for it, unless that was lent
+        room = max(self.free + is_spare, 0)
         found = [task for task in tasks if self._may_adopt(task, now)][:room]
         for task in found:
             task.status, task.worker_id, task.lease_epoch = TaskStatus.CLAIMED, self._worker_id, 1
@@ -138,5 +150,5 @@ class Hosting:
     def rests(self, change: int, /) -> None:
         """A slot has begun (1) or ended (-1) to wait: a drive for others, or a body that is done for its drive's commit."""
         self._resting += change
-        if change > 0:
+        if change > 0 and self.room > 0:
             self._wake()

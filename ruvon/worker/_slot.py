@@ -18,7 +18,7 @@ __all__ = ["Slot"]
 class Slot:
     """What a worker knows of a task that it runs."""
 
-    __slots__ = ("_is_cancelled", "_told", "crew", "driving", "lost", "remote", "task", "work")
+    __slots__ = ("_is_cancelled", "_told", "crew", "driving", "lost", "remote", "rests", "task", "work")
 
     def __init__(self, task: TaskRecord, crew: Crew) -> None:
         self.task = task
@@ -30,6 +30,8 @@ class Slot:
         """What the body had told when the store was told last."""
         self.lost = False
         """The claim is gone: nobody waits for what the body does."""
+        self.rests = False
+        """What the body made was handed to a drive, whose commit is waited for."""
         self.driving = False
         """The body is done; the instance is being driven."""
 

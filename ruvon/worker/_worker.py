@@ -244,23 +244,23 @@ class Worker:
             except PersistenceError as exc:
                 _LOGGER.warning("the worker cannot look for tasks; it tries again: %s", exc)
                 claimed, until = False, self._clock.now_us() + self._poll_us
-            if not claimed or self._hosting.free <= 0:
+            if not claimed or self._hosting.room <= 0:
                 await self._rest(until)
 
     async def _gather_slots(self) -> None:
         """Where more tasks lie there than slots are free, let a few more become free before the store is asked."""
-        if self._hosting.has_backlog and self._hosting.free * _FEW < self._concurrency:
+        if self._hosting.has_backlog and self._hosting.room * _FEW < self._concurrency:
             await self._clock.sleep_us(_GATHER_US)
 
     async def _claim(self) -> bool:
         """Claim as many tasks as there are free slots, and begin them; whether there were any."""
-        if self._hosting.free <= 0:
+        if self._hosting.room <= 0:
             return False
         now = self._clock.now_us()
         if now - self._reaped_us >= min(self._lease_us // 3, _REAP_US):
             await self._reap(now)
             await self._hosting.look(self._store)
-        free = self._hosting.free
+        free = self._hosting.room
         if free <= 0:  # drives of this worker have begun tasks of their own meanwhile
             return False
         with self._hosting.asking(free):
@@ -305,7 +305,7 @@ class Worker:
     async def _next_us(self) -> int:
         """When to look again, unless somebody tells of work before: a delayed task, a lease that runs out, the poll."""
         poll = self._clock.now_us() + self._poll_us
-        if self._hosting.free <= 0:
+        if self._hosting.room <= 0:
             return poll
         due = await self._store.next_task_us(self._queues)
         if due is not None and due <= self._clock.now_us():
@@ -347,6 +347,8 @@ class Worker:
         finally:
             if self._slots.get(task.task_id) is slot:
                 del self._slots[task.task_id]
+            if slot.rests:
+                self._hosting.rests(-1)
             slot.crew.size -= 1
             if not slot.crew.size:
                 del self._crews[task.workflow_id]
@@ -412,14 +414,17 @@ class Worker:
                 await self._report(slot, made)
             return
         answer = drive.hand(slot.handed(made))
+        self._hosting.rests(1)
+        slot.rests = True
         try:
-            with drive.resting():
-                counts = await answer
+            counts = await answer
         except asyncio.CancelledError:
             if not answer.result():
                 await self._report(slot, made)
             raise
         if not counts:
+            self._hosting.rests(-1)
+            slot.rests = False
             await self._drive(slot, made, died=False)  # the drive has ended without it: somebody takes its place
 
     async def _is_lookout(self, task: TaskRecord) -> bool:

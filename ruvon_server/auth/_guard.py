@@ -16,7 +16,7 @@ from ruvon_server.problems import NotAllowedError, OtherOriginError, StoreWideEr
 __all__ = ["require_origin", "require_permission"]
 
 
-def require_origin(connection: Connection, _: BaseRouteHandler) -> None:
+async def require_origin(connection: Connection, _: BaseRouteHandler) -> None:
     """Refuse a WebSocket that a page of somebody else has opened: browsers ask nobody before they do.
 
     Raises:
@@ -30,7 +30,7 @@ def require_origin(connection: Connection, _: BaseRouteHandler) -> None:
         raise closing(OtherOriginError(origin))
 
 
-def require_permission(connection: Connection, handler: BaseRouteHandler) -> None:
+async def require_permission(connection: Connection, handler: BaseRouteHandler) -> None:
     """Refuse whoever lacks what the handler asks for; one that says nothing is open to nobody.
 
     Raises:

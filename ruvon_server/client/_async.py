@@ -27,8 +27,11 @@ from ruvon_server.client.calls import (
     webhooks,
     workflows,
 )
+from ruvon_server.models.definitions import DefinitionRow
+from ruvon_server.models.histories import LogLine
 from ruvon_server.models.keys import KeyInfo
-from ruvon_server.models.webhooks import Delivery
+from ruvon_server.models.queues import DeadLetter, Task
+from ruvon_server.models.webhooks import Delivery, Webhook
 from ruvon_server.models.workflows import WorkflowInfo, WorkflowRow
 
 __all__ = ["AsyncClient"]
@@ -77,9 +80,11 @@ class AsyncClient:
         )
 
     start_workflow = SlowMethod(workflows.start_workflow)
+    check_start = SlowMethod(workflows.check_start)
     list_workflows = SlowMethod(workflows.list_workflows)
     find_workflow_ids = SlowMethod(workflows.find_workflow_ids)
     bulk_workflows = SlowMethod(workflows.bulk_workflows)
+    resume_workflows = SlowMethod(workflows.resume_workflows)
     get_workflow = SlowMethod(workflows.get_workflow)
     get_workflow_state = SlowMethod(workflows.get_workflow_state)
     get_current_step = SlowMethod(workflows.get_current_step)
@@ -165,8 +170,13 @@ class AsyncClient:
     stream_workflow_events = SlowStream(events.stream_workflow_events)
 
     each_workflow = SlowPages(workflows.list_workflows, WorkflowRow)
+    each_webhook = SlowPages(webhooks.list_webhooks, Webhook)
     each_webhook_delivery = SlowPages(webhooks.list_webhook_deliveries, Delivery)
     each_key = SlowPages(keys.list_keys, KeyInfo)
+    each_definition = SlowPages(definitions.list_definitions, DefinitionRow)
+    each_task = SlowPages(queues.list_tasks, Task)
+    each_dead_letter = SlowPages(queues.list_dead_letters, DeadLetter)
+    each_log_line = SlowPages(histories.get_workflow_logs, LogLine)
 
     async def wait(
         self, workflow_id: WorkflowRef, *, patience: timedelta = timedelta(minutes=1), until_ended: bool = False

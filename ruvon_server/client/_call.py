@@ -103,7 +103,7 @@ def asking(
         path: where it is sent to, below `/api/v1`.
         body: the model.
         read: makes the answer.
-        more: further fields of `Call`.
+        more: further fields of `Call`, and `fixed`: fields of the model that are always the same.
     """
 
     def make(*args: P.args, **kwargs: P.kwargs) -> Call[T]:
@@ -138,14 +138,14 @@ def _posted(
     name: str, path: str, make: Callable[[], BaseModel], read: Callable[[bytes], T], more: Mapping[str, Any]
 ) -> Call[T]:
     try:
-        found = make()
+        found = make().model_copy(update=more.get("fixed"))
         sent = found.model_dump_json(exclude_unset=True).encode()
     except ValidationError as exc:
         raise InvalidRequestError(name, [_sentence(dict(item)) for item in exc.errors()]) from None
     except ValueError as exc:
         raise InvalidRequestError(name, [f"a value cannot be sent as JSON: {exc}"]) from None
     keyed = bool(more.get("keyed")) and getattr(found, "idempotency_key", None) is None
-    repeatable = bool(more.get("keyed"))
+    repeatable = bool(more.get("keyed") or more.get("repeatable"))
     patience_s: float = more.get("patience_s", 0.0) or getattr(found, "wait_s", 0.0)
     return Call(
         name,

@@ -27,8 +27,11 @@ from ruvon_server.client.calls import (
     webhooks,
     workflows,
 )
+from ruvon_server.models.definitions import DefinitionRow
+from ruvon_server.models.histories import LogLine
 from ruvon_server.models.keys import KeyInfo
-from ruvon_server.models.webhooks import Delivery
+from ruvon_server.models.queues import DeadLetter, Task
+from ruvon_server.models.webhooks import Delivery, Webhook
 from ruvon_server.models.workflows import WorkflowInfo, WorkflowRow
 
 __all__ = ["Client"]
@@ -77,9 +80,11 @@ class Client:
         )
 
     start_workflow = Method(workflows.start_workflow)
+    check_start = Method(workflows.check_start)
     list_workflows = Method(workflows.list_workflows)
     find_workflow_ids = Method(workflows.find_workflow_ids)
     bulk_workflows = Method(workflows.bulk_workflows)
+    resume_workflows = Method(workflows.resume_workflows)
     get_workflow = Method(workflows.get_workflow)
     get_workflow_state = Method(workflows.get_workflow_state)
     get_current_step = Method(workflows.get_current_step)
@@ -165,8 +170,13 @@ class Client:
     stream_workflow_events = Stream(events.stream_workflow_events)
 
     each_workflow = Pages(workflows.list_workflows, WorkflowRow)
+    each_webhook = Pages(webhooks.list_webhooks, Webhook)
     each_webhook_delivery = Pages(webhooks.list_webhook_deliveries, Delivery)
     each_key = Pages(keys.list_keys, KeyInfo)
+    each_definition = Pages(definitions.list_definitions, DefinitionRow)
+    each_task = Pages(queues.list_tasks, Task)
+    each_dead_letter = Pages(queues.list_dead_letters, DeadLetter)
+    each_log_line = Pages(histories.get_workflow_logs, LogLine)
 
     def wait(
         self, workflow_id: WorkflowRef, *, patience: timedelta = timedelta(minutes=1), until_ended: bool = False

@@ -20,11 +20,15 @@ __all__ = [
     "GoOn",
     "JumpWorkflow",
     "Key",
+    "NewWorkflow",
+    "ResumeReport",
     "ResumeWorkflow",
+    "ResumedWorkflow",
     "RetryWorkflow",
     "RewindPlan",
     "RewindWorkflow",
     "SignalWorkflow",
+    "StartPlan",
     "StartWorkflow",
     "Wait",
     "WorkflowInfo",
@@ -83,7 +87,10 @@ _ROW: dict[str, Any] = {
 }
 
 
-class StartWorkflow(BaseModel):
+_RESUMED: dict[str, Any] = {"workflow_id": ID, "status": "COMPLETED", "driven": False, "problem": ""}
+
+
+class NewWorkflow(BaseModel):
     """A workflow to start."""
 
     model_config = _config(
@@ -111,7 +118,30 @@ class StartWorkflow(BaseModel):
     """Whatever you want to find it by; `?metadata=key:value` looks for it."""
     run: bool = True
     """Let it go on at once. Without it nothing of it runs until `next`."""
+    reason: Reason = ""
+    """Why it is started; `started_why` in its metadata."""
     wait_s: WaitFor = 0
+
+
+class StartWorkflow(NewWorkflow):
+    """A workflow to start, or to check."""
+
+    dry_run: bool = False
+    """Only say what would be started."""
+
+
+class StartPlan(BaseModel):
+    """What a start would start."""
+
+    model_config = _config(
+        {"workflow_type": "OrderProcessing", "workflow_version": "1.2.0", "digest": "6d1f0c…", "dry_run": True}
+    )
+
+    workflow_type: str
+    workflow_version: str
+    digest: str
+    """The digest of its definition."""
+    dry_run: Literal[True]
 
 
 class WorkflowRow(BaseModel):
@@ -139,7 +169,9 @@ class WorkflowRow(BaseModel):
 class WorkflowPage(BaseModel):
     """A page of workflows, newest first."""
 
-    model_config = _config({"items": [_ROW], "next_cursor": "WzE3NjM3MjY0MDAwMDAwMDAsMV0"})
+    model_config = _config(
+        {"items": [_ROW], "next_cursor": "8horApdlMpUxQIXsOv1nutfPbjYAULa71Q8-ISBIEFYJOF7AuELwfZXNu10zF7O5"}
+    )
 
     items: list[WorkflowRow]
     next_cursor: str | None
@@ -393,6 +425,30 @@ class JumpWorkflow(BaseModel):
     """Why; kept in the history."""
     run: bool = False
     """Let it go on at once."""
+
+
+class ResumedWorkflow(BaseModel):
+    """A workflow that could go on."""
+
+    model_config = _config(_RESUMED)
+
+    workflow_id: str
+    status: str
+    """Where it stands now; `deleted` where it is gone."""
+    driven: bool
+    """Somebody else drives it, so it was left to him."""
+    problem: str
+    """Why it could not go on; empty where it could."""
+
+
+class ResumeReport(BaseModel):
+    """What came of the workflows that could go on."""
+
+    model_config = _config({"items": [_RESUMED], "finished": True})
+
+    items: list[ResumedWorkflow]
+    finished: bool
+    """False where the server has not waited for the rest, which goes on behind the answer."""
 
 
 class BulkFilter(BaseModel):

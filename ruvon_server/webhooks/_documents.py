@@ -1,4 +1,4 @@
-"""What webhooks keep in the store: dictionaries under names, as keys and claims do, so every store has them."""
+"""What webhooks and cursors keep in the store: dictionaries under names, as keys and claims do, so every store has them."""
 
 from collections.abc import Mapping
 from typing import Any, final

@@ -76,6 +76,15 @@ def test_what_is_started_is_listed_and_shown(remote: Command, place: Path) -> No
     assert not list(place.glob("*.db"))
 
 
+@pytest.mark.parametrize("command", ["run", "start"])
+def test_who_has_started_a_run_is_who_the_key_belongs_to(remote: Command, command: str) -> None:
+    """The reason is sent with it; a name is not looked at."""
+    found = remote(command, "Greeting", "--actor", "otto", "--reason", "by telephone", "--json").json["workflow_id"]
+
+    kept = remote("show", found, "--verbose", "--json").json["metadata"]
+    assert kept == {"started_by": "local", "started_why": "by telephone"}
+
+
 def test_an_answer_lets_a_run_go_on(remote: Command) -> None:
     """`resume -i` answers the person's task, and `--auto` shows the end."""
     found = made(remote, "Approval")
@@ -138,8 +147,7 @@ def test_definitions_are_listed(remote: Command) -> None:
         (["start", "Nothing"], 4, "Nothing"),
         (["start", "flows/order.yaml"], 2, "a server starts the types that it knows"),
         (["start", "Greeting", "-d", '{"amount": "much"}'], 1, "amount"),
-        (["start", "Greeting", "--dry-run"], 2, "cannot be asked of a server"),
-        (["resume", "--all"], 2, "by itself"),
+        (["resume", "--all", "--auto"], 2, "--all takes no ID"),
         (["list", "--server", URL, "--db", "x.db"], 2, "not both"),
         (["worker", "--server", URL], 2, "cannot ask a server"),
         (["scan-zombies"], 2, "RUVON_SERVER_URL names one"),

@@ -299,6 +299,48 @@ def without_narration(said: tuple[int, Any, str]) -> tuple[int, Any, str]:
     return code, text[narrated.end() :] if narrated is not None else text, err
 
 
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["text", "json"])
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        (["-d", '{"number": "A-1"}'], 0),
+        (["--auto", "--key", "k", "--owner", "anna"], 0),
+        (["-d", '{"number": []}'], 1),
+        (["-d", '{"nummer": "A-1"}'], 1),
+    ],
+    ids=["data", "options", "wrong", "unknown"],
+)
+def test_a_dry_run_of_a_start_is_told_alike(both: Both, args: list[str], code: int, form: list[str]) -> None:
+    """The definition that would be started, or what is wrong with the data; nothing is started."""
+    here = both.here("start", "Greeting", "--dry-run", *args, *form, "--workflows", FLOWS)
+    there = both.there("start", "Greeting", "--dry-run", *args, *form)
+
+    (_, out, err), told = both.said(here), both.said(there)
+    error = "".join(err.rpartition("error: ")[1:]) if code else ""  # what is said of the file lies before it
+    assert (told[0], without_digest(told[1]), told[2]) == (code, without_digest(out), error)
+    assert both.there("list", "--json").json == []
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["text", "json"])
+@pytest.mark.parametrize(("kind", "code"), [("Greeting", 0), ("Fragile", 1)])
+def test_everything_is_resumed_alike(both: Both, kind: str, code: int, form: list[str]) -> None:
+    """Runs that nobody drives go on as far as they go now; then nothing can."""
+    told: list[Any] = []
+    for ask, more in ((both.here, ["--workflows", FLOWS]), (both.there, [])):
+        for _ in range(2):
+            both.here("start", kind, "-d", '{"switch": "/nowhere"}', "--workflows", FLOWS)
+        told += [[both.said(ask("resume", "--all", *more, *form)) for _ in range(2)]]
+
+    here, there = told
+    assert [item[0] for item in there] == [code, 0]
+    assert there == here
+
+
+def without_digest(text: str) -> str:
+    """What is printed, without the digest: the server has imported the workflows as another module."""
+    return re.sub(r"[0-9a-f]{64}", "<digest>", text)
+
+
 def test_limits_are_told_alike(both: Both) -> None:
     """Set, changed in part, and lifted."""
     for args in (["--concurrency", "4", "--rate", "100/1m"], ["--per-key", "1"], ["--rate", "none"]):

@@ -54,6 +54,23 @@ def test_data_from_standard_input(ruvon: Command) -> None:
 
 
 @pytest.mark.parametrize("command", ["run", "start"])
+def test_who_has_started_a_run_and_why(ruvon: Command, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both are in its metadata; without a name the login name is taken, and without a reason there is none."""
+    monkeypatch.setattr("getpass.getuser", lambda: "ada")
+
+    def metadata(*options: str) -> dict[str, str]:
+        found = ruvon(command, ORDER, "-d", json.dumps(SMALL), *options, "--json").json["workflow_id"]
+        kept: dict[str, str] = ruvon("show", found, "--verbose", "--json").json["metadata"]
+        return kept
+
+    assert metadata() == {"started_by": "ada"}
+    assert metadata("--actor", "ann", "--reason", "by telephone") == {
+        "started_by": "ann",
+        "started_why": "by telephone",
+    }
+
+
+@pytest.mark.parametrize("command", ["run", "start"])
 def test_whose_a_run_is(ruvon: Command, command: str) -> None:
     """The owner, the organisation and the region are kept with the run."""
     options = ("--owner", "ann", "--org", "acme", "--data-region", "eu")

@@ -60,7 +60,7 @@ async def sent(client: Client, item: Exchange, known: dict[str, str]) -> None:
     answer = await client.request(item.method, path, headers=headers, content=item.body.encode() or None)
     assert answer.status_code == item.status, f"{item.method} {path}: {answer.status_code} {answer.text}"
     if item.method == "POST" and item.path in MADE:
-        known |= {name: str(answer.json()[name]) for name in MADE[item.path]}
+        known |= {name: str(answer.json()[name]) for name in MADE[item.path] if name in answer.json()}
     if answer.headers.get("Content-Type") == "application/json":
         found = answer.json()
         first = next(iter(found.get("items") or [{}])) | found

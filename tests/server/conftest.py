@@ -1,5 +1,6 @@
 """The stores that the tests of the rooms run on, each empty at first."""
 
+import base64
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,6 +27,16 @@ def new_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Pe
         case _:
             redis.emptied()
             return redis.store
+
+
+@pytest.fixture
+def one_cursor_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cursors of all stores are alike where their places are."""
+
+    async def key(_: object) -> str:
+        return base64.b64encode(bytes(32)).decode()
+
+    monkeypatch.setattr("ruvon_server.paging.Cursors._key", key)
 
 
 @pytest.fixture

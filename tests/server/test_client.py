@@ -80,6 +80,7 @@ def look_around(ruvon: Client) -> None:
     assert (made.status, made.result) == ("COMPLETED", "hello A-1")
     assert ruvon.get_workflow(made.workflow_id).result == "hello A-1"
     assert (ruvon.get_workflow_state(made.workflow_id).state or {})["lines"] == ["one", "two", "three"]
+    assert ruvon.check_start(workflow_type="Greeting", data={"number": "A-2"}).digest == made.digest
     assert [row.workflow_id for row in ruvon.list_workflows(status=["COMPLETED"]).items] == [made.workflow_id]
     assert ruvon.list_definitions().items[0].workflow_type == "Approval"
     assert ruvon.upload_definition(source=HELLO).items[0].workflow_type == "Hello"
@@ -104,6 +105,8 @@ def go_on(ruvon: Client) -> None:
     assert ruvon.wait(paid, until_ended=True).result == 12
     stepped = ruvon.start_workflow(workflow_type="Greeting", run=False).workflow_id
     assert ruvon.run_next_step(stepped).status == "COMPLETED"
+    left = ruvon.start_workflow(workflow_type="Greeting", run=False).workflow_id
+    assert [(item.workflow_id, item.status) for item in ruvon.resume_workflows().items] == [(left, "COMPLETED")]
     ended = ruvon.start_workflow(workflow_type="Approval", wait_s=10).workflow_id
     ruvon.cancel_workflow(ended, reason="ordered twice")
     assert ruvon.wait(ended, until_ended=True).status == "CANCELLED"
@@ -130,7 +133,9 @@ def look_into_other_rooms(ruvon: Client) -> None:
     ruvon.get_workflow_metrics(made)
     ruvon.get_fleet_metrics(runs=1)
     ruvon.list_human_tasks(limit=1)
-    ruvon.list_dead_letters()
+    assert [*ruvon.each_log_line(made, limit=1)] == ruvon.get_workflow_logs(made).items
+    assert [*ruvon.each_definition(limit=2)] == ruvon.list_definitions().items
+    assert [*ruvon.each_dead_letter()] == [*ruvon.each_task(dead=True)] == ruvon.list_dead_letters().items
     assert ruvon.list_tasks(dead=True, queue="net", limit=1).items == []
     ruvon.list_schedules()
     ruvon.list_keys(limit=1)

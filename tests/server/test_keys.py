@@ -291,6 +291,7 @@ def test_nobody_gives_a_role_that_he_has_not() -> None:
     assert asked(talk, keyed(roles=roles)) == ["beyond-own-rights"] * 2
 
 
+@pytest.mark.usefixtures("one_cursor_key")
 def test_pages_do_not_say_how_many_keys_others_have() -> None:
     """Where a page ends is counted among the keys that are there for whoever asks."""
 

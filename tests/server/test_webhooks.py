@@ -237,6 +237,7 @@ def test_the_setting_opens_what_it_names() -> None:
     assert ServerSettings().webhooks
 
 
+@pytest.mark.usefixtures("one_cursor_key")
 def test_pages_do_not_say_how_many_webhooks_others_have() -> None:
     """Where a page ends is counted among the webhooks that are there for whoever asks."""
 

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from ruvon.providers import WorkflowBusyError
-from tests.support.serving import Client, asked, new_app, new_builder, until
+from tests.support.serving import Client, People, asked, new_app, new_builder, until
 
 WORKFLOWS = "/api/v1/workflows"
 
@@ -28,6 +28,99 @@ def test_a_start_that_waits_answers_with_the_result() -> None:
     found = asked(lambda client: started(client, data={"number": "A-1"}))
 
     assert (found["status"], found["result"]) == ("COMPLETED", "hello A-1")
+
+
+def test_a_dry_run_of_a_start_starts_nothing() -> None:
+    """It says which definition would be started; no workflow is there, and the key is free."""
+
+    async def talk(client: Client) -> tuple[int, Any, list[Any], int]:
+        body = {"workflow_type": "Greeting", "data": {"number": "A-1"}, "idempotency_key": "k", "wait_s": 10}
+        answer = await client.post(WORKFLOWS, json={**body, "dry_run": True})
+        listed = (await client.get(WORKFLOWS)).json()["items"]
+        return answer.status_code, answer.json(), listed, (await client.post(WORKFLOWS, json=body)).status_code
+
+    status, plan, listed, later = asked(talk)
+
+    assert (status, listed, later) == (200, [], 201)
+    assert (plan["workflow_type"], plan["workflow_version"], plan["dry_run"]) == ("Greeting", "1.0.0", True)
+    assert len(plan["digest"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "code"),
+    [
+        ({"data": {"number": []}}, {}, "invalid-initial-data"),
+        ({"workflow_type": "Greting"}, {}, "unknown-workflow-type"),
+        ({"version": "9.9.9"}, {}, "unknown-workflow-type"),
+        ({"org_id": "theirs"}, {"X-Org": "ours"}, "other-tenant"),
+    ],
+)
+def test_a_dry_run_of_a_start_is_refused_like_the_start(body: Any, headers: dict[str, str], code: str) -> None:
+    """With the same problem."""
+
+    async def talk(client: Client) -> list[Any]:
+        wanted = {"workflow_type": "Greeting", **body}
+        given = (wanted, {**wanted, "dry_run": True})
+        return [(await client.post(WORKFLOWS, json=body, headers=headers)).json() for body in given]
+
+    start, dry = asked(talk, new_app(authenticator=People()))
+
+    assert (start["code"], dry) == (code, start)
+
+
+def test_fields_that_the_state_does_not_have_are_refused() -> None:
+    """In the words of the command line, with the field that is written most like it; nothing is started or planned."""
+
+    async def talk(client: Client) -> tuple[list[Any], list[Any]]:
+        wanted = {"workflow_type": "Greeting", "data": {"nummer": "A-1", "amount": 1}}
+        plan = {**wanted, "name": "weekly", "cron": "0 9 * * MON"}
+        asked_for = ((WORKFLOWS, wanted), (WORKFLOWS, {**wanted, "dry_run": True}), ("/api/v1/schedules", plan))
+        answers = [(await client.post(path, json=body)).json() for path, body in asked_for]
+        left = [(await client.get(path)).json()["items"] for path in (WORKFLOWS, "/api/v1/schedules")]
+        return [(answer["code"], [item["detail"] for item in answer["errors"]]) for answer in answers], left
+
+    told, left = asked(talk)
+
+    words = "there is no field `nummer`; did you mean `number`? the fields are `amount`, `lines`, `number`, `switch`, `token`"
+    assert told == [("invalid-initial-data", [words])] * 3
+    assert left == [[], []]
+
+
+def test_everything_that_can_go_on_is_let_go() -> None:
+    """What was never let go ends or waits, what waits for somebody is left alone, and the second time there is nothing."""
+
+    async def talk(client: Client) -> tuple[set[Any], set[Any], list[Any]]:
+        await started(client, "Approval")
+        data = {"switch": "/nowhere"}
+        made = [await started(client, kind, data, run=False) for kind in ("Greeting", "Approval", "Fragile")]
+        done, again = [(await client.post(f"{WORKFLOWS}/resume")).json() for _ in range(2)]
+        stands = {(item["workflow_id"], item["status"], item["driven"], item["problem"]) for item in done["items"]}
+        kinds = ("COMPLETED", "WAITING_HUMAN", "FAILED")
+        wanted = {(item["workflow_id"], status, False, "") for item, status in zip(made, kinds, strict=True)}
+        return stands, wanted, [done["finished"], again]
+
+    stands, wanted, rest = asked(talk)
+
+    assert stands == wanted
+    assert rest == [True, {"items": [], "finished": True}]
+
+
+def test_a_tenant_lets_only_his_own_go_on() -> None:
+    """What others have stands where it stood, and nothing is said of it."""
+
+    async def talk(client: Client) -> tuple[Any, list[str]]:
+        made = [await started_for(client, org) for org in ("ours", "theirs")]
+        done = (await client.post(f"{WORKFLOWS}/resume", headers={"X-Org": "ours"})).json()["items"]
+        shown = [(await client.get(f"{WORKFLOWS}/{item}")).json()["status"] for item in made]
+        return [item["workflow_id"] == made[0] for item in done], shown
+
+    assert asked(talk, new_app(authenticator=People())) == ([True], ["COMPLETED", "ACTIVE"])
+
+
+async def started_for(client: Client, org: str) -> str:
+    """A workflow of an organisation that nobody drives."""
+    body = {"workflow_type": "Greeting", "run": False}
+    return str((await client.post(WORKFLOWS, json=body, headers={"X-Org": org})).json()["workflow_id"])
 
 
 def test_a_start_says_where_the_workflow_is() -> None:

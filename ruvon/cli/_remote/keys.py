@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 from itertools import islice
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import rich_click as click
 
 from ruvon.cli._output import print_json, print_table
-from ruvon.cli._remote.shown import PAGE, at, maybe
+from ruvon.cli._remote.shown import PAGE, at, maybe, print_fields, seconds
 from ruvon.cli._remotely import Place
 from ruvon_server.models import keys as models
 
@@ -50,7 +50,7 @@ def create(
         "permissions": list(permissions),
         "owner_id": owner,
         "org_id": org,
-        "expires_in_s": _seconds(expires),
+        "expires_in_s": seconds(expires),
         "reason": reason or None,
     }
     _print_new(place.client.create_key(**wanted), as_json=as_json)
@@ -61,7 +61,7 @@ def rotate(
 ) -> None:
     """`ruvon keys rotate`."""
     made = place.client.rotate_key(
-        key_id, grace_s=_seconds(grace) or 0, expires_in_s=_seconds(expires), reason=reason or None
+        key_id, grace_s=seconds(grace) or 0, expires_in_s=seconds(expires), reason=reason or None
     )
     _print_new(made, as_json=as_json)
 
@@ -82,23 +82,12 @@ def changes(place: Place, *, limit: int, as_json: bool) -> None:
         print_table(rows, ("at", "operation", "path", "status", "actor", "address", "reason"))
 
 
-def _seconds(span: timedelta | None) -> int | None:
-    return round(span.total_seconds()) if span is not None else None
-
-
 def _data(key: models.KeyInfo) -> dict[str, Any]:
     return {**key.model_dump(mode="json"), **{name: maybe(getattr(key, name)) for name in _MOMENTS}}
 
 
 def _print(key: models.KeyInfo, *, as_json: bool) -> None:
-    data = _data(key)
-    if as_json:
-        print_json(data)
-        return
-    for name, value in data.items():
-        told = ", ".join(cast("list[str]", value)) if isinstance(value, list) else value
-        if told:
-            click.echo(f"{name.replace('_', ' '):13} {told}")
+    print_fields(_data(key), as_json=as_json)
 
 
 def _print_new(made: models.KeyCreated, *, as_json: bool) -> None:

@@ -2,11 +2,12 @@
 
 from datetime import timedelta
 from itertools import islice
-from typing import Any, Final, NoReturn, cast
+from typing import Any, Final, cast
 
 import rich_click as click
 
 from ruvon._described import answerable
+from ruvon.cli._audit import Starter
 from ruvon.cli._forms import ask_initial
 from ruvon.cli._input import read_data
 from ruvon.cli._options import Whose
@@ -17,7 +18,8 @@ from ruvon.cli._remote.shown import PAGE, child_of, data_of, find_id, require_a_
 from ruvon.cli._remotely import Place
 from ruvon.cli._repair import confirmed, place_of, plan_text, refuse_left_over, state_fields
 from ruvon.cli._report import tell
-from ruvon.cli._runs import asked, ended_badly
+from ruvon.cli._resume import print_resumed, refuse_beside_all
+from ruvon.cli._runs import asked, ended_badly, print_start_plan
 from ruvon.cli._show import print_rows, print_run
 from ruvon.models import WorkflowStatus
 from ruvon_server.client import StillRunningError
@@ -42,10 +44,6 @@ __all__ = [
 
 _PATIENCE: Final = timedelta(days=365)
 _BRIEFLY: Final = timedelta(seconds=30)
-
-
-def _cannot(what: str, instead: str) -> NoReturn:
-    fail(f"{what} cannot be asked of a server; {instead}", Exit.USAGE)
 
 
 def _tell(place: Place, info: WorkflowInfo, *, as_json: bool, under_way: str = "", **more: bool) -> None:
@@ -138,18 +136,21 @@ def start(
     auto: bool,
     key: str | None,
     whose: Whose,
+    starter: Starter,
     as_json: bool,
     name: str | None,
 ) -> None:
     """`ruvon start`: the server lets it go on at once."""
-    if dry_run:
-        _cannot("--dry-run", "leave it out; data that does not fit is refused, and nothing is started")
     workflow_type = require_a_type(place, target, name)
     initial = initial_data(place, workflow_type, data, data_file)
     if interactive:
         initial = ask_initial(workflow_type, place.client.get_definition(workflow_type).state_schema, initial)
     wanted: dict[str, Any] = {"workflow_type": workflow_type, "data": initial, "idempotency_key": key, **whose}
-    info = place.client.start_workflow(**wanted)
+    if dry_run:
+        plan = place.client.check_start(**wanted)
+        print_start_plan(plan.workflow_type, plan.workflow_version, plan.digest, as_json=as_json)
+        return
+    info = place.client.start_workflow(**wanted, reason=starter["reason"])
     under_way = "it goes on by itself" if info.status is WorkflowStatus.ACTIVE and not auto else ""
     end(place, _rested(place, info) if auto else info, as_json=as_json, under_way=under_way)
 
@@ -162,6 +163,7 @@ def run(
     data_file: str | None,
     key: str | None,
     whose: Whose,
+    starter: Starter,
     as_json: bool,
     name: str | None,
 ) -> None:
@@ -176,6 +178,7 @@ def run(
         auto=True,
         key=key,
         whose=whose,
+        starter=starter,
         as_json=as_json,
         name=name,
     )
@@ -198,17 +201,26 @@ def resume(
     as_json: bool,
 ) -> None:
     """`ruvon resume`."""
-    if everything:
-        _cannot("--all", "the server goes on with every run by itself")
-    if workflow_id is None:
-        fail("say which run: `ruvon resume ID`", Exit.USAGE)
     given = read_data(data, data_file, "-i")
+    if everything:
+        refuse_beside_all(workflow_id, given, step, auto=auto)
+        _resume_everything(place, as_json=as_json)
+        return
+    if workflow_id is None:
+        fail("say which run: `ruvon resume ID`, or `ruvon resume --all`", Exit.USAGE)
     ruvon, workflow_id = place.client, find_id(place, workflow_id)
     if given is None:
         info = ruvon.resume_workflow(workflow_id, reason=reason) if auto else ruvon.run_next_step(workflow_id)
     else:
         info = give(place, workflow_id, given, step, reason)
     end(place, _rested(place, info) if auto else info, as_json=as_json)
+
+
+def _resume_everything(place: Place, *, as_json: bool) -> None:
+    report = place.client.resume_workflows()
+    if not report.finished:
+        click.echo("the server goes on with the rest; `ruvon list` shows how they stand", err=True)
+    print_resumed([item.model_dump() for item in report.items], as_json=as_json)
 
 
 def give(place: Place, workflow_id: str, given: object, step: str | None, reason: str) -> WorkflowInfo:

@@ -1,17 +1,31 @@
 """What a server answers, as the commands show what they read from a database: the same keys, in the same order."""
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
+
+import rich_click as click
 
 from ruvon.cli._ids import begin_of, is_whole, only_one
-from ruvon.cli._output import Exit, fail, moment
+from ruvon.cli._output import Exit, fail, moment, print_json
 from ruvon.cli._remotely import Place
 from ruvon.providers import microseconds_of
 from ruvon_server.models.workflows import WorkflowInfo, WorkflowRow
 
-__all__ = ["PAGE", "at", "child_of", "data_of", "find_id", "given", "maybe", "require_a_type", "row_of"]
+__all__ = [
+    "PAGE",
+    "at",
+    "child_of",
+    "data_of",
+    "find_id",
+    "given",
+    "maybe",
+    "print_fields",
+    "require_a_type",
+    "row_of",
+    "seconds",
+]
 
 PAGE: Final = 500
 """The longest page that a server gives."""
@@ -27,6 +41,22 @@ def at(when: datetime) -> str:
 def maybe(when: datetime | None) -> str | None:
     """The same for what may not have happened."""
     return at(when) if when is not None else None
+
+
+def seconds(span: timedelta | None) -> int | None:
+    """A span of time as requests have it."""
+    return round(span.total_seconds()) if span is not None else None
+
+
+def print_fields(data: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print one thing: a line for each field that has something to say."""
+    if as_json:
+        print_json(data)
+        return
+    for name, value in data.items():
+        told = ", ".join(cast("list[str]", value)) if isinstance(value, list) else value
+        if told:
+            click.echo(f"{name.replace('_', ' '):15} {told}")
 
 
 def given(found: dict[str, Any], *kept: str) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def context_of(trace: Mapping[str, Any], workflow_id: UUID, step: str, attempt: 
     return ExecutionContext(
         trace.get("trace_id"),
         trace.get("actor_id"),
-        trace.get("for_workflow", str(workflow_id)),
+        trace.get("for_workflow") or str(workflow_id),
         trace.get("for_step", step),
         int(trace.get("for_attempt", 1)) + attempt - 1,
     )

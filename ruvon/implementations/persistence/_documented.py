@@ -1,8 +1,10 @@
 """Answers of the documented methods that are the same in every store."""
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
 
-__all__ = ["device_only", "known_level"]
+__all__ = ["WithoutDevice", "known_level"]
 
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
@@ -19,6 +21,31 @@ def known_level(level: str) -> str:
     return wanted
 
 
-def device_only(name: str) -> Exception:
-    """The documented answer of stores that are not a device's."""
+class WithoutDevice:
+    """What only a device's store keeps, in a store that is none."""
+
+    async def get_pending_sync_workflows(self, limit: int = 100) -> list[dict[str, Any]]:
+        """Only a device's store keeps this."""
+        raise _device_only("get_pending_sync_workflows")
+
+    async def get_audit_logs_for_workflows(
+        self, workflow_ids: Sequence[UUID | str], limit_per_workflow: int = 50
+    ) -> list[dict[str, Any]]:
+        """Only a device's store keeps this."""
+        raise _device_only("get_audit_logs_for_workflows")
+
+    async def delete_synced_workflows(self, workflow_ids: Sequence[UUID | str]) -> int:
+        """Only a device's store keeps this."""
+        raise _device_only("delete_synced_workflows")
+
+    async def get_edge_sync_state(self, key: str) -> str | None:
+        """Only a device's store keeps this."""
+        raise _device_only("get_edge_sync_state")
+
+    async def set_edge_sync_state(self, key: str, value: str) -> None:
+        """Only a device's store keeps this."""
+        raise _device_only("set_edge_sync_state")
+
+
+def _device_only(name: str) -> Exception:
     return NotImplementedError(f"`{name}` is for devices: use the SQLite store")

@@ -39,6 +39,7 @@ __all__ = [
     "starts_text",
     "summary",
     "task",
+    "task_values",
     "worker",
     "worker_values",
 ]
@@ -213,6 +214,28 @@ def task(row: Row) -> TaskRecord:
         crashes=row["crashes"],
         progress=row["progress"],
         concurrency_key=row["concurrency_key"],
+    )
+
+
+def task_values(task: TaskRecord) -> tuple[object, ...]:
+    """The columns of a task, in the order of the statements of every store."""
+    return (
+        task.task_id,
+        str(task.workflow_id),
+        task.kind.value,
+        task.activation,
+        task.queue,
+        task.available_us,
+        task.priority,
+        task.payload,
+        task.attempt,
+        task.status,
+        task.worker_id,
+        task.lease_epoch,
+        task.lease_us,
+        task.crashes,
+        task.progress,
+        task.concurrency_key,
     )
 
 

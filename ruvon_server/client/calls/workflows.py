@@ -15,6 +15,7 @@ from ruvon_server.models import workflows as models
 __all__ = [
     "bulk_workflows",
     "cancel_workflow",
+    "check_start",
     "find_workflow_ids",
     "fork_workflow",
     "get_current_step",
@@ -25,6 +26,7 @@ __all__ = [
     "migrate_workflow",
     "migrate_workflows",
     "resume_workflow",
+    "resume_workflows",
     "retry_compensation",
     "retry_workflow",
     "rewind_workflow",
@@ -41,7 +43,15 @@ _MOVED: TypeAdapter[models.WorkflowInfo | migrations.MigrationCheck] = TypeAdapt
     models.WorkflowInfo | migrations.MigrationCheck
 )
 
-start_workflow = asking("start_workflow", "/workflows", models.StartWorkflow, _INFO, keyed=True)
+start_workflow = asking("start_workflow", "/workflows", models.NewWorkflow, _INFO, keyed=True)
+check_start = asking(
+    "start_workflow",
+    "/workflows",
+    models.StartWorkflow,
+    json_of(models.StartPlan),
+    fixed={"dry_run": True},
+    repeatable=True,
+)
 bulk_workflows = asking(
     "bulk_workflows", "/workflows/bulk", models.BulkRequest, json_of(models.BulkReport), patience_s=_LONG_S
 )
@@ -111,6 +121,12 @@ def find_workflow_ids(begin: str, /) -> Call[models.WorkflowIds]:
     name = "find_workflow_ids"
     path = f"{API}/workflows/ids/{part(name, begin)}"
     return Call(name, "GET", path, json_of(models.WorkflowIds), repeatable=True)
+
+
+def resume_workflows() -> Call[models.ResumeReport]:
+    """Let every workflow go on that can, and that nobody drives."""
+    name, path = "resume_workflows", f"{API}/workflows/resume"
+    return Call(name, "POST", path, json_of(models.ResumeReport), repeatable=True, patience_s=_LONG_S)
 
 
 def get_workflow(workflow_id: WorkflowRef, /) -> Call[models.WorkflowInfo]:

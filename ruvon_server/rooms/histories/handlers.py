@@ -9,7 +9,7 @@ from litestar.params import PathParameter, QueryParameter
 from ruvon_server.auth import Permission, Principal
 from ruvon_server.models import histories as models
 from ruvon_server.models.workflows import Name
-from ruvon_server.paging import DEFAULT_LIMIT, Cursor, Limit, decode_cursor
+from ruvon_server.paging import DEFAULT_LIMIT, NUMBER, Cursor, Limit, Paging
 from ruvon_server.rooms.histories.service import HistoryService
 from ruvon_server.routes import reads
 
@@ -28,28 +28,39 @@ _ONE: Final = ("workflow-not-found",)
     problems=(*_ONE, "bad-cursor"),
 )
 async def get_workflow_history(
-    workflow_id: Id, service: Service, principal: Asker, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+    workflow_id: Id,
+    service: Service,
+    principal: Asker,
+    pages: Paging,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
 ) -> models.HistoryPage:
     """Tell what has happened to a workflow, oldest first; repairs with who asked for them and why."""
-    return await service.history(principal, workflow_id, limit, decode_cursor(cursor))
+    (after,) = await pages.place(cursor, NUMBER) or (0,)
+    items, last = await service.history(principal, workflow_id, limit, after)
+    return models.HistoryPage(items=items, next_cursor=await pages.cursor((last,) if last is not None else None))
 
 
 @reads(
     "/{workflow_id:uuid}/logs",
     name="get_workflow_logs",
     permission=Permission.WORKFLOWS_READ,
-    problems=(*_ONE, "unsupported"),
+    problems=(*_ONE, "unsupported", "bad-cursor"),
 )
 async def get_workflow_logs(
     workflow_id: Id,
     service: Service,
     principal: Asker,
+    pages: Paging,
     level: Annotated[models.Level, QueryParameter(description="Only this level and worse.")] = "INFO",
     step: Annotated[Name | None, QueryParameter(description="Only those of this step.")] = None,
     limit: Limit = DEFAULT_LIMIT,
-) -> models.LogLines:
-    """The newest lines that steps and people have left beside the history, oldest of them first."""
-    return await service.logs(principal, workflow_id, level, step, limit)
+    cursor: Cursor = None,
+) -> models.LogPage:
+    """The lines that steps and people have left beside the history, newest first."""
+    (before,) = await pages.place(cursor, NUMBER) or (None,)
+    items, last = await service.logs(principal, workflow_id, level, step, limit, before)
+    return models.LogPage(items=items, next_cursor=await pages.cursor((last,) if last is not None else None))
 
 
 @reads(

@@ -10,7 +10,7 @@ from litestar.params import JSONBody, PathParameter, QueryParameter
 from ruvon_server.auth import PUBLIC, Permission, Principal
 from ruvon_server.models import human_tasks as models
 from ruvon_server.models.workflows import Name
-from ruvon_server.paging import DEFAULT_LIMIT, Cursor, Limit, decode_cursor
+from ruvon_server.paging import DEFAULT_LIMIT, PAIR, Cursor, Limit, Paging
 from ruvon_server.rooms.human_tasks.approvals import ApprovalService
 from ruvon_server.rooms.human_tasks.page import POLICY, done_page, view_page
 from ruvon_server.rooms.human_tasks.service import HumanTaskService, TaskFilter
@@ -35,6 +35,7 @@ _HTML: Final = "text/html"
 async def list_human_tasks(
     service: Service,
     principal: Asker,
+    pages: Paging,
     role: Annotated[Name | None, QueryParameter(description="Only those that this role may answer.")] = None,
     assignee: Annotated[Name | None, QueryParameter(description="Only those for this person alone.")] = None,
     claimed_by: Annotated[Name | None, QueryParameter(description="Only those that this person has claimed.")] = None,
@@ -53,7 +54,9 @@ async def list_human_tasks(
         name=name,
         workflow_type=workflow_type,
     )
-    return await service.find(principal, wanted, limit, decode_cursor(cursor))
+    after = await pages.place(cursor, PAIR)
+    items, place = await service.find(principal, wanted, limit, after)
+    return models.HumanTaskPage(items=items, next_cursor=await pages.cursor(place))
 
 
 @reads("/{task_id:str}", name="get_human_task", permission=Permission.WORKFLOWS_READ, problems=_ONE)

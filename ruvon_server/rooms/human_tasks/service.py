@@ -18,7 +18,6 @@ from ruvon_server.answering import require_asked
 from ruvon_server.auth import Permission, Principal
 from ruvon_server.drives import Drives
 from ruvon_server.models import human_tasks as models
-from ruvon_server.paging import encode_cursor
 from ruvon_server.problems import HumanTaskNotFoundError, TaskOfAnotherError
 from ruvon_server.rooms.human_tasks.claims import Claim, Claims
 from ruvon_server.shown import DefinitionCache, moment, waits_of
@@ -76,8 +75,8 @@ class HumanTaskService:
 
     async def find(
         self, principal: Principal, wanted: TaskFilter, limit: int, after: tuple[int, int] | None
-    ) -> models.HumanTaskPage:
-        """A page of the tasks that fit and that are there for whoever asks."""
+    ) -> tuple[list[models.HumanTask], tuple[int, int] | None]:
+        """A page of the tasks that fit and that are there for whoever asks, and where the next one begins."""
         chosen = InstanceFilter(
             statuses=_ASKING,
             workflow_type=wanted.workflow_type,
@@ -95,9 +94,9 @@ class HumanTaskService:
                     record = await self._store.load_instance(UUID(row.workflow_id))
                     items += [item for item in await self._tasks(record) if wanted.fits(item)]
                 if len(items) >= limit or looked >= _MOST_LOOKED_AT:
-                    return models.HumanTaskPage(items=items, next_cursor=encode_cursor(after))
+                    return items, after
             if len(rows) < _PAGE:
-                return models.HumanTaskPage(items=items, next_cursor=None)
+                return items, None
 
     async def show(self, principal: Principal, task_id: str) -> models.HumanTask:
         """A task that waits.

@@ -10,7 +10,7 @@ from litestar.params import JSONBody, PathParameter
 from ruvon_server.auth import Permission, Principal
 from ruvon_server.changes import REASON
 from ruvon_server.models import keys as models
-from ruvon_server.paging import DEFAULT_LIMIT, Cursor, Limit, decode_cursor
+from ruvon_server.paging import DEFAULT_LIMIT, NUMBER, Cursor, Limit, Paging
 from ruvon_server.rooms.keys.service import KeyService
 from ruvon_server.routes import reads, writes
 
@@ -33,10 +33,12 @@ def _made(found: models.KeyCreated) -> Response[models.KeyCreated]:
 
 @reads("/", name="list_keys", permission=Permission.KEYS_READ, problems=("bad-cursor",))
 async def list_keys(
-    service: Service, principal: Asker, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+    service: Service, principal: Asker, pages: Paging, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> models.KeyPage:
     """List keys, newest first, also those that have ended."""
-    return await service.find(principal, limit, decode_cursor(cursor))
+    (before,) = await pages.place(cursor, NUMBER) or (None,)
+    items, left = await service.find(principal, limit, before)
+    return models.KeyPage(items=items, next_cursor=await pages.cursor((left,) if left else None))
 
 
 @writes(

@@ -7,7 +7,6 @@ from typing import Final, Literal, final
 from ruvon.providers import Clock
 from ruvon_server.auth import ApiKey, Keys, Principal, Roles
 from ruvon_server.models import keys as models
-from ruvon_server.paging import encode_cursor
 from ruvon_server.problems import BeyondOwnRightsError, DeviceWithoutOwnerError, KeyNotFoundError, OtherTenantError
 from ruvon_server.shown import moment
 
@@ -62,14 +61,13 @@ class KeyService:
         )
         return await self._created(made, text)
 
-    async def find(self, principal: Principal, limit: int, after: tuple[int, int] | None) -> models.KeyPage:
-        """A page of the keys that are there for whoever asks, newest first."""
+    async def find(self, principal: Principal, limit: int, before: int | None) -> tuple[list[models.KeyInfo], int]:
+        """A page of the keys that are there for whoever asks, newest first, and how many come behind it."""
         seen = [item for item in await self._keys.find() if principal.sees(item["owner_id"], item["org_id"])]
-        before = len(seen) if after is None else min(after[0], len(seen))
+        before = len(seen) if before is None else min(before, len(seen))
         first = max(before - limit, 0)
         items = [await self._info(await self._keys.get(item["key_id"])) for item in reversed(seen[first:before])]
-        cursor = encode_cursor((first, 0)) if first else None
-        return models.KeyPage(items=items, next_cursor=cursor)
+        return items, first
 
     async def show(self, principal: Principal, key_id: str) -> models.KeyInfo:
         """A key."""

@@ -10,7 +10,7 @@ from litestar.params import JSONBody, PathParameter, QueryParameter
 from ruvon_server.auth import Permission, Principal
 from ruvon_server.changes import REASON
 from ruvon_server.models import webhooks as models
-from ruvon_server.paging import DEFAULT_LIMIT, Cursor, Limit, decode_cursor
+from ruvon_server.paging import DEFAULT_LIMIT, NUMBER, Cursor, Limit, Paging
 from ruvon_server.rooms.webhooks.service import WebhookService
 from ruvon_server.routes import changes, deletes, reads, writes
 
@@ -34,10 +34,12 @@ _LOCATION: Final = [
 
 @reads("/", name="list_webhooks", permission=Permission.WEBHOOKS_READ, problems=("bad-cursor",))
 async def list_webhooks(
-    service: Service, principal: Asker, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+    service: Service, principal: Asker, pages: Paging, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> models.WebhookPage:
     """List webhooks, newest first."""
-    return await service.find(principal, limit, decode_cursor(cursor))
+    (before,) = await pages.place(cursor, NUMBER) or (None,)
+    items, left = await service.find(principal, limit, before)
+    return models.WebhookPage(items=items, next_cursor=await pages.cursor((left,) if left else None))
 
 
 @writes(
@@ -119,12 +121,15 @@ async def list_webhook_deliveries(
     webhook_id: Id,
     service: Service,
     principal: Asker,
+    pages: Paging,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
     status: Status = None,
 ) -> models.DeliveryPage:
     """List what was sent, and what is to be, with every attempt; newest first."""
-    return await service.deliveries(principal, webhook_id, limit, decode_cursor(cursor), status)
+    (before,) = await pages.place(cursor, NUMBER) or (None,)
+    items, number = await service.deliveries(principal, webhook_id, limit, before, status)
+    return models.DeliveryPage(items=items, next_cursor=await pages.cursor((number,) if number is not None else None))
 
 
 @writes(

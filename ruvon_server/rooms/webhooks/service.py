@@ -8,7 +8,6 @@ from typing import Any, Final, final
 from ruvon.providers import Clock, IdSource, microseconds_of
 from ruvon_server.auth import Principal
 from ruvon_server.models import webhooks as models
-from ruvon_server.paging import encode_cursor
 from ruvon_server.problems import OtherTenantError, WebhookDisabledError, WebhookNotFoundError
 from ruvon_server.shown import moment
 from ruvon_server.webhooks._courier import require_url
@@ -69,13 +68,13 @@ class WebhookService:
         self._webhooks.wake()
         return models.WebhookWithSecret(**(await self._shown(made)).model_dump(), secret=secret)
 
-    async def find(self, principal: Principal, limit: int, after: tuple[int, int] | None) -> models.WebhookPage:
-        """A page of the webhooks that are there for whoever asks, newest first."""
+    async def find(self, principal: Principal, limit: int, before: int | None) -> tuple[list[models.Webhook], int]:
+        """A page of the webhooks that are there for whoever asks, newest first, and how many come behind it."""
         seen = [item for item in await self._endpoints.list() if principal.sees(item.owner_id, item.org_id)]
-        before = len(seen) if after is None else min(after[0], len(seen))
+        before = len(seen) if before is None else min(before, len(seen))
         first = max(before - limit, 0)
         items = [await self._shown(await self._endpoints.get(item.webhook_id)) for item in reversed(seen[first:before])]
-        return models.WebhookPage(items=items, next_cursor=encode_cursor((first, 0)) if first else None)
+        return items, first
 
     async def show(self, principal: Principal, webhook_id: str) -> models.Webhook:
         """A webhook."""
@@ -127,13 +126,16 @@ class WebhookService:
         principal: Principal,
         webhook_id: str,
         limit: int,
-        after: tuple[int, int] | None,
+        before: int | None,
         status: models.DeliveryStatus | None,
-    ) -> models.DeliveryPage:
-        """A page of deliveries, newest first; one that narrows them may have few items and yet a next one."""
+    ) -> tuple[list[models.Delivery], int | None]:
+        """A page of deliveries, newest first, and before which number the next one begins.
+
+        One that narrows them may have few items and yet a next one.
+        """
         await self._known(principal, webhook_id)
         span = await self._deliveries.span(webhook_id)
-        number = (span.end if after is None else min(after[0], span.end)) - 1
+        number = (span.end if before is None else min(before, span.end)) - 1
         lowest = max(span.first, number - _LOOKED_AT + 1)
         items: list[models.Delivery] = []
         while number >= lowest and len(items) < limit:
@@ -141,8 +143,7 @@ class WebhookService:
             if found is not None and status in {None, found.status}:
                 items.append(_delivery(found))
             number -= 1
-        cursor = encode_cursor((number + 1, 0)) if number >= span.first else None
-        return models.DeliveryPage(items=items, next_cursor=cursor)
+        return items, number + 1 if number >= span.first else None
 
     async def replay(self, principal: Principal, webhook_id: str, number: int) -> models.Delivery:
         """Send an event again, under its own id, from the beginning of the schedule.

@@ -15,7 +15,7 @@ from ruvon.providers import InstanceFilter
 from ruvon_server.auth import Permission, Principal
 from ruvon_server.models import migrations
 from ruvon_server.models import workflows as models
-from ruvon_server.paging import DEFAULT_LIMIT, Cursor, Limit, decode_cursor
+from ruvon_server.paging import DEFAULT_LIMIT, PAIR, Cursor, Limit, Paging
 from ruvon_server.rooms.workflows.filters import filter_of
 from ruvon_server.rooms.workflows.service import WorkflowService
 from ruvon_server.routes import reads, writes
@@ -34,6 +34,7 @@ _CHANGE: Final = (*_ONE, "workflow-busy", "workflow-changed", "definition-drift"
 _LATER: Final = {
     202: ResponseSpec(models.WorkflowInfo, generate_examples=False, description="It is taken, and the workflow goes on")
 }
+_STARTED: Any = models.WorkflowInfo | models.StartPlan
 
 
 def _answer(found: tuple[models.WorkflowInfo, bool]) -> Response[models.WorkflowInfo]:
@@ -59,7 +60,9 @@ def _answer(found: tuple[models.WorkflowInfo, bool]) -> Response[models.Workflow
     ),
     answers={
         200: ResponseSpec(
-            models.WorkflowInfo, generate_examples=False, description="A workflow was started with this key before"
+            _STARTED,
+            generate_examples=False,
+            description="A workflow was started with this key before, or nothing was to be started",
         )
     },
     response_headers=[
@@ -73,8 +76,10 @@ async def start_workflow(
     idempotency_key: Annotated[
         models.Key | None, HeaderParameter(name="Idempotency-Key", description="In place of the field of that name.")
     ] = None,
-) -> Response[models.WorkflowInfo]:
-    """Start a workflow. It goes on behind the answer, unless `run` is false or `wait_s` asks to wait for it."""
+) -> Response[models.WorkflowInfo | models.StartPlan]:
+    """Start a workflow, which goes on behind the answer unless `run` is false; with `dry_run` only check that it can."""
+    if data.dry_run:
+        return Response(await service.plan_start(principal, data), status_code=200)
     if idempotency_key is not None and data.idempotency_key is None:
         data = data.model_copy(update={"idempotency_key": idempotency_key})
     info, is_new = await service.start(principal, data)
@@ -94,6 +99,7 @@ async def start_workflow(
 async def list_workflows(
     service: Service,
     principal: Asker,
+    pages: Paging,
     status: Annotated[
         list[WorkflowStatus] | None, QueryParameter(description="Only those of these statuses; may be there often.")
     ] = None,
@@ -127,7 +133,9 @@ async def list_workflows(
         updated_before=updated_before,
         metadata=metadata,
     )
-    return await service.find(principal, wanted, limit, decode_cursor(cursor))
+    after = await pages.place(cursor, PAIR)
+    items, place = await service.find(principal, wanted, limit, after)
+    return models.WorkflowPage(items=items, next_cursor=await pages.cursor(place))
 
 
 @reads("/ids/{begin:str}", name="find_workflow_ids", permission=Permission.WORKFLOWS_READ, problems=("unsupported",))
@@ -362,7 +370,30 @@ async def bulk_workflows(
     return Response(found, status_code=200 if found.finished else 202)
 
 
-OF_ALL: Final[list[Any]] = [start_workflow, list_workflows, find_workflow_ids, bulk_workflows, migrate_workflows]
+@writes(
+    "/resume",
+    name="resume_workflows",
+    permission=Permission.WORKFLOWS_BULK,
+    answers={
+        202: ResponseSpec(
+            models.ResumeReport, generate_examples=False, description="The rest goes on behind the answer"
+        )
+    },
+)
+async def resume_workflows(service: Service, principal: Asker) -> Response[models.ResumeReport]:
+    """Let every workflow go on that can, and that nobody drives. It takes no body."""
+    found = await service.resume_all(principal)
+    return Response(found, status_code=200 if found.finished else 202)
+
+
+OF_ALL: Final[list[Any]] = [
+    start_workflow,
+    list_workflows,
+    find_workflow_ids,
+    bulk_workflows,
+    migrate_workflows,
+    resume_workflows,
+]
 """The operations on all workflows."""
 OF_ONE: Final[list[Any]] = [
     get_workflow,

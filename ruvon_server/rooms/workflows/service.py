@@ -23,16 +23,17 @@ from ruvon.providers import (
     WorkflowSummary,
 )
 from ruvon.providers.persistence import UnsupportedError
+from ruvon.scheduler import Resumed, resume_all
 from ruvon_server.answering import require_asked
 from ruvon_server.auth import Principal
 from ruvon_server.drives import Drives
 from ruvon_server.models import migrations
 from ruvon_server.models import workflows as models
-from ruvon_server.paging import encode_cursor
 from ruvon_server.problems import IdempotencyKeyReusedError, OtherTenantError
 from ruvon_server.rooms.workflows.bulk import bulk_action, bulk_filter, bulk_report
 from ruvon_server.rooms.workflows.migrations import migration_check, migration_filter, migration_report
 from ruvon_server.shown import DefinitionCache, error_of, moment, result_of, state_of, waits_of
+from ruvon_server.starting import require_known_fields
 from ruvon_server.uploads import Uploads
 from ruvon_server.versions import Versions
 
@@ -80,6 +81,7 @@ class WorkflowService:
         if whose is None:
             raise OtherTenantError
         await self._uploads.learn(wanted.workflow_type)
+        require_known_fields(self._builder, wanted.workflow_type, wanted.version, wanted.data)
         waits = wanted.run and wanted.wait_s > 0
         background = wanted.run and not waits and self._drives.has_workers
         try:
@@ -95,6 +97,7 @@ class WorkflowService:
                 metadata=wanted.metadata,
                 background=background,
                 actor=principal.name,
+                reason=wanted.reason,
             )
         except DuplicateIdempotencyKeyError:
             return await self._known(principal, wanted), False
@@ -103,6 +106,25 @@ class WorkflowService:
         elif wanted.run and not background:
             await self._drives.go_on(UUID(workflow.id))
         return await self._now(UUID(workflow.id)), True
+
+    async def plan_start(self, principal: Principal, wanted: models.StartWorkflow) -> models.StartPlan:
+        """What a start would start; everything is checked but the idempotency key, and nothing is stored.
+
+        Raises:
+            OtherTenantError: it would belong to somebody else.
+        """
+        if principal.narrowed(wanted.owner_id, wanted.org_id) is None:
+            raise OtherTenantError
+        await self._uploads.learn(wanted.workflow_type)
+        require_known_fields(self._builder, wanted.workflow_type, wanted.version, wanted.data)
+        program = self._engine.program_for(wanted.workflow_type, wanted.version)
+        record, _ = self._engine.new_record(program, self._builder.ids.new_id(), wanted.data)
+        return models.StartPlan(
+            workflow_type=record.workflow_type,
+            workflow_version=record.workflow_version,
+            digest=record.digest.hex(),
+            dry_run=True,
+        )
 
     async def _known(self, principal: Principal, wanted: models.StartWorkflow) -> models.WorkflowInfo:
         """The workflow that was started with this key before."""
@@ -118,18 +140,17 @@ class WorkflowService:
 
     async def find(
         self, principal: Principal, wanted: InstanceFilter, limit: int, after: tuple[int, int] | None
-    ) -> models.WorkflowPage:
-        """A page of the workflows that fit and that are there for whoever asks."""
+    ) -> tuple[list[models.WorkflowRow], tuple[int, int] | None]:
+        """A page of the workflows that fit and that are there for whoever asks, and where the next one begins."""
         whose = principal.narrowed(wanted.owner_id, wanted.org_id)
         if whose is None:
-            return models.WorkflowPage(items=[], next_cursor=None)
+            return [], None
         narrowed = replace(wanted, owner_id=whose[0], org_id=whose[1])
         rows = await self._store.find_instances(narrowed, limit=limit + 1, after=after)
         more, rows = len(rows) > limit, rows[:limit]
-        cursor = encode_cursor((rows[-1].created_us, rows[-1].key)) if more else None
         driven = await self._driven(*rows)
         items = [models.WorkflowRow(**_columns(item, driven)) for item in rows]
-        return models.WorkflowPage(items=items, next_cursor=cursor)
+        return items, (rows[-1].created_us, rows[-1].key) if more else None
 
     async def show(self, principal: Principal, workflow_id: UUID) -> models.WorkflowInfo:
         """How a workflow stands."""
@@ -327,6 +348,25 @@ class WorkflowService:
         done: list[BulkItem] = []
         finished = await self._each(principal, bulk_filter(wanted.filter), bulk_action(wanted), wanted, done)
         return bulk_report(done, finished=finished)
+
+    async def resume_all(self, principal: Principal) -> models.ResumeReport:
+        """Drive every workflow that can go on, that nobody drives, and that is there for whoever asks."""
+        done: dict[UUID, Resumed] = {}
+
+        def note(item: Resumed) -> None:
+            done[item.workflow_id] = item
+
+        work = resume_all(
+            self._builder, wanted=lambda found: principal.sees(found.owner_id, found.org_id), on_item=note
+        )
+        finished = await self._within(self._limit_s, work)
+        items = [
+            models.ResumedWorkflow(
+                workflow_id=str(item.workflow_id), status=item.status, driven=item.busy, problem=item.problem
+            )
+            for item in done.values()
+        ]
+        return models.ResumeReport(items=items, finished=finished)
 
     async def _each(
         self,

@@ -62,6 +62,22 @@ async def parts(state: flows.Doc) -> int:
     return len(found)
 
 
+@step
+async def beside() -> int:
+    """What the drive does itself."""
+    AT_ONCE["now"] += 1
+    AT_ONCE["most"] = max(AT_ONCE["most"], AT_ONCE["now"])
+    await asyncio.sleep(0.01)
+    AT_ONCE["now"] -= 1
+    return 1
+
+
+@workflow("QBeside")
+async def both(state: flows.Doc) -> int:
+    found = await gather(part(1), beside(), part(2))
+    return len(found)
+
+
 @workflow("QChain")
 async def chain(state: flows.Doc) -> str:
     await link("a")
@@ -111,7 +127,7 @@ def chained(store: MemoryPersistenceProvider) -> WorkflowBuilder:
         plugins=False,
         import_roots=["tests"],
     )
-    builder.register(chain, parts)
+    builder.register(chain, parts, both)
     return builder
 
 
@@ -165,6 +181,38 @@ def test_slots_that_are_lent_let_no_more_bodies_run_at_a_time(concurrency: int) 
 
     asyncio.run(scenario())
     assert (AT_ONCE["now"], AT_ONCE["most"]) == (0, concurrency)
+
+
+def test_a_drive_that_runs_a_body_itself_gives_its_slot_to_no_other() -> None:
+    """With one slot, a branch that is queued begins when the branch that runs in the drive has ended."""
+
+    async def scenario() -> None:
+        builder = chained(MemoryPersistenceProvider())
+        AT_ONCE.clear()
+        made = [await builder.create_workflow("QBeside", {}, background=True) for _ in range(3)]
+        async with working(builder, concurrency=1):
+            for workflow in made:
+                await until(workflow)
+        assert [workflow.result for workflow in made] == [3] * 3
+
+    asyncio.run(scenario())
+    assert (AT_ONCE["now"], AT_ONCE["most"]) == (0, 1)
+
+
+def test_chains_that_fill_a_worker_go_on_without_a_look_into_the_queue() -> None:
+    """Each goes on in its own slot, whatever the others do: one claim and one hold for each of them."""
+
+    async def scenario() -> None:
+        store = Counting()
+        builder = chained(store)
+        made = [await builder.create_workflow("QChain", {}, background=True) for _ in range(30)]
+        async with working(builder, concurrency=6):
+            for workflow in made:
+                await until(workflow)
+        assert store.asked["claimed"] == store.asked["holds"] == 30
+
+    asyncio.run(scenario())
+    assert BODIES == {"a": 30, "b": 30, "c": 30}
 
 
 def test_a_result_that_nobody_takes_is_driven_on_when_the_holder_has_gone_meanwhile(queued: Make) -> None:
@@ -265,9 +313,9 @@ def fresh(name: str = "t", **options: Any) -> TaskRecord:
     return TaskRecord(name, RUN, TaskKind.STEP, "s", **{"queue": "q", **options})
 
 
-def adopted(made: Hosting, *tasks: TaskRecord, streak: int = 0) -> list[str]:
+def adopted(made: Hosting, *tasks: TaskRecord, streak: int = 0, is_spare: bool = True) -> list[str]:
     """The ids of those that the worker claims."""
-    made.adopt(tasks, streak)
+    made.adopt(tasks, streak, is_spare=is_spare)
     return [task.task_id for task in tasks if task.status == TaskStatus.CLAIMED]
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any, final
 from uuid import UUID
 
-from ruvon.implementations.persistence._documented import device_only, known_level
+from ruvon.implementations.persistence._documented import WithoutDevice, known_level
 from ruvon.implementations.persistence.memory._listing import Listing
 from ruvon.implementations.persistence.memory._planned import Planned
 from ruvon.implementations.persistence.memory._queue import Queue
@@ -18,7 +18,7 @@ __all__ = ["MemoryPersistenceProvider"]
 
 
 @final
-class MemoryPersistenceProvider(Queue, Planned, Listing, Resealing):
+class MemoryPersistenceProvider(Queue, Planned, Listing, Resealing, WithoutDevice):
     """A store in this process's memory.
 
     Args:
@@ -68,18 +68,21 @@ class MemoryPersistenceProvider(Queue, Planned, Listing, Resealing):
                 "message": message,
                 "metadata": dict(metadata or {}),
                 "at_us": self._clock.now_us(),
+                "key": next(self._lines),
             }
         )
 
     async def read_execution_logs(
-        self, workflow_id: UUID | str, *, level: str | None = None, limit: int = 100
+        self, workflow_id: UUID | str, *, level: str | None = None, limit: int = 100, before: int | None = None
     ) -> list[dict[str, Any]]:
-        """The newest text log lines of a workflow, oldest of them first."""
+        """The newest text log lines of a workflow, oldest of them first; those before one with `before`, its `key`."""
         wanted = level.upper() if level else None
         found = [
             dict(line)
             for line in reversed(self.execution_logs)
-            if line["workflow_id"] == str(workflow_id) and wanted in {None, line["level"]}
+            if line["workflow_id"] == str(workflow_id)
+            and wanted in {None, line["level"]}
+            and (before is None or line["key"] < before)
         ]
         return found[:limit][::-1]
 
@@ -160,25 +163,3 @@ class MemoryPersistenceProvider(Queue, Planned, Listing, Resealing):
         """Delete a workflow with its log and inbox."""
         saved = self._saved.pop(str(workflow_id), None) is not None
         return self._delete(uuid_of(workflow_id)) or saved
-
-    async def get_pending_sync_workflows(self, limit: int = 100) -> list[dict[str, Any]]:
-        """Only a device's store keeps this."""
-        raise device_only("get_pending_sync_workflows")
-
-    async def get_audit_logs_for_workflows(
-        self, workflow_ids: Sequence[UUID | str], limit_per_workflow: int = 50
-    ) -> list[dict[str, Any]]:
-        """Only a device's store keeps this."""
-        raise device_only("get_audit_logs_for_workflows")
-
-    async def delete_synced_workflows(self, workflow_ids: Sequence[UUID | str]) -> int:
-        """Only a device's store keeps this."""
-        raise device_only("delete_synced_workflows")
-
-    async def get_edge_sync_state(self, key: str) -> str | None:
-        """Only a device's store keeps this."""
-        raise device_only("get_edge_sync_state")
-
-    async def set_edge_sync_state(self, key: str, value: str) -> None:
-        """Only a device's store keeps this."""
-        raise device_only("set_edge_sync_state")

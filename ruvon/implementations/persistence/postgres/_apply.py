@@ -14,6 +14,7 @@ from typing import Final, TypeAlias, cast
 
 import asyncpg
 
+from ruvon.implementations.persistence import _rows as records
 from ruvon.implementations.persistence.postgres import _sending
 from ruvon.implementations.persistence.postgres import _statements as sql
 from ruvon.implementations.persistence.postgres._driver import Connection
@@ -180,7 +181,7 @@ def _has_more(made: Transition, target: Target | None) -> bool:
 
 def _new_tasks(transitions: Sequence[Transition], target: Target | None) -> list[Sequence[object] | str]:
     """What `ADVANCE_MORE` is told of new tasks, and of whom to tell; none where no target is given."""
-    found = [(made.key, *_sending.task_row(task)) for made in transitions for task in made.tasks] if target else []
+    found = [(made.key, *records.task_values(task)) for made in transitions for task in made.tasks] if target else []
     return [*_bound(found, _TASK_COLUMNS, _TASK_NUMBERS), target.channel if target else "", TASKS]
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 
 from ruvon.implementations.persistence import _rows as rows
-from ruvon.implementations.persistence._documented import device_only, known_level
+from ruvon.implementations.persistence._documented import WithoutDevice, known_level
 from ruvon.implementations.persistence.postgres import _statements as sql
 from ruvon.implementations.persistence.postgres._driver import Connection
 from ruvon.implementations.persistence.postgres._duty import PostgresDuty, taken_duty
@@ -41,7 +41,7 @@ __all__ = ["PostgresPersistenceProvider"]
 
 
 @final
-class PostgresPersistenceProvider(Queue, Listing, Planned, Operators, Resealing):
+class PostgresPersistenceProvider(Queue, Listing, Planned, Operators, Resealing, WithoutDevice):
     """Workflows in one PostgreSQL database.
 
     Args:
@@ -211,10 +211,11 @@ class PostgresPersistenceProvider(Queue, Listing, Planned, Operators, Resealing)
         await self._all(sql.LOG_LINE, str(workflow_id), step_name, wanted, message, text, self._clock.now_us())
 
     async def read_execution_logs(
-        self, workflow_id: UUID | str, *, level: str | None = None, limit: int = 100
+        self, workflow_id: UUID | str, *, level: str | None = None, limit: int = 100, before: int | None = None
     ) -> list[dict[str, Any]]:
-        """The newest text log lines of a workflow, oldest of them first."""
-        found = await self._all(sql.READ_LOG_LINES, str(workflow_id), level.upper() if level else None, limit)
+        """The newest text log lines of a workflow, oldest of them first; those before one with `before`, its `key`."""
+        wanted = level.upper() if level else None
+        found = await self._all(sql.READ_LOG_LINES, str(workflow_id), wanted, limit, before)
         return [rows.plain(row) for row in found][::-1]
 
     async def record_metric(
@@ -286,28 +287,6 @@ class PostgresPersistenceProvider(Queue, Listing, Planned, Operators, Resealing)
     async def delete_workflow(self, workflow_id: UUID | str, /) -> bool:
         """Delete a workflow with all that belongs to it; False where there is none."""
         return bool(await self._transaction(lambda connection: delete_workflows(connection, [str(workflow_id)])))
-
-    async def get_pending_sync_workflows(self, limit: int = 100) -> list[dict[str, Any]]:
-        """Only a device's store keeps this."""
-        raise device_only("get_pending_sync_workflows")
-
-    async def get_audit_logs_for_workflows(
-        self, workflow_ids: Sequence[UUID | str], limit_per_workflow: int = 50
-    ) -> list[dict[str, Any]]:
-        """Only a device's store keeps this."""
-        raise device_only("get_audit_logs_for_workflows")
-
-    async def delete_synced_workflows(self, workflow_ids: Sequence[UUID | str]) -> int:
-        """Only a device's store keeps this."""
-        raise device_only("delete_synced_workflows")
-
-    async def get_edge_sync_state(self, key: str) -> str | None:
-        """Only a device's store keeps this."""
-        raise device_only("get_edge_sync_state")
-
-    async def set_edge_sync_state(self, key: str, value: str) -> None:
-        """Only a device's store keeps this."""
-        raise device_only("set_edge_sync_state")
 
     def _wake(self, transition: Transition) -> None:
         holds = self._holds

@@ -9,9 +9,9 @@ from ruvon.implementations.persistence.postgres import _statements as sql
 from ruvon.implementations.persistence.postgres._driver import Connection
 from ruvon.implementations.persistence.postgres._holds import TASKS
 from ruvon.implementations.persistence.postgres._instances import columns, insert_definitions
-from ruvon.providers.persistence import InboxEntry, ScheduleRecord, TaskRecord, Transition
+from ruvon.providers.persistence import InboxEntry, ScheduleRecord, Transition
 
-__all__ = ["append", "lock_schedule", "send", "task_row", "write_beside", "write_schedule", "write_tasks"]
+__all__ = ["append", "lock_schedule", "send", "write_beside", "write_schedule", "write_tasks"]
 
 _SCHEDULE_COLUMNS = (
     "schedule_id", "workflow_type", "cron", "timezone", "data", "version", "overlap", "catch_up", "paused", "next_us",
@@ -24,7 +24,7 @@ async def write_tasks(connection: Connection, transitions: Sequence[Transition],
     """Queue tasks."""
     tasks = {task.task_id: task for made in transitions for task in made.tasks}
     if tasks:
-        rows = columns([task_row(task) for task in tasks.values()], 16)
+        rows = columns([records.task_values(task) for task in tasks.values()], 16)
         await connection.execute(sql.INSERT_TASKS, *rows, channel, TASKS)
 
 
@@ -82,25 +82,3 @@ async def write_schedule(connection: Connection, record: ScheduleRecord) -> None
     """Write all columns of a schedule."""
     values = records.schedule_values(record)
     await connection.execute(_queries.PUT_SCHEDULE, *(values[name] for name in _SCHEDULE_COLUMNS))
-
-
-def task_row(task: TaskRecord) -> tuple[object, ...]:
-    """The columns of a task, in the order of the statements."""
-    return (
-        task.task_id,
-        str(task.workflow_id),
-        task.kind.value,
-        task.activation,
-        task.queue,
-        task.available_us,
-        task.priority,
-        task.payload,
-        task.attempt,
-        task.status,
-        task.worker_id,
-        task.lease_epoch,
-        task.lease_us,
-        task.crashes,
-        task.progress,
-        task.concurrency_key,
-    )

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, final
 from uuid import UUID
 
+from ruvon.implementations.persistence._documented import WithoutDevice
 from ruvon.implementations.persistence.redis import _packing as packing
 from ruvon.implementations.persistence.redis import _scripts as scripts
 from ruvon.implementations.persistence.redis._beside import Beside
@@ -31,7 +32,7 @@ __all__ = ["RedisPersistenceProvider"]
 
 
 @final
-class RedisPersistenceProvider(Operators, Planned, Beside, Queue, Resealing):
+class RedisPersistenceProvider(Operators, Planned, Beside, Queue, Resealing, WithoutDevice):
     """Workflows on one Redis server.
 
     Args:
@@ -155,32 +156,3 @@ class RedisPersistenceProvider(Operators, Planned, Beside, Queue, Resealing):
         if row[0] is None:
             raise DefinitionNotFoundError(digest)
         return packing.definition(digest.hex().encode(), row)
-
-    # --- what only a device keeps -------------------------------------------------------------------------------------
-
-    async def get_pending_sync_workflows(self, limit: int = 100) -> list[dict[str, Any]]:
-        """Only a device's store keeps this."""
-        raise _device_only("get_pending_sync_workflows")
-
-    async def get_audit_logs_for_workflows(
-        self, workflow_ids: Sequence[UUID | str], limit_per_workflow: int = 50
-    ) -> list[dict[str, Any]]:
-        """Only a device's store keeps this."""
-        raise _device_only("get_audit_logs_for_workflows")
-
-    async def delete_synced_workflows(self, workflow_ids: Sequence[UUID | str]) -> int:
-        """Only a device's store keeps this."""
-        raise _device_only("delete_synced_workflows")
-
-    async def get_edge_sync_state(self, key: str) -> str | None:
-        """Only a device's store keeps this."""
-        raise _device_only("get_edge_sync_state")
-
-    async def set_edge_sync_state(self, key: str, value: str) -> None:
-        """Only a device's store keeps this."""
-        raise _device_only("set_edge_sync_state")
-
-
-def _device_only(name: str) -> Exception:
-    """The documented answer of stores that are not a device's."""
-    return NotImplementedError(f"`{name}` is for devices: use the SQLite store")

@@ -24,7 +24,6 @@ from ruvon.providers.persistence import (
     PersistenceError,
     ScheduleRecord,
     StaleWorkflowError,
-    TaskRecord,
     Transition,
     WorkflowNotFoundError,
 )
@@ -114,7 +113,7 @@ def _apply(connection: sqlite3.Connection, transition: Transition, heads: Heads,
     if head is not None:
         _gather(connection, transition, head, rows, ids)
     else:
-        rows.tasks.extend(_task_row(task) for task in transition.tasks)
+        rows.tasks.extend(records.task_values(task) for task in transition.tasks)
         rows.tasks_done.extend((task_id,) for task_id in transition.tasks_done)
     if transition.definitions or transition.sent or transition.schedules:
         _send(connection, transition)
@@ -194,7 +193,7 @@ def _gather_beside(transition: Transition, rows: _Rows) -> None:
     if transition.consumed:
         rows.consumed.extend((seq,) for seq in transition.consumed)
     if transition.tasks:
-        rows.tasks.extend(_task_row(task) for task in transition.tasks)
+        rows.tasks.extend(records.task_values(task) for task in transition.tasks)
     if transition.tasks_done:
         rows.tasks_done.extend((task_id,) for task_id in transition.tasks_done)
     if transition.outbox:
@@ -230,24 +229,3 @@ def insert_inbox(connection: sqlite3.Connection, entry: InboxEntry) -> bool:
     cursor = connection.execute(sql.INSERT_INBOX, values)
     entry.seq = cursor.lastrowid or 0
     return True
-
-
-def _task_row(task: TaskRecord) -> _Row:
-    return (
-        task.task_id,
-        str(task.workflow_id),
-        task.kind.value,
-        task.activation,
-        task.queue,
-        task.available_us,
-        task.priority,
-        task.payload,
-        task.attempt,
-        task.status,
-        task.worker_id,
-        task.lease_epoch,
-        task.lease_us,
-        task.crashes,
-        task.progress,
-        task.concurrency_key,
-    )
