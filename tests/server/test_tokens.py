@@ -413,6 +413,7 @@ def test_an_issuer_that_never_answered_is_not_asked_by_each_request() -> None:
 def test_an_issuer_that_answers_in_drops_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """However often a byte comes, reading takes no longer than it may."""
     monkeypatch.setattr(_key_set, "_TIMEOUT_S", 0.3)
+    is_left = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -420,6 +421,8 @@ def test_an_issuer_that_answers_in_drops_is_given_up(monkeypatch: pytest.MonkeyP
         while not writer.is_closing():
             writer.write(b" ")
             await asyncio.sleep(0.05)
+        writer.close()
+        is_left.set()
 
     async def talk() -> None:
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
@@ -427,6 +430,7 @@ def test_an_issuer_that_answers_in_drops_is_given_up(monkeypatch: pytest.MonkeyP
             async with asyncio.timeout(30):
                 with pytest.raises(IssuerUnreachableError):
                     await KeySet(place, At()).find("one", "ES256")
+                await is_left.wait()
 
     asyncio.run(talk())
 

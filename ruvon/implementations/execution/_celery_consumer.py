@@ -15,7 +15,11 @@ def careful_consumer(*arguments: Any, **options: Any) -> Any:
     """Celery's consumer, which lets go what it cannot read. `worker_consumer` names it."""
     consumer: Any = import_module("celery.worker.consumer").Consumer(*arguments, **options)  # without types
     make: Callable[..., Callable[[Any], Any]] = consumer.create_task_handler
-    consumer.create_task_handler = lambda **given: _careful(consumer, make(**given))
+
+    def create_task_handler(**given: Any) -> Callable[[Any], Any]:
+        return _careful(consumer, make(**given))
+
+    consumer.create_task_handler = create_task_handler
     return consumer
 
 
