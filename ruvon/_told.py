@@ -65,7 +65,9 @@ async def told_history(
     return [_line(entry | ({"type": types[entry["step"]]} if entry["step"] in types else {})) for entry in found]
 
 
-async def told_lines(store: Any, workflow_id: UUID, *, limit: int, level: str | None = None) -> list[dict[str, Any]]:
+async def told_lines(
+    store: Any, workflow_id: UUID, *, limit: int, level: str | None = None, before: int | None = None
+) -> list[dict[str, Any]]:
     """The newest lines that were written with `log_execution`, oldest of them first.
 
     Args:
@@ -73,8 +75,9 @@ async def told_lines(store: Any, workflow_id: UUID, *, limit: int, level: str | 
         workflow_id: whose.
         limit: how many at most.
         level: only those of exactly this level.
+        before: only those older than the line with this `key`.
     """
-    rows = await store.read_execution_logs(workflow_id, limit=limit, level=level)
+    rows = await store.read_execution_logs(workflow_id, limit=limit, level=level, before=before)
     return [
         {
             "kind": "text",
@@ -83,6 +86,7 @@ async def told_lines(store: Any, workflow_id: UUID, *, limit: int, level: str | 
             "message": row["message"],
             "metadata": row["metadata"],
             "at": moment(row["at_us"]),
+            "key": row["key"],
         }
         for row in rows
     ]

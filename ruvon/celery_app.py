@@ -17,6 +17,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -35,7 +36,7 @@ from ruvon.cli._session import Session, Store, opened
 from ruvon.cli._settings import setting
 from ruvon.implementations.execution._ahead import Ahead
 from ruvon.implementations.execution._named import broker_url, namespace
-from ruvon.implementations.execution.celery import RUN_TASK, CeleryExecutionProvider, new_celery
+from ruvon.implementations.execution.celery import RUN_TASK, TOGETHER, CeleryExecutionProvider, new_celery
 from ruvon.implementations.observability._together import FOLDER
 from ruvon.providers import Clock, SystemClock
 from ruvon.scheduler import Scheduler
@@ -48,6 +49,8 @@ _LEASE: Final = "RUVON_WORKER_LEASE"
 _BATCH: Final = "RUVON_CELERY_BATCH"
 _START_S: Final = 60
 _STOP_S: Final = 60
+_TASK_ID: Final = re.compile(r"[!-~]{1,200}")
+"""Longer than any is, without blanks."""
 
 app: Any = new_celery(broker_url(), namespace())
 """What `celery -A ruvon.celery_app` loads."""
@@ -217,10 +220,14 @@ _CARETAKER: Final = _Caretaker()
 _METRICS: Final = _Metrics()
 
 
-def _run_task(message: Any, *task_ids: str) -> None:
-    """Do the tasks of the store that a message names."""
+def _run_task(message: Any, *task_ids: object) -> None:
+    """Do the tasks of the store that a message names; one that none of ours has sent is let go."""
+    named = [item for item in task_ids if isinstance(item, str) and _TASK_ID.fullmatch(item)]
+    if len(named) < len(task_ids) or len(named) > TOGETHER:
+        _LOGGER.warning("a message that names no tasks, or more than %d, is let go", TOGETHER)
+        return
     came_by: dict[str, Any] = message.request.delivery_info or {}  # a call without a broker has none
-    _SERVICE.do(task_ids, str(came_by.get("routing_key") or namespace()))
+    _SERVICE.do(named, str(came_by.get("routing_key") or namespace()))
 
 
 async def _check() -> None:

@@ -33,7 +33,7 @@ from ruvon_dsl._taken import Importer, Taken
 
 __all__ = ["CacheKey", "CachedWorkflow", "DefinitionCache", "Entry", "forget"]
 
-_FORMAT: Final = "ruvon-cache-2"
+_FORMAT: Final = "ruvon-cache-3"
 _VARIABLE: Final = re.compile(r"\$\{(\w+)")
 _LOG: Final = logging.getLogger(__name__)
 
@@ -178,6 +178,7 @@ def _bytes(entry: Entry) -> bytes:
         "workflows": [
             {
                 "definition": orjson.Fragment(dump(item.definition)),
+                "schemas": dict(item.definition.schemas),
                 "digest": item.digest.hex(),
                 "span": _span_tree(item.span),
                 "path": item.path,
@@ -199,12 +200,15 @@ def _entry(tree: Any) -> Entry:
 
 
 def _workflow(tree: Any) -> CachedWorkflow:
-    definition = _definition(tree["definition"])
+    definition = _definition(tree["definition"], tree["schemas"])
     return CachedWorkflow(definition, bytes.fromhex(tree["digest"]), _span(tree["span"]), tree["path"], tree["file"])
 
 
-def _definition(tree: Any) -> Definition:
-    """The file form read back; its digest is not computed again, because the hash of the entry has vouched for it."""
+def _definition(tree: Any, schemas: Any) -> Definition:
+    """The file form read back; its digest is not computed again, because the hash of the entry has vouched for it.
+
+    The file form sorts its keys, and people are asked for fields in the order of the schemas: these are kept as they were.
+    """
     beside = tree["beside"]
     contracts = {
         path: Contract(
@@ -217,7 +221,7 @@ def _definition(tree: Any) -> Definition:
     return replace(
         from_tree(tree["definition"], display=beside["display"]),
         contracts=MappingProxyType(contracts),
-        schemas=MappingProxyType(beside["schemas"]),
+        schemas=MappingProxyType(schemas),
         description=beside["description"],
         tags=tuple(beside["tags"]),
         owner=beside["owner"],

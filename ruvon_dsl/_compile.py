@@ -29,7 +29,7 @@ from ruvon_dsl._link import ModuleLookup, asked_names, in_order, link, step_clas
 from ruvon_dsl._link._codes import NO_WORKFLOW
 from ruvon_dsl._modules import Home, home_of, load_file, load_text
 from ruvon_dsl._recording import RecordingRoots
-from ruvon_dsl._taken import taken_from
+from ruvon_dsl._taken import Importer, taken_from
 from ruvon_dsl.diagnostics import render_terminal
 
 __all__ = [
@@ -192,7 +192,11 @@ def compile_target(target: str, *, roots: ImportRoots | None = None, imports: bo
 
 
 def compile_function(workflow: object, *, roots: ImportRoots | None = None) -> CompileResult:
-    """Compile a workflow that is already imported, from the source of its module."""
+    """Compile a workflow that is already imported, from the source of its module.
+
+    Where a file holds that source, the result is taken from the disk while the file, those it imports and the values
+    that the imported modules hold are unchanged, and is kept there.
+    """
     declared: object = getattr(workflow, "__ruvon_workflow__", None)
     function = declared.function if isinstance(declared, WorkflowDeclaration) else None
     if function is None:
@@ -210,8 +214,7 @@ def compile_function(workflow: object, *, roots: ImportRoots | None = None) -> C
     file = inspect.getfile(function)
     if Path(file).is_file():
         allowed.allow_folder(home_of(Path(file), function.__module__ if "." in function.__module__ else None).folder)
-    source = SourceText(file, text)
-    return _linked(source, _lower_python(source, module, function.__name__), allowed, opaque=False, workflow=None)
+    return _compile_loaded(SourceText(file, text), module, function.__name__, allowed)
 
 
 # --- the stages -------------------------------------------------------------------------------------------------------
@@ -245,15 +248,56 @@ def _compile_path(
     options = (str(where.resolve()), place.home.name, *map(str, allowed.folders), *sorted(allowed.packages))
     key = CacheKey.of(source, workflow=workflow, options=options)
     kept = cache and not place.opaque and place.step_types is None and not _is_registry(source, _kind_of(where))
-    store = DefinitionCache.default() if kept else None
+    if not kept:
+        return _compiled(source, _kind_of(where), allowed, workflow, place)
+    importer = _Importer(where, source, allowed, place.home)
+    return _through_cache(
+        key,
+        importer.module,
+        lambda: _compiled(source, _kind_of(where), allowed, workflow, place),
+        lambda result, asked: _entry(result, allowed, asked),
+    )
+
+
+def _compile_loaded(source: SourceText, module: ModuleType, function: str, allowed: RecordingRoots) -> CompileResult:
+    """Compile a function of a module that is loaded, which may hold other values than its file says."""
+
+    def compiled() -> CompileResult:
+        with _without_collector():
+            lowered = _lower_python(source, module, function)
+            return _linked(source, lowered, allowed, opaque=False, workflow=None)
+
+    read = _read(Path(source.file))
+    if not isinstance(read, SourceText) or read.text != source.text:
+        return compiled()
+    allowed.record(module.__name__)
+    options = ("loaded", module.__name__, *map(str, allowed.folders), *sorted(allowed.packages))
+    found = _through_cache(
+        CacheKey.of(source, workflow=function, options=options),
+        lambda name: sys.modules.get(name) or _module_of(allowed, name),
+        compiled,
+        lambda result, asked: _entry(result, allowed, asked, trusted=False),
+    )
+    classes = step_classes(list(vars(module).values()))
+    return replace(found, definitions=tuple(replace(item, step_types=classes) for item in found.definitions))
+
+
+def _through_cache(
+    key: CacheKey,
+    importer: Importer,
+    compiled: Callable[[], CompileResult],
+    entry: Callable[[CompileResult, set[tuple[str, str]]], Entry],
+) -> CompileResult:
+    """What the disk has under a key; else what compiling gives, which is kept there where it has no errors."""
+    store = DefinitionCache.default()
     with _without_collector():
-        known = None if store is None else store.load(key, _Importer(where, source, allowed, place.home).module)
+        known = store.load(key, importer)
     if known is not None:
         return _restored(known)
     with asked_names() as asked:
-        result = _compiled(source, _kind_of(where), allowed, workflow, place)
-    if store is not None and result.ok:
-        store.store(key, _entry(result, allowed, asked))
+        result = compiled()
+    if result.ok:
+        store.store(key, entry(result, asked))
     return result
 
 
@@ -272,10 +316,14 @@ class _Importer:
         if name == self.home.name and _kind_of(self.path) == "python":
             loaded = load_file(self.path, self.source, self.roots, self.home)
             return loaded if isinstance(loaded, ModuleType) else None
-        try:
-            return self.roots.load_module(name)
-        except RuvonError:
-            return None
+        return _module_of(self.roots, name)
+
+
+def _module_of(roots: ImportRoots, name: str) -> ModuleType | None:
+    try:
+        return roots.load_module(name)
+    except RuvonError:
+        return None
 
 
 @contextmanager
@@ -472,13 +520,14 @@ def _source_of(module: ModuleType | None) -> str | None:
 # --- the cache --------------------------------------------------------------------------------------------------------
 
 
-def _entry(result: CompileResult, roots: RecordingRoots, asked: set[tuple[str, str]]) -> Entry:
+def _entry(result: CompileResult, roots: RecordingRoots, asked: set[tuple[str, str]], *, trusted: bool = True) -> Entry:
+    """What is kept of a result; without trust in the files every value is compared, whether they decide it or not."""
     workflows = tuple(
         CachedWorkflow(item.definition, item.digest or b"", item.span, item.path, item.file)
         for item in result.definitions
     )
     watched = roots.dependencies()
-    taken = taken_from(asked | roots.paths, watched.keys())
+    taken = taken_from(asked | roots.paths, watched.keys() if trusted else ())
     return Entry(workflows, result.diagnostics, tuple(watched.values()), taken)
 
 

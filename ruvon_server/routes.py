@@ -14,13 +14,14 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.routes import HTTPRoute
 
 from ruvon_server.auth import PUBLIC, Permission, require_origin
+from ruvon_server.parameters import refuse_unknown_parameters
 from ruvon_server.problems import documented
 
 __all__ = ["Declared", "Route", "changes", "deletes", "listens", "reads", "replaces", "route_table", "writes"]
 
 Declared: TypeAlias = Callable[[Callable[..., Any]], HTTPRouteHandler]
 _BODY = ("bad-json", "unsupported-media-type", "body-too-large", "invalid-request")
-_ALWAYS = ("too-many-requests", "internal", "store-unavailable")
+_ALWAYS = ("unknown-parameter", "too-many-requests", "internal", "store-unavailable")
 _GUARDED = ("not-authenticated", "not-allowed", "cross-origin", "store-wide")
 
 
@@ -47,6 +48,7 @@ def _options(
         "operation_id": name,
         "summary": name.replace("_", " ").capitalize(),
         "opt": {"permission": str(permission)},
+        "guards": [refuse_unknown_parameters],
         "responses": {**documented(*guarded, *problems, *_ALWAYS), **(answers or {})},
     }
 
@@ -111,7 +113,9 @@ def deletes(
 
 def listens(path: str, *, name: str, permission: Permission) -> Callable[[Callable[..., Any]], WebsocketRouteHandler]:
     """A handler of a WebSocket; arguments as `reads`."""
-    return websocket(path, name=name, opt={"permission": str(permission)}, guards=[require_origin])
+    return websocket(
+        path, name=name, opt={"permission": str(permission)}, guards=[require_origin, refuse_unknown_parameters]
+    )
 
 
 def route_table(app: Litestar) -> tuple[Route, ...]:

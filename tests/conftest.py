@@ -39,10 +39,24 @@ TALLY = servers.Tally()
 REQUIRE = {"PostgreSQL": postgres.require, "RabbitMQ": brokers.require_rabbitmq}
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the run a cache of compiled definitions, which workers and the processes that tests start inherit."""
+    config.add_cleanup(folders.own_cache())
+
+
+def pytest_collection() -> None:
+    """Look for no garbage while modules are imported and tests are made: all of it stays."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
-    """Take thirteen thousand tests, which stay to the end, out of what every full garbage collection looks at."""
+    """Take thirteen thousand tests, which stay to the end, out of what every full garbage collection looks at; and look
+    less often, because a test ends before it has made much garbage.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -119,8 +119,9 @@ def print_waiting(data: Mapping[str, Any]) -> None:
 
 async def everything(session: Session, record: "InstanceRecord") -> list[dict[str, Any]]:
     """The history, and the lines that were written beside it, oldest first."""
-    entries = [*await history(session, record), *await told_lines(session.provider, record.workflow_id, limit=_ALL)]
-    return sorted(entries, key=lambda entry: str(entry["at"]))
+    found = await told_lines(session.provider, record.workflow_id, limit=_ALL)
+    lines = [{name: value for name, value in line.items() if name != "key"} for line in found]
+    return sorted([*await history(session, record), *lines], key=lambda entry: str(entry["at"]))
 
 
 @click.command()

@@ -123,6 +123,13 @@ class TaskRecord:
     """JSON of what its body told last with `heartbeat`."""
     concurrency_key: str | None = None
     """So many of its queue with this key run at a time as the queue's limits say; None: no such limit."""
+    key: str = field(default="", compare=False)
+    """What the store orders tasks of one priority and moment by, where that is not their id; given by `find_tasks`."""
+
+    @property
+    def place(self) -> tuple[int, int, str]:
+        """Its place in the lists of its store."""
+        return self.priority, self.available_us, self.key or self.task_id
 
 
 @dataclass(slots=True)

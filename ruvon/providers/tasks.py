@@ -164,8 +164,16 @@ class TaskStore(Protocol):
         """
         ...
 
-    async def find_tasks(self, wanted: TaskFilter, /, *, limit: int = 100) -> Sequence[TaskRecord]:
-        """Tasks that fit, as they would be claimed."""
+    async def find_tasks(
+        self, wanted: TaskFilter, /, *, limit: int = 100, after: tuple[int, int, str] | None = None
+    ) -> Sequence[TaskRecord]:
+        """Tasks that fit: the largest priority first, then the earliest moment.
+
+        Args:
+            wanted: which ones.
+            limit: how many at most.
+            after: the `place` of the last one seen; the list goes on behind it, whether that one is still there or not.
+        """
         ...
 
     async def count_tasks(self) -> Sequence[tuple[str, str, int]]:

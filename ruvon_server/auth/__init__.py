@@ -7,7 +7,7 @@ from ruvon_server.auth._keys import ApiKey, Keys
 from ruvon_server.auth._limits import Buckets
 from ruvon_server.auth._middleware import ADDRESS, STANDING, AuthMiddleware
 from ruvon_server.auth._principal import Principal
-from ruvon_server.auth._provider import Authenticator, DisabledAuthenticator
+from ruvon_server.auth._provider import Authenticator, Connection, DisabledAuthenticator
 from ruvon_server.auth._roles import ROLES, STORE_WIDE, Roles
 from ruvon_server.auth._standing import Standing
 from ruvon_server.models.permissions import PUBLIC, Permission
@@ -23,6 +23,7 @@ __all__ = [
     "AuthMiddleware",
     "Authenticator",
     "Buckets",
+    "Connection",
     "DisabledAuthenticator",
     "Keys",
     "Permission",

@@ -85,8 +85,8 @@ class JwtAuthenticator:
         try:
             head = jwt.get_unverified_header(token)
             algorithm, kid = head.get("alg"), head.get("kid")
-            is_named = isinstance(algorithm, str) and algorithm in ALGORITHMS and (kid is None or isinstance(kid, str))
-            if not isinstance(algorithm, str) or not is_named or "crit" in head:
+            known = kid is None or isinstance(kid, str)
+            if not isinstance(algorithm, str) or algorithm not in ALGORITHMS or not known or "crit" in head:
                 raise NotAuthenticatedError(f"the token is not signed with {', '.join(ALGORITHMS)}")
             claims = jwt.decode(
                 token,

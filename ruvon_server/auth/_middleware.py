@@ -68,7 +68,7 @@ class AuthMiddleware(ASGIMiddleware):
             try:
                 principal = await self._authenticator.authenticate(connection)
             except NotAuthenticatedError as exc:
-                _LOGGER.warning("nobody is recognised: %s %s from %s: %s", scope["type"], scope["path"], address, exc)
+                _LOGGER.warning("nobody is recognised: %s %r from %s: %s", scope["type"], scope["path"], address, exc)
                 self._buckets.take(place)
                 raise
             scope["user"] = principal

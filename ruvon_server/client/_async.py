@@ -27,7 +27,10 @@ from ruvon_server.client.calls import (
     webhooks,
     workflows,
 )
+from ruvon_server.models.definitions import DefinitionRow
+from ruvon_server.models.histories import LogLine
 from ruvon_server.models.keys import KeyInfo
+from ruvon_server.models.queues import DeadLetter, Task
 from ruvon_server.models.webhooks import Delivery, Webhook
 from ruvon_server.models.workflows import WorkflowInfo, WorkflowRow
 
@@ -170,6 +173,10 @@ class AsyncClient:
     each_webhook = SlowPages(webhooks.list_webhooks, Webhook)
     each_webhook_delivery = SlowPages(webhooks.list_webhook_deliveries, Delivery)
     each_key = SlowPages(keys.list_keys, KeyInfo)
+    each_definition = SlowPages(definitions.list_definitions, DefinitionRow)
+    each_task = SlowPages(queues.list_tasks, Task)
+    each_dead_letter = SlowPages(queues.list_dead_letters, DeadLetter)
+    each_log_line = SlowPages(histories.get_workflow_logs, LogLine)
 
     async def wait(
         self, workflow_id: WorkflowRef, *, patience: timedelta = timedelta(minutes=1), until_ended: bool = False

@@ -12,6 +12,7 @@ __all__ = [
     "DefinitionHistory",
     "DefinitionInfo",
     "DefinitionList",
+    "DefinitionPage",
     "DefinitionRow",
     "Finding",
     "Graph",
@@ -72,6 +73,17 @@ class DefinitionRow(BaseModel):
     """So many wait."""
     ended: int | None
     """So many have ended."""
+
+
+class DefinitionPage(BaseModel):
+    """A page of the versions of all workflow types, by type."""
+
+    model_config = _config({"items": [_ROW], "next_cursor": None})
+
+    items: list[DefinitionRow]
+    """Those of a type oldest first."""
+    next_cursor: str | None
+    """Give it as `cursor` to get the next page; None on the last one."""
 
 
 class DefinitionList(BaseModel):

@@ -13,7 +13,7 @@ __all__ = [
     "HistoryPage",
     "Level",
     "LogLine",
-    "LogLines",
+    "LogPage",
     "MetricValue",
     "RecordedMetric",
     "RecordedMetrics",
@@ -152,12 +152,15 @@ class LogLine(BaseModel):
     metadata: dict[str, Any] = {}
 
 
-class LogLines(BaseModel):
-    """The newest lines, oldest of them first."""
+class LogPage(BaseModel):
+    """A page of lines, newest first."""
 
-    model_config = _config({"items": [_LINE]})
+    model_config = _config({"items": [_LINE], "next_cursor": None})
 
     items: list[LogLine]
+    """There may be fewer than asked for, and none, although more pages follow."""
+    next_cursor: str | None
+    """Give it as `cursor` to get the next page; None on the last one."""
 
 
 class StepNumbers(BaseModel):

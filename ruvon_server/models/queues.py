@@ -17,7 +17,7 @@ __all__ = [
     "Requeued",
     "Task",
     "TaskDetails",
-    "TaskList",
+    "TaskPage",
     "Worker",
     "WorkerList",
 ]
@@ -199,12 +199,14 @@ class Task(BaseModel):
     concurrency_key: str | None
 
 
-class TaskList(BaseModel):
-    """Tasks, the most urgent first."""
+class TaskPage(BaseModel):
+    """A page of tasks, the most urgent first."""
 
-    model_config = _config({"items": [_TASK]})
+    model_config = _config({"items": [_TASK], "next_cursor": None})
 
     items: list[Task]
+    next_cursor: str | None
+    """Give it as `cursor` to get the next page; None on the last one."""
 
 
 class TaskDetails(Task):
@@ -248,11 +250,14 @@ class DeadLetter(BaseModel):
 
 
 class DeadLetterPage(BaseModel):
-    """Dead letters, the most urgent first."""
+    """A page of dead letters, the most urgent first."""
 
-    model_config = _config({"items": [_DEAD_LETTER]})
+    model_config = _config({"items": [_DEAD_LETTER], "next_cursor": None})
 
     items: list[DeadLetter]
+    """There may be fewer than asked for, and none, although more pages follow."""
+    next_cursor: str | None
+    """Give it as `cursor` to get the next page; None on the last one."""
 
 
 class RequeueDeadLetter(BaseModel):

@@ -6,6 +6,7 @@ RuvonError
     ├── UnsupportedMediaTypeError    the body is said to be something else
     ├── BadFilterError               a parameter of a list that is written in another way
     ├── BadCursorError               a cursor that no page has given
+    ├── UnknownParameterError        a query parameter that the operation does not have
     ├── NotAuthenticatedError        nobody says who asks
     ├── NotAllowedError              whoever asks may not do it
     ├── OtherOriginError             a page of somebody else has opened a WebSocket
@@ -85,6 +86,7 @@ __all__ = [
     "TooManyRequestsError",
     "TooManyStreamsError",
     "TooManyWebhooksError",
+    "UnknownParameterError",
     "UnknownRoleError",
     "UnsupportedMediaTypeError",
     "VersionTakenError",
@@ -121,6 +123,23 @@ class BadCursorError(RequestRefusedError, ValueError):
 
 class BadFilterError(RequestRefusedError, ValueError):
     """A parameter that narrows a list cannot be understood."""
+
+
+class UnknownParameterError(RequestRefusedError, ValueError):
+    """A request has query parameters that its operation does not have.
+
+    Args:
+        near: for each of them the known one that is written most like it, if any is.
+        known: those that the operation has.
+    """
+
+    def __init__(self, near: Mapping[str, str | None], known: Sequence[str]) -> None:
+        said = [
+            f"there is no parameter `{name[:100]}`" + (f" (did you mean `{other}`?)" if other is not None else "")
+            for name, other in near.items()
+        ]
+        names = ", ".join(f"`{name}`" for name in known)
+        super().__init__(f"{'; '.join(said)}; this operation takes {names or 'none'}")
 
 
 class NotAuthenticatedError(RequestRefusedError):

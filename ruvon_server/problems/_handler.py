@@ -75,9 +75,9 @@ class ProblemHandler:
     def _log(self, request: Request[Any, Any, Any], exc: Exception, kind: ProblemKind, instance: str) -> None:
         what = (request.method, request.url.path, instance)
         if kind is INTERNAL:
-            _LOGGER.error("%s %s failed (%s)", *what, exc_info=exc)
+            _LOGGER.error("%s %r failed (%s)", *what, exc_info=exc)
         else:
-            _LOGGER.error("%s %s failed (%s): %s", *what, exc)
+            _LOGGER.error("%s %r failed (%s): %s", *what, exc)
 
 
 def closing(exc: Exception) -> WebSocketException:

@@ -64,6 +64,7 @@ _BY_ERROR: Final[dict[type[Exception], ProblemKind]] = {
     ProtocolError: ProblemKind("bad-peer", 502, "A server behind this one answered something strange"),
     ours.BadJsonError: ProblemKind("bad-json", 400, "The body cannot be read"),
     ours.BadCursorError: ProblemKind("bad-cursor", 400, "The cursor is none"),
+    ours.UnknownParameterError: ProblemKind("unknown-parameter", 400, "There is no such parameter"),
     ours.BadFilterError: ProblemKind("bad-filter", 422, "The filter cannot be understood"),
     ours.TooManyStreamsError: ProblemKind("too-many-streams", 429, "Too many event streams are open", 5),
     ours.VersionTakenError: ProblemKind("version-taken", 409, "The version has another content"),

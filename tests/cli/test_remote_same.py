@@ -327,8 +327,9 @@ def without_narration(said: tuple[int, Any, str]) -> tuple[int, Any, str]:
         (["-d", '{"number": "A-1"}'], 0),
         (["--auto", "--key", "k", "--owner", "anna"], 0),
         (["-d", '{"number": []}'], 1),
+        (["-d", '{"nummer": "A-1"}'], 1),
     ],
-    ids=["data", "options", "wrong"],
+    ids=["data", "options", "wrong", "unknown"],
 )
 def test_a_dry_run_of_a_start_is_told_alike(both: Both, args: list[str], code: int, form: list[str]) -> None:
     """The definition that would be started, or what is wrong with the data; nothing is started."""

@@ -3,11 +3,11 @@
 import pytest
 
 from tests.differential.running import WORLDS, by_engine, by_local, explained, prepared, sqlite
-from tests.support.cases import CASES
+from tests.support.cases import CAMPAIGN
 from tests.support.differential import differences
 
 CHUNK = 10
-PROGRAMS = max(CASES // WORLDS, CHUNK)
+PROGRAMS = max(CAMPAIGN // WORLDS, CHUNK)
 
 
 @pytest.mark.campaign

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from tests.differential.running import Ready, by_engine, explained, file_store, prepared
-from tests.support.cases import CASES
+from tests.support.cases import CAMPAIGN
 from tests.support.differential import Outcome, differences
 from tests.support.differential_engine import memory
 
 CHUNK = 4
-PROGRAMS = max(CASES // 10, CHUNK)
+PROGRAMS = max(CAMPAIGN // 10, CHUNK)
 
 
 def _agree(ready: Ready, world: int, expected: Outcome, found: Outcome, lose: tuple[int, bool]) -> None:

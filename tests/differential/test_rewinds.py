@@ -12,12 +12,12 @@ from ruvon.testing import Script
 from ruvon.testing._loop import VirtualLoop, run_virtual
 from tests.differential.running import Ready, explained, prepared
 from tests.differential.sources import initial_of, outside_of
-from tests.support.cases import CASES
+from tests.support.cases import CAMPAIGN
 from tests.support.differential import OUTSIDE, watched
 from tests.support.repair_world import End, World, recorded
 
 CHUNK = 10
-PROGRAMS = max(CASES // 20, CHUNK)
+PROGRAMS = max(CAMPAIGN // 20, CHUNK)
 CHANCE = ("first_of", "new_id(", "random(", "now(", "receive(")
 """What may rightly end otherwise the second time."""
 

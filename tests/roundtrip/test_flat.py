@@ -5,12 +5,12 @@ from hypothesis import HealthCheck, given, settings
 
 from ruvon.ir import Definition, verify
 from ruvon_dsl.printing import to_python
-from tests.support.cases import CASES
+from tests.support.cases import CAMPAIGN
 from tests.support.roundtrip import assert_python_shape, assert_yaml_shape
 from tests.support.workflows import flat_definitions, shop_roots
 
 SETTINGS = settings(
-    max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck), report_multiple_bugs=False
+    max_examples=CAMPAIGN, deadline=None, suppress_health_check=list(HealthCheck), report_multiple_bugs=False
 )
 
 

@@ -5,12 +5,15 @@ from hypothesis import HealthCheck, given, settings
 
 from ruvon_dsl import compile_source
 from ruvon_dsl.printing import to_python, to_yaml
-from tests.support.cases import CASES
+from tests.support.cases import CAMPAIGN
 from tests.support.roundtrip import assert_python, assert_yaml
 from tests.support.workflows import Program, programs, shop_roots
 
 SETTINGS = settings(
-    max_examples=max(CASES // 2, 1), deadline=None, suppress_health_check=list(HealthCheck), report_multiple_bugs=False
+    max_examples=max(CAMPAIGN // 2, 1),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    report_multiple_bugs=False,
 )
 
 

@@ -19,6 +19,7 @@ from litestar.routes import WebSocketRoute
 from ruvon.builder import WorkflowBuilder
 from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
 from ruvon_server.auth import PUBLIC, Keys, Principal, Roles
+from ruvon_server.documents import document_of
 from ruvon_server.routes import Route, route_table
 from tests.support.serving import Client, new_app, new_builder, served
 from tests.support.streaming import connected
@@ -69,11 +70,15 @@ QUERIES: dict[str, dict[str, Any]] = {
     "diff_definitions": {"old": "1.0.0"},
     "stream_events": {"after": "0-0", "for_s": 0},
     "stream_workflow_events": {"for_s": 0},
-    "list_schedules": {},
-    "find_workflow_ids": {},
     "get_fleet_metrics": {"runs": 0},
 }
-"""What operations are asked beside their path; the others, for as many things as there may be."""
+"""What operations are asked beside their path; those with a limit, for as many things as there may be."""
+PAGED = {
+    item["operationId"]
+    for methods in document_of(new_app())["paths"].values()
+    for item in methods.values()
+    if "limit" in {given["name"] for given in item.get("parameters", [])}
+}
 LISTS = {
     "list_workflows": "workflow_id",
     "bulk_workflows": "workflow_id",
@@ -260,7 +265,7 @@ async def outcome(world: World, route: Route, role: str, whose: str) -> str:
         route.method,
         path,
         role,
-        params=QUERIES.get(route.name, {"limit": 500} if route.method == "GET" else {}),
+        params=QUERIES.get(route.name, {"limit": 500} if route.name in PAGED else {}),
         json=body_of(world, route, whose) if route.method != "GET" else None,
     )
     code = answer.json()["code"] if answer.status_code >= 400 else ""

@@ -133,7 +133,9 @@ def look_into_other_rooms(ruvon: Client) -> None:
     ruvon.get_workflow_metrics(made)
     ruvon.get_fleet_metrics(runs=1)
     ruvon.list_human_tasks(limit=1)
-    ruvon.list_dead_letters()
+    assert [*ruvon.each_log_line(made, limit=1)] == ruvon.get_workflow_logs(made).items
+    assert [*ruvon.each_definition(limit=2)] == ruvon.list_definitions().items
+    assert [*ruvon.each_dead_letter()] == [*ruvon.each_task(dead=True)] == ruvon.list_dead_letters().items
     assert ruvon.list_tasks(dead=True, queue="net", limit=1).items == []
     ruvon.list_schedules()
     ruvon.list_keys(limit=1)

@@ -1,22 +1,15 @@
 """The OpenAPI document: valid, whole, and with examples that are what they are examples of."""
 
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from ruvon_server.documents import document_of
-from tests.support.serving import new_app
+from tests.support.serving import document
 
 TEXTS = ("text/", "image/", "application/octet-stream")
-
-
-@cache
-def document() -> dict[str, Any]:
-    return document_of(new_app())
 
 
 def operations() -> list[Any]:

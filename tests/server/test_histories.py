@@ -87,12 +87,12 @@ def test_a_secret_is_not_in_the_history() -> None:
 
 @on_every_store
 def test_logs_are_narrowed() -> None:
-    """By level, step and number; the newest, oldest of them first."""
+    """By level, step and number; newest first."""
     builder = new_builder()
     wanted = {
-        "": ["two", "three", "four"],
-        "level=DEBUG": ["one", "two", "three", "four"],
-        "level=WARNING": ["three", "four"],
+        "": ["four", "three", "two"],
+        "level=DEBUG": ["four", "three", "two", "one"],
+        "level=WARNING": ["four", "three"],
         "limit=1": ["four"],
         "step=pack": ["three"],
     }
@@ -148,7 +148,7 @@ def test_a_signal_is_in_the_logs_with_its_actor_and_reason() -> None:
         path = await started(client, "Payment")
         body = {"name": "Paid", "payload": {"amount": 1}, "reason": "by cheque"}
         assert (await client.post(f"{path}/signal", json=body)).status_code == 202
-        return (await got(client, f"{path}/logs"))["items"][-1]
+        return (await got(client, f"{path}/logs"))["items"][0]
 
     line = asked(talk, new_app(authenticator=People()))
 

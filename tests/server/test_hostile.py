@@ -3,6 +3,7 @@ documents.
 """
 
 from collections.abc import Iterator
+from copy import deepcopy
 from functools import cache
 from typing import Any
 
@@ -23,10 +24,9 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from ruvon_server.auth import Principal, Roles
-from ruvon_server.documents import document_of
 from ruvon_server.problems import NotAuthenticatedError
-from tests.support.cases import CASES
-from tests.support.serving import new_app
+from tests.support.cases import CAMPAIGN
+from tests.support.serving import document, new_app
 
 URL = "http://127.0.0.1:8000"
 CHECKS = [
@@ -44,7 +44,7 @@ STARTS = (
     {"workflow_type": "Undoable"},
     {"workflow_type": "Undoable", "run": False},
 )
-EACH = max(5, CASES // 8)
+EACH = max(5, CAMPAIGN // 8)
 ROLES = Roles(("clerk=workflows:read+workflows:run",))
 
 
@@ -83,7 +83,7 @@ class ByHeader:
 
 @cache
 def schema() -> Any:
-    return schemathesis.openapi.from_dict(document_of(new_app()))
+    return schemathesis.openapi.from_dict(deepcopy(document()))
 
 
 def operations() -> list[Any]:

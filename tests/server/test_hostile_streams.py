@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.server.test_workflows import WORKFLOWS, started
-from tests.support.cases import CASES
+from tests.support.cases import CAMPAIGN
 from tests.support.serving import Client, asked, new_app
 from tests.support.streaming import connected, streamed
 
@@ -53,7 +53,7 @@ def test_an_id_that_is_none_breaks_no_stream() -> None:
                 first = await socket.message()
                 assert first["event"] == "opened" or first["code"] in {4400, 4422}, first
 
-        @settings(max_examples=max(10, CASES // 4))
+        @settings(max_examples=max(10, CAMPAIGN // 4))
         @given(path=st.sampled_from(paths), after=IDS)
         def try_all(path: str, after: str) -> None:
             asyncio.run_coroutine_threadsafe(ask(path, after), loop).result(60)

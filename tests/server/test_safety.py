@@ -70,6 +70,29 @@ def test_failed_attempts_count_for_their_address() -> None:
     assert asked(talk, limited()) == [401, 401, 429]
 
 
+class Broken:
+    """It fails over everybody."""
+
+    async def authenticate(self, _: Any) -> Principal:
+        raise RuntimeError("broken")
+
+
+@pytest.mark.parametrize("authenticator", [ByHeader(), Broken()], ids=["refused", "failed"])
+def test_a_path_adds_no_line_to_the_log(authenticator: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever it holds, nothing of it looks like a line of the server's own, and no terminal obeys it."""
+
+    async def talk(client: Client) -> int:
+        return (await client.get("/api/v1/webhooks/%0aERROR%20forged%1b%5b31m")).status_code
+
+    status = asked(talk, new_app(authenticator=authenticator))
+    told = [record.getMessage() for record in caplog.records if "forged" in record.getMessage()]
+
+    assert status in {401, 500}
+    assert len(told) == 1
+    assert "\n" not in told[0]
+    assert "\x1b" not in told[0]
+
+
 def test_a_forwarded_address_is_not_believed() -> None:
     """Whoever invents addresses gets no further requests by it."""
 

@@ -68,6 +68,24 @@ def test_a_dry_run_of_a_start_is_refused_like_the_start(body: Any, headers: dict
     assert (start["code"], dry) == (code, start)
 
 
+def test_fields_that_the_state_does_not_have_are_refused() -> None:
+    """In the words of the command line, with the field that is written most like it; nothing is started or planned."""
+
+    async def talk(client: Client) -> tuple[list[Any], list[Any]]:
+        wanted = {"workflow_type": "Greeting", "data": {"nummer": "A-1", "amount": 1}}
+        plan = {**wanted, "name": "weekly", "cron": "0 9 * * MON"}
+        asked_for = ((WORKFLOWS, wanted), (WORKFLOWS, {**wanted, "dry_run": True}), ("/api/v1/schedules", plan))
+        answers = [(await client.post(path, json=body)).json() for path, body in asked_for]
+        left = [(await client.get(path)).json()["items"] for path in (WORKFLOWS, "/api/v1/schedules")]
+        return [(answer["code"], [item["detail"] for item in answer["errors"]]) for answer in answers], left
+
+    told, left = asked(talk)
+
+    words = "there is no field `nummer`; did you mean `number`? the fields are `amount`, `lines`, `number`, `switch`, `token`"
+    assert told == [("invalid-initial-data", [words])] * 3
+    assert left == [[], []]
+
+
 def test_everything_that_can_go_on_is_let_go() -> None:
     """What was never let go ends or waits, what waits for somebody is left alone, and the second time there is nothing."""
 

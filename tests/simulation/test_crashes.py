@@ -7,14 +7,14 @@ import pytest
 
 from ruvon.testing import CrashExplorer, CrashReport, SQLiteStores
 from tests.simulation.cases import CASES, Case, scenario
-from tests.support.cases import CASES as WANTED
+from tests.support.cases import CAMPAIGN
 
 SEEDS = int(os.environ.get("RUVON_SEEDS", "55"))
 """Random schedules for each reference workflow: 2,035 in all for 37 of them."""
-SKEWED = int(os.environ.get("RUVON_SEEDS", max(WANTED // 35, 3)))
+SKEWED = int(os.environ.get("RUVON_SEEDS", max(CAMPAIGN // 35, 3)))
 """Further ones for each, with a wrong clock."""
 FIRST = int(os.environ.get("RUVON_FIRST_SEED", "0"))
-PAIRS = max(WANTED // 20, 3)
+PAIRS = max(CAMPAIGN // 20, 3)
 
 
 def _told(report: CrashReport) -> str:

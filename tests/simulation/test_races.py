@@ -23,11 +23,11 @@ from ruvon.testing._scenario import ROOT as INSTANCE
 from ruvon.testing._shapes import differences, shape
 from tests.simulation import flows
 from tests.simulation.cases import CASES, builder, scenario
-from tests.support.cases import CASES as WANTED
+from tests.support.cases import CAMPAIGN
 
 pytestmark = pytest.mark.campaign
 
-SEEDS = range(max(WANTED // 100, 4))
+SEEDS = range(max(CAMPAIGN // 100, 4))
 NAMES = ("Sequence", "Loops", "Mapped", "Rolled", "Retried")
 
 

@@ -6,9 +6,11 @@ is removed behind a test that passes, so that they never add up. `PYTEST_DEBUG_T
 
 import os
 import shutil
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["prefer_memory"]
+__all__ = ["own_cache", "prefer_memory"]
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a file system, not a file
 _ROOM_BYTES = 2**30
@@ -18,6 +20,15 @@ def prefer_memory() -> None:
     """Let pytest make its folders in memory; nothing changes where that is small or must not hold programs."""
     if _holds_folders(_MEMORY):
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
+
+
+def own_cache() -> Callable[[], None]:
+    """One cache of compiled definitions for all processes of a run; what is returned removes it, where it was made here."""
+    if "RUVON_CACHE_DIR" in os.environ:
+        return lambda: None
+    folder = tempfile.mkdtemp(prefix="ruvon-compiled-", dir=os.environ.get("PYTEST_DEBUG_TEMPROOT"))
+    os.environ["RUVON_CACHE_DIR"] = folder
+    return lambda: shutil.rmtree(folder, ignore_errors=True)
 
 
 def _holds_folders(place: Path) -> bool:

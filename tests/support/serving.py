@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Any, TypeVar
 
 import httpx
@@ -13,10 +14,22 @@ from ruvon.builder import WorkflowBuilder
 from ruvon.providers import Clock, PersistenceProvider
 from ruvon_server.app import create_app
 from ruvon_server.auth import Authenticator, Principal
+from ruvon_server.documents import document_of
 from ruvon_server.settings import ServerSettings
 from tests.support import server_flows
 
-__all__ = ["Client", "People", "asked", "new_app", "new_builder", "on_every_store", "over", "served", "until"]
+__all__ = [
+    "Client",
+    "People",
+    "asked",
+    "document",
+    "new_app",
+    "new_builder",
+    "on_every_store",
+    "over",
+    "served",
+    "until",
+]
 
 T = TypeVar("T")
 _TURNS = 2_000
@@ -74,6 +87,12 @@ def new_app(
     """The application; it runs no steps and sends no webhooks, unless the settings say otherwise."""
     given = ServerSettings(**{"worker": False, "webhooks": False, "db": "memory", **settings})
     return create_app(given, builder=builder or new_builder(), authenticator=authenticator)
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The OpenAPI document of the server; made once for all modules that take their cases from it, and not to be changed."""
+    return document_of(new_app())
 
 
 class People:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from ruvon.cli._definitions import require_runnable
 from ruvon.cli._input import read_data
 from ruvon.cli._output import Exit, fail, print_json, secho
-from ruvon.cli._remote.shown import maybe
+from ruvon.cli._remote.shown import PAGE, maybe
 from ruvon.cli._remotely import Place
 from ruvon.cli._session import Store
 from ruvon.cli._stored import Version, is_stored, the_one
@@ -46,7 +46,7 @@ def list_(place: Place, *, workflow_type: str | None, as_json: bool) -> None:
             "ended": item.ended,
             "stored_at": maybe(item.stored_at),
         }
-        for item in place.client.list_definitions().items
+        for item in place.client.each_definition(limit=PAGE)
         if workflow_type in {None, item.workflow_type}
     ]
     print_versions(rows, as_json=as_json)
@@ -137,7 +137,7 @@ def stored(place: Place, workflow_type: str, version: str) -> "Definition":
 def chosen(place: Place, text: str, name: str | None) -> "Definition":
     """The definition that a text means: one of the server, or one that a file here compiles to."""
     if is_stored(text):
-        rows = place.client.list_definitions().items
+        rows = place.client.each_definition(limit=PAGE)
         known = [Version(item.workflow_type, item.workflow_version, item.digest) for item in rows]
         one = the_one(known, text)
         return stored(place, one.workflow_type, one.digest)

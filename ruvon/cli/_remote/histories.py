@@ -4,8 +4,6 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-import rich_click as click
-
 from ruvon._told import LEVELS
 from ruvon.cli._metrics import print_numbers, refuse_together
 from ruvon.cli._observe import FOLLOW_S, Wanted, require_step
@@ -48,10 +46,8 @@ def everything(place: Place, workflow_id: str) -> list[dict[str, Any]]:
 
 
 def _with_lines(place: Place, workflow_id: str, entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    lines = place.client.get_workflow_logs(workflow_id, level=LEVELS[0], limit=PAGE).items
-    if len(lines) == PAGE:
-        click.echo(f"of the lines that were written beside the history a server gives the newest {PAGE}", err=True)
-    return sorted([*entries, *map(_line, lines)], key=lambda entry: str(entry["at"]))
+    lines = [*place.client.each_log_line(workflow_id, level=LEVELS[0], limit=PAGE)]
+    return sorted([*entries, *map(_line, reversed(lines))], key=lambda entry: str(entry["at"]))
 
 
 class _History:

@@ -9,7 +9,7 @@ from ruvon.cli._migrate import perform, refuse_another_type, refuse_unasked, tel
 from ruvon.cli._output import Exit, fail
 from ruvon.cli._remote.bulk import filter_of, limit_of, told
 from ruvon.cli._remote.definitions import chosen
-from ruvon.cli._remote.shown import find_id
+from ruvon.cli._remote.shown import PAGE, find_id
 from ruvon.cli._remotely import Place
 from ruvon.cli._versions import version_name
 from ruvon.providers import InstanceFilter
@@ -70,7 +70,7 @@ def _known(place: Place, text: str, workflow_type: str) -> "Definition":
     definition = chosen(place, text, workflow_type)
     refuse_another_type(definition, text, workflow_type)
     digest = ir.digest(definition).hex()
-    if all(item.digest != digest for item in place.client.list_definitions().items):
+    if all(item.digest != digest for item in place.client.each_definition(limit=PAGE)):
         fail(
             f"the server has no {version_name(definition)}; give it with "
             f"`ruvon definitions upload {text}{place.again}`, or start it with the file that defines it",

@@ -1,6 +1,7 @@
 """Workers, queues and tasks: `ruvon workers`, `ruvon queues`, `ruvon tasks`."""
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Any, TypeVar
 
 import rich_click as click
@@ -96,11 +97,9 @@ def list_tasks(
     place: Place, *, dead: bool, queue: str | None, workflow_id: str | None, limit: int, as_json: bool
 ) -> None:
     """`ruvon tasks list`."""
-    if limit > PAGE:
-        fail(f"a server lists {PAGE} tasks at most; give --limit {PAGE} or less", Exit.USAGE)
     found = find_id(place, workflow_id) if workflow_id is not None else None
-    tasks = place.client.list_tasks(dead=dead, queue=queue, workflow_id=found, limit=limit).items
-    print_tasks([{**_row(item), "waits_for": item.waits_for} for item in tasks], as_json=as_json)
+    tasks = place.client.each_task(dead=dead, queue=queue, workflow_id=found, limit=min(limit, PAGE))
+    print_tasks([{**_row(item), "waits_for": item.waits_for} for item in islice(tasks, limit)], as_json=as_json)
 
 
 def show_task(place: Place, task_id: str, *, as_json: bool) -> None:

@@ -258,9 +258,11 @@ class EncryptedPersistence:
         found = await self._inner.reap_tasks(now_us, crash_budget=crash_budget, limit=limit)
         return self._each(self._records.opened_task, found)
 
-    async def find_tasks(self, wanted: TaskFilter, /, *, limit: int = 100) -> Sequence[TaskRecord]:
+    async def find_tasks(
+        self, wanted: TaskFilter, /, *, limit: int = 100, after: tuple[int, int, str] | None = None
+    ) -> Sequence[TaskRecord]:
         """Tasks that fit."""
-        return self._each(self._records.opened_task, await self._inner.find_tasks(wanted, limit=limit))
+        return self._each(self._records.opened_task, await self._inner.find_tasks(wanted, limit=limit, after=after))
 
     async def get_task(self, task_id: str, /) -> TaskRecord:
         """The task."""
@@ -302,10 +304,10 @@ class EncryptedPersistence:
         await self._inner.log_execution(workflow_id, step_name, level, text, closed, log_level=log_level)
 
     async def read_execution_logs(
-        self, workflow_id: UUID | str, *, level: str | None = None, limit: int = 100
+        self, workflow_id: UUID | str, *, level: str | None = None, limit: int = 100, before: int | None = None
     ) -> list[dict[str, Any]]:
-        """The newest text log lines of a workflow, oldest of them first."""
-        found = await self._inner.read_execution_logs(workflow_id, level=level, limit=limit)
+        """The newest text log lines of a workflow, oldest of them first; those before one with `before`, its `key`."""
+        found = await self._inner.read_execution_logs(workflow_id, level=level, limit=limit, before=before)
         return [self._records.opened_line(row) for row in found]
 
     async def heartbeat_update(

@@ -13,16 +13,17 @@ from collections.abc import Collection, Sequence
 from importlib import import_module
 from typing import Any, Final, final
 
+from ruvon.implementations.execution._celery_consumer import careful_consumer
 from ruvon.implementations.execution._threads import THREADS, WorkerServed
 from ruvon.providers import Clock, MissingExtraError, SystemClock, TaskRecord
 
-__all__ = ["RUN_TASK", "CeleryExecutionProvider", "CeleryExecutor", "new_celery"]
+__all__ = ["RUN_TASK", "TOGETHER", "CeleryExecutionProvider", "CeleryExecutor", "new_celery"]
 
 _LOGGER: Final = logging.getLogger("ruvon.celery")
 
 RUN_TASK: Final = "ruvon.run_task"
 """The name of the one Celery task; its arguments are the ids of tasks of the store."""
-_TOGETHER: Final = 32
+TOGETHER: Final = 32
 """So many tasks at most one message names."""
 _LATER_US: Final = 600_000_000
 """What is due later than this is not sent ahead: a worker would keep it in memory all the time."""
@@ -50,6 +51,7 @@ def new_celery(broker_url: str, namespace: str = "ruvon") -> Any:
         task_reject_on_worker_lost=True,
         task_ignore_result=True,
         worker_prefetch_multiplier=1,
+        worker_consumer=f"{careful_consumer.__module__}:{careful_consumer.__name__}",
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_transport_options=_transport(broker_url),
@@ -121,8 +123,8 @@ class CeleryExecutionProvider(WorkerServed):
             elif delay_us <= _LATER_US:
                 self.send([task.task_id], name, delay_us)
         for name, task_ids in due.items():
-            for first in range(0, len(task_ids), _TOGETHER):
-                self.send(task_ids[first : first + _TOGETHER], name)
+            for first in range(0, len(task_ids), TOGETHER):
+                self.send(task_ids[first : first + TOGETHER], name)
 
     def send(self, task_ids: Sequence[str], celery_queue: str, delay_us: int = 0) -> None:
         """Send one message that names tasks, from a thread; one that cannot be sent is made up for by the feeder."""

@@ -23,6 +23,7 @@ from ruvon.providers import (
 from ruvon.testing.contracts._records import create, creation, instance, step
 
 LEASE_US = 1_000_000
+LATER_US = 2**52
 
 
 def task(record: InstanceRecord, name: str = "t", **fields: Any) -> TaskRecord:
@@ -356,6 +357,33 @@ class QueueContract:
             assert await ids(lease_before_us=LEASE_US) == []
             assert await ids(lease_before_us=LEASE_US + 1) == ["a"]
             assert list(await store.count_tasks()) == [("x", "claimed", 1), ("x", "pending", 1), ("y", "pending", 1)]
+
+        on_store(scenario)
+
+    def test_tasks_are_found_page_by_page(self, on_store: Any) -> None:
+        """Each that is there all along once, whatever comes and goes; also where the last one seen is gone."""
+
+        async def scenario(store: Any) -> None:
+            many = [blank(f"t{n}", priority=n % 3 - 1, available_us=n // 6) for n in range(24)]
+            await queued(store, *many, blank("other", queue="other"))
+            wanted, whole = TaskFilter(queue="default"), await store.find_tasks(TaskFilter(queue="default"))
+            seen: list[str] = []
+            after, gone = None, {whole[4].task_id, whole[12].task_id}
+            while page := await store.find_tasks(wanted, limit=5, after=after):
+                seen += [item.task_id for item in page]
+                after = page[-1].place
+                if len(seen) == 5:  # the one behind which it goes on, and one that comes later
+                    for name in gone:
+                        assert await store.claim_task(name, "w", lease_us=1, now_us=LATER_US) is not None
+                    await store.reap_tasks(LATER_US + 1, crash_budget=1)
+                    assert [await store.discard_task(name) for name in gone] == [True, True]
+                    await queued(store, blank("urgent", priority=9), blank("late", priority=-9))
+            assert len(seen) == len(set(seen))
+            assert [name for name in seen if name != "late"] == [
+                item.task_id for number, item in enumerate(whole) if number == 4 or item.task_id not in gone
+            ]
+            order = [(-item.priority, item.available_us) for item in whole]
+            assert order == sorted(order)
 
         on_store(scenario)
 

@@ -22,9 +22,10 @@ _ALL: Final = f"{API}/definitions"
 upload_definition = asking("upload_definition", "/definitions", models.UploadDefinition, json_of(models.Uploaded))
 
 
-def list_definitions() -> Call[models.DefinitionList]:
-    """Every version of every workflow type."""
-    return Call("list_definitions", "GET", _ALL, json_of(models.DefinitionList), repeatable=True)
+def list_definitions(*, limit: int | None = None, cursor: str | None = None) -> Call[models.DefinitionPage]:
+    """A page of the versions of all workflow types, by type."""
+    wanted = query({"limit": limit, "cursor": cursor})
+    return Call("list_definitions", "GET", _ALL, json_of(models.DefinitionPage), wanted, repeatable=True)
 
 
 def get_definition(workflow_type: str, /, *, version: str | None = None) -> Call[models.DefinitionInfo]:

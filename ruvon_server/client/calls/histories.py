@@ -28,16 +28,22 @@ def get_workflow_history(
 
 
 def get_workflow_logs(
-    workflow_id: WorkflowRef, /, *, level: str | None = None, step: str | None = None, limit: int | None = None
-) -> Call[models.LogLines]:
-    """What a workflow has logged."""
+    workflow_id: WorkflowRef,
+    /,
+    *,
+    level: str | None = None,
+    step: str | None = None,
+    limit: int | None = None,
+    cursor: str | None = None,
+) -> Call[models.LogPage]:
+    """A page of what a workflow has logged, newest first."""
     name = "get_workflow_logs"
     return Call(
         name,
         "GET",
         one(name, workflow_id, "/logs"),
-        json_of(models.LogLines),
-        query({"level": level, "step": step, "limit": limit}),
+        json_of(models.LogPage),
+        query({"level": level, "step": step, "limit": limit, "cursor": cursor}),
         repeatable=True,
     )
 

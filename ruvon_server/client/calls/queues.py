@@ -50,14 +50,15 @@ def list_tasks(
     queue: str | None = None,
     workflow_id: UUID | str | None = None,
     limit: int | None = None,
-) -> Call[models.TaskList]:
-    """What lies in the queues, the most urgent first."""
+    cursor: str | None = None,
+) -> Call[models.TaskPage]:
+    """A page of what lies in the queues, the most urgent first."""
     return Call(
         "list_tasks",
         "GET",
         f"{API}/tasks",
-        json_of(models.TaskList),
-        query({"dead": dead, "queue": queue, "workflow_id": workflow_id, "limit": limit}),
+        json_of(models.TaskPage),
+        query({"dead": dead, "queue": queue, "workflow_id": workflow_id, "limit": limit, "cursor": cursor}),
         repeatable=True,
     )
 
@@ -69,16 +70,20 @@ def get_task(task_id: str, /) -> Call[models.TaskDetails]:
 
 
 def list_dead_letters(
-    *, queue: str | None = None, workflow_id: UUID | str | None = None, limit: int | None = None
+    *,
+    queue: str | None = None,
+    workflow_id: UUID | str | None = None,
+    limit: int | None = None,
+    cursor: str | None = None,
 ) -> Call[models.DeadLetterPage]:
-    """The tasks that were given up."""
+    """A page of the tasks that were given up, the most urgent first."""
     name = "list_dead_letters"
     return Call(
         name,
         "GET",
         f"{API}/dead-letters",
         json_of(models.DeadLetterPage),
-        query({"queue": queue, "workflow_id": workflow_id, "limit": limit}),
+        query({"queue": queue, "workflow_id": workflow_id, "limit": limit, "cursor": cursor}),
         repeatable=True,
     )
 

@@ -8,9 +8,11 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Operation, Schema
 from litestar.params import JSONBody, PathParameter, QueryParameter
+from pydantic import TypeAdapter
 
 from ruvon_server.auth import Permission, Principal
 from ruvon_server.models import definitions as models
+from ruvon_server.paging import DEFAULT_LIMIT, Cursor, Limit, Paging
 from ruvon_server.rooms.definitions.service import DefinitionService
 from ruvon_server.routes import reads, writes
 
@@ -22,6 +24,8 @@ Type: TypeAlias = Annotated[str, PathParameter(max_length=200, description="A wo
 _VERSION = "A version, or at least six characters of a digest; the current version where none is named."
 Version: TypeAlias = Annotated[str | None, QueryParameter(max_length=200, description=_VERSION)]
 _ONE: Final = ("unknown-workflow-type",)
+_VERSION_OF_A_TYPE: Final = TypeAdapter(tuple[str, str])
+"""Reads the places of definitions."""
 _MEDIA: Final = {
     "svg": "image/svg+xml",
     "mermaid": "text/vnd.mermaid",
@@ -41,10 +45,14 @@ class _Drawn(Operation):
             answer.content = dict.fromkeys(_MEDIA.values(), content)
 
 
-@reads("/", name="list_definitions", permission=Permission.DEFINITIONS_READ)
-async def list_definitions(service: Service, principal: Asker) -> models.DefinitionList:
-    """List every version of every workflow type."""
-    return await service.find(principal)
+@reads("/", name="list_definitions", permission=Permission.DEFINITIONS_READ, problems=("bad-cursor",))
+async def list_definitions(
+    service: Service, principal: Asker, pages: Paging, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> models.DefinitionPage:
+    """List every version of every workflow type, by type."""
+    after = await pages.place(cursor, _VERSION_OF_A_TYPE)
+    items, place = await service.find(principal, limit, after)
+    return models.DefinitionPage(items=items, next_cursor=await pages.cursor(place))
 
 
 @writes(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final, final
 
 from ruvon import ir
-from ruvon._versions import StoredVersion, stored_versions
+from ruvon._versions import StoredVersion
 from ruvon.builder import WorkflowBuilder
 from ruvon.ir import Definition, DefinitionError, Diagnostic, drawing
 from ruvon.ir._diff import diff as differences
@@ -40,15 +40,20 @@ class DefinitionService:
         self._uploads = uploads
         self._known = Versions(builder, uploads)
 
-    async def find(self, principal: Principal) -> models.DefinitionList:
-        """Every version of every type."""
-        stored = await stored_versions(self._store)
-        types = {*self._builder.registered_types(), *(item.record.workflow_type for item in stored)}
+    async def find(
+        self, principal: Principal, limit: int, after: tuple[str, str] | None
+    ) -> tuple[list[models.DefinitionRow], tuple[str, str] | None]:
+        """A page of the versions of all types, and where the next one begins: behind a version of a type."""
+        stored = {item.workflow_type for item in await self._store.list_definitions()}
         rows: list[models.DefinitionRow] = []
-        for name in sorted(types):
-            mine = [item for item in stored if item.record.workflow_type == name]
-            rows += [self._row(principal, item, name) for item in await self._known.of(name, mine)]
-        return models.DefinitionList(items=rows)
+        for name in sorted({*self._builder.registered_types(), *stored}):
+            if after is None or name >= after[0]:
+                known = [self._row(principal, item, name) for item in await self._known.of(name)]
+                rows += _behind(known, after[1]) if after is not None and name == after[0] else known
+            if len(rows) > limit:
+                last = rows[limit - 1]
+                return rows[:limit], (last.workflow_type, last.digest)
+        return rows, None
 
     async def versions(self, principal: Principal, workflow_type: str) -> models.DefinitionList:
         """Every version of a type, oldest first."""
@@ -148,6 +153,12 @@ class DefinitionService:
             stored_at=moment(stored.record.stored_us) if stored is not None else None,
             **_counts(principal, stored),
         )
+
+
+def _behind(rows: Sequence[models.DefinitionRow], digest: str) -> Sequence[models.DefinitionRow]:
+    """The versions behind one; none where it is gone: only the last one of a type, which nothing has, can be."""
+    digests = [item.digest for item in rows]
+    return rows[digests.index(digest) + 1 :] if digest in digests else ()
 
 
 def _counts(principal: Principal, stored: StoredVersion | None) -> dict[str, int | None]:

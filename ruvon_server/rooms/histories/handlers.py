@@ -45,18 +45,22 @@ async def get_workflow_history(
     "/{workflow_id:uuid}/logs",
     name="get_workflow_logs",
     permission=Permission.WORKFLOWS_READ,
-    problems=(*_ONE, "unsupported"),
+    problems=(*_ONE, "unsupported", "bad-cursor"),
 )
 async def get_workflow_logs(
     workflow_id: Id,
     service: Service,
     principal: Asker,
+    pages: Paging,
     level: Annotated[models.Level, QueryParameter(description="Only this level and worse.")] = "INFO",
     step: Annotated[Name | None, QueryParameter(description="Only those of this step.")] = None,
     limit: Limit = DEFAULT_LIMIT,
-) -> models.LogLines:
-    """The newest lines that steps and people have left beside the history, oldest of them first."""
-    return await service.logs(principal, workflow_id, level, step, limit)
+    cursor: Cursor = None,
+) -> models.LogPage:
+    """The lines that steps and people have left beside the history, newest first."""
+    (before,) = await pages.place(cursor, NUMBER) or (None,)
+    items, last = await service.logs(principal, workflow_id, level, step, limit, before)
+    return models.LogPage(items=items, next_cursor=await pages.cursor((last,) if last is not None else None))
 
 
 @reads(

@@ -21,8 +21,9 @@ __all__ = ["HistoryService"]
 
 _SAID: Final = re.compile(r"(started|answer sent|signal \S+ sent|claimed|released)( by |: )")
 """What lines about starts, messages and claims begin with."""
+_LINES: Final = 500
 _MOST_LINES: Final = 10_000
-"""So many lines are looked through for those of a step."""
+"""So many lines one page looks through for those of a step, at most."""
 _MOST_NUMBERS: Final = 500
 _FAILED: Final = tuple(item.value for item in WorkflowStatus if item.value.startswith("FAILED"))
 
@@ -51,9 +52,15 @@ class HistoryService:
         return [_entry(item) for item in found], found[-1]["seq"] if more else None
 
     async def logs(
-        self, principal: Principal, workflow_id: UUID, level: str, step: str | None, limit: int
-    ) -> models.LogLines:
-        """The newest lines of a level and worse, oldest of them first.
+        self,
+        principal: Principal,
+        workflow_id: UUID,
+        level: str,
+        step: str | None,
+        limit: int,
+        before: int | None,
+    ) -> tuple[list[models.LogLine], int | None]:
+        """A page of the lines of a level and worse, newest first, and before which line the next one begins.
 
         Raises:
             UnsupportedError: the store does not give them out.
@@ -61,12 +68,25 @@ class HistoryService:
         await self._record(principal, workflow_id)
         if not hasattr(self._store, "read_execution_logs"):
             raise UnsupportedError("way to read its text log", "use one of the stores that come with Ruvon")
-        most = limit if step is None else _MOST_LINES
+        items: list[models.LogLine] = []
+        looked, size = 0, limit + 1 if step is None else _LINES
+        while True:
+            found = await self._lines(workflow_id, level, size, before)
+            for item in found:
+                if len(items) == limit or looked == _MOST_LINES:
+                    return items, before
+                looked, before = looked + 1, item["key"]
+                if step in {None, item["step"]}:
+                    items.append(_log_line(item))
+            if len(found) < size:
+                return items, None
+
+    async def _lines(self, workflow_id: UUID, level: str, limit: int, before: int | None) -> list[dict[str, Any]]:
+        """Lines of a level and worse, newest first."""
         found: list[dict[str, Any]] = []
         for wanted in LEVELS[LEVELS.index(level) :]:
-            found += await told_lines(self._store, workflow_id, limit=most, level=wanted)
-        fitting = sorted((item for item in found if step in {None, item["step"]}), key=lambda item: str(item["at"]))
-        return models.LogLines(items=[_log_line(item) for item in fitting[-limit:]])
+            found += await told_lines(self._store, workflow_id, limit=limit, level=wanted, before=before)
+        return sorted(found, key=lambda item: item["key"], reverse=True)[:limit]
 
     async def metrics(self, principal: Principal, workflow_id: UUID) -> models.WorkflowMetrics:
         """The numbers of one workflow."""

@@ -14,8 +14,9 @@ from ruvon_server.problems import NotDeadError
 
 __all__ = ["DeadLetterService"]
 
-_MOST: Final = 10_000
-"""So many dead letters are looked through for those of a tenant."""
+_PAGE: Final = 100
+_MOST_LOOKED_AT: Final = 1_000
+"""So many dead letters one page looks through for those of a tenant, at most."""
 
 
 @final
@@ -33,18 +34,28 @@ class DeadLetterService:
         self._drives = drives
 
     async def find(
-        self, principal: Principal, queue: str | None, workflow_id: UUID | None, limit: int
-    ) -> models.DeadLetterPage:
-        """Dead letters that are there for whoever asks, the most urgent first."""
+        self,
+        principal: Principal,
+        queue: str | None,
+        workflow_id: UUID | None,
+        limit: int,
+        after: tuple[int, int, str] | None,
+    ) -> tuple[list[models.DeadLetter], tuple[int, int, str] | None]:
+        """A page of the dead letters that are there for whoever asks, and where the next one begins."""
         wanted = TaskFilter(statuses=(TaskStatus.DEAD.value,), queue=queue, workflow_id=workflow_id)
-        is_limited = principal.owner_id is not None or principal.org_id is not None
+        size = _PAGE if principal.is_limited else limit + 1
         items: list[models.DeadLetter] = []
-        for task in await self._store.find_tasks(wanted, limit=_MOST if is_limited else limit):
-            if not is_limited or await self._is_his(principal, task):
-                items.append(_letter(task))
-            if len(items) == limit:
-                break
-        return models.DeadLetterPage(items=items)
+        looked = 0
+        while True:
+            found = await self._store.find_tasks(wanted, limit=size, after=after)
+            for task in found:
+                if len(items) == limit or looked == _MOST_LOOKED_AT:
+                    return items, after
+                looked, after = looked + 1, task.place
+                if not principal.is_limited or await self._is_his(principal, task):
+                    items.append(_letter(task))
+            if len(found) < size:
+                return items, None
 
     async def show(self, principal: Principal, task_id: str) -> models.DeadLetter:
         """A dead letter."""

@@ -5,11 +5,13 @@ from uuid import UUID
 
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter, QueryParameter
+from pydantic import TypeAdapter
 
+from ruvon.providers import TaskFilter, TaskStatus
 from ruvon_server.auth import Permission, Principal
 from ruvon_server.models import queues as models
 from ruvon_server.models.workflows import NAME_PATTERN, Name
-from ruvon_server.paging import DEFAULT_LIMIT, Limit
+from ruvon_server.paging import DEFAULT_LIMIT, Cursor, Limit, Paging
 from ruvon_server.rooms.queues.dead_letters import DeadLetterService
 from ruvon_server.rooms.queues.service import QueueService
 from ruvon_server.routes import deletes, reads, replaces, writes
@@ -26,6 +28,9 @@ Service: TypeAlias = NamedDependency[QueueService]
 Letters: TypeAlias = NamedDependency[DeadLetterService]
 Asker: TypeAlias = NamedDependency[Principal]
 _ONE: Final = ("task-not-found", "not-dead")
+_DEAD: Final = (TaskStatus.DEAD.value,)
+_IN_QUEUE: Final = TypeAdapter(tuple[int, int, str])
+"""Reads the places of tasks."""
 
 
 @reads("/", name="list_workers", permission=Permission.QUEUES_READ)
@@ -62,16 +67,21 @@ async def lift_queue_limits(name: QueueName, service: Service) -> None:
     await service.lift_limits(name)
 
 
-@reads("/", name="list_tasks", permission=Permission.QUEUES_READ)
+@reads("/", name="list_tasks", permission=Permission.QUEUES_READ, problems=("bad-cursor",))
 async def list_tasks(
     service: Service,
+    pages: Paging,
     dead: Annotated[bool, QueryParameter(description="Only dead letters.")] = False,
     queue: Annotated[Name | None, QueryParameter(description="Only those of this queue.")] = None,
     workflow_id: Annotated[UUID | None, QueryParameter(description="Only those of this workflow.")] = None,
     limit: Limit = DEFAULT_LIMIT,
-) -> models.TaskList:
+    cursor: Cursor = None,
+) -> models.TaskPage:
     """List what lies in the queues of the store, the most urgent first: what waits, what runs, and dead letters."""
-    return await service.tasks(queue, workflow_id, limit, dead=dead)
+    wanted = TaskFilter(statuses=_DEAD if dead else (), queue=queue, workflow_id=workflow_id)
+    after = await pages.place(cursor, _IN_QUEUE)
+    items, place = await service.tasks(wanted, limit, after)
+    return models.TaskPage(items=items, next_cursor=await pages.cursor(place))
 
 
 @reads("/{task_id:str}", name="get_task", permission=Permission.QUEUES_READ, problems=("task-not-found",))
@@ -80,16 +90,20 @@ async def get_task(task_id: TaskId, service: Service) -> models.TaskDetails:
     return await service.task(task_id)
 
 
-@reads("/", name="list_dead_letters", permission=Permission.WORKFLOWS_READ)
+@reads("/", name="list_dead_letters", permission=Permission.WORKFLOWS_READ, problems=("bad-cursor",))
 async def list_dead_letters(
     letters: Letters,
     principal: Asker,
+    pages: Paging,
     queue: Annotated[Name | None, QueryParameter(description="Only those of this queue.")] = None,
     workflow_id: Annotated[UUID | None, QueryParameter(description="Only those of this workflow.")] = None,
     limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
 ) -> models.DeadLetterPage:
     """List the tasks that workers died over, the most urgent first."""
-    return await letters.find(principal, queue, workflow_id, limit)
+    after = await pages.place(cursor, _IN_QUEUE)
+    items, place = await letters.find(principal, queue, workflow_id, limit, after)
+    return models.DeadLetterPage(items=items, next_cursor=await pages.cursor(place))
 
 
 @reads("/{task_id:str}", name="get_dead_letter", permission=Permission.WORKFLOWS_READ, problems=_ONE)

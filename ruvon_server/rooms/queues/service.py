@@ -1,14 +1,13 @@
 """Workers and queues of a store. They are no tenant's: their permissions are only for whoever is limited to none."""
 
 from datetime import timedelta
-from typing import Any, Final, final
-from uuid import UUID
+from typing import Any, final
 
 import orjson
 
 from ruvon._described import moment as written
 from ruvon.builder import WorkflowBuilder
-from ruvon.providers import QueueLimits, QueueLoad, TaskFilter, TaskRecord, TaskStatus
+from ruvon.providers import QueueLimits, QueueLoad, TaskFilter, TaskRecord
 from ruvon.providers._limits import DELAYED, Gate, why_waiting
 from ruvon.providers.tasks import looks_dead_since_us
 from ruvon_server.models import queues as models
@@ -16,8 +15,6 @@ from ruvon_server.problems import NoLimitsError
 from ruvon_server.shown import maybe_moment, moment
 
 __all__ = ["QueueService"]
-
-_DEAD: Final = (TaskStatus.DEAD.value,)
 
 
 @final
@@ -62,12 +59,14 @@ class QueueService:
         names = sorted({*loads, *counts})
         return models.QueueList(items=[_queue(name, counts.get(name, {}), loads.get(name)) for name in names])
 
-    async def tasks(self, queue: str | None, workflow_id: UUID | None, limit: int, *, dead: bool) -> models.TaskList:
-        """The tasks of the store that fit, the most urgent first."""
-        wanted = TaskFilter(statuses=_DEAD if dead else (), queue=queue, workflow_id=workflow_id)
-        found = await self._store.find_tasks(wanted, limit=limit)
+    async def tasks(
+        self, wanted: TaskFilter, limit: int, after: tuple[int, int, str] | None
+    ) -> tuple[list[models.Task], tuple[int, int, str] | None]:
+        """A page of the tasks of the store that fit, the most urgent first, and where the next one begins."""
+        found = await self._store.find_tasks(wanted, limit=limit + 1, after=after)
+        more, found = len(found) > limit, found[:limit]
         loads = {load.limits.queue: load for load in await self._store.queue_loads()}
-        return models.TaskList(items=[models.Task(**self._columns(item, loads)) for item in found])
+        return [models.Task(**self._columns(item, loads)) for item in found], found[-1].place if more else None
 
     async def task(self, task_id: str) -> models.TaskDetails:
         """One task.

@@ -11,6 +11,7 @@ from ruvon_server.auth import Principal
 from ruvon_server.models import schedules as models
 from ruvon_server.problems import OtherTenantError, ScheduleTakenError
 from ruvon_server.shown import maybe_moment
+from ruvon_server.starting import require_known_fields
 from ruvon_server.turns import turn
 from ruvon_server.uploads import Uploads
 
@@ -54,6 +55,7 @@ class ScheduleService:
         if whose is None:
             raise OtherTenantError
         await self._uploads.learn(wanted.workflow_type)
+        require_known_fields(self._builder, wanted.workflow_type, wanted.version, wanted.data)
         async with turn(self._builder.persistence, self._builder.clock, _TURN):
             is_new = await self._is_new(principal, wanted.name)
             made = await self._schedules.add(

@@ -33,6 +33,7 @@ from ruvon_server.problems import IdempotencyKeyReusedError, OtherTenantError
 from ruvon_server.rooms.workflows.bulk import bulk_action, bulk_filter, bulk_report
 from ruvon_server.rooms.workflows.migrations import migration_check, migration_filter, migration_report
 from ruvon_server.shown import DefinitionCache, error_of, moment, result_of, state_of, waits_of
+from ruvon_server.starting import require_known_fields
 from ruvon_server.uploads import Uploads
 from ruvon_server.versions import Versions
 
@@ -80,6 +81,7 @@ class WorkflowService:
         if whose is None:
             raise OtherTenantError
         await self._uploads.learn(wanted.workflow_type)
+        require_known_fields(self._builder, wanted.workflow_type, wanted.version, wanted.data)
         waits = wanted.run and wanted.wait_s > 0
         background = wanted.run and not waits and self._drives.has_workers
         try:
@@ -114,6 +116,7 @@ class WorkflowService:
         if principal.narrowed(wanted.owner_id, wanted.org_id) is None:
             raise OtherTenantError
         await self._uploads.learn(wanted.workflow_type)
+        require_known_fields(self._builder, wanted.workflow_type, wanted.version, wanted.data)
         program = self._engine.program_for(wanted.workflow_type, wanted.version)
         record, _ = self._engine.new_record(program, self._builder.ids.new_id(), wanted.data)
         return models.StartPlan(

@@ -34,7 +34,7 @@ from ruvon.testing import (
 )
 from ruvon_dsl import compile_function, compile_source, require
 from tests.support import device_flows as flows
-from tests.support.cases import CASES
+from tests.support.cases import CAMPAIGN
 from tests.support.device_flows import Device, Reading
 from tests.support.engine_world import CountedIds, JumpingClock
 
@@ -221,8 +221,8 @@ def test_messages_do_not_lengthen_the_log(store: Any) -> None:
 def test_a_hundred_thousand_turns_need_no_more_than_a_few_thousand(tmp_path: Path) -> None:
     """Section 12.9: the file and the memory of a device loop do not grow with its turns."""
     few, small, peak = _measured(tmp_path / "few.db", 3_000)
-    many, large, higher = _measured(tmp_path / "many.db", max(CASES * 50, 20_000))
-    assert (few, many) == (3_000, max(CASES * 50, 20_000))
+    many, large, higher = _measured(tmp_path / "many.db", max(CAMPAIGN * 50, 20_000))
+    assert (few, many) == (3_000, max(CAMPAIGN * 50, 20_000))
     assert large <= small * 1.2
     assert higher <= peak * 1.2
 

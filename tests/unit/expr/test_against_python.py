@@ -3,7 +3,7 @@
 import warnings
 
 import pytest
-from hypothesis import assume, given, reject
+from hypothesis import assume, given, reject, settings
 
 from ruvon.ir.expr import (
     Expr,
@@ -14,6 +14,7 @@ from ruvon.ir.expr import (
     parse,
     print_expr,
 )
+from tests.support.cases import CAMPAIGN
 from tests.unit.expr.strategies import expressions
 from tests.unit.expr.world import PYTHON_NAMES, REFS, environment
 
@@ -56,6 +57,7 @@ def _arguments(error: BaseException) -> str:
 
 
 @pytest.mark.campaign
+@settings(max_examples=CAMPAIGN)
 @given(expressions())
 def test_value_type_and_error_are_those_of_cpython(expr: Expr) -> None:
     """Law: the value, its type, or the class and arguments of the error are the same (S2-071)."""
@@ -72,6 +74,7 @@ def test_value_type_and_error_are_those_of_cpython(expr: Expr) -> None:
 
 
 @pytest.mark.campaign
+@settings(max_examples=CAMPAIGN)
 @given(expressions())
 def test_printing_and_reading_gives_the_same_tree(expr: Expr) -> None:
     """Law: the canonical text of every tree is read back to that tree, and printed the same again."""

@@ -28,7 +28,7 @@ from ruvon.ir.expr import (
     compile_expr,
     parse,
 )
-from tests.support.cases import CASES
+from tests.support.cases import CAMPAIGN
 from tests.unit.expr.world import STATE, State
 
 _CORPUS: Final = Path(__file__).with_name("escapes.txt")
@@ -197,7 +197,7 @@ def _mutations(draw: st.DrawFn) -> str:
 
 
 @pytest.mark.campaign
-@settings(max_examples=CASES * 2)
+@settings(max_examples=CAMPAIGN * 2)
 @given(_mutations())
 def test_mutations_never_get_out(text: str) -> None:
     """A mutation is refused, fails, or gives plain data; nothing with behaviour is ever called; and it ends in time."""

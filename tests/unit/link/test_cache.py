@@ -1,13 +1,17 @@
 """Cached definitions and values that files alone do not decide."""
 
+import importlib
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from ruvon_dsl import compile_file, require
+from ruvon_dsl import CompiledWorkflow, compile_file, compile_function, require
 from ruvon_dsl._cache import forget
+from ruvon_dsl._draft import SourceText
 from ruvon_dsl._taken import taken_from
+from ruvon_dsl.python import lower_module
 
 HEAD = """\
 import os
@@ -161,3 +165,104 @@ def test_a_step_that_yaml_names_is_compared(tmp_path: Path, monkeypatch: pytest.
 def test_a_module_that_is_gone_takes_nothing() -> None:
     """A name of a module that is not loaded any more cannot be compared, and is not."""
     assert taken_from({("no_such_module", "LIMIT")}, ()) == ()
+
+
+LOADED = program(before="LIMIT = 3", value="LIMIT")
+
+
+@pytest.fixture
+def lowered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files whose text was read by the front end."""
+    seen: list[str] = []
+
+    def told(source: SourceText, *given: object, **options: object) -> object:
+        seen.append(source.file)
+        return lower_module(source, *given, **options)
+
+    monkeypatch.setattr("ruvon_dsl.python.lower_module", told)
+    return seen
+
+
+def imported(folder: Path, name: str, text: str) -> ModuleType:
+    """A module that is imported as applications do."""
+    sys.path.insert(0, str(folder))
+    (folder / f"{name}.py").write_text(text)
+    sys.modules.pop(name, None)
+    return importlib.import_module(name)
+
+
+def registered(module: ModuleType) -> CompiledWorkflow:
+    """Its workflow, as a new process compiles what was imported."""
+    forget()
+    return require(compile_function(module.shipping))[0]
+
+
+def test_an_imported_workflow_is_not_compiled_again(tmp_path: Path, lowered: list[str]) -> None:
+    """A process that registers what another one has compiled does not read the text again."""
+    module = imported(tmp_path, "loaded_again", LOADED)
+    first, second = registered(module), registered(module)
+
+    assert lowered == [module.__file__]
+    assert (second.definition, second.digest, second.path) == (first.definition, first.digest, first.path)
+
+
+def test_a_value_that_an_imported_module_was_given_is_compared(tmp_path: Path) -> None:
+    """What the module holds counts, not what its file says: a constant, and a step of another module."""
+    other = imported(tmp_path, "loaded_other", LOADED)
+    module = imported(tmp_path, "loaded_given", LOADED)
+    found = [registered(module).digest]
+    module.LIMIT = 4
+    found.append(registered(module).digest)
+    module.ship = other.ship
+    found.append(registered(module).digest)
+
+    assert len(set(found)) == 3
+
+
+def test_a_module_beside_an_imported_workflow_is_watched(tmp_path: Path) -> None:
+    """A model that comes from another file is part of what is compared."""
+    models = "from pydantic import BaseModel\n\n\nclass Order(BaseModel):\n    number: int = 0\n{more}"
+    text = LOADED.replace(HEAD, HEAD.partition("class Order")[0] + "from loaded_models import Order\n\n\n")
+    found: list[bytes | None] = []
+    for more in ("", "    name: str = ''\n"):
+        imported(tmp_path, "loaded_models", models.format(more=more))
+        found.append(registered(imported(tmp_path, "loaded_beside", text)).digest)
+
+    assert found[0] != found[1]
+
+
+def test_a_text_that_the_file_does_not_hold_is_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lowered: list[str]
+) -> None:
+    """A file that was changed after it was imported vouches for nothing."""
+    module = imported(tmp_path, "loaded_changed", LOADED)
+    file = Path(str(module.__file__))
+    monkeypatch.setattr("inspect.getsource", lambda of: LOADED)
+    file.write_text(LOADED + "# changed\n")
+    registered(module)
+    registered(module)
+
+    assert lowered == [str(file), str(file)]
+
+
+def test_step_types_of_an_imported_workflow_come_with_it(tmp_path: Path) -> None:
+    """Also where the definition is not compiled, the classes that its module holds can be registered."""
+    types = "from ruvon import WorkflowStep\n\n\nclass Stamp(WorkflowStep):\n    type: str = 'STAMP'\n\n\n"
+    module = imported(tmp_path, "loaded_types", LOADED.replace("LIMIT = 3", types + "LIMIT = 3"))
+    found = [registered(module) for _ in range(2)]
+
+    assert [dict(item.step_types) for item in found] == [{"STAMP": module.Stamp}] * 2
+
+
+def test_the_fields_of_a_cached_definition_keep_their_order(tmp_path: Path) -> None:
+    """Whoever asks people for them asks in the order of the model, whether it was compiled now or earlier."""
+    text = LOADED.replace("    number: int = 0\n", "    number: int = 0\n    name: str = ''\n    amount: int = 0\n")
+    module = imported(tmp_path, "loaded_order", text)
+    found = [registered(module).definition for _ in range(2)]
+    path = Path(str(module.__file__))
+    compiled(path)
+    forget()
+    found.append(require(compile_file(path))[0].definition)
+
+    schemas = [schema for item in found for schema in item.schemas.values() if "properties" in schema]
+    assert [[*schema["properties"]] for schema in schemas] == [["number", "name", "amount"]] * 3

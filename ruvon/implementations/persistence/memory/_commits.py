@@ -56,7 +56,9 @@ class Commits(Tables):
 
     async def _write_beside(self, transition: Transition) -> None:
         for task in transition.tasks:
-            self._tasks[task.task_id] = task
+            known = self._tasks.get(task.task_id)
+            key = known.key if known is not None else f"{next(self._task_keys):015d}"
+            self._tasks[task.task_id] = replace(task, key=key)
         for task_id in transition.tasks_done:
             self._tasks.pop(task_id, None)
         for event in transition.outbox:

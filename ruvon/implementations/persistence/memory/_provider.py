@@ -68,18 +68,21 @@ class MemoryPersistenceProvider(Queue, Planned, Listing, Resealing, WithoutDevic
                 "message": message,
                 "metadata": dict(metadata or {}),
                 "at_us": self._clock.now_us(),
+                "key": next(self._lines),
             }
         )
 
     async def read_execution_logs(
-        self, workflow_id: UUID | str, *, level: str | None = None, limit: int = 100
+        self, workflow_id: UUID | str, *, level: str | None = None, limit: int = 100, before: int | None = None
     ) -> list[dict[str, Any]]:
-        """The newest text log lines of a workflow, oldest of them first."""
+        """The newest text log lines of a workflow, oldest of them first; those before one with `before`, its `key`."""
         wanted = level.upper() if level else None
         found = [
             dict(line)
             for line in reversed(self.execution_logs)
-            if line["workflow_id"] == str(workflow_id) and wanted in {None, line["level"]}
+            if line["workflow_id"] == str(workflow_id)
+            and wanted in {None, line["level"]}
+            and (before is None or line["key"] < before)
         ]
         return found[:limit][::-1]
 

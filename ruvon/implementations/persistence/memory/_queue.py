@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from ruvon.implementations.persistence.memory._commits import Commits
 from ruvon.implementations.persistence.memory._limited import Limits
@@ -152,10 +153,13 @@ class Queue(Commits, Limits):
         moments += [opens_us] if opens_us is not None else []
         return min(moments, default=None)
 
-    async def find_tasks(self, wanted: TaskFilter, /, *, limit: int = 100) -> Sequence[TaskRecord]:
+    async def find_tasks(
+        self, wanted: TaskFilter, /, *, limit: int = 100, after: tuple[int, int, str] | None = None
+    ) -> Sequence[TaskRecord]:
         """Tasks that fit."""
-        found = sorted(self._fitting(wanted), key=lambda task: (-task.priority, task.available_us))
-        return [replace(task) for task in found[:limit]]
+        found = sorted(self._fitting(wanted), key=lambda task: _order(task.place))
+        behind = (task for task in found if after is None or _order(task.place) > _order(after))
+        return [replace(task) for task in islice(behind, limit)]
 
     def _fitting(self, wanted: TaskFilter) -> Iterable[TaskRecord]:
         for task in self._tasks.values():
@@ -201,3 +205,9 @@ class Queue(Commits, Limits):
     async def remove_worker(self, worker_id: str, /) -> None:
         """Forget a worker."""
         self._workers.pop(worker_id, None)
+
+
+def _order(place: tuple[int, int, str]) -> tuple[int, int, str]:
+    """What sorts places: the largest priority is the first."""
+    priority, available_us, key = place
+    return -priority, available_us, key

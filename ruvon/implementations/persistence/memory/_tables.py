@@ -110,6 +110,8 @@ class Tables:
         self._keys = itertools.count(1)
         self._sequence = itertools.count(1)
         self._events = itertools.count(1)
+        self._lines = itertools.count(1)
+        self._task_keys = itertools.count(1)
         self._tokens = itertools.count(1)
 
     async def initialize(self) -> None:

@@ -211,10 +211,11 @@ class PostgresPersistenceProvider(Queue, Listing, Planned, Operators, Resealing,
         await self._all(sql.LOG_LINE, str(workflow_id), step_name, wanted, message, text, self._clock.now_us())
 
     async def read_execution_logs(
-        self, workflow_id: UUID | str, *, level: str | None = None, limit: int = 100
+        self, workflow_id: UUID | str, *, level: str | None = None, limit: int = 100, before: int | None = None
     ) -> list[dict[str, Any]]:
-        """The newest text log lines of a workflow, oldest of them first."""
-        found = await self._all(sql.READ_LOG_LINES, str(workflow_id), level.upper() if level else None, limit)
+        """The newest text log lines of a workflow, oldest of them first; those before one with `before`, its `key`."""
+        wanted = level.upper() if level else None
+        found = await self._all(sql.READ_LOG_LINES, str(workflow_id), wanted, limit, before)
         return [rows.plain(row) for row in found][::-1]
 
     async def record_metric(

@@ -159,12 +159,21 @@ class Queue(Limits):
         found = await self._one(sql.NEXT, list(queues) or None)
         return found["moment"] if found is not None else None
 
-    async def find_tasks(self, wanted: TaskFilter, /, *, limit: int = 100) -> Sequence[TaskRecord]:
+    async def find_tasks(
+        self, wanted: TaskFilter, /, *, limit: int = 100, after: tuple[int, int, str] | None = None
+    ) -> Sequence[TaskRecord]:
         """Tasks that fit."""
         workflow = str(wanted.workflow_id) if wanted.workflow_id is not None else None
         statuses = list(wanted.statuses) or None
         found = await self._all(
-            sql.FIND, statuses, wanted.queue, workflow, wanted.worker_id, wanted.lease_before_us, limit
+            sql.FIND,
+            statuses,
+            wanted.queue,
+            workflow,
+            wanted.worker_id,
+            wanted.lease_before_us,
+            limit,
+            *(after or (None, None, None)),
         )
         return [rows.task(row) for row in found]
 

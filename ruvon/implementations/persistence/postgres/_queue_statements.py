@@ -100,6 +100,8 @@ SELECT * FROM tasks
 WHERE ($1::text[] IS NULL OR status = ANY($1)) AND ($2::text IS NULL OR queue = $2)
   AND ($3::text IS NULL OR workflow_id = $3) AND ($4::text IS NULL OR worker_id = $4)
   AND ($5::bigint IS NULL OR (status = 'claimed' AND lease_us < $5))
+  AND ($9::text IS NULL OR priority < $7::bigint
+       OR (priority = $7 AND (available_us, task_id) > ($8::bigint, $9)))
 ORDER BY priority DESC, available_us, task_id LIMIT $6"""
 
 COUNT: Final = "SELECT queue, status, count(*) AS number FROM tasks GROUP BY queue, status ORDER BY queue, status"

@@ -444,8 +444,9 @@ INSERT INTO workflow_execution_logs (workflow_id, step_name, level, message, met
 VALUES ($1, $2, $3, $4, $5, $6)"""
 
 READ_LOG_LINES: Final = """
-SELECT workflow_id, step_name, level, message, metadata, at_us FROM workflow_execution_logs
-WHERE workflow_id = $1 AND ($2::text IS NULL OR level = $2) ORDER BY id DESC LIMIT $3"""
+SELECT workflow_id, step_name, level, message, metadata, at_us, id AS key FROM workflow_execution_logs
+WHERE workflow_id = $1 AND ($2::text IS NULL OR level = $2) AND ($4::bigint IS NULL OR id < $4)
+ORDER BY id DESC LIMIT $3"""
 
 METRIC: Final = """
 INSERT INTO workflow_metrics (workflow_id, step_name, name, value, metadata, at_us) VALUES ($1, $2, $3, $4, $5, $6)"""

@@ -59,12 +59,13 @@ class Beside(Database):
         await self._do_plain({"op": "line", "id": str(workflow_id), "level": wanted, "size": len(part)}, part)
 
     async def read_execution_logs(
-        self, workflow_id: UUID | str, *, level: str | None = None, limit: int = 100
+        self, workflow_id: UUID | str, *, level: str | None = None, limit: int = 100, before: int | None = None
     ) -> list[dict[str, Any]]:
-        """The newest text log lines of a workflow, oldest of them first."""
-        found = self._newest("lines", str(workflow_id), value=level.upper() if level else "")
+        """The newest text log lines of a workflow, oldest of them first; those before one with `before`, its `key`."""
+        found = self._newest("lines", str(workflow_id), value=level.upper() if level else "", before=before)
         names = ("workflow_id", "step_name", "level", "message", "at_us")
-        return [_opened(names, entry) for entry in await _first(found, limit)][::-1]
+        entries = await _first(found, limit)
+        return [{**_opened(names, entry), "key": int(entry[0].partition(b"-")[0])} for entry in reversed(entries)]
 
     async def record_metric(
         self,
@@ -117,14 +118,16 @@ class Beside(Database):
             for entry in found:
                 yield _opened(names, entry)
 
-    async def _newest(self, question: str, *of: str, value: str) -> AsyncGenerator[Any, None]:
-        """The entries of a stream that fit, newest first."""
-        before: bytes | None = b"+"
-        while before is not None:
-            found, last = await self._ask(question, *of, before, value)
+    async def _newest(
+        self, question: str, *of: str, value: str, before: int | None = None
+    ) -> AsyncGenerator[Any, None]:
+        """The entries of a stream that fit, newest first; those before a number where one is given."""
+        place: bytes | None = b"(%d-0" % before if before is not None else b"+"
+        while place is not None:
+            found, last = await self._ask(question, *of, place, value)
             for entry in found:
                 yield entry
-            before = b"(" + last if last is not None else None
+            place = b"(" + last if last is not None else None
 
     async def heartbeat_update(
         self,

@@ -237,7 +237,7 @@ def _task(task: TaskRecord, parts: Parts) -> Header:
         "queue": task.queue,
         "available": available(task.available_us),
         "priority": str(task.priority),
-        "rank": f"{packing.FURTHEST - task.priority:017d}",
+        "rank": _rank(task.priority),
         "attempt": str(task.attempt),
         "status": task.status,
         "epoch": str(task.lease_epoch),
@@ -252,6 +252,16 @@ def _task(task: TaskRecord, parts: Parts) -> Header:
     if task.progress is not None:
         made["progress"] = _added(parts, task.progress)
     return made
+
+
+def task_place(priority: int, available_us: int, key: str) -> str:
+    """Where a task lies among all of them, with the key that its record has."""
+    return _rank(priority) + available(available_us) + key
+
+
+def _rank(priority: int) -> str:
+    """A priority, of fixed width: the largest is the first."""
+    return f"{packing.FURTHEST - priority:017d}"
 
 
 def available(at_us: int) -> str:

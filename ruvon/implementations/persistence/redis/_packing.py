@@ -33,6 +33,8 @@ __all__: list[str] = ["Fields"]
 Fields = list[Any]
 FURTHEST: Final = 2**53
 """Moments are scores of sorted sets, which are exact up to here: the year 2255 in microseconds."""
+_RANKED: Final = 33
+"""So many characters of the place of a task say its priority and moment; the rest is its key."""
 
 
 def moment(value: int, what: str) -> str:
@@ -291,6 +293,7 @@ def task(task_id: str, row: Sequence[bytes]) -> TaskRecord:
         crashes=int(found[b"crashes"]),
         progress=found.get(b"progress"),
         concurrency_key=found[b"key"].decode() if b"key" in found else None,
+        key=found[b"place"].decode()[_RANKED:],
     )
 
 

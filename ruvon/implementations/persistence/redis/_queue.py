@@ -11,7 +11,7 @@ from typing import Any
 
 from ruvon.implementations.persistence.redis import _packing as packing
 from ruvon.implementations.persistence.redis._limited import Limits
-from ruvon.implementations.persistence.redis._operations import available, message_header
+from ruvon.implementations.persistence.redis._operations import available, message_header, task_place
 from ruvon.implementations.persistence.redis._packing import moment
 from ruvon.providers.persistence import (
     InboxEntry,
@@ -118,10 +118,12 @@ class Queue(Limits):
         found = await self._ask("next_task", *queues)
         return int(found) if found is not None else None
 
-    async def find_tasks(self, wanted: TaskFilter, /, *, limit: int = 100) -> Sequence[TaskRecord]:
+    async def find_tasks(
+        self, wanted: TaskFilter, /, *, limit: int = 100, after: tuple[int, int, str] | None = None
+    ) -> Sequence[TaskRecord]:
         """Tasks that fit; looked for in portions."""
         found: list[TaskRecord] = []
-        place: bytes | None = b""
+        place: bytes | None = task_place(*after).encode() if after is not None else b""
         while place is not None and len(found) < limit:
             given = packing.line({**_filter(wanted), "limit": limit - len(found)})
             portion, place = await self._ask("tasks", place, given)

@@ -188,10 +188,11 @@ class SQLitePersistenceProvider(Queue, Listing, Planned, Devices, Operators, Res
         await self._write(lambda connection: connection.execute(sql.LOG_LINE, values))
 
     async def read_execution_logs(
-        self, workflow_id: UUID | str, *, level: str | None = None, limit: int = 100
+        self, workflow_id: UUID | str, *, level: str | None = None, limit: int = 100, before: int | None = None
     ) -> list[dict[str, Any]]:
-        """The newest text log lines of a workflow, oldest of them first."""
-        values = {"id": str(workflow_id), "level": level.upper() if level else None, "limit": limit}
+        """The newest text log lines of a workflow, oldest of them first; those before one with `before`, its `key`."""
+        wanted = level.upper() if level else None
+        values = {"id": str(workflow_id), "level": wanted, "limit": limit, "before": before}
         return [rows.plain(row) for row in await self._scan(sql.READ_LOG_LINES, values)][::-1]
 
     async def record_metric(

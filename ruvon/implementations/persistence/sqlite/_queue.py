@@ -133,7 +133,9 @@ class Queue(Limits):
         found = self._read_named(sql.NEXT, {"queues": _names(queues)})
         return found[0][0] if found else None
 
-    async def find_tasks(self, wanted: TaskFilter, /, *, limit: int = 100) -> Sequence[TaskRecord]:
+    async def find_tasks(
+        self, wanted: TaskFilter, /, *, limit: int = 100, after: tuple[int, int, str] | None = None
+    ) -> Sequence[TaskRecord]:
         """Tasks that fit."""
         values = {
             "statuses": _names(wanted.statuses),
@@ -142,6 +144,7 @@ class Queue(Limits):
             "worker": wanted.worker_id,
             "lease": wanted.lease_before_us,
             "limit": limit,
+            **dict(zip(("priority", "moment", "key"), after or (None, None, None), strict=True)),
         }
         return [rows.task(row) for row in await self._scan(sql.FIND, values)]
 

@@ -61,7 +61,8 @@ WHERE (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))
   AND (:queue IS NULL OR queue = :queue) AND (:workflow IS NULL OR workflow_id = :workflow)
   AND (:worker IS NULL OR worker_id = :worker)
   AND (:lease IS NULL OR (status = 'claimed' AND lease_us < :lease))
-ORDER BY priority DESC, available_us, rowid LIMIT :limit"""
+  AND (:key IS NULL OR priority < :priority OR (priority = :priority AND (available_us, task_id) > (:moment, :key)))
+ORDER BY priority DESC, available_us, task_id LIMIT :limit"""
 
 COUNT: Final = "SELECT queue, status, count(*) AS number FROM tasks GROUP BY queue, status ORDER BY queue, status"
 

@@ -395,8 +395,9 @@ INSERT INTO workflow_execution_logs (workflow_id, step_name, level, message, met
 VALUES (?, ?, ?, ?, ?, ?)"""
 
 READ_LOG_LINES: Final = """
-SELECT workflow_id, step_name, level, message, metadata, at_us FROM workflow_execution_logs
-WHERE workflow_id = :id AND (:level IS NULL OR level = :level) ORDER BY id DESC LIMIT :limit"""
+SELECT workflow_id, step_name, level, message, metadata, at_us, id AS "key" FROM workflow_execution_logs
+WHERE workflow_id = :id AND (:level IS NULL OR level = :level) AND (:before IS NULL OR id < :before)
+ORDER BY id DESC LIMIT :limit"""
 
 METRIC: Final = """
 INSERT INTO workflow_metrics (workflow_id, step_name, name, value, metadata, at_us) VALUES (?, ?, ?, ?, ?, ?)"""

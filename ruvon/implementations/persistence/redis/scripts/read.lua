@@ -355,7 +355,7 @@ function questions.tasks(after, given)
     seen = call('ZRANGEBYLEX', base .. 'ta', after == '' and '-' or '(' .. after, '+', 'LIMIT', 0, 1000)
   end
   for _, member in ipairs(seen) do
-    if is_wanted(member, wanted) then
+    if member > after and is_wanted(member, wanted) then
       found[#found + 1] = named_task(member)
       if #found == wanted.limit then
         return { found, false }
