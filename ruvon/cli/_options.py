@@ -62,7 +62,7 @@ def owner_options(command: F) -> F:
     def call(*args: Any, owner: str | None, org: str | None, data_region: str | None, **others: Any) -> Any:
         return command(*args, whose=Whose(owner_id=owner, org_id=org, data_region=data_region), **others)
 
-    owned = option("--owner", metavar="ID", help="Whose run it is.")
+    owned = option("--owner", metavar="ID", help="Whose it is.")
     organised = option("--org", metavar="ID", help="Whose organisation's it is.")
     region = option("--data-region", metavar="REGION", help="Where its data may be kept.")
     return cast("F", owned(organised(region(call))))

@@ -1,15 +1,16 @@
 """`ruvon schedule`: what is planned; and `ruvon scheduler`: the process that starts it."""
 
 import difflib
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypedDict, TypeVar, cast
 
 import rich_click as click
 
 from ruvon.cli._definitions import require_runnable
 from ruvon.cli._family import register_family
 from ruvon.cli._input import data_options, read_data
-from ruvon.cli._options import argument, option
+from ruvon.cli._options import Whose, argument, option, owner_options
 from ruvon.cli._output import Exit, fail, maybe_moment, print_json, print_table, secho, shortened
 from ruvon.cli._remotely import remotely
 from ruvon.cli._session import Session, Store, again, await_it, code_options, opened, store_options
@@ -19,11 +20,44 @@ if TYPE_CHECKING:
     from ruvon.cron import Plan
     from ruvon.providers import ScheduleRecord
 
-__all__ = ["DATES", "print_next", "print_schedule", "print_schedules", "refuse_unknown_name", "schedule"]
+__all__ = ["DATES", "When", "print_next", "print_schedule", "print_schedules", "refuse_unknown_name", "schedule"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _JSON = option("--json", "as_json", is_flag=True, help="Print JSON.")
 DATES: Final = 5
 """So many planned moments are shown."""
+
+
+class When(TypedDict):
+    """When runs are started, as arguments of `schedules.add`."""
+
+    cron: str
+    timezone: str
+    overlap: str | None
+    catch_up: int | None
+
+
+def _when_options(command: F) -> F:
+    """When runs are started; the command gets one `when`."""
+
+    @functools.wraps(command)
+    def call(*args: Any, cron: str, timezone: str, overlap: str | None, catch_up: int | None, **others: Any) -> Any:
+        when = When(cron=cron, timezone=timezone, overlap=overlap, catch_up=catch_up)
+        return command(*args, when=when, **others)
+
+    for decorate in (
+        option("--catch-up", type=click.IntRange(0), help="How many missed runs are made up; default: 1."),
+        option(
+            "--overlap",
+            metavar="POLICY",
+            help="While a run goes on: skip (default), buffer_one, allow or cancel_running.",
+        ),
+        option("--tz", "timezone", default="UTC", show_default=True, help="The time zone of --cron."),
+        option("--cron", required=True, help='When: minute, hour, day, month, weekday, such as "0 9 * * MON".'),
+    ):
+        call = decorate(call)
+    return cast("F", call)
 
 
 @click.group()
@@ -78,13 +112,8 @@ def show(name: str, *, as_json: bool, db: str | None) -> None:
 @schedule.command()
 @argument("name")
 @argument("target")
-@option("--cron", required=True, help='When: minute, hour, day, month, weekday, such as "0 9 * * MON".')
-@option("--tz", "timezone", default="UTC", show_default=True, help="The time zone of --cron.")
-@option("--overlap", metavar="POLICY", help="While a run goes on: skip (default), buffer_one, allow or cancel_running.")
-@option("--catch-up", type=click.IntRange(0), help="How many missed runs are made up; default: 1.")
-@option("--owner", metavar="ID", help="Whose runs they are.")
-@option("--org", metavar="ID", help="Whose organisation's they are.")
-@option("--data-region", metavar="REGION", help="Where their data may be kept.")
+@_when_options
+@owner_options
 @data_options("data", "-d", "The initial data of every run")
 @option("--workflow", "which", metavar="TYPE", help="Which workflow, where the target holds several.")
 @_JSON
@@ -94,13 +123,8 @@ def add(
     name: str,
     target: str,
     *,
-    cron: str,
-    timezone: str,
-    overlap: str | None,
-    catch_up: int | None,
-    owner: str | None,
-    org: str | None,
-    data_region: str | None,
+    when: When,
+    whose: Whose,
     data: str | None,
     data_file: str | None,
     which: str | None,
@@ -119,18 +143,7 @@ def add(
         async with opened(runnable.store, create=True) as session:
             register_family(session.builder, runnable)
             refuse_unknown(definition, definition.state, initial, "the initial data")
-            made = await session.builder.schedules.add(
-                name,
-                definition.workflow_type,
-                initial,
-                cron=cron,
-                timezone=timezone,
-                overlap=overlap,
-                catch_up=catch_up,
-                owner_id=owner,
-                org_id=org,
-                data_region=data_region,
-            )
+            made = await session.builder.schedules.add(name, definition.workflow_type, initial, **when, **whose)
             return made, session.builder.clock.now_us()
 
     record, now = await_it(work())

@@ -1,13 +1,11 @@
 """What the workflows room is asked and answers about migration."""
 
-from datetime import datetime
 from typing import Any, Literal
-from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from ruvon.models import WorkflowStatus
-from ruvon_server.models.workflows import ID, BulkReport, Metadata, Name, Reason
+from ruvon_server.models.workflows import ID, BulkReport, Filter, Name, Reason
 
 __all__ = ["MigrateWorkflow", "MigrateWorkflows", "MigrationCheck", "MigrationFilter", "MigrationReport", "Target"]
 
@@ -75,23 +73,13 @@ class MigrationCheck(BaseModel):
     """Why it cannot be moved; empty where it can."""
 
 
-class MigrationFilter(BaseModel):
+class MigrationFilter(Filter):
     """Which workflows of the type are meant: those that fit everything that is given."""
 
     model_config = _config({"status": ["WAITING_HUMAN"], "workflow_version": "1.2.0"}, closed=True)
 
-    status: list[WorkflowStatus] = []
+    status: list[WorkflowStatus] = Field(default=[])
     """Any of these; empty is any that has not ended."""
-    workflow_version: Name | None = None
-    owner_id: Name | None = None
-    org_id: Name | None = None
-    parent_id: UUID | None = None
-    current_step: Name | None = None
-    created_after: datetime | None = None
-    created_before: datetime | None = None
-    updated_before: datetime | None = None
-    metadata: Metadata = {}
-    """Keys of the metadata with exactly these values."""
 
 
 class MigrateWorkflows(BaseModel):

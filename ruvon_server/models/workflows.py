@@ -16,6 +16,7 @@ __all__ = [
     "BulkRequest",
     "CancelWorkflow",
     "CurrentStep",
+    "Filter",
     "ForkWorkflow",
     "GoOn",
     "JumpWorkflow",
@@ -451,14 +452,10 @@ class ResumeReport(BaseModel):
     """False where the server has not waited for the rest, which goes on behind the answer."""
 
 
-class BulkFilter(BaseModel):
-    """Which workflows are meant: those that fit everything that is given."""
-
-    model_config = _config({"status": ["FAILED"], "workflow_type": "OrderProcessing"}, closed=True)
+class Filter(BaseModel):
+    """Which workflows are meant, of whatever type: those that fit everything that is given."""
 
     status: list[WorkflowStatus] = []
-    """Any of these; empty is any at all."""
-    workflow_type: Name | None = None
     workflow_version: Name | None = None
     owner_id: Name | None = None
     org_id: Name | None = None
@@ -469,6 +466,16 @@ class BulkFilter(BaseModel):
     updated_before: datetime | None = None
     metadata: Metadata = {}
     """Keys of the metadata with exactly these values."""
+
+
+class BulkFilter(Filter):
+    """Which workflows are meant: those that fit everything that is given."""
+
+    model_config = _config({"status": ["FAILED"], "workflow_type": "OrderProcessing"}, closed=True)
+
+    status: list[WorkflowStatus] = []
+    """Any of these; empty is any at all."""
+    workflow_type: Name | None = None
 
 
 class BulkRequest(BaseModel):

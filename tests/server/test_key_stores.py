@@ -2,39 +2,20 @@
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ruvon.implementations.encryption import EncryptedPersistence, KeyRing, new_key
-from ruvon.implementations.persistence.memory import MemoryPersistenceProvider
-from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
 from ruvon.providers import SystemClock, SystemIds
 from ruvon_server.auth import Keys
 from ruvon_server.changes import read_changes
-from tests.support import postgres, redis
-
-RING = KeyRing([new_key("k1")])
+from tests.server.conftest import KINDS
 
 
-@pytest.fixture(
-    params=["memory", "sqlite", "encrypted", pytest.param("postgres", marks=postgres.needs_postgres), "redis"]
-)
-def new_store(request: Any, tmp_path: Path) -> Callable[[], Any]:
-    """Providers on one store that is empty at first."""
-    if request.param == "postgres":
-        postgres.emptied()
-        return postgres.store
-    if request.param == "redis":
-        redis.emptied()
-        return redis.store
-    if request.param == "memory":
-        one = MemoryPersistenceProvider()
-        return lambda: one
-    if request.param == "encrypted":
-        return lambda: EncryptedPersistence(SQLitePersistenceProvider(tmp_path / "keys.db"), RING)
-    return lambda: SQLitePersistenceProvider(tmp_path / "keys.db")
+@pytest.fixture(params=[*KINDS, "encrypted"])
+def store_kind(request: pytest.FixtureRequest) -> str:
+    """The others, and an encrypted one."""
+    return str(request.param)
 
 
 async def made(keys: Keys, name: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ruvon.builder import WorkflowBuilder
-from ruvon.implementations.encryption import EncryptedPersistence, KeyRing, new_key
+from ruvon.implementations.encryption import EncryptedPersistence
 from ruvon.implementations.persistence.memory import MemoryPersistenceProvider
 from ruvon.implementations.persistence.sqlite import SQLitePersistenceProvider
 from ruvon.providers import SystemClock
@@ -18,31 +18,17 @@ from ruvon_server.problems import BusyElsewhereError
 from ruvon_server.rooms.webhooks.service import WebhookService
 from ruvon_server.webhooks._planner import Planner
 from ruvon_server.webhooks._relay import Webhooks
-from tests.support import postgres, redis
+from tests.server.conftest import KINDS, RING
 from tests.support.hooks import Receiver, receiving, settled
 from tests.support.serving import new_builder
 
-RING = KeyRing([new_key("k1")])
 ADMIN = Principal.admin("root")
 
 
-@pytest.fixture(
-    params=["memory", "sqlite", "encrypted", pytest.param("postgres", marks=postgres.needs_postgres), "redis"]
-)
-def new_store(request: Any, tmp_path: Path) -> Callable[[], Any]:
-    """Providers on one store that is empty at first."""
-    if request.param == "postgres":
-        postgres.emptied()
-        return postgres.store
-    if request.param == "redis":
-        redis.emptied()
-        return redis.store
-    if request.param == "memory":
-        one = MemoryPersistenceProvider()
-        return lambda: one
-    if request.param == "encrypted":
-        return lambda: EncryptedPersistence(SQLitePersistenceProvider(tmp_path / "hooks.db"), RING)
-    return lambda: SQLitePersistenceProvider(tmp_path / "hooks.db")
+@pytest.fixture(params=[*KINDS, "encrypted"])
+def store_kind(request: pytest.FixtureRequest) -> str:
+    """The others, and an encrypted one."""
+    return str(request.param)
 
 
 class Site:

@@ -4,10 +4,11 @@ from typing import Any
 
 import rich_click as click
 
+from ruvon.cli._options import Whose
 from ruvon.cli._remote.definitions import initial_data
 from ruvon.cli._remote.shown import maybe, require_a_type
 from ruvon.cli._remotely import Place
-from ruvon.cli._schedules import DATES, print_next, print_schedule, print_schedules, refuse_unknown_name
+from ruvon.cli._schedules import DATES, When, print_next, print_schedule, print_schedules, refuse_unknown_name
 from ruvon_server.client import ProblemError
 from ruvon_server.models import schedules as models
 
@@ -29,13 +30,8 @@ def add(
     name: str,
     target: str,
     *,
-    cron: str,
-    timezone: str,
-    overlap: str | None,
-    catch_up: int | None,
-    owner: str | None,
-    org: str | None,
-    data_region: str | None,
+    when: When,
+    whose: Whose,
     data: str | None,
     data_file: str | None,
     which: str | None,
@@ -47,13 +43,8 @@ def add(
         "name": name,
         "workflow_type": workflow_type,
         "data": initial_data(place, workflow_type, data, data_file),
-        "cron": cron,
-        "timezone": timezone,
-        "overlap": overlap,
-        "catch_up": catch_up,
-        "owner_id": owner,
-        "org_id": org,
-        "data_region": data_region,
+        **when,
+        **whose,
     }
     _print(place.client.add_schedule(**wanted), as_json=as_json)
 

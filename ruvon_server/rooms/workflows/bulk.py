@@ -8,26 +8,14 @@ from ruvon.builder import BulkAction, BulkCancel, BulkItem, BulkPurge, BulkRetry
 from ruvon.models import WorkflowStatus
 from ruvon.providers import InstanceFilter
 from ruvon_server.models import workflows as models
-from ruvon_server.rooms.workflows.filters import microseconds
+from ruvon_server.rooms.workflows.filters import stored_filter
 
 __all__ = ["bulk_action", "bulk_filter", "bulk_report"]
 
 
 def bulk_filter(given: models.BulkFilter) -> InstanceFilter:
     """The filter of the store."""
-    return InstanceFilter(
-        statuses=tuple(item.value for item in given.status),
-        workflow_type=given.workflow_type,
-        workflow_version=given.workflow_version,
-        owner_id=given.owner_id,
-        org_id=given.org_id,
-        parent_id=given.parent_id,
-        current_step=given.current_step,
-        created_after_us=microseconds(given.created_after),
-        created_before_us=microseconds(given.created_before),
-        updated_before_us=microseconds(given.updated_before),
-        metadata=given.metadata,
-    )
+    return stored_filter(given, given.workflow_type)
 
 
 def bulk_action(given: models.BulkRequest) -> BulkAction:

@@ -1,4 +1,4 @@
-"""From the parameters of a list to the filter of the store."""
+"""From the parameters of a list, and from bodies, to the filter of the store."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -9,9 +9,10 @@ import orjson
 
 from ruvon.models import WorkflowStatus
 from ruvon.providers import InstanceFilter
+from ruvon_server.models.workflows import Filter
 from ruvon_server.problems import BadFilterError
 
-__all__ = ["filter_of", "microseconds"]
+__all__ = ["filter_of", "stored_filter"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -45,14 +46,31 @@ def filter_of(
         org_id=org_id,
         parent_id=parent_id,
         current_step=current_step,
-        created_after_us=microseconds(created_after),
-        created_before_us=microseconds(created_before),
-        updated_before_us=microseconds(updated_before),
+        created_after_us=_microseconds(created_after),
+        created_before_us=_microseconds(created_before),
+        updated_before_us=_microseconds(updated_before),
         metadata=_metadata(metadata or ()),
     )
 
 
-def microseconds(moment: datetime | None) -> int | None:
+def stored_filter(given: Filter, workflow_type: str | None) -> InstanceFilter:
+    """The filter of the store that a body says."""
+    return InstanceFilter(
+        statuses=tuple(item.value for item in given.status),
+        workflow_type=workflow_type,
+        workflow_version=given.workflow_version,
+        owner_id=given.owner_id,
+        org_id=given.org_id,
+        parent_id=given.parent_id,
+        current_step=given.current_step,
+        created_after_us=_microseconds(given.created_after),
+        created_before_us=_microseconds(given.created_before),
+        updated_before_us=_microseconds(given.updated_before),
+        metadata=given.metadata,
+    )
+
+
+def _microseconds(moment: datetime | None) -> int | None:
     """A moment as the store has it; without a zone it is UTC."""
     if moment is None:
         return None

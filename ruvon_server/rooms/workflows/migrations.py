@@ -1,6 +1,7 @@
 """Migrations between the API and the library."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ruvon.builder import BulkItem
 from ruvon.engine._against import LIVE
@@ -9,7 +10,7 @@ from ruvon.models import WorkflowStatus
 from ruvon.providers import InstanceFilter
 from ruvon_server.models import migrations as models
 from ruvon_server.rooms.workflows.bulk import bulk_report
-from ruvon_server.rooms.workflows.filters import microseconds
+from ruvon_server.rooms.workflows.filters import stored_filter
 from ruvon_server.versions import Version
 
 __all__ = ["migration_check", "migration_filter", "migration_report"]
@@ -17,20 +18,8 @@ __all__ = ["migration_check", "migration_filter", "migration_report"]
 
 def migration_filter(wanted: models.MigrateWorkflows) -> InstanceFilter:
     """The filter of the store."""
-    given = wanted.filter
-    return InstanceFilter(
-        statuses=tuple(item.value for item in given.status) or LIVE,
-        workflow_type=wanted.workflow_type,
-        workflow_version=given.workflow_version,
-        owner_id=given.owner_id,
-        org_id=given.org_id,
-        parent_id=given.parent_id,
-        current_step=given.current_step,
-        created_after_us=microseconds(given.created_after),
-        created_before_us=microseconds(given.created_before),
-        updated_before_us=microseconds(given.updated_before),
-        metadata=given.metadata,
-    )
+    chosen = stored_filter(wanted.filter, wanted.workflow_type)
+    return chosen if chosen.statuses else replace(chosen, statuses=LIVE)
 
 
 def migration_check(found: Migration, to: Version) -> models.MigrationCheck:
