@@ -18,8 +18,10 @@ def known_parameters(handler: BaseRouteHandler) -> list[str]:
     return [kind.name or name for name, kind in found if isinstance(kind, QueryParameter)]
 
 
-def refuse_unknown_parameters(connection: Connection, handler: BaseRouteHandler) -> None:
+async def refuse_unknown_parameters(connection: Connection, handler: BaseRouteHandler) -> None:
     """Refuse a request with query parameters that its operation does not have.
+
+    What is open to everybody is left alone: links out of mails come back with parameters of those who count clicks.
 
     Raises:
         UnknownParameterError: it has one.

@@ -48,7 +48,7 @@ def _options(
         "operation_id": name,
         "summary": name.replace("_", " ").capitalize(),
         "opt": {"permission": str(permission)},
-        "guards": [refuse_unknown_parameters],
+        "guards": [refuse_unknown_parameters] if permission != PUBLIC else [],
         "responses": {**documented(*guarded, *problems, *_ALWAYS), **(answers or {})},
     }
 
