@@ -23,8 +23,8 @@ from pydantic import TypeAdapter, ValidationError
 from ruvon.providers import Clock, IdSource, PersistenceProvider
 from ruvon_server.auth import Principal
 from ruvon_server.problems import BadCursorError
+from ruvon_server.stored import Documents
 from ruvon_server.turns import turn
-from ruvon_server.webhooks._documents import Documents
 
 __all__ = ["DEFAULT_LIMIT", "NUMBER", "PAIR", "Cursor", "Cursors", "Limit", "Pages", "Paging", "Place"]
 

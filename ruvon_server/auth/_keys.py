@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, final
 
 from ruvon.providers import Clock, IdSource, PersistenceProvider
-from ruvon.providers.persistence import WorkflowNotFoundError
 from ruvon_server.problems import KeyEndedError, KeyNotFoundError, KeysBusyError
+from ruvon_server.stored import Documents
 
 __all__ = ["ApiKey", "Keys", "secret_digest"]
 
@@ -83,6 +83,7 @@ class Keys:
 
     def __init__(self, store: PersistenceProvider, clock: Clock, ids: IdSource) -> None:
         self._store = store
+        self._documents = Documents(store)
         self._clock = clock
         self._ids = ids
         self._lock = asyncio.Lock()
@@ -107,7 +108,7 @@ class Keys:
 
     async def find(self) -> list[dict[str, Any]]:
         """The ids of all keys with their owners and organisations, oldest first."""
-        found: list[dict[str, Any]] = (await self._document(_INDEX) or {"keys": []})["keys"]
+        found: list[dict[str, Any]] = (await self._documents.get(_INDEX) or {"keys": []})["keys"]
         return found
 
     async def get(self, key_id: str) -> ApiKey:
@@ -123,7 +124,7 @@ class Keys:
 
     async def used_us(self, key_id: str) -> int | None:
         """When it was used last, to the minute."""
-        found = await self._document(f"{_RECORD}{key_id}.used")
+        found = await self._documents.get(f"{_RECORD}{key_id}.used")
         return None if found is None else int(found["used_us"])
 
     async def create(
@@ -200,24 +201,18 @@ class Keys:
         await self._save(made)
         known = await self.find()
         entry = {"key_id": made.key_id, "owner_id": made.owner_id, "org_id": made.org_id}
-        await self._store.save_workflow(_INDEX, {"keys": [*known, entry]})
+        await self._documents.put(_INDEX, {"keys": [*known, entry]})
 
     async def _save(self, key: ApiKey) -> None:
-        await self._store.save_workflow(f"{_RECORD}{key.key_id}", {"key": asdict(key)})
+        await self._documents.put(f"{_RECORD}{key.key_id}", {"key": asdict(key)})
 
     async def _load(self, key_id: str) -> ApiKey | None:
-        found = await self._document(f"{_RECORD}{key_id}")
+        found = await self._documents.get(f"{_RECORD}{key_id}")
         if found is None:
             return None
         values: dict[str, Any] = dict(found["key"])
         values["roles"], values["permissions"] = tuple(values["roles"]), tuple(values["permissions"])
         return ApiKey(**values)
-
-    async def _document(self, name: str) -> dict[str, Any] | None:
-        try:
-            return await self._store.load_workflow(name)
-        except WorkflowNotFoundError:
-            return None
 
     async def _note_use(self, key_id: str, now_us: int) -> None:
         if now_us - self._used.get(key_id, 0) < _USE_EVERY_US:
@@ -226,7 +221,7 @@ class Keys:
         self._used.move_to_end(key_id)
         if len(self._used) > _KNOWN:
             self._used.popitem(last=False)
-        await self._store.save_workflow(f"{_RECORD}{key_id}.used", {"used_us": now_us})
+        await self._documents.put(f"{_RECORD}{key_id}.used", {"used_us": now_us})
 
     @asynccontextmanager
     async def _turn(self) -> AsyncGenerator[None, None]:

@@ -14,8 +14,8 @@ from typing import Any, Final, final
 
 from ruvon.providers import Clock, PersistenceProvider
 from ruvon_server.problems import DeliveryNotFoundError
+from ruvon_server.stored import Documents
 from ruvon_server.turns import turn
-from ruvon_server.webhooks._documents import Documents
 from ruvon_server.webhooks._records import DeliveryRecord
 
 __all__ = ["SHARDS", "Deliveries", "Progress", "Span", "shard_of"]

@@ -13,8 +13,8 @@ from typing import Any, Final, final
 
 from ruvon.providers import Clock, IdSource, PersistenceProvider
 from ruvon_server.problems import TooManyWebhooksError, WebhookNotFoundError
+from ruvon_server.stored import Documents
 from ruvon_server.turns import turn
-from ruvon_server.webhooks._documents import Documents
 from ruvon_server.webhooks._records import Endpoint, Secret
 from ruvon_server.webhooks._signature import new_secret
 

@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, cast, final
 from uuid import UUID
 
-from ruvon.providers import Clock, PersistenceProvider, WorkflowNotFoundError
+from ruvon.providers import Clock, PersistenceProvider
+from ruvon_server.stored import Documents
 from ruvon_server.turns import turn
 
 __all__ = ["Claim", "Claims"]
@@ -41,6 +42,7 @@ class Claims:
 
     def __init__(self, store: PersistenceProvider, clock: Clock) -> None:
         self._store = store
+        self._documents = Documents(store)
         self._clock = clock
 
     async def of(self, workflow_id: UUID) -> Mapping[str, Claim]:
@@ -49,9 +51,8 @@ class Claims:
 
     async def beside(self, workflow_id: UUID) -> Mapping[UUID, Mapping[str, Claim]]:
         """The claims that lie in the same document as those of a workflow, by workflow."""
-        try:
-            found = await self._store.load_workflow(_name(workflow_id))
-        except WorkflowNotFoundError:
+        found = await self._documents.get(_name(workflow_id))
+        if found is None:
             return {}
         claims = cast("dict[str, dict[str, dict[str, Any]]]", found["claims"])
         return {
@@ -98,9 +99,9 @@ class Claims:
             if items
         }
         if told:
-            await self._store.save_workflow(_name(workflow_id), {"claims": told})
+            await self._documents.put(_name(workflow_id), {"claims": told})
         else:
-            await self._store.delete_workflow(_name(workflow_id))
+            await self._documents.drop(_name(workflow_id))
 
 
 def _place(workflow_id: UUID) -> int:

@@ -1,4 +1,4 @@
-"""What webhooks and cursors keep in the store: dictionaries under names, as keys and claims do, so every store has them."""
+"""What the server itself keeps: dictionaries under names, in the store of the workflows, so every store has them."""
 
 from collections.abc import Mapping
 from typing import Any, final
