@@ -66,7 +66,7 @@ class Site:
         return done
 
     async def all_done(self, webhook_id: str, count: int) -> bool:
-        found = (await self.service.deliveries(ADMIN, webhook_id, 500, None, "delivered")).items
+        found, _ = await self.service.deliveries(ADMIN, webhook_id, 500, None, "delivered")
         return len(found) >= count
 
 
