@@ -29,7 +29,7 @@ from ruvon_dsl._link import ModuleLookup, asked_names, in_order, link, step_clas
 from ruvon_dsl._link._codes import NO_WORKFLOW
 from ruvon_dsl._modules import Home, home_of, load_file, load_text
 from ruvon_dsl._recording import RecordingRoots
-from ruvon_dsl._taken import Importer, taken_from
+from ruvon_dsl._taken import Importer, homes_of, taken_from
 from ruvon_dsl.diagnostics import render_terminal
 
 __all__ = [
@@ -526,9 +526,10 @@ def _entry(result: CompileResult, roots: RecordingRoots, asked: set[tuple[str, s
         CachedWorkflow(item.definition, item.digest or b"", item.span, item.path, item.file)
         for item in result.definitions
     )
-    watched = roots.dependencies()
-    taken = taken_from(asked | roots.paths, watched.keys() if trusted else ())
-    return Entry(workflows, result.diagnostics, tuple(watched.values()), taken)
+    watched, looked_up = roots.dependencies(), asked | roots.paths
+    libraries = roots.libraries(homes_of(looked_up, (item.definition for item in result.definitions)) - watched.keys())
+    taken = taken_from(looked_up, watched.keys() if trusted else ())
+    return Entry(workflows, result.diagnostics, (*watched.values(), *libraries.values()), taken)
 
 
 def _restored(entry: Entry) -> CompileResult:

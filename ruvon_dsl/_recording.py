@@ -3,7 +3,7 @@
 import ast
 import hashlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -90,16 +90,29 @@ class RecordingRoots(ImportRoots):
                 pending.extend(_imports(file, name))
         return dict(sorted(found.items()))
 
+    def libraries(self, names: Iterable[str]) -> dict[str, Dependency]:
+        """The files of installed libraries among these modules, by name; Python's own and Ruvon's are none."""
+        files = {name: _source_file(name) for name in names}
+        made = {name: Dependency.of(file) for name, file in sorted(files.items()) if file is not None}
+        return {name: dependency for name, dependency in made.items() if dependency is not None}
+
     def _file_of(self, name: str) -> Path | None:
-        """The file of a loaded module that the roots allow; None for libraries, whose versions are not watched."""
+        """The file of a loaded module that the roots allow; None for libraries."""
         top = name.partition(".")[0]
-        file: str | None = getattr(sys.modules.get(name), "__file__", None)
-        if top in _LIBRARIES or file is None or not file.endswith(".py"):
+        path = _source_file(name)
+        if path is None:
             return None
-        path = Path(file)
         if not _INSTALLED.isdisjoint(path.parts):
             return path if top in self.packages else None
         return path if top in self.packages or any(path.is_relative_to(folder) for folder in self.folders) else None
+
+
+def _source_file(name: str) -> Path | None:
+    """The source of a loaded module; None for Python's own modules and Ruvon's, and where there is none."""
+    file: str | None = getattr(sys.modules.get(name), "__file__", None)
+    if name.partition(".")[0] in _LIBRARIES or file is None or not file.endswith(".py"):
+        return None
+    return Path(file)
 
 
 def _imports(file: Path, name: str) -> Iterator[str]:

@@ -16,11 +16,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final, TypeAlias, final
 
+from ruvon.ir import Definition
 from ruvon.ir._nodes import Compensation, RetryPolicy
+from ruvon.ir._paths import split_path
 from ruvon_dsl._link import ChildTarget, ConstantTarget, Missing, ModuleLookup, StepTarget, constant_expr, describe
 from ruvon_dsl._written import ModuleText, is_written_out
 
-__all__ = ["Importer", "Taken", "taken_from"]
+__all__ = ["Importer", "Taken", "homes_of", "taken_from"]
 
 Importer: TypeAlias = Callable[[str], ModuleType | None]
 """From the name of a module to the module; None where it cannot be imported."""
@@ -61,6 +63,24 @@ def taken_from(asked: Iterable[tuple[str, str]], watched: Collection[str]) -> tu
         if value is not None and (text is None or not is_written_out(text, name, text_of)):
             found.append(Taken(module_name, name, value))
     return tuple(found)
+
+
+def homes_of(asked: Iterable[tuple[str, str]], definitions: Iterable[Definition]) -> set[str]:
+    """The modules that what was looked up, and the classes of definitions with their bases, were written in.
+
+    Args:
+        asked: modules and dotted names.
+        definitions: compiled ones.
+    """
+    classes = {split_path(path) for definition in definitions for path in definition.types}
+    found: set[str] = set()
+    for module_name, name in {*asked, *classes}:
+        module = sys.modules.get(module_name)
+        value = Missing if module is None else ModuleLookup(module)(name)
+        for item in value.__mro__ if isinstance(value, type) else (value,):
+            home = getattr(item, "__module__", None)
+            found.add(home if isinstance(home, str) else module_name)
+    return found
 
 
 def _text(name: str) -> ModuleText | None:

@@ -32,7 +32,7 @@ _PURE_PACKAGES: Final = frozenset({"ruvon", "pydantic"})
 _MODULE_ATTRIBUTES: Final = frozenset({"__name__", "__doc__"})
 
 Texts: TypeAlias = Callable[[str], "ModuleText | None"]
-"""From the name of a module to its text; None for a library, whose versions are not watched."""
+"""From the name of a module to its text; None for a library."""
 
 
 @final

@@ -17,7 +17,7 @@ from ruvon.implementations.execution._celery_consumer import careful_consumer
 from ruvon.implementations.execution._threads import THREADS, WorkerServed
 from ruvon.providers import Clock, MissingExtraError, SystemClock, TaskRecord
 
-__all__ = ["RUN_TASK", "TOGETHER", "CeleryExecutionProvider", "CeleryExecutor", "new_celery"]
+__all__ = ["RUN_TASK", "CeleryExecutionProvider", "CeleryExecutor", "new_celery"]
 
 _LOGGER: Final = logging.getLogger("ruvon.celery")
 

@@ -231,6 +231,30 @@ def test_a_module_beside_an_imported_workflow_is_watched(tmp_path: Path) -> None
     assert found[0] != found[1]
 
 
+OF_A_LIBRARY = {
+    "the-state": "from vendored import Order\n",
+    "in-a-field": "from vendored import Order as Inner\n\n\nclass Order(BaseModel):\n    inner: Inner = Inner()\n    number: int = 0\n",
+    "a-base": "from vendored import Order as Base\n\n\nclass Order(Base):\n    city: str = ''\n",
+}
+
+
+@pytest.mark.parametrize("models", OF_A_LIBRARY.values(), ids=OF_A_LIBRARY)
+@pytest.mark.parametrize("as_file", [False, True])
+def test_models_of_an_installed_library_are_compared(tmp_path: Path, models: str, as_file: bool) -> None:
+    """One that is upgraded brings other fields; its files are not the author's, and they count all the same."""
+    installed = tmp_path / "site-packages"
+    installed.mkdir()
+    library = "from pydantic import BaseModel\n\n\nclass Order(BaseModel):\n    number: int = 0\n{more}"
+    text = LOADED.replace(HEAD, HEAD.partition("class Order")[0] + models + "\n\n")
+    found: list[bytes | None] = []
+    for more in ("", "", "    name: str = ''\n"):
+        imported(installed, "vendored", library.format(more=more))
+        module = imported(tmp_path, "loaded_vendored", text)
+        found.append(compiled(tmp_path / "loaded_vendored.py") if as_file else registered(module).digest)
+
+    assert found[0] == found[1] != found[2]
+
+
 def test_a_text_that_the_file_does_not_hold_is_compiled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lowered: list[str]
 ) -> None:
