@@ -12,8 +12,10 @@ from examples.distributed.lab.machines import ROOT
 from tests.chaos.__main__ import main
 
 OPENS = """
+import signal
 import time
 from examples.distributed.lab.machines import Redis, Yard
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run in a shell's background
 with Yard() as yard:
     server = Redis(yard, "redis", durable=True)
     server.start()
@@ -30,8 +32,11 @@ def test_a_yard_whose_process_is_killed_is_cleaned_up(number: signal.Signals) ->
     ) as child:
         assert child.stdout is not None
         pid, folder = child.stdout.readline().split()
-        child.send_signal(number)
-        child.wait(60)
+        try:
+            child.send_signal(number)
+            child.wait(60)
+        finally:
+            child.kill()
     until = time.monotonic() + 60
     while Path(folder).exists() or _runs(int(pid)):
         assert time.monotonic() < until, (pid, folder)

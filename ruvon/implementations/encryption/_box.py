@@ -144,8 +144,8 @@ class Box:
             found = base64.b64decode(text[len(TEXT_MARK) :], validate=True)
         except (binascii.Error, ValueError):
             raise DamagedDataError(described(place)) from None
-        if not found.startswith(ENVELOPE):
-            raise DamagedDataError(described(place))
+        if not found.startswith(ENVELOPE) or base64.b64encode(found).decode() != text[len(TEXT_MARK) :]:
+            raise DamagedDataError(described(place))  # the last character has bits that Base64 leaves out
         return found
 
     def _derived(self, key_id: str, scope: object, place: Place | None = None) -> "AESGCM":
