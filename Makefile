@@ -41,8 +41,8 @@ mypy: $(READY)
 pyright: $(READY)
 	$(BIN)/pyright --project pyproject.toml
 
-# `unit` and `campaign` in one run, so that each process collects them once. Its last words are which servers the tests ran against. Without PostgreSQL or Redis it fails, because tests were left out;
-# RUVON_TEST_ALLOW_MISSING=1 lets it pass.
+# `unit` and `campaign` in one run, so that each process collects them once. Its last words are which servers the tests ran
+# against. Without PostgreSQL or Redis it fails, because tests were left out; RUVON_TEST_ALLOW_MISSING=1 lets it pass.
 tests: $(READY) servers
 	RUVON_CASES=$(CASES) RUVON_CAMPAIGN=$(CAMPAIGN) $(BIN)/pytest -q -n $(WORKERS) -m "not chaos"
 
