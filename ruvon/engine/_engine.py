@@ -458,7 +458,7 @@ class Engine(ProgramSource):
             self._torn.add(workflow_id)
             raise
         finally:
-            hold.listen(None)
+            hold.listen(run.hear)
             if company is not None:
                 company.listen(None)
         return run

@@ -3,7 +3,7 @@
 A message may be appended between the last look into the inbox and the commit that ends the instance, or later. No store
 needs to exclude that: whoever sent it tries to drive the instance afterwards, whoever ended it looks into the inbox once
 more behind its last commit, and `unread_instances` names what dead processes have left. Each of them comes here. An instance
-that a retry can lead on keeps its messages until then, except answers to a wait that is over.
+that a retry can lead on keeps its messages until then, except answers to a wait that is over and requests to cancel.
 """
 
 from typing import Final
@@ -51,7 +51,8 @@ def _is_refused(run: Run, entry: InboxEntry) -> bool:
     if entry.kind is InboxKind.REPAIR:
         return False
     if run.status in RETRYABLE_STATUSES:
-        return entry.kind is InboxKind.ANSWER and entry.name not in run.waiting
+        is_late = entry.kind is InboxKind.ANSWER and entry.name not in run.waiting
+        return is_late or entry.kind is InboxKind.CANCEL  # what goes on by a retry was not asked to end
     return True
 
 

@@ -245,6 +245,10 @@ class Run:
         self.hears = self.record.waiting_for is not None
         """Somebody may have sent it a message, so that it is looked for once more behind the end."""
 
+    def hear(self) -> None:
+        """Something came when nobody drove it any more, and it is still held: it is looked for behind the end."""
+        self.hears = True
+
     # Time limits
 
     def own_timeout_us(self) -> int | None:

@@ -3,13 +3,14 @@
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from pydantic import BaseModel
 
 from ruvon import human, workflow
 from ruvon.builder import BulkPurge, WorkflowBuilder
-from ruvon.providers import InstanceFilter, WorkflowNotFoundError
+from ruvon.providers import InboxEntry, InboxKind, InstanceFilter, WorkflowNotFoundError
 from ruvon_server.rooms.human_tasks import claims
 from tests.support.hand_clock import HandClock
 from tests.support.server_flows import Order
@@ -144,3 +145,22 @@ def test_a_question_that_is_asked_again_is_nobodys() -> None:
         return again["wait_id"] == task["wait_id"], again["claimed_by"], taken.status_code
 
     assert asked(talk, new_app(authenticator=People())) == (True, None, 200)
+
+
+@on_every_store
+def test_a_task_whose_answer_is_not_taken_yet_is_nobodys() -> None:
+    """The server that was answered has not gone on with the workflow: it still waits, and is not to be claimed."""
+    builder = new_builder()
+
+    async def talk(client: Client) -> list[int]:
+        made = (await client.post(WORKFLOWS, json={"workflow_type": "Approval", "wait_s": 10})).json()
+        (task,) = (await client.get(TASKS)).json()["items"]
+        path, anna = f"{TASKS}/{task['task_id']}", {"X-Who": "anna"}
+        before = await client.post(f"{path}/claim", headers=anna)
+        await client.post(f"{path}/release", headers=anna)
+        sent = InboxEntry(UUID(made["workflow_id"]), InboxKind.ANSWER, task["wait_id"], b'{"approved":true}')
+        await builder.persistence.append_inbox(sent)
+        after = await client.post(f"{path}/claim", headers=anna)
+        return [before.status_code, after.status_code]
+
+    assert asked(talk, new_app(builder, authenticator=People())) == [200, 404]

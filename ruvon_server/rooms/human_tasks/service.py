@@ -119,10 +119,11 @@ class HumanTaskService:
         """Take a task; harmless when repeated.
 
         Raises:
+            HumanTaskNotFoundError: it was answered, though the workflow may not have taken the answer yet.
             TaskOfAnotherError: somebody else has it, or it is for somebody else alone.
             TaskOfRoleError: it is for a role that he has not.
         """
-        async with self._turn(principal, task_id) as task:
+        async with self._turn(principal, task_id, is_open=True) as task:
             _require_his(principal, task)
             workflow_id = UUID(task.workflow_id)
             await self._forget_over(workflow_id)
@@ -246,11 +247,18 @@ class HumanTaskService:
             await self._claims.release(key, *await self._over(record, claims))
 
     @asynccontextmanager
-    async def _turn(self, principal: Principal, task_id: str) -> AsyncGenerator[models.HumanTask, None]:
-        """A task, as it is while nobody else claims, releases or answers it here."""
+    async def _turn(
+        self, principal: Principal, task_id: str, *, is_open: bool = False
+    ) -> AsyncGenerator[models.HumanTask, None]:
+        """A task, as it is while nobody else claims, releases or answers it here; `is_open`: no answer lies there."""
         known = await self.show(principal, task_id)
-        async with self._claims.turn(UUID(known.workflow_id)):
-            yield await self.show(principal, task_id)
+        workflow_id = UUID(known.workflow_id)
+        async with self._claims.turn(workflow_id):
+            sent = await self._store.read_inbox(workflow_id) if is_open else ()  # before it is seen whether it waits
+            task = await self.show(principal, task_id)
+            if any(entry.kind is InboxKind.ANSWER and entry.name == task.wait_id for entry in sent):
+                raise HumanTaskNotFoundError(task_id)
+            yield task
 
     async def _drive(self, workflow_id: UUID) -> None:
         with suppress(WorkflowBusyError):  # whoever drives it goes on with it
