@@ -60,6 +60,7 @@ class Drive:
 
     def notify(self) -> None:
         """Something was appended to the inbox; called on the loop's thread by the store."""
+        self.run.hear()
         self._news = True
         self._wake.set()
         if self._inline is not None and self._inline[0].in_body:

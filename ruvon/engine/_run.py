@@ -246,7 +246,7 @@ class Run:
         """Somebody may have sent it a message, so that it is looked for once more behind the end."""
 
     def hear(self) -> None:
-        """Something came when nobody drove it any more, and it is still held: it is looked for behind the end."""
+        """Something came while it is held, perhaps too late for its drive: it is looked for once more behind the end."""
         self.hears = True
 
     # Time limits

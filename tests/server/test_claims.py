@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from ruvon import human, workflow
 from ruvon.builder import BulkPurge, WorkflowBuilder
-from ruvon.providers import InboxEntry, InboxKind, InstanceFilter, WorkflowNotFoundError
+from ruvon.providers import InstanceFilter, WorkflowNotFoundError
 from ruvon_server.rooms.human_tasks import claims
 from tests.support.hand_clock import HandClock
 from tests.support.server_flows import Order
@@ -148,19 +148,25 @@ def test_a_question_that_is_asked_again_is_nobodys() -> None:
 
 
 @on_every_store
-def test_a_task_whose_answer_is_not_taken_yet_is_nobodys() -> None:
-    """The server that was answered has not gone on with the workflow: it still waits, and is not to be claimed."""
+def test_a_task_that_is_answered_while_it_is_looked_at_is_not_claimed() -> None:
+    """Whoever claims it has seen that it waits, and looks for answers when the workflow has taken the only one."""
     builder = new_builder()
 
-    async def talk(client: Client) -> list[int]:
+    async def talk(client: Client) -> tuple[int, list[str]]:
         made = (await client.post(WORKFLOWS, json={"workflow_type": "Approval", "wait_s": 10})).json()
         (task,) = (await client.get(TASKS)).json()["items"]
-        path, anna = f"{TASKS}/{task['task_id']}", {"X-Who": "anna"}
-        before = await client.post(f"{path}/claim", headers=anna)
-        await client.post(f"{path}/release", headers=anna)
-        sent = InboxEntry(UUID(made["workflow_id"]), InboxKind.ANSWER, task["wait_id"], b'{"approved":true}')
-        await builder.persistence.append_inbox(sent)
-        after = await client.post(f"{path}/claim", headers=anna)
-        return [before.status_code, after.status_code]
+        store, looks = builder.persistence, []
+        read = store.read_inbox
 
-    assert asked(talk, new_app(builder, authenticator=People())) == [200, 404]
+        async def looked(workflow_id: UUID, /, *, after: int = 0) -> Any:
+            looks.append(workflow_id)
+            if len(looks) == 2:  # the first look is before it has the turn
+                await elsewhere(client, builder, made["workflow_id"])
+            return await read(workflow_id, after=after)
+
+        store.read_inbox = looked  # type: ignore[method-assign]
+        answer = await client.post(f"{TASKS}/{task['task_id']}/claim", headers={"X-Who": "anna"})
+        store.read_inbox = read  # type: ignore[method-assign]
+        return answer.status_code, list(await stored(builder))
+
+    assert asked(talk, new_app(builder, authenticator=People())) == (404, [])

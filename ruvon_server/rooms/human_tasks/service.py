@@ -91,8 +91,8 @@ class HumanTaskService:
                 looked += 1
                 after = (row.created_us, row.key)
                 with suppress(WorkflowNotFoundError):  # it was deleted meanwhile
-                    record = await self._store.load_instance(UUID(row.workflow_id))
-                    items += [item for item in await self._tasks(record) if wanted.fits(item)]
+                    _, tasks = await self._tasks(UUID(row.workflow_id))
+                    items += [item for item in tasks if wanted.fits(item)]
                 if len(items) >= limit or looked >= _MOST_LOOKED_AT:
                     return items, after
             if len(rows) < _PAGE:
@@ -106,12 +106,11 @@ class HumanTaskService:
         """
         workflow_id, wait_id = _parts(task_id)
         try:
-            record = await self._store.load_instance(workflow_id)
+            record, tasks = await self._tasks(workflow_id)
         except WorkflowNotFoundError:
             raise HumanTaskNotFoundError(task_id) from None
-        tasks = await self._tasks(record) if principal.sees(record.owner_id, record.org_id) else []
         found = next((item for item in tasks if item.wait_id == wait_id), None)
-        if found is None:
+        if found is None or not principal.sees(record.owner_id, record.org_id):
             raise HumanTaskNotFoundError(task_id)
         return found
 
@@ -119,11 +118,10 @@ class HumanTaskService:
         """Take a task; harmless when repeated.
 
         Raises:
-            HumanTaskNotFoundError: it was answered, though the workflow may not have taken the answer yet.
             TaskOfAnotherError: somebody else has it, or it is for somebody else alone.
             TaskOfRoleError: it is for a role that he has not.
         """
-        async with self._turn(principal, task_id, is_open=True) as task:
+        async with self._turn(principal, task_id) as task:
             _require_his(principal, task)
             workflow_id = UUID(task.workflow_id)
             await self._forget_over(workflow_id)
@@ -247,18 +245,11 @@ class HumanTaskService:
             await self._claims.release(key, *await self._over(record, claims))
 
     @asynccontextmanager
-    async def _turn(
-        self, principal: Principal, task_id: str, *, is_open: bool = False
-    ) -> AsyncGenerator[models.HumanTask, None]:
-        """A task, as it is while nobody else claims, releases or answers it here; `is_open`: no answer lies there."""
+    async def _turn(self, principal: Principal, task_id: str) -> AsyncGenerator[models.HumanTask, None]:
+        """A task, as it is while nobody else claims, releases or answers it here."""
         known = await self.show(principal, task_id)
-        workflow_id = UUID(known.workflow_id)
-        async with self._claims.turn(workflow_id):
-            sent = await self._store.read_inbox(workflow_id) if is_open else ()  # before it is seen whether it waits
-            task = await self.show(principal, task_id)
-            if any(entry.kind is InboxKind.ANSWER and entry.name == task.wait_id for entry in sent):
-                raise HumanTaskNotFoundError(task_id)
-            yield task
+        async with self._claims.turn(UUID(known.workflow_id)):
+            yield await self.show(principal, task_id)
 
     async def _drive(self, workflow_id: UUID) -> None:
         with suppress(WorkflowBusyError):  # whoever drives it goes on with it
@@ -267,16 +258,19 @@ class HumanTaskService:
     async def _note(self, task: models.HumanTask, message: str) -> None:
         await self._store.log_execution(UUID(task.workflow_id), task.step, "INFO", message)
 
-    async def _tasks(self, record: InstanceRecord) -> list[models.HumanTask]:
+    async def _tasks(self, workflow_id: UUID) -> tuple[InstanceRecord, list[models.HumanTask]]:
+        """What a workflow asks. What was answered is open no more, taken or not: so the inbox is read before the row."""
+        sent = await self._store.read_inbox(workflow_id)
+        record = await self._store.load_instance(workflow_id)
         waits = [wait for wait in await waits_of(record, self._definitions) if wait["kind"] in _ASKED]
         if waits:
-            sent = await self._store.read_inbox(record.workflow_id)  # what was answered is open no more, taken or not
             ends = any(entry.kind is InboxKind.CANCEL for entry in sent)
             answered = {entry.name for entry in sent if entry.kind is InboxKind.ANSWER}
             waits = [wait for wait in waits if not ends and wait["id"] not in answered]
         claims: Mapping[str, Claim] = await self._claims.of(record.workflow_id) if waits else {}
         over = await self._over(record, claims)
-        return [_task(record, wait, claims.get(wait["id"]) if wait["id"] not in over else None) for wait in waits]
+        tasks = [_task(record, wait, claims.get(wait["id"]) if wait["id"] not in over else None) for wait in waits]
+        return record, tasks
 
 
 def _task(record: InstanceRecord, wait: Mapping[str, Any], claim: Claim | None) -> models.HumanTask:
